@@ -1,0 +1,176 @@
+//! Capabilities: what the reply to EHLO or LHLO offers (RFC 5321, 4.1.1.1).
+
+use smtp_codec::Command;
+use smtp_error::{Extension, Reply};
+
+/// What a server offers, as it said it: unknown keywords and odd lines are kept as they came.
+///
+/// The first line of the reply is the server's name and greeting, never a keyword. A line that is
+/// no capability at all harms no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    reply: Option<Reply>,
+    offered: Offered,
+}
+
+/// A set of extensions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Offered(u64);
+
+impl Offered {
+    fn bit(extension: Extension) -> u64 {
+        1 << (extension as u32)
+    }
+}
+
+impl Capabilities {
+    /// What a server offers that knows HELO only: nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// What this reply to EHLO or LHLO offers.
+    pub fn from_reply(reply: Reply) -> Self {
+        let mut capabilities = Self { reply: Some(reply), offered: Offered::default() };
+        let offered = capabilities.iter().filter_map(Capability::extension);
+        capabilities.offered = Offered(offered.fold(0, |set, one| set | Offered::bit(one)));
+        capabilities
+    }
+
+    /// The reply they came in, if there was one.
+    pub fn reply(&self) -> Option<&Reply> {
+        self.reply.as_ref()
+    }
+
+    /// Whether this extension is offered.
+    pub fn has(&self, extension: Extension) -> bool {
+        self.offered.0 & Offered::bit(extension) != 0
+    }
+
+    /// The same capabilities without this extension, as if the server did not offer it. The line
+    /// that offers it stays readable.
+    #[must_use]
+    pub fn without(mut self, extension: Extension) -> Self {
+        self.offered.0 &= !Offered::bit(extension);
+        self
+    }
+
+    /// Every line behind the first, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Capability<'_>> {
+        let lines = self.reply.iter().flat_map(|reply| reply.lines().skip(1));
+        lines.map(|line| Capability { line: line.as_bytes() })
+    }
+
+    /// The first line with this keyword, in upper or lower case.
+    pub fn find(&self, keyword: &str) -> Option<Capability<'_>> {
+        self.iter().find(|one| one.keyword().eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+
+    /// The largest message that the server takes, in octets; `None` if it states no limit
+    /// (RFC 1870). Of several lines the smallest limit counts; a number that is too large for an
+    /// `u64` is no limit.
+    pub fn size_limit(&self) -> Option<u64> {
+        let sizes = self.lines(Extension::Size).filter_map(|line| line.params().next());
+        sizes.filter_map(decimal).filter(|&limit| limit > 0).min()
+    }
+
+    /// The SASL mechanisms that AUTH lines name, in order, each once. Some servers name them in a
+    /// line `AUTH=` for the sake of old clients; both forms count (RFC 4954).
+    pub fn mechanisms(&self) -> impl Iterator<Item = &[u8]> {
+        let all = || self.lines(Extension::Auth).flat_map(Capability::params);
+        all().enumerate().filter_map(move |(place, name)| {
+            let first = all().position(|other| other.eq_ignore_ascii_case(name));
+            (first == Some(place)).then_some(name)
+        })
+    }
+
+    /// The longest MAIL line that this server accepts, in octets with CRLF: 512 and what the
+    /// extensions that it offers add.
+    pub fn mail_line_limit(&self) -> usize {
+        self.line_limit(MAIL_INCREMENTS)
+    }
+
+    /// The longest RCPT line that this server accepts, in octets with CRLF: 512 and what the
+    /// extensions that it offers add.
+    pub fn rcpt_line_limit(&self) -> usize {
+        self.line_limit(RCPT_INCREMENTS)
+    }
+
+    fn line_limit(&self, increments: &[(Extension, usize)]) -> usize {
+        let offered = increments.iter().filter(|(extension, _)| self.has(*extension));
+        Command::MAX_LINE + offered.map(|(_, octets)| octets).sum::<usize>()
+    }
+
+    /// All lines of this extension, unless it is masked.
+    fn lines(&self, extension: Extension) -> impl Iterator<Item = Capability<'_>> {
+        let lines = self.iter().filter(move |one| one.extension() == Some(extension));
+        lines.filter(move |_| self.has(extension))
+    }
+}
+
+/// What each extension adds to the MAIL line. RFC 3461 gives no figure for DSN; RFC 3885 states
+/// the one that its parameters take.
+const MAIL_INCREMENTS: &[(Extension, usize)] = &[
+    (Extension::Size, 26),
+    (Extension::BinaryMime, 16),
+    (Extension::Checkpoint, 88),
+    (Extension::DeliverBy, 17),
+    (Extension::Dsn, 107),
+    (Extension::NoSoliciting, 1007),
+    (Extension::Mtrk, 40),
+    (Extension::Auth, 500),
+    (Extension::FutureRelease, 34),
+    (Extension::SmtpUtf8, 10),
+    (Extension::MtPriority, 15),
+    (Extension::RequireTls, 11),
+];
+
+/// What each extension adds to the RCPT line.
+const RCPT_INCREMENTS: &[(Extension, usize)] = &[(Extension::Dsn, 507), (Extension::Rrvs, 33)];
+
+/// One line of the reply: a keyword and its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capability<'a> {
+    line: &'a [u8],
+}
+
+impl<'a> Capability<'a> {
+    /// The line as it came.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.line
+    }
+
+    /// The keyword as it came: what stands before the first space, TAB or `=`.
+    pub fn keyword(self) -> &'a [u8] {
+        self.words().next().unwrap_or_default()
+    }
+
+    /// The parameters as they came: what follows, parted by spaces and TABs.
+    pub fn params(self) -> impl Iterator<Item = &'a [u8]> {
+        self.words().skip(1)
+    }
+
+    /// The extension that the keyword names, if it is one that has a name.
+    pub fn extension(self) -> Option<Extension> {
+        Extension::from_keyword(self.keyword())
+    }
+
+    fn words(self) -> impl Iterator<Item = &'a [u8]> {
+        let end = self.line.iter().position(|octet| matches!(octet, b' ' | b'\t' | b'='));
+        let (keyword, rest) = self.line.split_at(end.unwrap_or(self.line.len()));
+        let rest = rest.strip_prefix(b"=").unwrap_or(rest);
+        let params = rest.split(|octet| matches!(octet, b' ' | b'\t'));
+        core::iter::once(keyword).chain(params.filter(|word| !word.is_empty()))
+    }
+}
+
+/// A decimal number; `None` if it is none, or too large.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}

@@ -1,0 +1,57 @@
+//! Envelopes: what makes one, and what does not.
+
+use smtp_caps::Envelope;
+use smtp_codec::{ForwardPath, Mail, Mailbox, Rcpt, ReversePath};
+use smtp_error::{Field, Flaw, Invalid};
+
+#[track_caller]
+fn check(envelope: &Envelope, mail: &str, rcpts: &[&str]) {
+    assert_eq!(envelope.mail().path().to_string(), mail);
+    let found: Vec<String> = envelope.rcpts().iter().map(|rcpt| rcpt.path().to_string()).collect();
+    assert_eq!(found, rcpts);
+}
+
+#[track_caller]
+fn refused(mail: &str, rcpts: &[&str], field: Field, flaw: Flaw) {
+    let found = Envelope::new(mail, rcpts.iter().copied());
+    assert_eq!(found, Err(Invalid::new(field, flaw)));
+}
+
+#[test]
+fn strings_mailboxes_and_paths_make_an_envelope() {
+    let mailbox: Mailbox = "a@example.org".parse().unwrap();
+    let all = ["<a@example.org>"];
+    check(&Envelope::new("a@example.org", ["a@example.org"]).unwrap(), all[0], &all);
+    check(&Envelope::new(mailbox.clone(), [mailbox.clone()]).unwrap(), all[0], &all);
+    let (reverse, forward) = (ReversePath::from(mailbox.clone()), ForwardPath::from(mailbox));
+    check(&Envelope::new(reverse.clone(), [forward.clone()]).unwrap(), all[0], &all);
+    let (mail, rcpt) = (Mail::new(reverse), Rcpt::new(forward));
+    check(&Envelope::new(mail, [rcpt]).unwrap(), all[0], &all);
+}
+
+#[test]
+fn the_sender_may_be_nobody_and_a_recipient_the_postmaster() {
+    for nobody in ["", "<>"] {
+        check(&Envelope::new(nobody, ["postmaster"]).unwrap(), "<>", &["<Postmaster>"]);
+    }
+}
+
+#[test]
+fn recipients_keep_their_order_and_number() {
+    let given = ["c@d", "a@b", "c@d", "B@b"];
+    let envelope = Envelope::new("a@b", given).unwrap();
+    check(&envelope, "<a@b>", &["<c@d>", "<a@b>", "<c@d>", "<B@b>"]);
+    let owned = given.map(String::from);
+    assert_eq!(Envelope::new("a@b", &owned).unwrap(), envelope);
+}
+
+#[test]
+fn what_is_no_envelope() {
+    refused("a@b", &[], Field::Recipients, Flaw::Empty);
+    refused("a", &["c@d"], Field::ReversePath, Flaw::Syntax { offset: 1 });
+    refused("a@b", &["c@d", ""], Field::ForwardPath, Flaw::Empty);
+    refused("a@b", &["<>"], Field::ForwardPath, Flaw::Syntax { offset: 0 });
+    refused("a@b", &["c@d,e@f"], Field::ForwardPath, Flaw::Syntax { offset: 3 });
+    let control = Flaw::Control { character: '\r', offset: 3 };
+    refused("a@b\r\nRSET", &["c@d"], Field::ReversePath, control);
+}

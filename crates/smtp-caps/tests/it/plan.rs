@@ -1,0 +1,225 @@
+//! Plans: the MAIL line that a message gets, or why it cannot be sent.
+
+use smtp_caps::{Capabilities, Envelope, Objection, Plan};
+use smtp_codec::{Body, Command, Mail, Param, Rcpt, Text};
+use smtp_error::{ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
+
+use crate::capabilities;
+
+const TEXT: &str = "Subject: a\r\n\r\nb\r\n";
+const EIGHT_BIT: &str = "Subject: a\r\n\r\n\u{e9}\r\n";
+const UTF8_HEADERS: &str = "Subject: \u{e9}\r\n\r\nb\r\n";
+
+fn plan(offered: &Capabilities, mail: Mail, rcpts: &[Rcpt], text: &str) -> Result<Plan, Objection> {
+    let envelope = Envelope::new(mail, rcpts.iter().cloned()).unwrap();
+    let text = Text::new(text.as_bytes().to_vec()).unwrap();
+    Plan::new(offered, &envelope, text.facts())
+}
+
+fn mail() -> Mail {
+    "a@b".try_into().unwrap()
+}
+
+fn rcpts() -> [Rcpt; 1] {
+    ["c@d".try_into().unwrap()]
+}
+
+/// The parameter of this keyword and value; the empty value is none.
+fn param(keyword: &str, value: &str) -> Param {
+    let param = Param::new(keyword).unwrap();
+    if value.is_empty() { param } else { param.with(value).unwrap() }
+}
+
+/// Where these keywords are offered, this MAIL and this text give this line.
+#[track_caller]
+fn check(offered: &[&str], mail: Mail, text: &str, line: &str) {
+    let plan = plan(&capabilities(offered), mail, &rcpts(), text).unwrap();
+    assert_eq!(Command::Mail(plan.mail()).to_string(), line);
+}
+
+/// Where these keywords are offered, this message cannot be sent.
+#[track_caller]
+fn objected(offered: &[&str], mail: Mail, rcpt: Rcpt, text: &str, why: impl Into<Objection>) {
+    let found = plan(&capabilities(offered), mail, &[rcpt], text);
+    assert_eq!(found, Err(why.into()));
+}
+
+#[track_caller]
+fn needs(offered: &[&str], mail: Mail, rcpt: Rcpt, text: &str, extension: Extension) {
+    objected(offered, mail, rcpt, text, Unsupported::Extension(extension));
+}
+
+fn rcpt() -> Rcpt {
+    rcpts()[0].clone()
+}
+
+#[test]
+fn nothing_is_asked_of_a_server_that_offers_nothing() {
+    check(&[], mail(), TEXT, "MAIL FROM:<a@b>");
+    check(&[], "".try_into().unwrap(), "", "MAIL FROM:<>");
+    let plan = plan(&Capabilities::none(), mail(), &rcpts(), TEXT).unwrap();
+    assert_eq!(plan.mail(), &mail());
+    assert!(!plan.is_pipelined());
+}
+
+#[test]
+fn commands_go_in_groups_where_that_is_offered() {
+    for (offered, pipelined) in [(&["HELP"][..], false), (&["pipelining"], true)] {
+        let plan = plan(&capabilities(offered), mail(), &rcpts(), TEXT).unwrap();
+        assert_eq!(plan.is_pipelined(), pipelined);
+    }
+    let masked = capabilities(&["PIPELINING"]).without(Extension::Pipelining);
+    assert!(!plan(&masked, mail(), &rcpts(), TEXT).unwrap().is_pipelined());
+}
+
+#[test]
+fn size_is_declared_where_it_is_offered() {
+    check(&["SIZE"], mail(), TEXT, "MAIL FROM:<a@b> SIZE=17");
+    check(&["SIZE 17"], mail(), TEXT, "MAIL FROM:<a@b> SIZE=17");
+    check(&["SIZE"], mail(), "a", "MAIL FROM:<a@b> SIZE=3");
+    check(&["SIZE"], mail(), "", "MAIL FROM:<a@b> SIZE=0");
+    check(&["SIZE"], mail().size(4000), TEXT, "MAIL FROM:<a@b> SIZE=4000");
+    needs(&[], mail().size(17), rcpt(), TEXT, Extension::Size);
+}
+
+#[test]
+fn a_text_that_is_too_big_is_not_sent() {
+    let too_big = |limit| Unsupported::TooBig { size: 17, limit };
+    objected(&["SIZE 16"], mail(), rcpt(), TEXT, too_big(16));
+    objected(&["SIZE 99", "SIZE 1"], mail(), rcpt(), TEXT, too_big(1));
+    objected(&["SIZE 16"], mail().size(1), rcpt(), TEXT, too_big(16));
+    for line in ["SIZE 0", "SIZE -1", "SIZE 99999999999999999999"] {
+        check(&[line], mail(), TEXT, "MAIL FROM:<a@b> SIZE=17");
+    }
+    let masked = capabilities(&["SIZE 16"]).without(Extension::Size);
+    let plan = plan(&masked, mail(), &rcpts(), TEXT).unwrap();
+    assert_eq!(plan.mail().declared_size(), None);
+}
+
+#[test]
+fn eight_bit_text_is_declared_and_needs_8bitmime() {
+    check(&["8BITMIME"], mail(), TEXT, "MAIL FROM:<a@b>");
+    check(&["8BITMIME"], mail(), EIGHT_BIT, "MAIL FROM:<a@b> BODY=8BITMIME");
+    needs(&["SMTPUTF8"], mail(), rcpt(), EIGHT_BIT, Extension::EightBitMime);
+    let asked = mail().body(Body::EightBitMime);
+    check(&["8BITMIME"], asked.clone(), TEXT, "MAIL FROM:<a@b> BODY=8BITMIME");
+    check(&["8BITMIME"], asked.clone(), EIGHT_BIT, "MAIL FROM:<a@b> BODY=8BITMIME");
+    needs(&[], asked, rcpt(), TEXT, Extension::EightBitMime);
+    let seven = mail().body(Body::SevenBit);
+    check(&["8BITMIME"], seven.clone(), TEXT, "MAIL FROM:<a@b> BODY=7BIT");
+    needs(&[], seven.clone(), rcpt(), TEXT, Extension::EightBitMime);
+    let untrue = Invalid::new(Field::Text, Flaw::NotSevenBit);
+    objected(&["8BITMIME"], seven, rcpt(), EIGHT_BIT, untrue);
+}
+
+#[test]
+fn utf8_headers_are_declared_where_that_is_offered() {
+    let both = &["8BITMIME", "SMTPUTF8"];
+    check(both, mail(), UTF8_HEADERS, "MAIL FROM:<a@b> BODY=8BITMIME SMTPUTF8");
+    check(both, mail(), EIGHT_BIT, "MAIL FROM:<a@b> BODY=8BITMIME");
+    check(&["8BITMIME"], mail(), UTF8_HEADERS, "MAIL FROM:<a@b> BODY=8BITMIME");
+}
+
+#[test]
+fn addresses_outside_ascii_need_smtputf8() {
+    let sender: Mail = "\u{fc}@b".try_into().unwrap();
+    let recipient: Rcpt = "c@\u{fc}.example".try_into().unwrap();
+    check(&["SMTPUTF8"], sender.clone(), TEXT, "MAIL FROM:<\u{fc}@b> SMTPUTF8");
+    let plan = plan(&capabilities(&["smtputf8"]), mail(), &[rcpt(), recipient.clone()], TEXT);
+    assert!(plan.unwrap().mail().is_smtputf8());
+    needs(&["8BITMIME"], sender, rcpt(), TEXT, Extension::SmtpUtf8);
+    needs(&["8BITMIME"], mail(), recipient, TEXT, Extension::SmtpUtf8);
+    check(&["SMTPUTF8"], mail().smtputf8(), TEXT, "MAIL FROM:<a@b> SMTPUTF8");
+    needs(&[], mail().smtputf8(), rcpt(), TEXT, Extension::SmtpUtf8);
+}
+
+#[test]
+fn parameters_outside_ascii_need_smtputf8() {
+    let original = rcpt().param(param("ORCPT", "utf-8;\u{fc}@b")).unwrap();
+    needs(&["DSN"], mail(), original.clone(), TEXT, Extension::SmtpUtf8);
+    let both = capabilities(&["DSN", "SMTPUTF8"]);
+    assert!(plan(&both, mail(), &[original], TEXT).unwrap().mail().is_smtputf8());
+    let own = mail().param(param("X-OWN", "\u{fc}")).unwrap();
+    needs(&[], own.clone(), rcpt(), TEXT, Extension::SmtpUtf8);
+    check(&["SMTPUTF8"], own, TEXT, "MAIL FROM:<a@b> SMTPUTF8 X-OWN=\u{fc}");
+}
+
+/// Parameters, whether they are of MAIL, and the extensions that define them.
+const PARAMETERS: &[(&str, &str, bool, Extension)] = &[
+    ("AUTH", "<>", true, Extension::Auth),
+    ("BY", "60;N", true, Extension::DeliverBy),
+    ("CONNEG", "", false, Extension::Conneg),
+    ("CONPERM", "", true, Extension::Conperm),
+    ("ENVID", "x", true, Extension::Dsn),
+    ("HOLDFOR", "60", true, Extension::FutureRelease),
+    ("HOLDUNTIL", "2030-01-01T00:00:00Z", true, Extension::FutureRelease),
+    ("IGNOREQUOTA", "", false, Extension::IgnoreQuota),
+    ("MT-PRIORITY", "3", true, Extension::MtPriority),
+    ("MTRK", "YWJj", true, Extension::Mtrk),
+    ("NOTIFY", "NEVER", false, Extension::Dsn),
+    ("ORCPT", "x400;c@d", false, Extension::Dsn),
+    ("PRDR", "", true, Extension::Prdr),
+    ("REQUIRETLS", "", true, Extension::RequireTls),
+    ("RET", "HDRS", true, Extension::Dsn),
+    ("RRVS", "2014-04-03T23:01:00Z", false, Extension::Rrvs),
+    ("SOLICIT", "org.example:ADV", true, Extension::NoSoliciting),
+    ("TRANSID", "<x@y>", true, Extension::Checkpoint),
+];
+
+#[test]
+fn what_is_asked_for_must_be_offered() {
+    for &(keyword, value, of_mail, extension) in PARAMETERS {
+        for keyword in [keyword.to_owned(), keyword.to_lowercase()] {
+            let one = param(&keyword, value);
+            let (mail, rcpt) = match of_mail {
+                true => (mail().param(one).unwrap(), rcpt()),
+                false => (mail(), rcpt().param(one).unwrap()),
+            };
+            needs(&["X-OTHER"], mail.clone(), rcpt.clone(), TEXT, extension);
+            let offered = capabilities(&[extension.keyword()]);
+            let rcpts = [rcpt];
+            let planned = plan(&offered, mail.clone(), &rcpts, TEXT).unwrap();
+            assert_eq!(planned.mail(), &mail, "{keyword}");
+            let masked = plan(&offered.without(extension), mail, &rcpts, TEXT);
+            assert_eq!(masked, Err(Unsupported::Extension(extension).into()));
+        }
+    }
+}
+
+#[test]
+fn a_parameter_of_no_extension_is_sent_as_it_is() {
+    let own = mail().param(param("X-OWN", "1")).unwrap();
+    check(&[], own.clone(), TEXT, "MAIL FROM:<a@b> X-OWN=1");
+    check(&["SIZE"], own, TEXT, "MAIL FROM:<a@b> SIZE=17 X-OWN=1");
+}
+
+#[test]
+fn lines_are_as_long_as_the_server_takes() {
+    let value = |line: &str, length: usize| param("X", &"y".repeat(length - line.len() - 2));
+    let line = "MAIL FROM:<a@b> X=";
+    let fits = plan(&Capabilities::none(), mail().param(value(line, 512)).unwrap(), &rcpts(), TEXT);
+    assert_eq!(Command::Mail(fits.unwrap().mail()).line_length(), 512);
+    let too_long =
+        |field, length, limit| Invalid::new(field, Flaw::CommandTooLong { length, limit });
+    let long = mail().param(value(line, 513)).unwrap();
+    objected(&[], long.clone(), rcpt(), TEXT, too_long(Field::ReversePath, 513, 512));
+    let sized = "MAIL FROM:<a@b> SIZE=17 X=".to_owned() + &"y".repeat(513 - line.len() - 2);
+    check(&["SIZE"], long, TEXT, &sized);
+    let longer = mail().param(value(line, 532)).unwrap();
+    objected(&["SIZE"], longer, rcpt(), TEXT, too_long(Field::ReversePath, 540, 538));
+
+    let line = "RCPT TO:<c@d> X=";
+    let long = rcpt().param(value(line, 513)).unwrap();
+    objected(&["SIZE"], mail(), long.clone(), TEXT, too_long(Field::ForwardPath, 513, 512));
+    assert!(plan(&capabilities(&["DSN"]), mail(), &[rcpt(), long], TEXT).is_ok());
+}
+
+#[test]
+fn an_objection_is_an_error_of_its_kind() {
+    let unsupported = Unsupported::Extension(Extension::Size);
+    let kind = ErrorKind::from(Objection::from(unsupported));
+    assert!(matches!(kind, ErrorKind::Unsupported(found) if found == unsupported));
+    let invalid = Invalid::new(Field::Text, Flaw::NotSevenBit);
+    let kind = ErrorKind::from(Objection::from(invalid));
+    assert!(matches!(kind, ErrorKind::Invalid(found) if found == invalid));
+}

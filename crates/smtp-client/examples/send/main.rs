@@ -1,0 +1,119 @@
+//! Sends one message through one session, and shows the dialogue, the outcome and the timing.
+//!
+//! Without options it sends `message.eml` to a server in the same process. With `--server` it
+//! sends a file, or standard input, to a real one; `--help` shows how.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
+
+use std::process::ExitCode;
+
+use smtp_client::{Connector, Delivery, Envelope, Error, ErrorKind, Invalid, Text};
+
+mod demonstration;
+mod dialogue;
+mod options;
+
+use dialogue::Dialogue;
+use options::{Job, Message, OptionError, USAGE};
+
+/// Every recipient was accepted; in the demonstration: everything was as it should be.
+const ACCEPTED: u8 = 0;
+/// A recipient was refused, or the server cannot take this message.
+const REFUSED: u8 = 1;
+/// A bad file, address or option.
+const UNUSABLE: u8 = 2;
+/// The outcome is in doubt, or the connection failed.
+const UNKNOWN: u8 = 3;
+
+/// Why nothing, or not everything, was sent.
+#[derive(Debug)]
+enum Failure {
+    Option(OptionError),
+    Invalid(Invalid),
+    Client(Error),
+    Demonstration(String),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let result = match options::parse() {
+        Ok(Job::Help) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Job::Demonstrate) => demonstration::run().await,
+        Ok(Job::Send(message)) => send(*message).await,
+        Err(error) => Err(error.into()),
+    };
+    ExitCode::from(result.unwrap_or_else(|failure| {
+        eprintln!("send: {failure}");
+        failure.status()
+    }))
+}
+
+/// Sends to the server that was named.
+async fn send(message: Message) -> Result<u8, Failure> {
+    let delivery = converse(message.connector, &message.envelope, &message.text).await?;
+    Ok(if delivery.all_accepted() { ACCEPTED } else { REFUSED })
+}
+
+/// The whole session, from connecting to QUIT, and what it came to.
+async fn converse(
+    connector: Connector,
+    envelope: &Envelope,
+    text: &Text,
+) -> Result<Delivery, Failure> {
+    let dialogue = Dialogue::begin();
+    let mut connection = connector.observer(dialogue.observer()).connect().await?;
+    let sent = connection.send(envelope, text).await;
+    // The verdict stands, whatever becomes of QUIT.
+    let _ = connection.quit().await;
+    match &sent {
+        Ok(delivery) => dialogue::outcome(envelope, delivery.verdicts().iter().map(Some)),
+        Err(error) => dialogue::outcome(envelope, error.verdicts().iter().map(Option::as_ref)),
+    }
+    dialogue.timing();
+    Ok(sent?)
+}
+
+impl Failure {
+    fn status(&self) -> u8 {
+        match self {
+            Self::Option(_) | Self::Invalid(_) => UNUSABLE,
+            Self::Client(error) => match error.kind() {
+                ErrorKind::Invalid(_) => UNUSABLE,
+                ErrorKind::Unsupported(_) => REFUSED,
+                _ => UNKNOWN,
+            },
+            Self::Demonstration(_) => REFUSED,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Option(error) => error.fmt(f),
+            Self::Invalid(invalid) => invalid.fmt(f),
+            Self::Client(error) => error.fmt(f),
+            Self::Demonstration(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<OptionError> for Failure {
+    fn from(error: OptionError) -> Self {
+        Self::Option(error)
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Client(error)
+    }
+}

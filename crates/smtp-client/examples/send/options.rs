@@ -1,0 +1,160 @@
+//! The command line: what to send, from whom, to whom, and where.
+use std::{fmt, io::Read, path::PathBuf, time::Duration};
+
+use lexopt::{Arg, Parser, ValueExt};
+use smtp_client::{
+    Connector, Envelope, HelloName, Invalid, LineEnds, Mail, Rcpt, Server, Text, Timeouts, Tls,
+};
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
+pub(crate) const USAGE: &str = "\
+Usage: send                                            (a demonstration in one process)
+       send --server ADDRESS --from MAILBOX --to MAILBOX [--to MAILBOX]... [FILE]
+
+Sends one message through one SMTP or LMTP session and shows what was said.
+
+  --server ADDRESS   smtp://host:port, smtps://, smtp+starttls://, lmtp://, lmtp+unix:///path
+  --from MAILBOX     the reverse-path; empty for the null path
+  --to MAILBOX       a forward-path; may be given more than once
+  --hello NAME       the name for EHLO [default: this end's address]
+  --ca FILE          trust the certificates in this PEM file [default: the platform's]
+  --timeout SECONDS  the longest that any step may take [default: RFC 5321's]
+  FILE               the message; - or nothing for standard input. Line ends may be LF.
+
+Exit status: 0 every recipient was accepted, 1 any was refused, 2 a bad file, address or
+option, 3 the outcome is in doubt or the connection failed.";
+
+/// What was asked for.
+pub(crate) enum Job {
+    Help,
+    Demonstrate,
+    Send(Box<Message>),
+}
+
+/// What is sent, and how it gets there.
+pub(crate) struct Message {
+    pub(crate) connector: Connector,
+    pub(crate) envelope: Envelope,
+    pub(crate) text: Text,
+}
+
+/// What is wrong with the command line, or with a file that it names.
+#[derive(Debug)]
+pub(crate) enum OptionError {
+    Usage(lexopt::Error),
+    Missing(&'static str),
+    Value { option: &'static str, value: String, invalid: Invalid },
+    File { path: PathBuf, reason: String },
+}
+
+/// The options as they were given.
+#[derive(Default)]
+struct Given {
+    server: Option<String>,
+    from: Option<String>,
+    to: Vec<String>,
+    hello: Option<String>,
+    ca: Option<PathBuf>,
+    timeout: Option<u64>,
+    file: Option<PathBuf>,
+}
+
+/// Reads the command line of this process, and the files that it names.
+pub(crate) fn parse() -> Result<Job, OptionError> {
+    let mut given = Given::default();
+    let mut parser = Parser::from_env();
+    let mut any = false;
+    while let Some(argument) = parser.next()? {
+        any = true;
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Job::Help),
+            Arg::Long("server") => given.server = Some(parser.value()?.string()?),
+            Arg::Long("from") => given.from = Some(parser.value()?.string()?),
+            Arg::Long("to") => given.to.push(parser.value()?.string()?),
+            Arg::Long("hello") => given.hello = Some(parser.value()?.string()?),
+            Arg::Long("ca") => given.ca = Some(parser.value()?.into()),
+            Arg::Long("timeout") => given.timeout = Some(parser.value()?.parse()?),
+            Arg::Value(file) if given.file.is_none() => given.file = Some(file.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if any { given.job() } else { Ok(Job::Demonstrate) }
+}
+
+impl Given {
+    fn job(self) -> Result<Job, OptionError> {
+        let server = self.server.ok_or(OptionError::Missing("--server"))?;
+        let from = self.from.ok_or(OptionError::Missing("--from"))?;
+        if self.to.is_empty() {
+            return Err(OptionError::Missing("--to"));
+        }
+        let server = value("--server", &server, |text| text.parse::<Server>())?;
+        let mail = value("--from", &from, Mail::try_from)?;
+        let rcpts = self.to.iter().map(|to| value("--to", to, Rcpt::try_from));
+        let rcpts = rcpts.collect::<Result<Vec<_>, _>>()?;
+        let envelope = value("--to", "", |_| Envelope::new(mail, rcpts))?;
+
+        let mut connector = Connector::new(server);
+        if let Some(name) = &self.hello {
+            connector = connector.hello_name(value("--hello", name, HelloName::try_from)?);
+        }
+        if let Some(path) = &self.ca {
+            connector = connector.tls(trust(path)?);
+        }
+        if let Some(seconds) = self.timeout {
+            connector =
+                connector.timeouts(Timeouts::every_step(Duration::from_secs(seconds.max(1))));
+        }
+        Ok(Job::Send(Box::new(Message { connector, envelope, text: read(self.file)? })))
+    }
+}
+
+/// The value of an option, or what is wrong with it.
+fn value<'g, T>(
+    option: &'static str,
+    given: &'g str,
+    parse: impl FnOnce(&'g str) -> Result<T, Invalid>,
+) -> Result<T, OptionError> {
+    let value = given.to_owned();
+    parse(given).map_err(|invalid| OptionError::Value { option, value, invalid })
+}
+
+/// The message. A file made on Unix ends its lines with LF, which is no line end in SMTP.
+fn read(file: Option<PathBuf>) -> Result<Text, OptionError> {
+    let path = file.unwrap_or_else(|| "-".into());
+    let octets = if path.as_os_str() == "-" {
+        let mut octets = Vec::new();
+        std::io::stdin().read_to_end(&mut octets).map(|_| octets)
+    } else {
+        std::fs::read(&path)
+    };
+    let failed = |reason: String| OptionError::File { path: path.clone(), reason };
+    let octets = octets.map_err(|error| failed(error.to_string()))?;
+    Text::normalize(octets, LineEnds::Unix).map_err(|invalid| failed(invalid.to_string()))
+}
+
+/// TLS that trusts the certificates in a PEM file.
+fn trust(path: &PathBuf) -> Result<Tls, OptionError> {
+    let failed = |reason: String| OptionError::File { path: path.clone(), reason };
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(error.to_string()))?;
+    Tls::authorities(certificates).map_err(|error| failed(error.to_string()))
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) => write!(f, "{error} (--help shows the options)"),
+            Self::Missing(option) => write!(f, "{option} is missing (--help shows the options)"),
+            Self::Value { option, value, invalid } => write!(f, "{option} {value:?}: {invalid}"),
+            Self::File { path, reason } => write!(f, "{}: {reason}", path.display()),
+        }
+    }
+}
+
+impl From<lexopt::Error> for OptionError {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Usage(error)
+    }
+}

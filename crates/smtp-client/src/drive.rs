@@ -1,0 +1,261 @@
+//! The one loop that awaits: it runs any conversation over any stream, and keeps the time.
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use smtp_error::{Broken, Error, Step};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    Timeouts,
+    session::{Conversation, Next, Output, Run, Session},
+    stream::{Stream, Transport},
+    tls::broken,
+};
+
+/// A stream with the buffers that it is read and written through.
+pub(crate) struct Wire {
+    stream: Stream,
+    incoming: Box<[u8]>,
+    /// Where small slices are gathered for a stream that takes one at a time.
+    gathered: Vec<u8>,
+    flushed: bool,
+}
+
+/// What happened on the wire.
+enum Turn {
+    Read(usize),
+    Wrote(usize),
+    Flushed,
+    ReadFailed(io::Error),
+    WriteFailed(io::Error),
+}
+
+/// How many reads a look at an idle connection takes at most.
+const LOOKS: usize = 8;
+/// How many octets are read at a time.
+const READ: usize = 16 * 1024;
+/// How many octets of text are given to a run at a time.
+const PIECE: usize = 64 * 1024;
+/// How many slices go into one vectored write.
+const SLICES: usize = 64;
+/// How many octets of small slices are gathered for one write.
+const GATHER: usize = 16 * 1024;
+
+impl Wire {
+    pub(crate) fn new(stream: Stream) -> Self {
+        let incoming = vec![0; READ].into_boxed_slice();
+        Self { stream, incoming, gathered: Vec::new(), flushed: true }
+    }
+
+    /// The stream under TLS, to put TLS over it.
+    pub(crate) fn into_transport(self) -> Result<Transport, Error> {
+        match self.stream {
+            Stream::Plain(transport) => Ok(transport),
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => {
+                let twice = smtp_error::Unsupported::Extension(smtp_error::Extension::StartTls);
+                Err(Error::new(Step::StartTls, twice))
+            }
+        }
+    }
+
+    /// Runs a conversation to its end. `text` is what is sent if the conversation asks for text.
+    ///
+    /// Dropping the future drops the run, which ends the session unless nothing was written.
+    pub(crate) async fn drive<C: Conversation>(
+        &mut self,
+        mut run: Run<'_, C>,
+        clock: &mut Clock,
+        mut text: Bytes,
+    ) -> Result<C::Answer, Error> {
+        let mut write_failure: Option<io::Error> = None;
+        loop {
+            match run.next() {
+                Next::Done => return run.finish(),
+                Next::Text if write_failure.is_none() => {
+                    if text.is_empty() {
+                        run.end_of_text();
+                    } else {
+                        run.text(text.split_to(PIECE.min(text.len())));
+                    }
+                    continue;
+                }
+                Next::Text | Next::Write | Next::Read => {}
+            }
+            if write_failure.is_none() {
+                clock.turn(run.step(), run.progress());
+            }
+            let may_write = write_failure.is_none();
+            let turn = poll_fn(|cx| self.poll_turn(cx, run.output(), may_write));
+            match timeout_at(clock.deadline(), turn).await {
+                Ok(Turn::Read(octets)) if octets > 0 => run.receive(&self.incoming[..octets]),
+                Ok(Turn::Wrote(octets)) => run.wrote(octets),
+                Ok(Turn::Flushed) => {}
+                // A failed write is not the verdict: the server may have said why, before it
+                // stopped reading.
+                Ok(Turn::WriteFailed(error)) => {
+                    write_failure = Some(error);
+                    clock.close_in();
+                }
+                outcome => run.broke(match (write_failure.take(), outcome) {
+                    (Some(error), _) | (None, Ok(Turn::ReadFailed(error))) => broken(error),
+                    (None, Ok(_)) => Broken::Closed,
+                    (None, Err(_)) => clock.expired(),
+                }),
+            }
+        }
+    }
+
+    /// Looks, without waiting, what came in while nothing was under way, up to a few reads: a
+    /// server that floods an idle connection is out of step with the first octet.
+    pub(crate) async fn look(&mut self, session: &mut Session) {
+        poll_fn(|cx| {
+            for _ in 0..LOOKS {
+                let mut buffer = ReadBuf::new(&mut self.incoming);
+                match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                        session.receive_idle(buffer.filled());
+                    }
+                    Poll::Ready(_) => {
+                        session.closed_idle();
+                        break;
+                    }
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Closes both directions: says so, and gives the other side a moment to say so too, so that
+    /// its last octets do not meet a closed socket.
+    pub(crate) async fn close(mut self, bound: Duration) {
+        let closing = async {
+            self.stream.shutdown().await?;
+            poll_fn(|cx| {
+                loop {
+                    let mut buffer = ReadBuf::new(&mut self.incoming);
+                    ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+                    if buffer.filled().is_empty() {
+                        return Poll::Ready(Ok::<(), io::Error>(()));
+                    }
+                }
+            })
+            .await
+        };
+        // Whether it went well changes nothing: the session is over.
+        let _ = timeout(bound, closing).await;
+    }
+
+    /// Reads if there is something to read, and only then writes: a peer that both only write
+    /// would wait for each other for ever.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, output: &Output, may_write: bool) -> Poll<Turn> {
+        let mut buffer = ReadBuf::new(&mut self.incoming);
+        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            let octets = buffer.filled().len();
+            return Poll::Ready(match read {
+                Ok(()) => Turn::Read(octets),
+                Err(error) => Turn::ReadFailed(error),
+            });
+        }
+        if !may_write || (output.is_empty() && self.flushed) {
+            return Poll::Pending;
+        }
+        Poll::Ready(if output.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+                Ok(()) => {
+                    self.flushed = true;
+                    Turn::Flushed
+                }
+                Err(error) => Turn::WriteFailed(error),
+            }
+        } else {
+            match ready!(self.poll_write(cx, output)) {
+                Ok(0) => Turn::WriteFailed(io::ErrorKind::WriteZero.into()),
+                Ok(octets) => {
+                    self.flushed = false;
+                    Turn::Wrote(octets)
+                }
+                Err(error) => Turn::WriteFailed(error),
+            }
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, output: &Output) -> Poll<io::Result<usize>> {
+        let mut slices = [io::IoSlice::new(&[]); SLICES];
+        let filled = output.slices(&mut slices);
+        let slices = &slices[..filled];
+        let stream = Pin::new(&mut self.stream);
+        if stream.is_write_vectored() {
+            return stream.poll_write_vectored(cx, slices);
+        }
+        if slices.len() == 1 || slices[0].len() >= GATHER {
+            return stream.poll_write(cx, &slices[0]);
+        }
+        self.gathered.clear();
+        for slice in slices {
+            let room = GATHER - self.gathered.len();
+            self.gathered.extend_from_slice(&slice[..room.min(slice.len())]);
+        }
+        stream.poll_write(cx, &self.gathered)
+    }
+}
+
+/// When the current step has to be over, and the operation as a whole.
+pub(crate) struct Clock {
+    timeouts: Timeouts,
+    step: Step,
+    progress: Option<u64>,
+    step_ends: Instant,
+    operation_ends: Option<Instant>,
+}
+
+impl Clock {
+    /// A clock for an operation that begins now.
+    pub(crate) fn start(timeouts: Timeouts) -> Self {
+        let now = Instant::now();
+        let operation_ends = timeouts.operation.map(|limit| now + limit);
+        Self { timeouts, step: Step::Connect, progress: None, step_ends: now, operation_ends }
+    }
+
+    /// Begins to wait for `step`, for at most as long as it may take, and says how long that is.
+    pub(crate) fn begin(&mut self, step: Step) -> Duration {
+        let now = Instant::now();
+        self.step = step;
+        self.step_ends = now + self.timeouts.for_step(step);
+        self.deadline() - now
+    }
+
+    /// What it means that the deadline has passed.
+    pub(crate) fn expired(&self) -> Broken {
+        match (self.timeouts.operation, self.operation_ends) {
+            (Some(limit), Some(ends)) if ends <= self.step_ends => Broken::Deadline { limit },
+            _ => Broken::TimedOut { after: self.timeouts.for_step(self.step) },
+        }
+    }
+
+    fn turn(&mut self, step: Step, progress: u64) {
+        if self.step != step || self.progress != Some(progress) {
+            self.progress = Some(progress);
+            self.begin(step);
+        }
+    }
+
+    fn close_in(&mut self) {
+        self.step_ends = Instant::now() + self.timeouts.close;
+    }
+
+    fn deadline(&self) -> Instant {
+        self.operation_ends.map_or(self.step_ends, |ends| ends.min(self.step_ends))
+    }
+}

@@ -1,0 +1,73 @@
+//! An SMTP and LMTP client that tells the truth about every message.
+//!
+//! [`Connector`] opens a [`Connection`]; a connection sends messages and has the session commands.
+//! Every wait is bounded, and every error says what went wrong, at which [`Step`], in whose words,
+//! and whether a message [may have been accepted](Error::in_doubt).
+//!
+//! ```no_run
+//! use smtp_client::{Connector, Envelope, Text};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let connector = Connector::new("smtp+starttls://mail.example.org".parse()?);
+//! let mut connection = connector.connect().await?;
+//! let envelope = Envelope::new("me@example.org", ["you@example.com", "all@example.net"])?;
+//! let text = Text::new("Subject: hello\r\n\r\nHello.\r\n")?;
+//! for verdict in connection.send(&envelope, &text).await?.verdicts() {
+//!     println!("{verdict}");
+//! }
+//! connection.quit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Below the connection lies [`session`]: the protocol without sockets, clock or runtime, for
+//! those who bring their own. It is all that is left without the feature `tokio`.
+
+pub mod session;
+
+#[cfg(feature = "tokio")]
+mod connect;
+#[cfg(feature = "tokio")]
+mod connection;
+#[cfg(feature = "tokio")]
+mod drive;
+#[cfg(feature = "tokio")]
+mod server;
+#[cfg(feature = "tokio")]
+mod stream;
+#[cfg(feature = "tokio")]
+mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(all(feature = "tokio", not(feature = "tls")))]
+mod without_tls;
+#[cfg(all(feature = "tokio", not(feature = "tls")))]
+use without_tls as tls;
+
+pub use smtp_caps::{Capabilities, Envelope};
+pub use smtp_codec::{
+    Argument, Body, Deviations, HelloName, LineEnds, Mail, Mailbox, Param, Rcpt, ReplyLimits, Text,
+};
+pub use smtp_error::{
+    Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Extension, Field, Flaw,
+    Invalid, MalformedReply, Misbehaved, Reply, ReplyCode, ReplyFault, ReplyLine, Step,
+    Unsupported, Verdict,
+};
+
+#[cfg(feature = "tokio")]
+pub use connect::Connector;
+#[cfg(feature = "tokio")]
+pub use connection::{Bounded, Connection};
+#[cfg(feature = "tokio")]
+pub use server::{Address, Security, Server};
+#[cfg(feature = "tokio")]
+pub use stream::Io;
+#[cfg(feature = "tokio")]
+pub use timeouts::Timeouts;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+
+/// The examples of the project's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

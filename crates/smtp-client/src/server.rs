@@ -1,0 +1,211 @@
+//! Which server, over which transport, with which protection.
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use smtp_error::{Field, Flaw, Invalid};
+
+use crate::session::Dialect;
+
+/// A server to connect to. It can be parsed from an address such as these:
+///
+/// | Address | What it means | Port if none is given |
+/// |---|---|---|
+/// | `smtp://host:port` | SMTP in clear | 25 |
+/// | `smtp+starttls://host:port` | SMTP, and TLS is required before anything else | 587 |
+/// | `smtps://host:port` | SMTP inside TLS | 465 |
+/// | `lmtp://host:port` | LMTP in clear | 24 |
+/// | `lmtp+starttls://host:port` | LMTP, and TLS is required | 24 |
+/// | `lmtp+unix:///path` | LMTP over a Unix socket | |
+/// | `smtp+unix:///path` | SMTP over a Unix socket | |
+///
+/// An IPv6 address as host stands in brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Server {
+    /// SMTP or LMTP.
+    pub dialect: Dialect,
+    /// Where it listens.
+    pub address: Address,
+    /// How the connection is protected.
+    pub security: Security,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Address {
+    /// A TCP port.
+    Tcp {
+        /// The name or address of the host, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// How a connection is protected. There is no "TLS if offered": whoever can hold back the offer
+/// would decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Security {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// By TLS after STARTTLS; without it nothing is sent (RFC 3207).
+    StartTls,
+    /// By TLS from the first octet (RFC 8314).
+    Tls,
+}
+
+impl Server {
+    /// An SMTP server on a TCP port, in clear.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::new(Address::Tcp { host: host.into(), port })
+    }
+
+    /// An SMTP server on a Unix socket, in clear.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::new(Address::Unix(path.into()))
+    }
+
+    fn new(address: Address) -> Self {
+        Self { dialect: Dialect::Smtp, address, security: Security::Plain }
+    }
+
+    /// The same server, spoken to in this dialect.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// The same server, with this protection.
+    #[must_use]
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// The host name that a certificate must be for.
+    pub(crate) fn host(&self) -> &str {
+        match &self.address {
+            Address::Tcp { host, .. } => host,
+            Address::Unix(_) => "localhost",
+        }
+    }
+}
+
+impl FromStr for Server {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let syntax = |offset| Invalid::new(Field::Server, Flaw::Syntax { offset });
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| syntax(text.len()))?;
+        let start = scheme.len() + 3;
+        let (dialect, security, port) = match scheme.to_ascii_lowercase().as_str() {
+            "smtp" => (Dialect::Smtp, Security::Plain, 25),
+            "smtp+starttls" => (Dialect::Smtp, Security::StartTls, 587),
+            "smtps" => (Dialect::Smtp, Security::Tls, 465),
+            "lmtp" => (Dialect::Lmtp, Security::Plain, 24),
+            "lmtp+starttls" => (Dialect::Lmtp, Security::StartTls, 24),
+            "smtp+unix" if rest.starts_with('/') => return Ok(Self::unix(rest)),
+            "lmtp+unix" if rest.starts_with('/') => {
+                return Ok(Self::unix(rest).dialect(Dialect::Lmtp));
+            }
+            "smtp+unix" | "lmtp+unix" => return Err(syntax(start)),
+            _ => return Err(syntax(0)),
+        };
+        let (host, port) = host_and_port(rest, port).map_err(|offset| syntax(start + offset))?;
+        Ok(Self::tcp(host, port).dialect(dialect).security(security))
+    }
+}
+
+/// `host`, `host:port` or `[address]:port`; the error is the offset that breaks it.
+fn host_and_port(text: &str, default: u16) -> Result<(&str, u16), usize> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(inner) => {
+            let (host, rest) = inner.split_once(']').ok_or(text.len())?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| 1_usize)?;
+            (host, rest)
+        }
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
+    if !text.starts_with('[')
+        && let Some(offset) = host.bytes().position(|octet| !allowed(octet))
+    {
+        return Err(offset);
+    }
+    if host.is_empty() {
+        return Err(0);
+    }
+    let at = text.len() - rest.len();
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Ok((host, default)),
+        None => Err(at),
+        Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => {
+            Ok((host, port.parse().ok().filter(|&port| port > 0).ok_or(at + 1)?))
+        }
+        Some(_) => Err(at + 1),
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dialect = if self.dialect == Dialect::Smtp { "smtp" } else { "lmtp" };
+        let security = match self.security {
+            Security::Plain => "",
+            Security::StartTls => "+starttls",
+            Security::Tls => "s",
+        };
+        match &self.address {
+            Address::Unix(path) => write!(f, "{dialect}+unix://{}", path.display()),
+            Address::Tcp { host, port } if host.contains(':') => {
+                write!(f, "{dialect}{security}://[{host}]:{port}")
+            }
+            Address::Tcp { host, port } => write!(f, "{dialect}{security}://{host}:{port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_shown() {
+        for (given, shown) in [
+            ("smtp://mx.example", "smtp://mx.example:25"),
+            ("smtp://127.0.0.1:2525", "smtp://127.0.0.1:2525"),
+            ("SMTPS://[::1]", "smtps://[::1]:465"),
+            ("smtp+starttls://mail", "smtp+starttls://mail:587"),
+            ("lmtp://[2001:db8::1]:24", "lmtp://[2001:db8::1]:24"),
+            ("lmtp+unix:///run/lmtp", "lmtp+unix:///run/lmtp"),
+        ] {
+            assert_eq!(given.parse::<Server>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn bad_addresses_say_where() {
+        for (given, offset) in [
+            ("mx.example:25", 13),
+            ("http://mx.example", 0),
+            ("smtp://", 7),
+            ("smtp://:25", 7),
+            ("smtp://host:0", 12),
+            ("smtp://host:x", 12),
+            ("smtp://host:99999", 12),
+            ("smtp://user@host", 11),
+            ("smtp://host/path", 11),
+            ("smtp://[::1", 11),
+            ("smtp://[1.2.3.4]", 8),
+            ("smtp://[::1]x", 12),
+            ("lmtp+unix://run", 12),
+        ] {
+            let invalid = Invalid::new(Field::Server, Flaw::Syntax { offset });
+            assert_eq!(given.parse::<Server>().unwrap_err(), invalid, "{given}");
+        }
+    }
+}

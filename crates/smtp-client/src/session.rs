@@ -1,0 +1,294 @@
+//! The session: what to say next, given what was said.
+//!
+//! The protocol as a state machine: no socket, no clock, no runtime. Whoever drives it hands over
+//! what came in and writes what is to go out.
+//!
+//! A [`Session`] is what lasts: the dialect, the capabilities, whether and why it has ended. What
+//! is done with it is a [`Conversation`], one of [`Hello`], [`StartTls`], [`Ask`] and
+//! [`Transaction`]. [`Session::run`] makes a [`Run`] of the two, and [`Run::next`] says what to do:
+//!
+//! ```
+//! use smtp_client::session::{Hello, Next, Session};
+//!
+//! let mut session = Session::default();
+//! let mut run = session.run(Hello::after_greeting())?;
+//! assert_eq!(run.next(), Next::Read);
+//! run.receive(b"220 mx.example.org\r\n");
+//!
+//! assert_eq!(run.next(), Next::Write);
+//! assert_eq!(run.output().first(), b"EHLO localhost\r\n");
+//! run.wrote(16);
+//! run.receive(b"250-mx.example.org\r\n250 SIZE 1000\r\n");
+//!
+//! assert_eq!(run.next(), Next::Done);
+//! run.finish()?;
+//! assert_eq!(session.capabilities().size_limit(), Some(1000));
+//! # Ok::<(), smtp_client::Error>(())
+//! ```
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use smtp_caps::Capabilities;
+use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
+use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, ReplyCode, Step};
+
+mod ask;
+mod conversation;
+mod dialect;
+mod hello;
+mod observer;
+mod output;
+mod run;
+mod starttls;
+mod text_phase;
+mod transaction;
+
+pub use ask::Ask;
+pub use conversation::{Conversation, Expected, Owed};
+pub use dialect::Dialect;
+pub use hello::{Hello, HelloFallback};
+pub use observer::{Event, Observer};
+pub use output::Output;
+pub use run::{Next, Run};
+pub use starttls::StartTls;
+pub use transaction::Transaction;
+
+use text_phase::TextPhase;
+
+/// What lasts from one conversation to the next.
+pub struct Session {
+    dialect: Dialect,
+    hello_name: HelloName,
+    greeting: Option<Reply>,
+    capabilities: Capabilities,
+    fell_back: bool,
+    /// Whether a mail transaction may be open on the server's side.
+    dirty: bool,
+    ended: Option<Ended>,
+
+    limits: ReplyLimits,
+    decoder: ReplyDecoder,
+    deviations: Deviations,
+    /// What came in and belongs to nothing that was asked.
+    surplus: Vec<u8>,
+
+    output: Output,
+    /// The ledger: the steps that are owed a reply, the oldest first.
+    owed: VecDeque<Owed>,
+    text: TextPhase,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new(Dialect::Smtp, HelloName::localhost(), ReplyLimits::default())
+    }
+}
+
+impl Session {
+    /// A session that has not begun.
+    pub fn new(dialect: Dialect, hello_name: HelloName, limits: ReplyLimits) -> Self {
+        Self {
+            dialect,
+            hello_name,
+            greeting: None,
+            capabilities: Capabilities::none(),
+            fell_back: false,
+            dirty: false,
+            ended: None,
+            limits,
+            decoder: ReplyDecoder::new(limits, Deviations::TOLERANT),
+            deviations: Deviations::empty(),
+            surplus: Vec::new(),
+            output: Output::default(),
+            owed: VecDeque::new(),
+            text: TextPhase::None,
+            observer: None,
+        }
+    }
+
+    /// Lets `observer` see every command, reply and text from now on.
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
+    }
+
+    /// Begins a conversation.
+    ///
+    /// # Errors
+    /// `Ended` if the session has ended, or ends now because something came in that nobody asked
+    /// for. Nothing is written then.
+    pub fn run<C: Conversation>(&mut self, conversation: C) -> Result<Run<'_, C>, Error> {
+        self.check(conversation.step())?;
+        Ok(Run::new(self, conversation))
+    }
+
+    /// Whether a conversation can begin with this step.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn check(&mut self, step: Step) -> Result<(), Error> {
+        self.check_in_step(step)?;
+        match &self.ended {
+            Some(ended) => Err(Error::new(step, ended.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes what came in while nothing was under way.
+    pub fn receive_idle(&mut self, octets: &[u8]) {
+        self.surplus.extend_from_slice(octets);
+    }
+
+    /// The other side closed the connection while nothing was under way.
+    pub fn closed_idle(&mut self) {
+        let mut surplus = &*self.surplus;
+        let shut_down = match self.decoder.decode(&mut surplus) {
+            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
+                Ended::ShutDown(decoded.reply)
+            }
+            _ => Ended::Closed,
+        };
+        self.surplus.clear();
+        self.end(shut_down);
+    }
+
+    /// Whether the handshake may begin: nothing came in clear behind the go-ahead for TLS.
+    ///
+    /// # Errors
+    /// Octets did. They may have been put there to be taken for protected replies.
+    pub fn check_before_tls(&mut self) -> Result<(), Error> {
+        if self.has_surplus() {
+            self.end(Ended::Failed { step: Step::StartTls });
+            return Err(Error::new(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
+        }
+        Ok(())
+    }
+
+    /// TLS of this version and cipher suite protects the connection from here on: what was learnt
+    /// before is forgotten (RFC 3207, 4.2), and the next conversation has to be a [`Hello`].
+    pub fn secured(&mut self, version: &str, suite: &str) {
+        self.emit(Event::Secured { version, suite });
+        self.capabilities = Capabilities::none();
+        self.fell_back = false;
+        self.decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
+    }
+
+    /// Whether SMTP or LMTP is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The name for the next EHLO, HELO or LHLO.
+    pub fn hello_name(&self) -> &HelloName {
+        &self.hello_name
+    }
+
+    /// Changes the name for the next EHLO, HELO or LHLO.
+    pub fn set_hello_name(&mut self, name: HelloName) {
+        self.hello_name = name;
+    }
+
+    /// What the server greeted with.
+    pub fn greeting(&self) -> Option<&Reply> {
+        self.greeting.as_ref()
+    }
+
+    /// What the server offers: nothing before the first [`Hello`], and after a fallback to HELO.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Takes away or changes capabilities until the next [`Hello`] replaces them.
+    pub fn set_capabilities(&mut self, capabilities: Capabilities) {
+        self.capabilities = capabilities;
+    }
+
+    /// Why the session takes no further command, if it has ended.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// What was unusual about the replies so far.
+    pub fn deviations(&self) -> Deviations {
+        self.deviations
+    }
+
+    fn has(&self, extension: Extension) -> bool {
+        self.capabilities.has(extension)
+    }
+
+    /// Ends the session, unless it has ended before: the first reason is the true one.
+    fn end(&mut self, reason: Ended) {
+        self.ended.get_or_insert(reason);
+    }
+
+    /// Says a command and owes it a reply.
+    fn say(&mut self, command: Command<'_>, limit: usize, owed: Owed) -> Result<(), ErrorKind> {
+        self.output.command(|line| command.encode(limit, line))?;
+        self.emit(Event::Said(command));
+        self.owed.push_back(Owed { asked: self.output.end(), ..owed });
+        Ok(())
+    }
+
+    fn emit(&self, event: Event<'_>) {
+        tracing::trace!(target: "smtp_client::session", "{event}");
+        if let Some(observer) = &self.observer {
+            observer.event(event);
+        }
+    }
+
+    /// Whether nothing is to be written, heard or delivered any more.
+    fn is_settled(&self) -> bool {
+        self.output.is_empty() && self.owed.is_empty() && matches!(self.text, TextPhase::None)
+    }
+
+    /// Forgets what was under way.
+    fn forget(&mut self) {
+        self.output.clear();
+        self.owed.clear();
+        self.text = TextPhase::None;
+    }
+
+    /// Whether something came in that belongs to nothing that was asked.
+    fn has_surplus(&self) -> bool {
+        !self.surplus.is_empty() || !self.decoder.is_idle()
+    }
+
+    /// Whether the end of a text was handed to the transport and the server's word is missing.
+    fn in_doubt(&self) -> bool {
+        matches!(self.text, TextPhase::Ended(dot) if self.output.handed() > dot)
+    }
+
+    /// Before anything is said the other side must be silent: what waits unread was not asked for.
+    fn check_in_step(&mut self, step: Step) -> Result<(), Error> {
+        if self.ended.is_some() || !self.has_surplus() {
+            return Ok(());
+        }
+        let surplus = std::mem::take(&mut self.surplus);
+        let misbehaved = match self.decoder.decode(&mut &*surplus) {
+            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
+                self.emit(Event::Heard(&decoded.reply));
+                self.end(Ended::ShutDown(decoded.reply));
+                return Ok(());
+            }
+            Ok(Some(decoded)) => {
+                self.emit(Event::Heard(&decoded.reply));
+                Misbehaved::Unsolicited(decoded.reply)
+            }
+            Ok(None) => Misbehaved::UnsolicitedOctets,
+            Err(malformed) => malformed.into(),
+        };
+        self.end(Ended::Failed { step });
+        Err(Error::new(step, misbehaved))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("dialect", &self.dialect)
+            .field("hello_name", &self.hello_name)
+            .field("capabilities", &self.capabilities)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}

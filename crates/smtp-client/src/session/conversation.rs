@@ -1,0 +1,99 @@
+//! Conversations: what is done with a session.
+use smtp_error::{Error, ErrorKind, Misbehaved, Reply, ReplyClass, ReplyCode, Step};
+
+use super::Session;
+
+/// Something that is done with a session: it says commands, hears replies, and comes to an answer.
+///
+/// This crate has four: [`Hello`](super::Hello), [`StartTls`](super::StartTls),
+/// [`Ask`](super::Ask) and [`Transaction`](super::Transaction). The methods are for [`Run`](super::Run)
+/// to call.
+pub trait Conversation {
+    /// What it comes to.
+    type Answer;
+
+    /// What it is doing while nothing is owed.
+    #[doc(hidden)]
+    fn step(&self) -> Step;
+
+    /// Says what may be said now. Called again after every reply and every write.
+    #[doc(hidden)]
+    fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind>;
+
+    /// Hears the reply that `owed` was owed. It is one of those that `owed` may get, or a refusal.
+    #[doc(hidden)]
+    fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind>;
+
+    /// Hears a reply while nothing is owed.
+    #[doc(hidden)]
+    fn interrupted(&mut self, session: &mut Session, reply: Reply) -> Result<(), ErrorKind> {
+        let _ = session;
+        Err(match reply.code() {
+            ReplyCode::SHUTTING_DOWN => ErrorKind::Refused(reply),
+            _ => Misbehaved::Unsolicited(reply).into(),
+        })
+    }
+
+    /// The end of the text was said: owes what the server has to say to it.
+    #[doc(hidden)]
+    fn text_ended(&mut self, session: &mut Session) {
+        let _ = session;
+    }
+
+    /// Whether there is nothing more to say or hear.
+    #[doc(hidden)]
+    fn is_done(&self, session: &Session) -> bool;
+
+    /// The answer. Called once, when it is done.
+    #[doc(hidden)]
+    fn answer(self, session: &Session) -> Result<Self::Answer, ErrorKind>;
+
+    /// What becomes of it when it failed before it was done.
+    #[doc(hidden)]
+    fn failed(self, error: Error) -> Result<Self::Answer, Error>
+    where
+        Self: Sized,
+    {
+        Err(error)
+    }
+}
+
+/// A step that is owed a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct Owed {
+    pub(super) step: Step,
+    pub(super) expected: Expected,
+    /// Which recipient it is about, for RCPT and for LMTP's final replies.
+    pub(super) recipient: usize,
+    /// Where the octets end that ask for it, counted as [`Output::end`](super::Output::end) is: a
+    /// reply that comes before all of them are handed to the transport is no reply to them.
+    pub(super) asked: u64,
+}
+
+/// The replies that a step may get, apart from refusals. There is no rule like "every 2yz is
+/// good": that is how mail gets lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+#[non_exhaustive]
+pub enum Expected {
+    /// One of these codes.
+    Codes(&'static [u16]),
+    /// Any 2yz: the final reply to a message.
+    Completion,
+}
+
+impl Owed {
+    pub(super) fn new(step: Step, expected: Expected) -> Self {
+        Self { step, expected, recipient: 0, asked: 0 }
+    }
+
+    /// Whether this reply can answer the step: a refusal, or a code that it may get.
+    pub(super) fn allows(self, reply: &Reply) -> bool {
+        match (reply.code().class(), self.expected) {
+            (ReplyClass::Transient | ReplyClass::Permanent, _) => true,
+            (class, Expected::Completion) => class == ReplyClass::Completion,
+            (_, Expected::Codes(codes)) => codes.contains(&reply.code().get()),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The beginning: the greeting, and EHLO, LHLO or HELO (RFC 5321, 4.1.1.1 and 3.1).
+use smtp_caps::Capabilities;
+use smtp_codec::Command;
+use smtp_error::{ErrorKind, Reply, ReplyCode, Step};
+
+use super::{
+    Conversation, Dialect, Session,
+    conversation::{Expected, Owed},
+};
+
+/// Learns what the server offers. Its capabilities replace all that were known.
+#[derive(Debug)]
+pub struct Hello {
+    turn: Turn,
+    fallback: HelloFallback,
+}
+
+/// Whether a server that does not know EHLO is greeted with HELO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a yes or no that has a name")]
+pub enum HelloFallback {
+    /// After 500 or 502 to EHLO, HELO is tried; such a server offers nothing.
+    #[default]
+    Allowed,
+    /// The refusal is an error: for whoever needs something that only EHLO offers.
+    Forbidden,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    AwaitGreeting,
+    Say,
+    SayHelo,
+    Listen(Verb),
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// EHLO or LHLO, which is answered with capabilities.
+    Extended,
+    Helo,
+}
+
+impl Hello {
+    /// Waits for the greeting first.
+    pub fn after_greeting() -> Self {
+        Self { turn: Turn::AwaitGreeting, fallback: HelloFallback::Allowed }
+    }
+
+    /// Greets again: after TLS, or to learn what changed. HELO if the session fell back before.
+    pub fn again() -> Self {
+        Self { turn: Turn::Say, fallback: HelloFallback::Allowed }
+    }
+
+    /// The same, with or without the fallback to HELO.
+    #[must_use]
+    pub fn fallback(mut self, fallback: HelloFallback) -> Self {
+        self.fallback = fallback;
+        self
+    }
+
+    fn say(&mut self, session: &mut Session, verb: Verb) -> Result<(), ErrorKind> {
+        let name = session.hello_name.clone();
+        let command = match (verb, session.dialect) {
+            (Verb::Helo, _) => Command::Helo(&name),
+            (Verb::Extended, Dialect::Smtp) => Command::Ehlo(&name),
+            (Verb::Extended, Dialect::Lmtp) => Command::Lhlo(&name),
+        };
+        let owed = Owed::new(Step::Hello, Expected::Codes(&[250]));
+        session.say(command, Command::MAX_LINE, owed)?;
+        self.turn = Turn::Listen(verb);
+        Ok(())
+    }
+
+    fn may_fall_back(&self, session: &Session, reply: &Reply) -> bool {
+        self.turn == Turn::Listen(Verb::Extended)
+            && self.fallback == HelloFallback::Allowed
+            && session.dialect == Dialect::Smtp
+            && matches!(reply.code(), ReplyCode::UNRECOGNIZED | ReplyCode::NOT_IMPLEMENTED)
+    }
+}
+
+impl Conversation for Hello {
+    type Answer = ();
+
+    fn step(&self) -> Step {
+        if self.turn == Turn::AwaitGreeting { Step::Greeting } else { Step::Hello }
+    }
+
+    fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        match self.turn {
+            Turn::AwaitGreeting if session.owed.is_empty() => {
+                let owed = Owed::new(Step::Greeting, Expected::Codes(&[220]));
+                session.owed.push_back(owed);
+                Ok(())
+            }
+            Turn::Say if session.fell_back => self.say(session, Verb::Helo),
+            Turn::Say => self.say(session, Verb::Extended),
+            Turn::SayHelo => self.say(session, Verb::Helo),
+            Turn::AwaitGreeting | Turn::Listen(_) | Turn::Done => Ok(()),
+        }
+    }
+
+    fn hear(&mut self, session: &mut Session, _: Owed, reply: Reply) -> Result<(), ErrorKind> {
+        if self.may_fall_back(session, &reply) {
+            self.turn = Turn::SayHelo;
+            return Ok(());
+        }
+        if !reply.is_completion() {
+            return Err(ErrorKind::Refused(reply));
+        }
+        self.turn = match self.turn {
+            Turn::Listen(verb) => {
+                session.dirty = false;
+                session.fell_back = verb == Verb::Helo;
+                session.capabilities = match verb {
+                    Verb::Extended => Capabilities::from_reply(reply),
+                    Verb::Helo => Capabilities::none(),
+                };
+                Turn::Done
+            }
+            _ => {
+                session.greeting = Some(reply);
+                Turn::Say
+            }
+        };
+        Ok(())
+    }
+
+    fn is_done(&self, _: &Session) -> bool {
+        self.turn == Turn::Done
+    }
+
+    fn answer(self, _: &Session) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! Output: what is to be written, as slices that are not copied together.
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes};
+
+/// What a session wants written, in order: command lines, and slices of text.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The command lines that are not written, and how many octets of them are.
+    commands: Vec<u8>,
+    written: usize,
+    segments: VecDeque<Segment>,
+    len: usize,
+    handed: u64,
+}
+
+#[derive(Debug)]
+enum Segment {
+    /// So many octets of `commands`.
+    Commands(usize),
+    Text(Bytes),
+}
+
+impl Output {
+    /// How many octets wait.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The first slice that waits; empty if nothing does.
+    pub fn first(&self) -> &[u8] {
+        let mut slices = [IoSlice::new(&[])];
+        self.slices(&mut slices);
+        match self.segments.front() {
+            None => &[],
+            Some(Segment::Text(text)) => text,
+            Some(Segment::Commands(length)) => &self.commands[self.written..][..*length],
+        }
+    }
+
+    /// Fills in as many of the slices that wait as there is room for, for one vectored write, and
+    /// says how many they are.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut start = self.written;
+        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
+            *slice = IoSlice::new(match segment {
+                Segment::Text(text) => text,
+                Segment::Commands(length) => {
+                    start += length;
+                    &self.commands[start - length..start]
+                }
+            });
+        }
+        self.segments.len().min(slices.len())
+    }
+
+    /// How many octets have been handed to the transport since the session began.
+    pub(super) fn handed(&self) -> u64 {
+        self.handed
+    }
+
+    /// Where the next octet that is added will be, counted as [`handed`](Self::handed) is.
+    pub(super) fn end(&self) -> u64 {
+        self.handed + self.len as u64
+    }
+
+    /// Takes note that `octets` were handed to the transport.
+    pub(super) fn advance(&mut self, mut octets: usize) {
+        self.handed += octets as u64;
+        self.len -= octets;
+        while octets > 0 {
+            let Some(segment) = self.segments.front_mut() else { break };
+            let left = match segment {
+                Segment::Text(text) => {
+                    let step = octets.min(text.len());
+                    text.advance(step);
+                    octets -= step;
+                    text.len()
+                }
+                Segment::Commands(length) => {
+                    let step = octets.min(*length);
+                    *length -= step;
+                    self.written += step;
+                    octets -= step;
+                    *length
+                }
+            };
+            if left == 0 {
+                self.segments.pop_front();
+            }
+        }
+        if self.written == self.commands.len() {
+            self.commands.clear();
+            self.written = 0;
+        }
+    }
+
+    /// Adds a command line.
+    pub(super) fn command<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.commands.len();
+        write(&mut self.commands)?;
+        let length = self.commands.len() - before;
+        self.len += length;
+        match self.segments.back_mut() {
+            Some(Segment::Commands(last)) => *last += length,
+            _ => self.segments.push_back(Segment::Commands(length)),
+        }
+        Ok(())
+    }
+
+    /// Adds a slice of text.
+    pub(super) fn text(&mut self, slice: Bytes) {
+        if !slice.is_empty() {
+            self.len += slice.len();
+            self.segments.push_back(Segment::Text(slice));
+        }
+    }
+
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        self.commands.clear();
+        self.written = 0;
+        self.segments.clear();
+        self.len = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_all(output: &mut Output, step: usize) -> Vec<u8> {
+        let mut written = Vec::new();
+        while !output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let filled = output.slices(&mut slices);
+            let whole: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+            assert!(whole.starts_with(output.first()));
+            let step = step.min(whole.len());
+            written.extend(&whole[..step]);
+            output.advance(step);
+        }
+        written
+    }
+
+    #[test]
+    fn commands_and_text_leave_in_order_however_they_are_cut() {
+        for step in 1..20 {
+            let mut output = Output::default();
+            let line = |output: &mut Output, line: &str| {
+                let write = |out: &mut Vec<u8>| {
+                    out.extend_from_slice(line.as_bytes());
+                    Ok::<_, ()>(())
+                };
+                output.command(write).unwrap();
+            };
+            line(&mut output, "DATA\r\n");
+            output.text(Bytes::from_static(b"text"));
+            output.text(Bytes::new());
+            output.text(Bytes::from_static(b"."));
+            line(&mut output, "MAIL\r\n");
+            line(&mut output, "RCPT\r\n");
+            assert_eq!(output.len(), 23);
+            assert_eq!(write_all(&mut output, step), b"DATA\r\ntext.MAIL\r\nRCPT\r\n");
+            assert_eq!((output.handed(), output.end()), (23, 23));
+        }
+    }
+}

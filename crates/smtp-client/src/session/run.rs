@@ -1,0 +1,262 @@
+//! Runs: a conversation under way.
+use bytes::Bytes;
+use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+
+use super::{Conversation, Event, Output, Session, TextPhase};
+
+/// A conversation under way. Dropping it before [`finish`](Self::finish) ends the session, unless
+/// nothing of it was written.
+#[must_use = "a run does nothing until it is driven"]
+pub struct Run<'s, C: Conversation> {
+    session: &'s mut Session,
+    conversation: Option<C>,
+    failure: Option<(Step, ErrorKind)>,
+    /// How much had been handed to the transport when it began.
+    began: u64,
+    /// Counts what came forward: settled replies, and octets of text that were written.
+    progress: u64,
+}
+
+/// What a run needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "who drives a run has to know them all")]
+pub enum Next {
+    /// Write [`Run::output`], and take what comes in meanwhile: replies may come before all is
+    /// written, and a server that cannot get rid of them stops reading.
+    Write,
+    /// Give the next piece of the text, or say that there is none: [`Run::text`],
+    /// [`Run::end_of_text`].
+    Text,
+    /// Wait for octets, and give them to [`Run::receive`].
+    Read,
+    /// Call [`Run::finish`].
+    Done,
+}
+
+/// How much text may wait to be written before more is asked for, in octets.
+const TEXT_AHEAD: usize = 256 * 1024;
+
+impl<'s, C: Conversation> Run<'s, C> {
+    pub(super) fn new(session: &'s mut Session, conversation: C) -> Self {
+        let began = session.output.handed();
+        Self { session, conversation: Some(conversation), failure: None, began, progress: 0 }
+    }
+
+    /// What it needs next.
+    #[allow(clippy::should_implement_trait, reason = "it is no iterator: each turn needs an act")]
+    pub fn next(&mut self) -> Next {
+        self.speak();
+        let text_is_open = matches!(self.session.text, TextPhase::Open(..));
+        if self.failure.is_some() || self.is_done() {
+            Next::Done
+        } else if text_is_open && self.session.output.len() < TEXT_AHEAD {
+            Next::Text
+        } else if !self.session.output.is_empty() {
+            Next::Write
+        } else {
+            Next::Read
+        }
+    }
+
+    /// What is to be written.
+    pub fn output(&self) -> &Output {
+        &self.session.output
+    }
+
+    /// `octets` of [`output`](Self::output) were handed to the transport.
+    pub fn wrote(&mut self, octets: usize) {
+        self.progress += u64::from(self.step() == Step::Text && octets > 0);
+        self.session.output.advance(octets);
+    }
+
+    /// Gives the next piece of the text. Ignored if no text was asked for.
+    pub fn text(&mut self, piece: Bytes) {
+        if let TextPhase::Open(stuffer, _) = &mut self.session.text {
+            for slice in stuffer.stuff(&piece) {
+                // A dot that was added is no part of the piece.
+                let slice =
+                    if slice == b"." { Bytes::from_static(b".") } else { piece.slice_ref(slice) };
+                self.session.output.text(slice);
+            }
+        }
+    }
+
+    /// Says that the text is complete. Ignored if no text was asked for.
+    pub fn end_of_text(&mut self) {
+        let TextPhase::Open(stuffer, began) = self.session.text else { return };
+        self.session.output.text(Bytes::from_static(stuffer.end()));
+        let end = self.session.output.end();
+        // The last three octets are the dot and its CRLF. From the dot on it is in doubt: there
+        // are servers that take a last line without its end for a whole one.
+        self.session.text = TextPhase::Ended(end - 3);
+        self.session.emit(Event::Text { octets: end - began });
+        let _ = self.with(|conversation, session| {
+            conversation.text_ended(session);
+            Ok(())
+        });
+    }
+
+    /// Takes octets that came in.
+    pub fn receive(&mut self, mut octets: &[u8]) {
+        while !octets.is_empty() {
+            // What is said decides whose the next reply is, however the octets were cut.
+            self.speak();
+            if self.failure.is_some() || self.is_done() {
+                return self.session.receive_idle(octets);
+            }
+            match self.session.decoder.decode(&mut octets) {
+                Ok(None) => {}
+                Ok(Some(decoded)) => {
+                    self.session.deviations |= decoded.deviations;
+                    self.settle(decoded.reply);
+                }
+                Err(malformed) => self.fail(self.step(), malformed.into()),
+            }
+        }
+    }
+
+    /// The other side closed the connection, or its sending half.
+    pub fn closed(&mut self) {
+        self.broke(Broken::Closed);
+    }
+
+    /// The line broke, or time ran out.
+    pub fn broke(&mut self, broken: Broken) {
+        if self.failure.is_none() {
+            self.fail(self.step(), broken.into());
+        }
+    }
+
+    /// What it is waiting for: the oldest step that is owed a reply, or what it is doing.
+    pub fn step(&self) -> Step {
+        match (&self.session.text, self.session.owed.front()) {
+            (TextPhase::Ended(dot), _) if self.session.output.handed() <= *dot => Step::Text,
+            (_, Some(owed)) => owed.step,
+            (_, None) => self.conversation.as_ref().map_or(Step::Text, |one| one.step()),
+        }
+    }
+
+    /// Changes whenever something came forward, so that a clock can begin anew.
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    /// The answer, or what went wrong.
+    ///
+    /// # Errors
+    /// What ended the conversation. Called before [`next`](Self::next) says [`Next::Done`], that
+    /// it was cancelled.
+    pub fn finish(mut self) -> Result<C::Answer, Error> {
+        let Some(conversation) = self.conversation.take() else {
+            unreachable!("a run is finished once")
+        };
+        let step = conversation.step();
+        if self.failure.is_none() && !conversation.is_done(self.session) {
+            self.cancel(step);
+            let ended = self.session.ended.clone().unwrap_or(Ended::Failed { step });
+            return Err(Error::new(step, ended));
+        }
+        let Some((step, kind)) = self.failure.take() else {
+            if !self.session.is_settled() {
+                self.session.end(Ended::Failed { step });
+                self.session.forget();
+            }
+            return conversation.answer(self.session).map_err(|kind| {
+                self.session.end(Ended::Failed { step });
+                Error::new(step, kind)
+            });
+        };
+        let in_doubt = self.session.in_doubt();
+        let out_of_step = matches!(kind, ErrorKind::Misbehaved(_) | ErrorKind::Broken(_))
+            || !self.session.is_settled();
+        if out_of_step {
+            self.session.end(Ended::Failed { step });
+        }
+        self.session.forget();
+        conversation.failed(Error::new(step, kind).doubt(in_doubt))
+    }
+
+    /// A reply: it settles the oldest step that is owed one, never a guessed one.
+    fn settle(&mut self, reply: Reply) {
+        self.session.emit(Event::Heard(&reply));
+        self.progress += 1;
+        let step = self.step();
+        let shut_down = reply.code() == ReplyCode::SHUTTING_DOWN;
+        if shut_down {
+            self.session.end(Ended::ShutDown(reply.clone()));
+        }
+        let early = step == Step::Text;
+        let handed = self.session.output.handed();
+        let heard = match self.session.owed.front().copied() {
+            Some(owed) if !early && owed.asked <= handed => {
+                self.session.owed.pop_front();
+                if owed.allows(&reply) {
+                    self.with(|conversation, session| {
+                        conversation.hear(session, owed, reply.clone())
+                    })
+                } else {
+                    let reply = reply.clone();
+                    Err(Misbehaved::WrongCode { step, reply }.into())
+                }
+            }
+            _ => {
+                self.with(|conversation, session| conversation.interrupted(session, reply.clone()))
+            }
+        };
+        if let Err(kind) = heard {
+            self.fail(step, kind);
+        } else if shut_down && !self.is_done() {
+            self.fail(step, ErrorKind::Refused(reply));
+        }
+    }
+
+    fn speak(&mut self) {
+        if self.failure.is_none() {
+            let spoken = self.with(|conversation, session| conversation.speak(session));
+            self.note(spoken);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.conversation.as_ref().is_none_or(|one| one.is_done(self.session))
+    }
+
+    fn with(
+        &mut self,
+        act: impl FnOnce(&mut C, &mut Session) -> Result<(), ErrorKind>,
+    ) -> Result<(), ErrorKind> {
+        match &mut self.conversation {
+            Some(conversation) => act(conversation, self.session),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, spoken: Result<(), ErrorKind>) {
+        if let Err(kind) = spoken {
+            let step = self.conversation.as_ref().map_or(Step::Text, |one| one.step());
+            self.fail(step, kind);
+        }
+    }
+
+    fn fail(&mut self, step: Step, kind: ErrorKind) {
+        self.failure.get_or_insert((step, kind));
+    }
+
+    /// Ends the session because the run is given up, unless nothing of it was written.
+    fn cancel(&mut self, step: Step) {
+        let in_doubt = self.session.in_doubt();
+        if self.session.output.handed() > self.began || step == Step::Greeting {
+            self.session.end(Ended::Cancelled { step, in_doubt });
+        }
+        self.session.forget();
+    }
+}
+
+impl<C: Conversation> Drop for Run<'_, C> {
+    fn drop(&mut self) {
+        if self.conversation.is_some() {
+            let step = self.step();
+            self.cancel(step);
+        }
+    }
+}

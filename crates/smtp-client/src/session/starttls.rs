@@ -1,0 +1,66 @@
+//! STARTTLS, up to the handshake (RFC 3207).
+use smtp_codec::Command;
+use smtp_error::{ErrorKind, Extension, Misbehaved, Reply, Step, Unsupported};
+
+use super::{
+    Conversation, Session,
+    conversation::{Expected, Owed},
+};
+
+/// Asks for TLS. When it is done, the handshake begins with the very next octet; then call
+/// [`Session::secured`] and run a [`Hello`](super::Hello) again.
+///
+/// Octets that came in clear behind the go-ahead are an error: they may have been put there to be
+/// taken for protected replies.
+#[derive(Debug, Default)]
+pub struct StartTls {
+    said: bool,
+    granted: bool,
+}
+
+impl StartTls {
+    /// A request for TLS.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Conversation for StartTls {
+    type Answer = ();
+
+    fn step(&self) -> Step {
+        Step::StartTls
+    }
+
+    fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        if self.said {
+            return Ok(());
+        }
+        if !session.has(Extension::StartTls) {
+            return Err(Unsupported::Extension(Extension::StartTls).into());
+        }
+        let owed = Owed::new(Step::StartTls, Expected::Codes(&[220]));
+        session.say(Command::StartTls, Command::MAX_LINE, owed)?;
+        self.said = true;
+        Ok(())
+    }
+
+    fn hear(&mut self, _: &mut Session, _: Owed, reply: Reply) -> Result<(), ErrorKind> {
+        if !reply.is_completion() {
+            return Err(ErrorKind::Refused(reply));
+        }
+        self.granted = true;
+        Ok(())
+    }
+
+    fn is_done(&self, _: &Session) -> bool {
+        self.granted
+    }
+
+    fn answer(self, session: &Session) -> Result<(), ErrorKind> {
+        if session.has_surplus() {
+            return Err(Misbehaved::PlaintextAfterStartTls.into());
+        }
+        Ok(())
+    }
+}

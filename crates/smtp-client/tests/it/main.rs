@@ -1,0 +1,27 @@
+//! The client's behavior, by subject.
+
+#![allow(clippy::unwrap_used, reason = "what fails here is the test")]
+
+mod answering;
+mod fault;
+mod operation;
+mod stage;
+mod tap;
+
+mod appendix_d;
+mod arguments;
+mod cancel;
+mod crowd;
+mod early;
+mod hello;
+mod laws;
+mod patience;
+mod quit;
+mod rehlo;
+mod send;
+mod session_commands;
+mod starttls;
+mod text;
+mod tls;
+mod truth;
+mod verdicts;

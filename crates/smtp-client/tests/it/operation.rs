@@ -1,0 +1,86 @@
+//! The session commands as data, for the families that try each of them.
+use smtp_client::{Connection, Error, Reply, ReplyCode, Step};
+
+/// A session command with a fixed argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Reset,
+    Noop,
+    Verify,
+    Expand,
+    Help,
+    HelpOn,
+    Quit,
+    Rehlo,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Reset,
+        Self::Noop,
+        Self::Verify,
+        Self::Expand,
+        Self::Help,
+        Self::HelpOn,
+        Self::Quit,
+        Self::Rehlo,
+    ];
+
+    /// The line that it sends to an SMTP server.
+    pub(crate) fn line(self) -> &'static str {
+        match self {
+            Self::Reset => "RSET",
+            Self::Noop => "NOOP",
+            Self::Verify => "VRFY Crispin",
+            Self::Expand => "EXPN Example-People",
+            Self::Help => "HELP",
+            Self::HelpOn => "HELP MAIL",
+            Self::Quit => "QUIT",
+            Self::Rehlo => "EHLO client.example",
+        }
+    }
+
+    pub(crate) fn step(self) -> Step {
+        match self {
+            Self::Reset => Step::Reset,
+            Self::Noop => Step::Noop,
+            Self::Verify => Step::Verify,
+            Self::Expand => Step::Expand,
+            Self::Help | Self::HelpOn => Step::Help,
+            Self::Quit => Step::Quit,
+            Self::Rehlo => Step::Hello,
+        }
+    }
+
+    /// The code that says that all is well.
+    pub(crate) fn good(self) -> u16 {
+        match self {
+            Self::Help | Self::HelpOn => 214,
+            Self::Quit => 221,
+            _ => 250,
+        }
+    }
+
+    /// Whether a refusal is an answer.
+    pub(crate) fn takes_any(self) -> bool {
+        matches!(self, Self::Verify | Self::Expand | Self::Help | Self::HelpOn)
+    }
+
+    /// Does it, and gives the reply; to EHLO, the one that the capabilities came in.
+    pub(crate) async fn perform(self, connection: &mut Connection) -> Result<Reply, Error> {
+        match self {
+            Self::Reset => connection.reset().await,
+            Self::Noop => connection.noop().await,
+            Self::Verify => connection.verify("Crispin").await,
+            Self::Expand => connection.expand("Example-People").await,
+            Self::Help => connection.help(None).await,
+            Self::HelpOn => connection.help("MAIL").await,
+            Self::Quit => connection.quit().await,
+            Self::Rehlo => {
+                let capabilities = connection.rehlo().await?;
+                let helo = || Reply::new(ReplyCode::OK, "");
+                Ok(capabilities.reply().cloned().unwrap_or_else(helo))
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Lines: finds where they end, in octets that come cut anywhere.
+use alloc::vec::Vec;
+
+/// Cuts a stream of octets into lines, each at most `limit` octets long.
+///
+/// It looks at each octet once, however the stream is cut, and copies only lines that came in
+/// more than one piece.
+#[derive(Clone, Debug)]
+pub struct LineFramer {
+    limit: usize,
+    /// The part of a line whose end has not come yet, or the line that was handed out last.
+    partial: Vec<u8>,
+    handed_out: bool,
+}
+
+/// A line, without its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Line<'a> {
+    /// The octets before the line end.
+    pub content: &'a [u8],
+    /// How it ended.
+    pub end: LineEnd,
+}
+
+/// How a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a LF has no CR, one CR or more before it")]
+pub enum LineEnd {
+    /// CR LF, as it must be.
+    CrLf,
+    /// LF alone.
+    Lf,
+    /// More than one CR before the LF.
+    CrCrLf,
+}
+
+/// A line was longer than the limit. The framer has dropped what it held of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LineTooLong {
+    /// The limit, in octets, line end included.
+    pub limit: usize,
+}
+
+impl LineFramer {
+    /// A framer for lines of at most `limit` octets, the line end included.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, partial: Vec::new(), handed_out: false }
+    }
+
+    /// Takes the next line off the front of `input`; `None` if its end is not in there, and then
+    /// `input` is empty.
+    pub fn next<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Line<'s>>, LineTooLong> {
+        if self.handed_out {
+            self.partial.clear();
+            self.handed_out = false;
+        }
+        let end = memchr::memchr(b'\n', input);
+        let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
+        *input = rest;
+        if self.partial.len() + piece.len() > self.limit {
+            self.partial.clear();
+            return Err(LineTooLong { limit: self.limit });
+        }
+        if self.partial.is_empty() && end.is_some() {
+            return Ok(Some(Line::of(piece)));
+        }
+        self.partial.extend_from_slice(piece);
+        if end.is_none() {
+            return Ok(None);
+        }
+        self.handed_out = true;
+        Ok(Some(Line::of(&self.partial)))
+    }
+
+    /// Whether it holds the beginning of a line.
+    pub fn is_partial(&self) -> bool {
+        !self.handed_out && !self.partial.is_empty()
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The line of these octets, the last of which is its LF.
+    fn of(octets: &'a [u8]) -> Self {
+        let content = &octets[..octets.len() - 1];
+        let returns = content.iter().rev().take_while(|&&octet| octet == b'\r').count();
+        let end = match returns {
+            0 => LineEnd::Lf,
+            1 => LineEnd::CrLf,
+            _ => LineEnd::CrCrLf,
+        };
+        Self { content: &content[..content.len() - returns], end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn lines(pieces: &[&[u8]], limit: usize) -> Vec<Result<(Vec<u8>, LineEnd), usize>> {
+        let mut framer = LineFramer::new(limit);
+        let mut found = Vec::new();
+        for mut piece in pieces.iter().copied() {
+            while !piece.is_empty() {
+                match framer.next(&mut piece) {
+                    Ok(Some(line)) => found.push(Ok((line.content.to_vec(), line.end))),
+                    Ok(None) => {}
+                    Err(too_long) => found.push(Err(too_long.limit)),
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn line_ends_are_told_apart() {
+        let found = lines(&[b"a\r\nb\nc\r\r\n\r\nd"], 99);
+        let expected = [
+            (b"a".to_vec(), LineEnd::CrLf),
+            (b"b".to_vec(), LineEnd::Lf),
+            (b"c".to_vec(), LineEnd::CrCrLf),
+            (vec![], LineEnd::CrLf),
+        ];
+        assert_eq!(found, expected.map(Ok));
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_lines() {
+        let input = b"one\r\ntwo\n\r\nthree\r\r\n";
+        let whole = lines(&[input], 99);
+        for cut in 0..=input.len() {
+            assert_eq!(lines(&[&input[..cut], &input[cut..]], 99), whole, "cut at {cut}");
+        }
+        let octets: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(lines(&octets, 99), whole);
+    }
+
+    #[test]
+    fn the_limit_counts_the_line_end() {
+        assert_eq!(lines(&[b"12345678\r\n"], 10).len(), 1);
+        assert_eq!(lines(&[b"123456789\r\n"], 10), [Err(10)]);
+        assert_eq!(lines(&[b"12345", b"67890", b"1"], 10), [Err(10)]);
+    }
+}

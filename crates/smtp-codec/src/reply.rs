@@ -1,0 +1,273 @@
+//! Replies, decoded from octets and encoded into them (RFC 5321, 4.2).
+use alloc::vec::Vec;
+
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::{tag, take_while_m_n},
+    combinator::{eof, map_opt, value},
+};
+use smtp_error::{MalformedReply, Reply, ReplyCode, ReplyFault};
+
+use crate::{Deviations, Line, LineEnd, LineFramer, LineTooLong};
+
+/// Makes [`Reply`] values out of octets that come cut anywhere.
+///
+/// The cost is linear in the octets, also when they come one by one, and what is held is bounded
+/// by the [`ReplyLimits`]. After an error the octets have no meaning any more, and every further
+/// call gives the same error.
+#[derive(Clone, Debug)]
+pub struct ReplyDecoder {
+    framer: LineFramer,
+    limits: ReplyLimits,
+    tolerated: Deviations,
+    failed: Option<MalformedReply>,
+    /// The reply that is not whole yet: the code and number of its lines, their texts with LF
+    /// between, the octets they took on the wire, and what was unusual.
+    code: Option<ReplyCode>,
+    lines: usize,
+    text: Vec<u8>,
+    octets: usize,
+    deviations: Deviations,
+    /// The octets that the line under way has taken so far.
+    line_octets: usize,
+}
+
+/// How much of a reply a decoder holds at most. All figures are octets or lines on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplyLimits {
+    /// The longest line, its end included: 4,096 by default, because large providers exceed the
+    /// 512 of RFC 5321, 4.5.3.1.5.
+    pub line: usize,
+    /// The most lines in one reply: 512 by default.
+    pub lines: usize,
+    /// The longest reply: 65,536 by default.
+    pub total: usize,
+}
+
+impl Default for ReplyLimits {
+    fn default() -> Self {
+        Self { line: 4096, lines: 512, total: 65_536 }
+    }
+}
+
+/// A reply, and what was unusual about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DecodedReply {
+    /// The reply.
+    pub reply: Reply,
+    /// How it deviates from the grammar.
+    pub deviations: Deviations,
+}
+
+impl Default for ReplyDecoder {
+    fn default() -> Self {
+        Self::new(ReplyLimits::default(), Deviations::TOLERANT)
+    }
+}
+
+impl ReplyDecoder {
+    /// A decoder with these limits that takes the deviations in `tolerated`, and no others.
+    pub fn new(limits: ReplyLimits, tolerated: Deviations) -> Self {
+        Self {
+            framer: LineFramer::new(limits.line),
+            limits,
+            tolerated,
+            failed: None,
+            code: None,
+            lines: 0,
+            text: Vec::new(),
+            octets: 0,
+            deviations: Deviations::empty(),
+            line_octets: 0,
+        }
+    }
+
+    /// Takes the next reply off the front of `input`; `None` if it is not whole yet, and then
+    /// `input` is empty.
+    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<DecodedReply>, MalformedReply> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        let decoded = self.decode_lines(input);
+        self.failed = decoded.as_ref().err().copied();
+        decoded
+    }
+
+    /// Whether it holds no part of a reply.
+    pub fn is_idle(&self) -> bool {
+        self.lines == 0 && !self.framer.is_partial() && self.failed.is_none()
+    }
+
+    fn decode_lines(&mut self, input: &mut &[u8]) -> Result<Option<DecodedReply>, MalformedReply> {
+        loop {
+            let number = self.lines + 1;
+            let before = input.len();
+            let line = self.framer.next(input);
+            self.line_octets += before - input.len();
+            let room = self.limits.total.saturating_sub(self.octets);
+            // The limit that is passed first counts, so that no cut of the octets changes which.
+            if let Err(LineTooLong { limit }) = line
+                && limit <= room
+            {
+                return Err(fault(ReplyFault::LineTooLong { limit }, number, limit));
+            }
+            if self.line_octets > room {
+                return Err(fault(ReplyFault::TooLong { limit: self.limits.total }, number, 0));
+            }
+            let Ok(Some(line)) = line else {
+                return Ok(None);
+            };
+            self.octets += core::mem::take(&mut self.line_octets);
+            if number > self.limits.lines {
+                return Err(fault(
+                    ReplyFault::TooManyLines { limit: self.limits.lines },
+                    number,
+                    0,
+                ));
+            }
+            let parsed = ReplyLine::parse(line, number)?;
+            if let Some(fault) = parsed.refused(self.tolerated, number) {
+                return Err(fault);
+            }
+            let first = *self.code.get_or_insert(parsed.code);
+            if first != parsed.code {
+                let changed = ReplyFault::CodeChanged { first, then: parsed.code };
+                return Err(fault(changed, number, 0));
+            }
+            if self.lines > 0 {
+                self.text.push(b'\n');
+            }
+            self.text.extend_from_slice(parsed.text);
+            self.deviations |= parsed.deviations;
+            self.lines = number;
+            if parsed.last {
+                return Ok(Some(self.finish(first)));
+            }
+        }
+    }
+
+    /// Hands out the reply that is whole now, and is ready for the next.
+    fn finish(&mut self, code: ReplyCode) -> DecodedReply {
+        let reply = Reply::new(code, &self.text);
+        let deviations = self.deviations;
+        self.code = None;
+        self.lines = 0;
+        self.text.clear();
+        self.octets = 0;
+        self.deviations = Deviations::empty();
+        DecodedReply { reply, deviations }
+    }
+}
+
+/// One line of a reply.
+struct ReplyLine<'a> {
+    code: ReplyCode,
+    last: bool,
+    text: &'a [u8],
+    /// Where the text begins in the line.
+    text_at: usize,
+    deviations: Deviations,
+}
+
+impl<'a> ReplyLine<'a> {
+    fn parse(line: Line<'a>, number: usize) -> Result<Self, MalformedReply> {
+        let at = |rest: &[u8]| line.content.len() - rest.len();
+        let (rest, code) =
+            reply_code(line.content).map_err(|_| fault(ReplyFault::Code, number, 0))?;
+        let (text, separator) =
+            separator(rest).map_err(|_| fault(ReplyFault::Separator, number, at(rest)))?;
+        let (mut deviations, end) = match line.end {
+            LineEnd::CrLf => (Deviations::empty(), 2),
+            LineEnd::Lf => (Deviations::BARE_LF, 1),
+            LineEnd::CrCrLf => (Deviations::EXTRA_CR, 3),
+        };
+        deviations.set(Deviations::TAB_SEPARATOR, separator == Separator::Tab);
+        deviations.set(Deviations::EMPTY_TEXT, separator == Separator::Space && text.is_empty());
+        deviations.set(Deviations::LONG_LINE, line.content.len() + end > 512);
+        deviations.set(Deviations::SECOND_DIGIT, code.get() / 10 % 10 > 5);
+        if text.iter().any(|&octet| !matches!(octet, b'\t' | b' '..=b'~')) {
+            deviations.set(Deviations::BARE_CR, text.contains(&b'\r'));
+            deviations.set(Deviations::CONTROL, text.iter().any(is_control));
+            deviations.set(Deviations::NON_ASCII, !text.is_ascii());
+        }
+        let last = separator != Separator::Hyphen;
+        Ok(Self { code, last, text, text_at: at(text), deviations })
+    }
+
+    /// The fault that the first deviation outside of `tolerated` is.
+    fn refused(&self, tolerated: Deviations, number: usize) -> Option<MalformedReply> {
+        let find = |wanted: &dyn Fn(&u8) -> bool| {
+            self.text_at + self.text.iter().position(wanted).unwrap_or(self.text.len())
+        };
+        let (kind, offset) = match (self.deviations - tolerated).iter().next()? {
+            Deviations::BARE_LF => (ReplyFault::BareLf, find(&|_| false)),
+            Deviations::EXTRA_CR => (ReplyFault::BareCr, find(&|_| false)),
+            Deviations::BARE_CR => (ReplyFault::BareCr, find(&|&octet| octet == b'\r')),
+            Deviations::CONTROL => (ReplyFault::Control, find(&is_control)),
+            Deviations::NON_ASCII => (ReplyFault::NonAscii, find(&|octet| !octet.is_ascii())),
+            Deviations::LONG_LINE => (ReplyFault::LineTooLong { limit: 512 }, 512),
+            Deviations::SECOND_DIGIT => (ReplyFault::SecondDigit, 1),
+            _ => (ReplyFault::Separator, 3),
+        };
+        Some(fault(kind, number, offset))
+    }
+}
+
+fn fault(fault: ReplyFault, line: usize, offset: usize) -> MalformedReply {
+    MalformedReply::new(fault, line, offset)
+}
+
+/// CR has a deviation of its own, and TAB is allowed.
+fn is_control(octet: &u8) -> bool {
+    octet.is_ascii_control() && !matches!(octet, b'\t' | b'\r')
+}
+
+/// What stands between the code and the text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Separator {
+    Hyphen,
+    Space,
+    Tab,
+    End,
+}
+
+/// Three digits, 200 to 599.
+fn reply_code(input: &[u8]) -> IResult<&[u8], ReplyCode> {
+    map_opt(take_while_m_n(3, 3, |octet: u8| octet.is_ascii_digit()), |digits: &[u8]| {
+        ReplyCode::new(digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')))
+    })
+    .parse(input)
+}
+
+fn separator(input: &[u8]) -> IResult<&[u8], Separator> {
+    alt((
+        value(Separator::Space, tag(" ")),
+        value(Separator::Hyphen, tag("-")),
+        value(Separator::Tab, tag("\t")),
+        value(Separator::End, eof),
+    ))
+    .parse(input)
+}
+
+/// Appends a reply as it goes over the wire.
+///
+/// Octets of the text that no reply may hold (RFC 5321, 4.2: anything but TAB and printable
+/// ASCII; octets outside ASCII pass for the sake of RFC 6531) are written as `?`, so that no text
+/// can end a line.
+pub fn encode_reply(reply: &Reply, out: &mut Vec<u8>) {
+    let code = reply.code().get();
+    let digits = [100, 10, 1].map(|place| b'0' + u8::try_from(code / place % 10).unwrap_or(0));
+    let mut lines = reply.lines().peekable();
+    while let Some(line) = lines.next() {
+        out.extend_from_slice(&digits);
+        out.push(if lines.peek().is_some() { b'-' } else { b' ' });
+        out.extend(line.as_bytes().iter().map(|&octet| match octet {
+            b'\t' | b' '..=b'~' | 0x80.. => octet,
+            _ => b'?',
+        }));
+        out.extend_from_slice(b"\r\n");
+    }
+}

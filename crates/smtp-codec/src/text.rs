@@ -1,0 +1,163 @@
+//! The text of a message, looked at once before it is sent (RFC 5321, 2.3.8 and 4.5.3.1.6).
+use alloc::vec::Vec;
+use core::{fmt, str};
+
+use bytes::Bytes;
+use smtp_error::{Field, Flaw, Invalid};
+
+/// The text of a message, header section and body, with CRLF line ends.
+///
+/// It holds no bare CR or LF, no NUL, and no line of more than 998 octets. Cloning shares the
+/// octets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text {
+    octets: Bytes,
+    facts: TextFacts,
+}
+
+/// What a text needs of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TextFacts {
+    /// Its size in octets, as SIZE counts: with the CRLF that a last line without one is given,
+    /// without stuffed dots and the end mark (RFC 1870).
+    pub size: u64,
+    /// Whether there is an octet outside ASCII, which needs 8BITMIME.
+    pub eight_bit: bool,
+    /// Whether there is UTF-8 in the header section, which needs SMTPUTF8 (RFC 6532).
+    pub utf8_headers: bool,
+}
+
+/// What becomes of line ends that are no CRLF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LineEnds {
+    /// They are errors.
+    #[default]
+    Strict,
+    /// A bare LF becomes CRLF: for text from a Unix file. A bare CR is an error.
+    Unix,
+    /// A bare LF and a bare CR become CRLF.
+    Any,
+}
+
+impl Text {
+    /// The longest line, in octets, CRLF not counted.
+    pub const MAX_LINE: usize = 998;
+
+    /// The text of these octets, which are shared and not copied.
+    ///
+    /// # Errors
+    /// Refuses a bare CR or LF, a NUL, and a line of more than 998 octets: servers disagree about
+    /// what they mean, and that lets mail be smuggled.
+    pub fn new(octets: impl Into<Bytes>) -> Result<Self, Invalid> {
+        let octets = octets.into();
+        let facts = scan(&octets)?;
+        Ok(Self { octets, facts })
+    }
+
+    /// The text of these octets, whose line ends are made CRLF as `ends` says. They are copied
+    /// only if there is something to change.
+    ///
+    /// # Errors
+    /// As for [`Text::new`], for what `ends` leaves as it was.
+    pub fn normalize(octets: impl Into<Bytes>, ends: LineEnds) -> Result<Self, Invalid> {
+        let octets = octets.into();
+        let changed = match ends {
+            LineEnds::Strict => None,
+            LineEnds::Unix => crlf(&octets, false),
+            LineEnds::Any => crlf(&octets, true),
+        };
+        Self::new(changed.map_or(octets, Bytes::from))
+    }
+
+    /// The octets, not stuffed.
+    pub fn octets(&self) -> &Bytes {
+        &self.octets
+    }
+
+    /// What it needs of a server.
+    pub fn facts(&self) -> TextFacts {
+        self.facts
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({:?})", self.facts)
+    }
+}
+
+/// What the text needs, or the first thing that makes it unfit.
+fn scan(octets: &[u8]) -> Result<TextFacts, Invalid> {
+    let refuse = |flaw| Err(Invalid::new(Field::Text, flaw));
+    let mut start = 0;
+    let mut line = 1;
+    let mut headers_end = None;
+    while start < octets.len() {
+        let lf = memchr::memchr(b'\n', &octets[start..]).map(|at| start + at);
+        let content_end = match lf {
+            Some(lf) if lf == start || octets[lf - 1] != b'\r' => {
+                return first_flaw(octets, start, lf, Flaw::BareLf { offset: lf });
+            }
+            Some(lf) => lf - 1,
+            None => octets.len(),
+        };
+        if let Some(at) = memchr::memchr2(b'\r', 0, &octets[start..content_end]) {
+            let offset = start + at;
+            return refuse(match octets[offset] {
+                0 => Flaw::Nul { offset },
+                _ => Flaw::BareCr { offset },
+            });
+        }
+        let length = content_end - start;
+        if length > Text::MAX_LINE {
+            return refuse(Flaw::LineTooLong { line, length, limit: Text::MAX_LINE });
+        }
+        if length == 0 && headers_end.is_none() {
+            headers_end = Some(start);
+        }
+        start = lf.map_or(octets.len(), |lf| lf + 1);
+        line += 1;
+    }
+    let headers = &octets[..headers_end.unwrap_or(octets.len())];
+    let complete = octets.is_empty() || octets.ends_with(b"\r\n");
+    Ok(TextFacts {
+        size: octets.len() as u64 + if complete { 0 } else { 2 },
+        eight_bit: !octets.is_ascii(),
+        utf8_headers: !headers.is_ascii() && str::from_utf8(headers).is_ok(),
+    })
+}
+
+/// The bare LF at `lf`, unless a bare CR or a NUL comes before it in the same line.
+fn first_flaw(octets: &[u8], start: usize, lf: usize, bare: Flaw) -> Result<TextFacts, Invalid> {
+    let flaw = match memchr::memchr2(b'\r', 0, &octets[start..lf]) {
+        Some(at) if octets[start + at] == 0 => Flaw::Nul { offset: start + at },
+        Some(at) => Flaw::BareCr { offset: start + at },
+        None => bare,
+    };
+    Err(Invalid::new(Field::Text, flaw))
+}
+
+/// The octets with bare LF, and bare CR if asked, made CRLF; `None` if there are none.
+fn crlf(octets: &[u8], bare_cr: bool) -> Option<Vec<u8>> {
+    let mut changed: Option<Vec<u8>> = None;
+    let mut kept = 0;
+    for at in memchr::memchr2_iter(b'\r', b'\n', octets) {
+        let bare = match octets[at] {
+            b'\n' => at == 0 || octets[at - 1] != b'\r',
+            _ => bare_cr && octets.get(at + 1) != Some(&b'\n'),
+        };
+        if bare {
+            let out =
+                changed.get_or_insert_with(|| Vec::with_capacity(octets.len() + octets.len() / 32));
+            out.extend_from_slice(&octets[kept..at]);
+            out.extend_from_slice(b"\r\n");
+            kept = at + 1;
+        }
+    }
+    if let Some(out) = &mut changed {
+        out.extend_from_slice(&octets[kept..]);
+    }
+    changed
+}

@@ -1,0 +1,310 @@
+//! Mailboxes, paths, domains and client names: what is one, what is none, and where it fails.
+
+use smtp_codec::{Domain, ForwardPath, HelloName, Mailbox, Rcpt, ReversePath};
+use smtp_error::{Field, Flaw, Invalid};
+
+/// This is a mailbox of these two parts, and is kept as it is.
+#[track_caller]
+fn good(local: &str, host: &str) {
+    let text = format!("{local}@{host}");
+    let mailbox: Mailbox = text.parse().unwrap();
+    assert_eq!(mailbox.as_str(), text);
+    assert_eq!((mailbox.local_part(), mailbox.host()), (local, host));
+    assert_eq!(mailbox.is_ascii(), text.is_ascii());
+    assert_eq!(text.parse::<ReversePath>().unwrap().to_string(), format!("<{text}>"));
+    assert_eq!(text.parse::<ForwardPath>().unwrap().to_string(), format!("<{text}>"));
+}
+
+/// This is no mailbox, and no path either.
+#[track_caller]
+fn bad(text: &str, field: Field, flaw: Flaw) {
+    let found = text.parse::<Mailbox>();
+    assert_eq!(found, Err(Invalid::new(field, flaw)), "{text:?}");
+    let path = text.parse::<ReversePath>();
+    assert_eq!(path, Err(Invalid::new(Field::ReversePath, flaw)), "{text:?}");
+    let path = text.parse::<ForwardPath>();
+    assert_eq!(path, Err(Invalid::new(Field::ForwardPath, flaw)), "{text:?}");
+}
+
+/// The grammar is left at this octet.
+#[track_caller]
+fn syntax(text: &str, field: Field, offset: usize) {
+    bad(text, field, Flaw::Syntax { offset });
+}
+
+#[test]
+fn local_parts_are_dot_strings() {
+    for local in [
+        "a",
+        "Smith",
+        "a.b",
+        "a.b.c",
+        "a+tag",
+        "user_name",
+        "0",
+        "-",
+        "--",
+        "=",
+        "a-",
+        "!#$%&'*+-/=?^_`{|}~",
+        "a/b=c",
+        "j.\u{f8}rgen",
+        "\u{7528}\u{6237}",
+        "\u{1f600}",
+    ] {
+        good(local, "example.org");
+    }
+}
+
+#[test]
+fn local_parts_are_quoted_strings() {
+    for local in [
+        r#""""#,
+        r#"" ""#,
+        r#""a b""#,
+        r#""a@b""#,
+        r#""a..b""#,
+        r#"".""#,
+        r#""a\"b""#,
+        r#""a\\""#,
+        r#""\a""#,
+        r#""\ ""#,
+        r#""a>b""#,
+        r#""<>""#,
+        r#""a,b;c:d(e)[f]""#,
+        "\"\u{fc}\"",
+    ] {
+        good(local, "example.org");
+    }
+}
+
+#[test]
+fn hosts_are_domains_and_literals() {
+    for host in [
+        "a",
+        "localhost",
+        "example.org",
+        "EXAMPLE.Org",
+        "a.b.c.d.e",
+        "1",
+        "1.2.3.4",
+        "0a",
+        "a-b",
+        "a--b.org",
+        "xn--bcher-kva.example",
+        "b\u{fc}cher.example",
+        "[192.0.2.1]",
+        "[IPv6:2001:db8::1]",
+    ] {
+        good("a", host);
+    }
+}
+
+#[test]
+fn what_is_no_local_part() {
+    assert_eq!("".parse::<Mailbox>(), Err(Invalid::new(Field::Mailbox, Flaw::Empty)));
+    for (text, offset) in [
+        ("@b", 0),
+        (".a@b", 0),
+        ("a.@b", 2),
+        ("a..c@b", 2),
+        (".@b", 0),
+        ("a b@c", 1),
+        (" a@b", 0),
+        ("a(c)@b", 1),
+        ("a<b@c", 1),
+        ("<a@b>", 0),
+        ("a,b@c", 1),
+        ("a:b@c", 1),
+        ("a;b@c", 1),
+        ("a[b@c", 1),
+        ("a\\b@c", 1),
+        ("a\\@b@c", 1),
+        ("a\"b\"@c", 1),
+        ("\u{fc}(@b", 2),
+        ("Smith <a@b>", 5),
+        ("@a,@b:c@d", 0),
+    ] {
+        syntax(text, Field::Mailbox, offset);
+    }
+}
+
+#[test]
+fn what_is_no_quoted_string() {
+    for (text, offset) in [
+        ("\"", 1),
+        ("\"a", 2),
+        ("\"a@b", 4),
+        ("\"a\"b@c", 3),
+        ("\"a\".b@c", 3),
+        ("\"a\"\"b\"@c", 3),
+        ("\"a\" @c", 3),
+        ("\"a\\", 3),
+        ("\"a\\\"@c", 6),
+        ("\"a\\\u{fc}\"@c", 3),
+        ("a.\"b\"@c", 2),
+    ] {
+        syntax(text, Field::Mailbox, offset);
+    }
+}
+
+#[test]
+fn what_is_no_host() {
+    for (text, offset) in [
+        ("a@b@c", 3),
+        ("a@.b", 2),
+        ("a@b.", 4),
+        ("a@b..c", 4),
+        ("a@.", 2),
+        ("a@-b", 2),
+        ("a@b-", 3),
+        ("a@b-.c", 3),
+        ("a@b.-c", 4),
+        ("a@b_c", 3),
+        ("a@_b", 2),
+        ("a@b c", 3),
+        ("a@b ", 3),
+        ("a@ b", 2),
+        ("a@b>", 3),
+        ("a@b,c@d", 3),
+        ("a@b c@d", 3),
+        ("a@b;c", 3),
+        ("a@b:25", 3),
+        ("a@b/c", 3),
+        ("a@#1234", 2),
+        ("a@[b]", 2),
+        ("a@[192.0.2.1]c", 2),
+        ("a@b[192.0.2.1]", 3),
+        ("a@\"b\"", 2),
+        ("a@\u{fc}!", 4),
+        ("a@b(c)", 3),
+    ] {
+        syntax(text, Field::Domain, offset);
+    }
+    bad("a@", Field::Domain, Flaw::Empty);
+    for text in ["a", "\"a\"", "a.b"] {
+        syntax(text, Field::Mailbox, text.len());
+    }
+}
+
+#[test]
+fn another_full_stop_does_not_part_labels() {
+    for stop in ['\u{3002}', '\u{ff0e}', '\u{ff61}'] {
+        syntax(&format!("a@\u{ff41}{stop}org"), Field::Domain, 5);
+        syntax(&format!("a@b{stop}org"), Field::Domain, 3);
+    }
+}
+
+#[test]
+fn what_deceives_a_reader_is_refused() {
+    let bidirectional = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\
+                         \u{2067}\u{2068}\u{2069}";
+    let others = "\u{2028}\u{2029}\u{feff}\u{fff9}\u{fffa}\u{fffb}";
+    for character in bidirectional.chars().chain(others.chars()).chain('\u{80}'..='\u{9f}') {
+        bad(&format!("a{character}b@c"), Field::Mailbox, Flaw::Control { character, offset: 1 });
+        bad(&format!("\"{character}\"@c"), Field::Mailbox, Flaw::Control { character, offset: 1 });
+        bad(&format!("a@b{character}"), Field::Mailbox, Flaw::Control { character, offset: 3 });
+        let text = format!("b{character}");
+        let flaw = Flaw::Control { character, offset: 1 };
+        assert_eq!(text.parse::<Domain>(), Err(Invalid::new(Field::Domain, flaw)));
+        assert_eq!(text.parse::<HelloName>(), Err(Invalid::new(Field::HelloName, flaw)));
+    }
+}
+
+/// A domain of this many octets.
+fn domain(length: usize) -> String {
+    let label = "x".repeat(59) + ".";
+    let labels = label.repeat(length / 60);
+    let rest = length - labels.len();
+    if rest == 0 { labels[..length - 1].to_string() + "x" } else { labels + &"y".repeat(rest) }
+}
+
+#[test]
+fn local_parts_have_up_to_64_octets() {
+    let too_long = |length| Flaw::TooLong { length, limit: 64 };
+    good(&"a".repeat(64), "b");
+    bad(&("a".repeat(65) + "@b"), Field::LocalPart, too_long(65));
+    good(&format!("\"{}\"", "a".repeat(62)), "b");
+    bad(&format!("\"{}\"@b", "a".repeat(63)), Field::LocalPart, too_long(65));
+    good(&"\u{fc}".repeat(32), "b");
+    bad(&("\u{fc}".repeat(33) + "@b"), Field::LocalPart, too_long(66));
+    bad(&("a".repeat(1100) + "@b"), Field::LocalPart, too_long(1100));
+}
+
+#[test]
+fn domains_have_up_to_255_octets() {
+    let check = |text: &str, expected: Option<Flaw>| {
+        let expected = expected.map(|flaw| Invalid::new(Field::Domain, flaw));
+        assert_eq!(text.parse::<Domain>().err(), expected, "{text}");
+    };
+    let too_long = |length, limit| Some(Flaw::TooLong { length, limit });
+    check(&domain(255), None);
+    check(&domain(256), too_long(256, 255));
+    check(&"x".repeat(63), None);
+    check(&"x".repeat(64), too_long(64, 63));
+    check(&format!("a.{}.org", "x".repeat(64)), too_long(64, 63));
+    // Its form in ASCII is what is limited, and that is not known here.
+    check(&"\u{fc}".repeat(32), None);
+}
+
+#[test]
+fn paths_have_up_to_256_octets() {
+    assert_eq!(Mailbox::MAX_PATH, 256);
+    good("a", &domain(252));
+    good(&"a".repeat(64), &domain(189));
+    for text in ["a@".to_string() + &domain(253), "a".repeat(64) + "@" + &domain(190)] {
+        bad(&text, Field::Mailbox, Flaw::TooLong { length: 255, limit: 254 });
+    }
+    bad(
+        &("a@".to_string() + &domain(256)),
+        Field::Domain,
+        Flaw::TooLong { length: 256, limit: 255 },
+    );
+}
+
+#[test]
+fn only_a_sender_may_be_nobody() {
+    for text in ["", "<>"] {
+        assert_eq!(text.parse::<ReversePath>(), Ok(ReversePath::Null));
+    }
+    let refused = |text: &str| text.parse::<ForwardPath>().unwrap_err();
+    assert_eq!(refused(""), Invalid::new(Field::ForwardPath, Flaw::Empty));
+    assert_eq!(refused("<>"), Invalid::new(Field::ForwardPath, Flaw::Syntax { offset: 0 }));
+    assert_eq!(Rcpt::try_from("").unwrap_err(), refused(""));
+    for text in ["<", "<><>", " ", "< >"] {
+        let invalid = Invalid::new(Field::ReversePath, Flaw::Syntax { offset: 0 });
+        assert_eq!(text.parse::<ReversePath>(), Err(invalid), "{text:?}");
+    }
+}
+
+#[test]
+fn only_a_recipient_may_be_the_postmaster() {
+    for text in ["postmaster", "Postmaster", "POSTMASTER"] {
+        assert_eq!(text.parse::<ForwardPath>(), Ok(ForwardPath::Postmaster));
+        let invalid = Invalid::new(Field::ReversePath, Flaw::Syntax { offset: 10 });
+        assert_eq!(text.parse::<ReversePath>(), Err(invalid));
+    }
+    assert_eq!(ForwardPath::Postmaster.to_string(), "<Postmaster>");
+    let named: ForwardPath = "postmaster@example.org".parse().unwrap();
+    assert_eq!(named.to_string(), "<postmaster@example.org>");
+    assert!("postmasters".parse::<ForwardPath>().is_err());
+}
+
+#[test]
+fn client_names_are_ascii() {
+    let check = |text: &str, expected: Result<(), Flaw>| {
+        let expected = expected.map_err(|flaw| Invalid::new(Field::HelloName, flaw));
+        assert_eq!(text.parse::<HelloName>().map(|name| assert_eq!(name.as_str(), text)), expected);
+        assert_eq!(HelloName::try_from(text).map(drop), expected);
+    };
+    check("client.example.org", Ok(()));
+    check("xn--bcher-kva.example", Ok(()));
+    check("[192.0.2.1]", Ok(()));
+    check("", Err(Flaw::Empty));
+    check("b\u{fc}cher.example", Err(Flaw::NonAscii { offset: 1 }));
+    check("me\r\nMAIL FROM:<evil@x>", Err(Flaw::Control { character: '\r', offset: 2 }));
+    check("a b", Err(Flaw::Syntax { offset: 1 }));
+    check("a_b", Err(Flaw::Syntax { offset: 1 }));
+    check("a.", Err(Flaw::Syntax { offset: 2 }));
+    check("[a", Err(Flaw::Syntax { offset: 0 }));
+}

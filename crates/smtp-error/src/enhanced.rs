@@ -1,0 +1,98 @@
+//! Enhanced status codes: class, subject and detail (RFC 3463).
+use core::fmt;
+
+use crate::ReplyCode;
+
+/// An enhanced status code such as `5.1.1`.
+///
+/// Subject and detail go up to 999 and are an open set (RFC 5248 keeps the registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnhancedCode {
+    class: u8,
+    subject: u16,
+    detail: u16,
+}
+
+impl EnhancedCode {
+    /// A code of these three parts; `None` for a class other than 2, 4 and 5 or a part over 999.
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
+        if matches!(class, 2 | 4 | 5) && subject <= 999 && detail <= 999 {
+            Some(Self { class, subject, detail })
+        } else {
+            None
+        }
+    }
+
+    /// The code that a line of a reply begins with, and how many octets it takes.
+    ///
+    /// It counts only if it is well formed, its class is the first digit of `code`, and a space
+    /// or the end of the line follows; anything else is plain text (RFC 2034, 4).
+    pub fn at_start_of(code: ReplyCode, text: &[u8]) -> Option<(Self, usize)> {
+        if !matches!(text, [b'2' | b'4' | b'5', b'.', ..]) {
+            return None;
+        }
+        let end = text.iter().position(|&octet| octet == b' ').unwrap_or(text.len());
+        let mut parts = text[..end].split(|&octet| octet == b'.').map(number);
+        let (class, subject, detail) = (parts.next()??, parts.next()??, parts.next()??);
+        let class = u8::try_from(class).ok()?;
+        if parts.next().is_some() || u16::from(class) != code.get() / 100 {
+            return None;
+        }
+        Some((Self::new(class, subject, detail)?, end))
+    }
+
+    /// The class: 2 success, 4 persistent transient failure, 5 permanent failure.
+    pub const fn class(self) -> u8 {
+        self.class
+    }
+
+    /// The subject, 0 to 999.
+    pub const fn subject(self) -> u16 {
+        self.subject
+    }
+
+    /// The detail, 0 to 999.
+    pub const fn detail(self) -> u16 {
+        self.detail
+    }
+}
+
+impl fmt::Display for EnhancedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+/// One to three digits.
+fn number(digits: &[u8]) -> Option<u16> {
+    if !(1..=3).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(code: u16, text: &str, expected: Option<&str>) {
+        let found = EnhancedCode::at_start_of(ReplyCode::new(code).unwrap(), text.as_bytes());
+        assert_eq!(found.map(|(code, _)| code.to_string()).as_deref(), expected, "{code} {text}");
+    }
+
+    #[test]
+    fn well_formed_codes_of_the_right_class_count() {
+        check(550, "5.1.1 unknown", Some("5.1.1"));
+        check(550, "5.7.509 access denied", Some("5.7.509"));
+        check(250, "2.0.0", Some("2.0.0"));
+        check(250, "5.7.1 x", None);
+        check(550, "2.1.1 x", None);
+        check(354, "3.0.0 go on", None);
+        for text in ["5.1234.1 x", "5.1. x", "5.1 x", "5..1 x", "5.1.1.1 x", "5.1.1x", "", "x"] {
+            check(550, text, None);
+        }
+    }
+}

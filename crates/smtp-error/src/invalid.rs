@@ -1,0 +1,179 @@
+//! What the caller asked that no conforming client may put on the wire.
+use core::fmt;
+
+/// A value that the caller gave and that cannot be sent: which field, and what is wrong with it.
+///
+/// Nothing was written when a call returns this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{field}: {flaw}")]
+#[non_exhaustive]
+pub struct Invalid {
+    /// The field.
+    pub field: Field,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+}
+
+impl Invalid {
+    /// This flaw of this field.
+    pub fn new(field: Field, flaw: Flaw) -> Self {
+        Self { field, flaw }
+    }
+
+    /// The same flaw, named after the field it was found in.
+    #[must_use]
+    pub fn in_field(self, field: Field) -> Self {
+        Self { field, ..self }
+    }
+}
+
+impl From<core::convert::Infallible> for Invalid {
+    fn from(never: core::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// A value that a caller gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Field {
+    /// The argument of a command that has no narrower name here.
+    Argument,
+    /// The name of a SASL mechanism.
+    AuthMechanism,
+    /// A SASL response.
+    AuthResponse,
+    /// A domain, or an address literal in its place.
+    Domain,
+    /// The argument of EXPN.
+    ExpandArgument,
+    /// A forward-path: a recipient.
+    ForwardPath,
+    /// The client's name in EHLO, HELO or LHLO.
+    HelloName,
+    /// The topic of HELP.
+    HelpTopic,
+    /// The part of a mailbox before the `@`.
+    LocalPart,
+    /// A mailbox.
+    Mailbox,
+    /// The keyword of a MAIL or RCPT parameter.
+    ParameterKeyword,
+    /// The value of a MAIL or RCPT parameter.
+    ParameterValue,
+    /// The list of recipients.
+    Recipients,
+    /// A reverse-path: the sender.
+    ReversePath,
+    /// The name or address of a server to connect to.
+    Server,
+    /// The text of a message.
+    Text,
+    /// The argument of VRFY.
+    VerifyArgument,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Argument => "argument",
+            Self::AuthMechanism => "SASL mechanism",
+            Self::AuthResponse => "SASL response",
+            Self::Domain => "domain",
+            Self::ExpandArgument => "EXPN argument",
+            Self::ForwardPath => "forward-path",
+            Self::HelloName => "EHLO name",
+            Self::HelpTopic => "HELP topic",
+            Self::LocalPart => "local-part",
+            Self::Mailbox => "mailbox",
+            Self::ParameterKeyword => "parameter keyword",
+            Self::ParameterValue => "parameter value",
+            Self::Recipients => "recipients",
+            Self::ReversePath => "reverse-path",
+            Self::Server => "server",
+            Self::Text => "text",
+            Self::VerifyArgument => "VRFY argument",
+        })
+    }
+}
+
+/// What is wrong with a value. Offsets and lengths are octets; offsets count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// It is empty and must not be.
+    #[error("must not be empty")]
+    Empty,
+    /// A carriage return that no line feed follows.
+    #[error("bare CR at octet {offset}")]
+    BareCr {
+        /// Where it stands.
+        offset: usize,
+    },
+    /// A line feed that no carriage return precedes.
+    #[error("bare LF at octet {offset}")]
+    BareLf {
+        /// Where it stands.
+        offset: usize,
+    },
+    /// A control character, CR, LF and NUL included, or one that is as dangerous where text is
+    /// shown (bidirectional controls, line separators).
+    #[error("control character U+{character:04X} at octet {offset}", character = u32::from(*character))]
+    Control {
+        /// The character.
+        character: char,
+        /// Where it stands.
+        offset: usize,
+    },
+    /// A NUL in the text of a message.
+    #[error("NUL at octet {offset}")]
+    Nul {
+        /// Where it stands.
+        offset: usize,
+    },
+    /// A character outside ASCII where only ASCII may stand.
+    #[error("character outside ASCII at octet {offset}")]
+    NonAscii {
+        /// Where it stands.
+        offset: usize,
+    },
+    /// Anything else that the grammar does not allow.
+    #[error("syntax error at octet {offset}")]
+    Syntax {
+        /// Where the grammar was left.
+        offset: usize,
+    },
+    /// The value is longer than it may be.
+    #[error("{length} octets, at most {limit} are allowed")]
+    TooLong {
+        /// Its length.
+        length: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// The command line that the value makes is longer than this server need accept, CRLF
+    /// included.
+    #[error("makes a command line of {length} octets, at most {limit} are allowed")]
+    CommandTooLong {
+        /// The length of the line.
+        length: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// A line of the text is longer than a line may be, CRLF not counted.
+    #[error("line {line} has {length} octets, at most {limit} are allowed")]
+    LineTooLong {
+        /// The number of the line, from 1.
+        line: usize,
+        /// Its length, without CRLF.
+        length: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// A text that was declared to be 7-bit has octets outside ASCII.
+    #[error("declared 7BIT, but has octets outside ASCII")]
+    NotSevenBit,
+    /// A parameter was given twice.
+    #[error("given twice")]
+    Repeated,
+}

@@ -1,0 +1,49 @@
+//! What an SMTP server can say, and what can go wrong: one vocabulary for all crates.
+//!
+//! Plain data and no parser. The codec makes [`Reply`] values out of octets, the session makes
+//! [`Error`] values out of what happened, and whoever sends mail matches on both.
+//!
+//! ```
+//! use smtp_error::{Broken, Error, ErrorKind, Reply, ReplyCode, Step};
+//!
+//! // What the server said, octet for octet, and what its enhanced status code means.
+//! let reply = Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 <bob@example.org> unknown");
+//! assert!(reply.is_permanent());
+//! assert_eq!(reply.enhanced().unwrap().to_string(), "5.1.1");
+//!
+//! // The line broke after the end of the text: the message may have been accepted.
+//! let error = Error::new(Step::EndOfText, Broken::Closed).doubt(true);
+//! assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)));
+//! assert!(error.in_doubt());
+//! ```
+//!
+//! The crate is `no_std` with `alloc`; the feature `std` (on by default) adds conversions from
+//! `std::io::Error`.
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod code;
+mod enhanced;
+mod reply;
+
+mod extension;
+mod step;
+
+mod invalid;
+mod misbehaved;
+mod verdict;
+
+mod error;
+
+pub use code::{ReplyClass, ReplyCode};
+pub use enhanced::EnhancedCode;
+pub use error::{Broken, Cause, Ended, Error, ErrorKind, Unsupported};
+pub use extension::Extension;
+pub use invalid::{Field, Flaw, Invalid};
+pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
+pub use reply::{Reply, ReplyLine};
+pub use step::Step;
+pub use verdict::{Delivery, Verdict};

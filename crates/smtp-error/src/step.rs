@@ -1,0 +1,66 @@
+//! Steps: what was being done when something happened.
+use core::fmt;
+
+/// What the client was doing, or waiting for, when a reply came or something went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Opening the connection: name lookup, TCP or Unix socket.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// The server's greeting.
+    Greeting,
+    /// EHLO, HELO or LHLO.
+    Hello,
+    /// STARTTLS.
+    StartTls,
+    /// AUTH and its challenges.
+    Auth,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA, up to the go-ahead.
+    Data,
+    /// The text of the message, before its end has been written.
+    Text,
+    /// The final reply to a message, after the end of its text.
+    EndOfText,
+    /// RSET.
+    Reset,
+    /// NOOP.
+    Noop,
+    /// VRFY.
+    Verify,
+    /// EXPN.
+    Expand,
+    /// HELP.
+    Help,
+    /// QUIT.
+    Quit,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connect => "connect",
+            Self::Handshake => "TLS handshake",
+            Self::Greeting => "greeting",
+            Self::Hello => "EHLO",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Text => "text",
+            Self::EndOfText => "end of text",
+            Self::Reset => "RSET",
+            Self::Noop => "NOOP",
+            Self::Verify => "VRFY",
+            Self::Expand => "EXPN",
+            Self::Help => "HELP",
+            Self::Quit => "QUIT",
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! Errors: what they say to code that decides what to do next.
+
+use std::{error::Error as _, io, mem::size_of, time::Duration};
+
+use smtp_error::{
+    Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, MalformedReply,
+    Misbehaved, ReplyCode, ReplyFault, Step, Unsupported, Verdict,
+};
+
+use crate::reply;
+
+fn error(kind: impl Into<ErrorKind>) -> Error {
+    Error::new(Step::Mail, kind)
+}
+
+fn refused(code: u16) -> Error {
+    error(ErrorKind::Refused(reply(code, "no")))
+}
+
+fn wrong_code() -> Misbehaved {
+    Misbehaved::WrongCode { step: Step::Mail, reply: reply(354, "go on") }
+}
+
+fn malformed() -> MalformedReply {
+    MalformedReply::new(ReplyFault::Code, 1, 0)
+}
+
+fn cause() -> Cause {
+    Cause::new(io::Error::from(io::ErrorKind::ConnectionReset))
+}
+
+/// The operation may succeed later, or not, whether or not the message may have been accepted.
+#[track_caller]
+fn transient(error: Error, expected: bool) {
+    assert_eq!(error.is_transient(), expected, "{error}");
+    assert_eq!(error.clone().doubt(true).is_transient(), expected, "{error}");
+}
+
+/// It is the word of the server that ended the operation, or it is not.
+#[track_caller]
+fn said(kind: impl Into<ErrorKind>, code: Option<u16>) {
+    let error = error(kind);
+    assert_eq!(error.reply().map(|reply| reply.code().get()), code, "{error}");
+}
+
+#[test]
+fn errors_are_small_and_can_go_anywhere() {
+    fn goes_anywhere<T: Send + Sync + Clone + std::error::Error + 'static>() {}
+    goes_anywhere::<Error>();
+    assert!(size_of::<Error>() <= 16);
+    assert!(size_of::<Result<(), Error>>() <= 16);
+}
+
+#[test]
+fn what_may_succeed_later_is_transient() {
+    for (code, expected) in [(421, true), (450, true), (499, true), (500, false), (571, false)] {
+        transient(refused(code), expected);
+    }
+    transient(error(malformed()), true);
+    transient(error(wrong_code()), true);
+    transient(error(Misbehaved::PlaintextAfterStartTls), true);
+    transient(error(Misbehaved::UnsolicitedOctets), true);
+    transient(error(Broken::Closed), true);
+    transient(error(Broken::TimedOut { after: Duration::from_secs(5) }), true);
+    transient(error(Broken::Deadline { limit: Duration::from_secs(5) }), true);
+    transient(error(Broken::Io(cause())), true);
+    transient(error(Broken::Tls(cause())), false);
+    transient(error(Ended::Closed), true);
+    transient(error(Ended::ShutDown(reply(421, "bye"))), true);
+    transient(error(Ended::Failed { step: Step::Rcpt }), true);
+    transient(error(Unsupported::Extension(Extension::Dsn)), false);
+    transient(error(Unsupported::TooBig { size: 2, limit: 1 }), false);
+    transient(error(Invalid::new(Field::Mailbox, Flaw::Empty)), false);
+}
+
+#[test]
+fn the_reply_is_that_which_ended_the_operation() {
+    said(ErrorKind::Refused(reply(550, "no")), Some(550));
+    said(Ended::ShutDown(reply(421, "bye")), Some(421));
+    said(Misbehaved::Unsolicited(reply(250, "what")), Some(250));
+    said(wrong_code(), Some(354));
+    said(malformed(), None);
+    said(Misbehaved::UnsolicitedOctets, None);
+    said(Misbehaved::PlaintextAfterStartTls, None);
+    said(Ended::Quit, None);
+    said(Broken::Closed, None);
+    said(Unsupported::Extension(Extension::Dsn), None);
+    said(Invalid::new(Field::Mailbox, Flaw::Empty), None);
+}
+
+#[test]
+fn nothing_is_in_doubt_unless_it_is_said() {
+    let error = Error::new(Step::EndOfText, Broken::Closed);
+    assert!(!error.in_doubt());
+    assert!(error.clone().doubt(true).in_doubt());
+    assert!(!error.doubt(true).doubt(false).in_doubt());
+}
+
+#[test]
+fn an_error_keeps_what_was_known() {
+    let verdict = Verdict::new(Step::Rcpt, reply(550, "5.1.1 unknown"));
+    let error = Error::new(Step::EndOfText, Broken::Closed);
+    assert!(error.verdicts().is_empty());
+    let known = vec![None, Some(verdict)];
+    let error = error.known(known.clone()).doubt(true);
+    assert_eq!(error.verdicts(), known);
+    assert_eq!(error.step(), Step::EndOfText);
+    assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)));
+    let copy = error.clone();
+    assert_eq!((copy.verdicts(), copy.in_doubt()), (error.verdicts(), true));
+}
+
+#[test]
+fn narrow_errors_become_kinds() {
+    for (kind, expected) in [
+        (ErrorKind::from(malformed()), Misbehaved::Malformed(malformed())),
+        (ErrorKind::from(wrong_code()), wrong_code()),
+    ] {
+        assert!(matches!(kind, ErrorKind::Misbehaved(found) if found == expected));
+    }
+    assert!(matches!(ErrorKind::from(Ended::Quit), ErrorKind::Ended(Ended::Quit)));
+    assert!(matches!(ErrorKind::from(Broken::Closed), ErrorKind::Broken(Broken::Closed)));
+    let big = Unsupported::TooBig { size: 2, limit: 1 };
+    assert!(matches!(ErrorKind::from(big), ErrorKind::Unsupported(found) if found == big));
+    let invalid = Invalid::new(Field::Argument, Flaw::Empty);
+    assert!(matches!(ErrorKind::from(invalid), ErrorKind::Invalid(found) if found == invalid));
+    assert_eq!(invalid.in_field(Field::HelpTopic), Invalid::new(Field::HelpTopic, Flaw::Empty));
+}
+
+#[test]
+fn a_cause_gives_back_the_error_of_the_other_library() {
+    let cause = cause();
+    let found = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    assert_eq!(found, Some(io::ErrorKind::ConnectionReset));
+    assert!(cause.downcast_ref::<Invalid>().is_none());
+    let broken = Broken::Io(cause);
+    let source = broken.source().unwrap().downcast_ref::<Cause>().unwrap();
+    assert!(source.downcast_ref::<io::Error>().is_some());
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn an_error_of_the_system_breaks_the_line() {
+    let broken = Broken::from(io::Error::from(io::ErrorKind::ConnectionReset));
+    assert!(matches!(broken, Broken::Io(cause) if cause.downcast_ref::<io::Error>().is_some()));
+}
+
+#[test]
+fn codes_compare_with_numbers() {
+    assert_eq!(refused(550).reply().unwrap().code(), 550);
+    assert_ne!(ReplyCode::OK, 251);
+}

@@ -1,0 +1,15 @@
+//! The vocabulary seen by those who send mail, by subject.
+
+#![allow(clippy::unwrap_used, reason = "what fails here is the test")]
+
+mod error;
+mod reply;
+mod sentences;
+mod verdict;
+
+use smtp_error::{Reply, ReplyCode};
+
+/// A reply of this code and text.
+fn reply(code: u16, text: impl AsRef<[u8]>) -> Reply {
+    Reply::new(ReplyCode::new(code).unwrap(), text)
+}

@@ -1,0 +1,140 @@
+//! How errors read: the only place where their words are compared.
+
+use std::{fmt::Display, io, time::Duration};
+
+use smtp_error::{
+    Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, MalformedReply,
+    Misbehaved, ReplyCode, ReplyFault, Step, Unsupported, Verdict,
+};
+
+use crate::reply;
+
+#[track_caller]
+fn check(step: Step, kind: impl Into<ErrorKind>, sentence: &str) {
+    let error = Error::new(step, kind);
+    assert_eq!(error.to_string(), sentence);
+    let doubted = error.doubt(true).to_string();
+    assert_eq!(doubted, format!("{sentence} (the message may have been accepted)"));
+}
+
+#[track_caller]
+fn reads(value: impl Display, words: &str) {
+    assert_eq!(value.to_string(), words);
+}
+
+#[test]
+fn what_the_server_said() {
+    let unknown = reply(550, "5.1.1 <bob@example.org> unknown\n5.1.1 ask\tagain");
+    let refused = ErrorKind::Refused(unknown);
+    check(
+        Step::Rcpt,
+        refused,
+        "RCPT: refused: 550 5.1.1 <bob@example.org> unknown / 5.1.1 ask\tagain",
+    );
+    check(Step::Mail, ErrorKind::Refused(reply(451, "")), "MAIL: refused: 451");
+    check(Step::Noop, Ended::ShutDown(reply(421, "bye")), {
+        "NOOP: the server shut the session down: 421 bye"
+    });
+}
+
+#[test]
+fn what_the_server_did_wrong() {
+    let malformed = MalformedReply::new(ReplyFault::Code, 2, 0);
+    check(Step::Greeting, malformed, {
+        "greeting: malformed reply: expected a reply code (line 2, octet 0)"
+    });
+    let (first, then) = (ReplyCode::OK, ReplyCode::MAILBOX_UNAVAILABLE);
+    check(Step::Hello, MalformedReply::new(ReplyFault::CodeChanged { first, then }, 2, 0), {
+        "EHLO: malformed reply: the code changed from 250 to 550 within one reply (line 2, octet 0)"
+    });
+    let reply = reply(354, "go on");
+    check(Step::Quit, Misbehaved::WrongCode { step: Step::Quit, reply }, {
+        "QUIT: unexpected reply to QUIT: 354 go on"
+    });
+    check(Step::StartTls, Misbehaved::PlaintextAfterStartTls, {
+        "STARTTLS: octets in clear after the reply to STARTTLS"
+    });
+}
+
+#[test]
+fn what_the_server_cannot_do() {
+    let smtputf8 = Unsupported::Extension(Extension::SmtpUtf8);
+    check(Step::Mail, smtputf8, "MAIL: the server does not offer SMTPUTF8");
+    check(Step::Mail, Unsupported::TooBig { size: 1001, limit: 1000 }, {
+        "MAIL: the message has 1001 octets, the server takes at most 1000"
+    });
+}
+
+#[test]
+fn what_the_caller_did_wrong() {
+    let control = Flaw::Control { character: '\r', offset: 3 };
+    check(Step::Rcpt, Invalid::new(Field::ForwardPath, control), {
+        "RCPT: forward-path: control character U+000D at octet 3"
+    });
+    reads(Invalid::new(Field::Recipients, Flaw::Empty), "recipients: must not be empty");
+    reads(Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }), "text: bare LF at octet 9");
+    let flaw = Flaw::LineTooLong { line: 3, length: 999, limit: 998 };
+    reads(Invalid::new(Field::Text, flaw), "text: line 3 has 999 octets, at most 998 are allowed");
+    let flaw = Flaw::CommandTooLong { length: 513, limit: 512 };
+    reads(Invalid::new(Field::AuthResponse, flaw), {
+        "SASL response: makes a command line of 513 octets, at most 512 are allowed"
+    });
+}
+
+#[test]
+fn how_the_line_broke() {
+    check(Step::EndOfText, Broken::Closed, "end of text: the server closed the connection");
+    let after = Duration::from_secs(300);
+    check(Step::Greeting, Broken::TimedOut { after }, "greeting: timed out after 300s");
+    let limit = Duration::from_millis(1500);
+    check(Step::Text, Broken::Deadline { limit }, "text: the operation took longer than 1.5s");
+    let cause = Cause::new(io::Error::other("no route"));
+    check(Step::Connect, Broken::Io(cause.clone()), "connect: no route");
+    check(Step::Handshake, Broken::Tls(cause), "TLS handshake: no route");
+}
+
+#[test]
+fn how_the_session_ended_before() {
+    check(Step::Mail, Ended::Quit, "MAIL: the session was ended with QUIT");
+    check(Step::Mail, Ended::Closed, "MAIL: the server had closed the connection");
+    check(Step::Mail, Ended::Failed { step: Step::Rcpt }, {
+        "MAIL: the session ended when RCPT failed"
+    });
+    reads(Ended::Cancelled { step: Step::Text, in_doubt: false }, {
+        "the session ended when text was cancelled"
+    });
+    reads(Ended::Cancelled { step: Step::EndOfText, in_doubt: true }, {
+        "the session ended when end of text was cancelled (its message may have been accepted)"
+    });
+}
+
+#[test]
+fn verdicts_say_when_and_what() {
+    reads(Verdict::new(Step::EndOfText, reply(250, "2.0.0 queued")), {
+        "accepted at end of text: 250 2.0.0 queued"
+    });
+    reads(Verdict::new(Step::Rcpt, reply(550, "no")), "refused at RCPT: 550 no");
+}
+
+#[test]
+fn names_can_be_padded() {
+    assert_eq!(format!("[{:>8}]", Step::Rcpt), "[    RCPT]");
+    assert_eq!(format!("[{:<8}]", Extension::Size), "[SIZE    ]");
+    assert_eq!(format!("[{:^8}]", Field::Server), "[ server ]");
+    assert_eq!(format!("[{:5}]", ReplyCode::OK), "[  250]");
+}
+
+#[test]
+fn no_word_of_a_server_forges_a_line() {
+    let hostile =
+        reply(550, b"no\r\x1b[2J\0\x85\xff\nMail accepted\xe2\x80\xa8\xe2\x80\xae\xd8\x9c");
+    let verdicts = vec![Some(Verdict::new(Step::Rcpt, hostile.clone()))];
+    let error = Error::new(Step::Rcpt, ErrorKind::Refused(hostile)).known(verdicts);
+    for shown in [error.to_string(), format!("{error:?}")] {
+        let forges = |character: char| {
+            character.is_control() || matches!(character, '\u{2028}' | '\u{202e}' | '\u{61c}')
+        };
+        assert!(!shown.contains(forges), "{shown:?}");
+        assert!(shown.contains("Mail accepted"), "{shown:?}");
+    }
+}

@@ -1,0 +1,176 @@
+//! Certificates made at run time: an authority that a client can trust, and what it issues.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The names that every good certificate carries.
+const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// What is wrong, if anything, with the certificate that the server shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CertificateKind {
+    /// Nothing: issued by the authority, valid now, for `localhost`, `127.0.0.1`, `::1` and the
+    /// names given to the authority.
+    #[default]
+    Good,
+    /// It was valid long ago.
+    Expired,
+    /// It will be valid far in the future.
+    NotYetValid,
+    /// It is for `wrong-name.invalid` only.
+    WrongName,
+    /// It vouches for itself, and the authority does not.
+    SelfSigned,
+    /// Another authority issued it, which no client was told of.
+    UnknownAuthority,
+}
+
+/// A certificate authority for one test.
+///
+/// A clone is the same authority.
+#[derive(Clone)]
+pub struct Authority {
+    issuer: Arc<CertifiedIssuer<'static, KeyPair>>,
+    names: Vec<String>,
+}
+
+impl Authority {
+    /// Makes an authority with a new key.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random octets to give.
+    #[expect(clippy::new_without_default, reason = "a default should not make keys")]
+    pub fn new() -> Self {
+        Self::called("smtp-testkit authority")
+    }
+
+    fn called(common_name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named(common_name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(params, new_key())
+            .expect("a key just made can sign what is filled in here");
+        Self { issuer: Arc::new(issuer), names: Vec::new() }
+    }
+
+    /// Adds a host name or an IP address to the names of the good certificates that follow.
+    pub fn name(mut self, name: &str) -> Result<Self, InvalidName> {
+        // The names of the trade are ASCII; this is the one reason why rcgen refuses a name.
+        if name.is_empty() || !name.is_ascii() {
+            return Err(InvalidName { name: name.to_owned() });
+        }
+        self.names.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// The authority's own certificate, which a client is to trust.
+    pub fn der(&self) -> &[u8] {
+        self.issuer.der()
+    }
+
+    /// The authority's own certificate, as PEM.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Makes a key and a certificate for it.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random octets to give.
+    pub fn issue(&self, kind: CertificateKind) -> Identity {
+        let names = match kind {
+            CertificateKind::WrongName => vec!["wrong-name.invalid".to_owned()],
+            _ => LOCAL_NAMES.map(str::to_owned).into_iter().chain(self.names.clone()).collect(),
+        };
+        let mut params =
+            CertificateParams::new(names).expect("names were checked to be ASCII when given");
+        params.distinguished_name = named("smtp-testkit server");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let (from, until) = match kind {
+            CertificateKind::Expired => (2000, 2001),
+            CertificateKind::NotYetValid => (2999, 3000),
+            _ => (2000, 3000),
+        };
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+
+        let key = new_key();
+        let certificate = match kind {
+            CertificateKind::SelfSigned => params.self_signed(&key),
+            CertificateKind::UnknownAuthority => {
+                params.signed_by(&key, &Self::called("smtp-testkit unknown authority").issuer)
+            }
+            _ => params.signed_by(&key, &self.issuer),
+        }
+        .expect("a key just made can sign what is filled in here");
+        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+/// A certificate and its key, for a server of the caller's own.
+#[derive(Clone)]
+pub struct Identity {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Identity {
+    /// The certificate as DER.
+    pub fn certificate_der(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// The private key as PKCS #8 DER.
+    pub fn key_der(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![CertificateDer::from(self.certificate.clone())]
+    }
+
+    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.clone()).into()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// A name that no certificate can carry: it is empty or not ASCII.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is neither a host name in ASCII nor an IP address")]
+pub struct InvalidName {
+    name: String,
+}
+
+fn named(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+fn new_key() -> KeyPair {
+    // The one failure that is left is a system without randomness, which no test survives.
+    KeyPair::generate().expect("the system gives random octets")
+}

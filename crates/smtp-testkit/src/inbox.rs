@@ -1,0 +1,106 @@
+//! What the client has sent and the script has not come to yet.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+
+use crate::stream::Stream;
+
+/// More than one segment of a pipe with the usual window.
+const READ_SIZE: usize = 64 * 1024 + 1;
+
+/// Octets that wait to be held against the script.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    octets: BytesMut,
+    taken: usize,
+    /// Where segments end, counted from the first octet of the connection; known on a pipe only.
+    ends: VecDeque<usize>,
+    /// Whether the octets in front continue the segment of what was taken last.
+    inside_segment: bool,
+    end: Option<End>,
+}
+
+/// How the client ended its side of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It closed; under TLS, with `close_notify`.
+    Closed,
+    /// Under TLS, it closed without `close_notify`.
+    Cut,
+    /// The connection broke.
+    Broken,
+}
+
+impl Inbox {
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Set once the client has ended its side; what it sent before may still wait here.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Reads once.
+    pub(crate) async fn fill(&mut self, stream: &mut Stream) {
+        self.octets.reserve(READ_SIZE);
+        let room = self.octets.capacity() - self.octets.len();
+        match stream.duplex().read_buf(&mut self.octets).await {
+            Ok(0) => self.end = Some(End::Closed),
+            // A full buffer may hold the first part of a longer segment.
+            Ok(read) if stream.keeps_segments() && read < room => {
+                self.ends.push_back(self.taken + self.octets.len());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end = Some(End::Cut);
+            }
+            Err(_) => self.end = Some(End::Broken),
+        }
+    }
+
+    /// Reads once if there is something to read at this moment.
+    pub(crate) async fn fill_now(&mut self, stream: &mut Stream) {
+        let mut fill = pin!(self.fill(stream));
+        poll_fn(|cx| {
+            // A read that must wait has taken nothing, so it can be given up.
+            let _ = fill.as_mut().poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// The length of the first line, with its end, once it is there.
+    pub(crate) fn line(&self) -> Option<usize> {
+        self.octets.iter().position(|&octet| octet == b'\n').map(|at| at + 1)
+    }
+
+    /// Whether the first `length` octets came in one segment.
+    pub(crate) fn in_one_segment(&self, length: usize) -> bool {
+        self.ends.front().is_none_or(|&end| end >= self.taken + length)
+    }
+
+    /// Whether the octets in front came in one segment with what was taken before them.
+    pub(crate) fn continues_segment(&self) -> bool {
+        self.inside_segment
+    }
+
+    /// Takes the first `length` octets.
+    pub(crate) fn take(&mut self, length: usize) -> Bytes {
+        self.taken += length;
+        self.inside_segment = true;
+        while let Some(&end) = self.ends.front()
+            && end <= self.taken
+        {
+            self.ends.pop_front();
+            self.inside_segment = end < self.taken;
+        }
+        self.octets.split_to(length).freeze()
+    }
+}

@@ -1,0 +1,117 @@
+//! Script and dialogue side by side.
+
+use std::fmt;
+
+use crate::report::Line;
+use crate::script::{Event, Script};
+use crate::transcript::{Transcript, Visible};
+
+/// How many lines of the script are shown before and after the one where they part.
+const BEFORE: usize = 12;
+const AFTER: usize = 4;
+
+/// How many characters of a line are shown in each column.
+const WIDEST_LEFT: usize = 48;
+const WIDEST_RIGHT: usize = 96;
+
+/// How many lines are shown of what was said at one line of the script.
+const SAID_AT_ONE: usize = 6;
+
+/// Two columns with a `>` where they part.
+pub(super) struct Columns<'a> {
+    pub(super) script: &'a Script,
+    pub(super) dialogue: &'a [Line],
+    /// The entry of the script where they part; one past the last at its end.
+    pub(super) parting: usize,
+}
+
+impl fmt::Display for Columns<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.rows();
+        let width = rows.iter().map(|row| row.left.chars().count()).max().unwrap_or_default();
+        for row in rows {
+            let Row { marker, line, left, right } = row;
+            let text = format!("{marker} {line:>4}  {left:width$}  | {right}");
+            writeln!(f, "{}", text.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+struct Row {
+    marker: char,
+    line: String,
+    left: String,
+    right: String,
+}
+
+impl Row {
+    fn new(left: &str, right: &str) -> Self {
+        Self { marker: ' ', line: String::new(), left: left.to_owned(), right: right.to_owned() }
+    }
+}
+
+impl Columns<'_> {
+    fn rows(&self) -> Vec<Row> {
+        let entries = self.script.entries();
+        let first = self.parting.saturating_sub(BEFORE);
+        let last = entries.len().min(self.parting + 1 + AFTER);
+
+        let mut rows = vec![Row::new("script", "dialogue")];
+        if first > 0 {
+            rows.push(Row::new(&format!("({first} lines before)"), ""));
+        }
+        for (index, entry) in entries.iter().enumerate().take(last).skip(first) {
+            let head = Row {
+                marker: if index == self.parting { '>' } else { ' ' },
+                line: entry.line.to_string(),
+                ..Row::new(&cut(&visible(&entry.event), WIDEST_LEFT), "")
+            };
+            rows.extend(beside(head, self.said_at(Some(entry.line))));
+        }
+        if self.parting == entries.len() {
+            let head = Row { marker: '>', ..Row::new("(end of the script)", "") };
+            rows.extend(beside(head, self.said_at(None)));
+        }
+        if last < entries.len() {
+            rows.push(Row::new(&format!("({} lines more)", entries.len() - last), ""));
+        }
+        rows
+    }
+
+    /// What was said at a line of the script, or after the last one.
+    fn said_at(&self, line: Option<usize>) -> Vec<String> {
+        let pieces = self.dialogue.iter().filter(|piece| piece.script_line == line);
+        let said: Vec<String> = pieces.map(|piece| Transcript(piece).to_string()).collect();
+        let mut said: Vec<String> = said
+            .iter()
+            .flat_map(|piece| piece.lines())
+            .map(|line| cut(line, WIDEST_RIGHT))
+            .collect();
+        if said.len() > SAID_AT_ONE {
+            let hidden = said.len() - (SAID_AT_ONE - 1);
+            said.truncate(SAID_AT_ONE - 1);
+            said.push(format!("({hidden} lines more)"));
+        }
+        said
+    }
+}
+
+/// Puts the first line beside `head`, and the others below it.
+fn beside(head: Row, said: Vec<String>) -> impl Iterator<Item = Row> {
+    let mut said = said.into_iter();
+    let head = Row { right: said.next().unwrap_or_default(), ..head };
+    [head].into_iter().chain(said.map(|line| Row::new("", &line)))
+}
+
+/// The line of the script, without what would move the columns.
+fn visible(event: &Event) -> String {
+    Visible(event.to_string().as_bytes()).to_string()
+}
+
+fn cut(text: &str, widest: usize) -> String {
+    match text.chars().count() > widest {
+        true => text.chars().take(widest - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}

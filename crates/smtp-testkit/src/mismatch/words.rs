@@ -1,0 +1,105 @@
+//! The sentences of a mismatch.
+
+use std::fmt;
+
+use super::{Mismatch, MismatchKind};
+use crate::escape::Escaped;
+use crate::inbox::End;
+use crate::matching::Matching;
+use crate::script::Event;
+
+impl fmt::Display for MismatchKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongLine => "the client sent another line",
+            Self::SentAhead => "the client sent ahead: it did not wait for the server",
+            Self::SeveralSegments => "the client sent a group of lines in several segments",
+            Self::ClosedEarly => "the client closed too early",
+            Self::InsteadOfClose => "unexpected octets where the client was to close",
+            Self::AfterTheEnd => "unexpected octets after the end of the script",
+            Self::Handshake => "the TLS handshake failed",
+            Self::NotConnected => "the client did not connect",
+            Self::Unfinished => "the client did nothing more",
+            Self::Interrupted => "the runtime of the server was shut down",
+        })
+    }
+}
+
+/// Where they part, in words.
+pub(super) struct Place<'a>(pub(super) &'a Mismatch);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(mismatch) = self;
+        if mismatch.script().is_none() {
+            return Ok(());
+        }
+        write!(f, "connection {} of {}", mismatch.connection(), mismatch.0.scripts.len())?;
+        match (mismatch.kind(), mismatch.script_line()) {
+            (_, Some(line)) => write!(f, ", line {line} of the script: "),
+            (MismatchKind::Unfinished, None) => f.write_str(", end of the script: "),
+            (_, None) => f.write_str(": "),
+        }
+    }
+}
+
+/// What the script waited for, in words.
+pub(super) struct Expected<'a>(pub(super) &'a Mismatch);
+
+impl fmt::Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.kind(), self.0.event()) {
+            (MismatchKind::NotConnected, _) => f.write_str("a connection"),
+            (MismatchKind::SentAhead, Some(Event::Server(reply))) => {
+                write!(f, "nothing before the reply {}", Escaped(reply))
+            }
+            (MismatchKind::SeveralSegments, Some(Event::Client { octets, .. })) => {
+                write!(f, "{} in one segment with the `C|` lines around it", Escaped(octets))
+            }
+            (_, Some(Event::Client { octets, matching: Matching::Glob })) => {
+                write!(f, "a line like {}", Escaped(octets))
+            }
+            (_, Some(Event::Client { octets, .. })) => write!(f, "{}", Escaped(octets)),
+            (_, Some(Event::Text)) => f.write_str("a message text that ends with CRLF.CRLF"),
+            (_, Some(Event::Chunk(octets))) => write!(f, "a chunk of {octets} octets"),
+            (_, Some(Event::Tls | Event::StartTls)) => f.write_str("a TLS handshake"),
+            (_, Some(Event::Server(_) | Event::Raw(_))) => {
+                f.write_str("the client to read what the server writes")
+            }
+            (_, Some(Event::Stall)) => f.write_str("the client to go away"),
+            (_, Some(_) | None) => f.write_str("the client to close"),
+        }
+    }
+}
+
+/// What came instead, in words.
+pub(super) struct Received<'a>(pub(super) &'a Mismatch);
+
+impl fmt::Display for Received<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let departure = &self.0.0.departure;
+        let first = self.0.received();
+        let first = &first[..first.len().min(MOST_SHOWN)];
+        if !first.is_empty() {
+            write!(f, "{}", Escaped(first))?;
+        }
+        let more = departure.received.len() - first.len();
+        if more > 0 {
+            write!(f, " and {more} octets more")?;
+        }
+        let end = match departure.end {
+            Some(End::Closed) => "the end of the connection",
+            Some(End::Cut) => "the end of the connection, without close_notify",
+            Some(End::Broken) => "a broken connection",
+            None if first.is_empty() => "nothing",
+            None => return Ok(()),
+        };
+        if !first.is_empty() {
+            f.write_str(", then ")?;
+        }
+        f.write_str(end)
+    }
+}
+
+/// How many octets of a line are shown.
+const MOST_SHOWN: usize = 256;

@@ -1,0 +1,223 @@
+//! A connection in memory that keeps what each write put on it together.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many octets a pipe takes in each direction before the writer must wait.
+pub(crate) const DEFAULT_WINDOW: usize = 64 * 1024;
+
+/// Makes a connection in memory, as two ends.
+///
+/// `window` is how many octets each direction holds unread before a writer must wait; at least
+/// one.
+pub fn pipe(window: usize) -> (Pipe, Pipe) {
+    let [there, back] = [Lane::new(window), Lane::new(window)];
+    (
+        Pipe { incoming: back.clone(), outgoing: there.clone() },
+        Pipe { incoming: there, outgoing: back },
+    )
+}
+
+/// One end of a connection in memory.
+///
+/// What one write puts in is one segment, also when it is a vectored write, and a read returns
+/// octets of one segment only: a test sees how its client cut what it wrote. A write that does not
+/// fit into the window is cut there.
+///
+/// `shutdown` closes the writing half; dropping an end closes both. The pipe needs no I/O driver,
+/// so that tokio's paused clock is exact.
+pub struct Pipe {
+    incoming: Arc<Mutex<Lane>>,
+    outgoing: Arc<Mutex<Lane>>,
+}
+
+impl Pipe {
+    /// Breaks the connection: what is under way is lost, and the other end's next read or write
+    /// fails with [`io::ErrorKind::ConnectionReset`].
+    pub fn reset(self) {
+        for lane in [&self.incoming, &self.outgoing] {
+            let mut lane = lock(lane);
+            lane.reset = true;
+            lane.clear();
+            lane.wake_both();
+        }
+    }
+
+    /// Waits until the other end writes no more, without reading what it wrote before.
+    pub(crate) fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut lane = lock(&self.incoming);
+        if lane.closed || lane.reset {
+            return Poll::Ready(());
+        }
+        lane.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let mut outgoing = lock(&self.outgoing);
+        outgoing.closed = true;
+        outgoing.wake_both();
+        drop(outgoing);
+
+        let mut incoming = lock(&self.incoming);
+        incoming.abandoned = true;
+        incoming.clear();
+        incoming.wake_both();
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        lock(&self.incoming).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        lock(&self.outgoing).poll_write(cx, octets)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let segment: Vec<u8> = slices.iter().flat_map(|slice| slice.iter()).copied().collect();
+        lock(&self.outgoing).poll_write(cx, &segment)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut lane = lock(&self.outgoing);
+        lane.closed = true;
+        lane.wake_both();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unread = lock(&self.incoming).unread;
+        f.debug_struct("Pipe").field("unread", &unread).finish_non_exhaustive()
+    }
+}
+
+/// One direction.
+struct Lane {
+    /// Never holds an empty segment.
+    segments: VecDeque<Vec<u8>>,
+    unread: usize,
+    window: usize,
+    /// The writing end writes no more.
+    closed: bool,
+    /// The reading end is gone.
+    abandoned: bool,
+    reset: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Lane {
+    fn new(window: usize) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            segments: VecDeque::new(),
+            unread: 0,
+            window: window.max(1),
+            closed: false,
+            abandoned: false,
+            reset: false,
+            reader: None,
+            writer: None,
+        }))
+    }
+
+    fn poll_read(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if let Some(segment) = self.segments.front_mut() {
+            let taken = segment.len().min(buf.remaining());
+            buf.put_slice(&segment[..taken]);
+            segment.drain(..taken);
+            if segment.is_empty() {
+                self.segments.pop_front();
+            }
+            self.unread -= taken;
+            wake(&mut self.writer);
+            return Poll::Ready(Ok(()));
+        }
+        if self.closed {
+            return Poll::Ready(Ok(()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn poll_write(&mut self, cx: &Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if self.reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if self.closed || self.abandoned {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if octets.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let taken = octets.len().min(self.window - self.unread);
+        if taken == 0 {
+            self.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.segments.push_back(octets[..taken].to_vec());
+        self.unread += taken;
+        wake(&mut self.reader);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn clear(&mut self) {
+        self.segments.clear();
+        self.unread = 0;
+    }
+
+    fn wake_both(&mut self) {
+        wake(&mut self.reader);
+        wake(&mut self.writer);
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// A panic elsewhere leaves a lane whole: no method stops between two of its steps.
+fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

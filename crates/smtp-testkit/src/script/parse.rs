@@ -1,0 +1,106 @@
+//! The text of a script, line by line, and what may follow what.
+
+use super::{Entry, Event, ScriptError, ScriptErrorKind, direction};
+use crate::matching::Matching;
+
+/// Reads a whole script.
+pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ScriptError> {
+    let mut order = Order::default();
+    let mut entries = Vec::new();
+    for (line, text) in text.split('\n').enumerate().map(|(index, text)| (index + 1, text)) {
+        let text = text.strip_suffix('\r').unwrap_or(text).trim_start_matches([' ', '\t']);
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let event = event(text).map_err(|kind| ScriptError::new(line, text, kind))?;
+        order.admit(&event).map_err(|kind| ScriptError::new(line, text, kind))?;
+        order.last = Some((line, event.clone()));
+        entries.push(Entry { line, event });
+    }
+    match order.last {
+        Some((line, event @ Event::Split(_))) => {
+            Err(ScriptError::new(line, &event.to_string(), ScriptErrorKind::SplitWithoutReply))
+        }
+        _ => Ok(entries),
+    }
+}
+
+fn event(text: &str) -> Result<Event, ScriptErrorKind> {
+    if text.starts_with('[') {
+        return direction::event(text);
+    }
+    for (prefix, speaker) in [
+        ("S:", None),
+        ("C:", Some(Matching::Exact)),
+        ("C|", Some(Matching::Group)),
+        ("C~", Some(Matching::Glob)),
+    ] {
+        let Some(rest) = text.strip_prefix(prefix) else { continue };
+        let line = match rest.strip_prefix(' ') {
+            Some(line) => line,
+            None if rest.is_empty() => rest,
+            None => return Err(ScriptErrorKind::MissingSpace { prefix }),
+        };
+        let octets = [line.as_bytes(), b"\r\n"].concat();
+        return Ok(match speaker {
+            Some(matching) => Event::Client { octets, matching },
+            None => Event::Server(octets),
+        });
+    }
+    Err(ScriptErrorKind::UnknownLine)
+}
+
+/// What the lines so far allow to follow.
+#[derive(Default)]
+struct Order {
+    last: Option<(usize, Event)>,
+    tls: bool,
+    server_done: bool,
+    client_done: bool,
+}
+
+impl Order {
+    fn admit(&mut self, event: &Event) -> Result<(), ScriptErrorKind> {
+        match &self.last {
+            Some((_, last)) if ends_connection(last) => {
+                return Err(ScriptErrorKind::AfterTheEnd { last: last.to_string() });
+            }
+            Some((_, Event::Split(_))) if !matches!(event, Event::Server(_)) => {
+                return Err(ScriptErrorKind::SplitWithoutReply);
+            }
+            _ => {}
+        }
+        match event {
+            Event::Tls if self.last.is_some() => return Err(ScriptErrorKind::TlsNotFirst),
+            Event::StartTls | Event::TlsAbort if self.tls => {
+                return Err(ScriptErrorKind::TlsTwice);
+            }
+            _ => {}
+        }
+        if self.server_done && server_writes(event) {
+            return Err(ScriptErrorKind::AfterHalfClose);
+        }
+        if self.client_done && client_writes(event) {
+            return Err(ScriptErrorKind::AfterExpectClose);
+        }
+        self.tls |= matches!(event, Event::Tls | Event::StartTls);
+        self.server_done |= matches!(event, Event::HalfClose);
+        self.client_done |= matches!(event, Event::ExpectClose);
+        Ok(())
+    }
+}
+
+fn ends_connection(event: &Event) -> bool {
+    matches!(event, Event::Close | Event::Abort | Event::Reset | Event::Stall | Event::TlsAbort)
+}
+
+fn server_writes(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Server(_) | Event::Raw(_) | Event::Split(_) | Event::StartTls | Event::HalfClose
+    )
+}
+
+fn client_writes(event: &Event) -> bool {
+    matches!(event, Event::Client { .. } | Event::Text | Event::Chunk(_) | Event::StartTls)
+}

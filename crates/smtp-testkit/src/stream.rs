@@ -1,0 +1,144 @@
+//! The server's end of a connection: over which transport, and whether under TLS.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::pipe::Pipe;
+
+/// What the server needs of a transport besides reading and writing.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// Breaks the connection so that the client notices it as an error, where the transport can.
+    fn reset(self: Box<Self>);
+
+    /// Waits until the client writes no more, without reading what it wrote before.
+    fn gone(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Whether a read returns what the client wrote at once, and nothing else.
+    fn keeps_segments(&self) -> bool {
+        false
+    }
+}
+
+impl Socket for Pipe {
+    fn reset(self: Box<Self>) {
+        Self::reset(*self);
+    }
+
+    fn gone(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(poll_fn(|cx| self.poll_gone(cx)))
+    }
+
+    fn keeps_segments(&self) -> bool {
+        true
+    }
+}
+
+impl Socket for TcpStream {
+    fn reset(self: Box<Self>) {
+        // A socket that cannot be told is closed instead; there is nobody to tell.
+        let _ = self.set_zero_linger();
+    }
+
+    fn gone(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            while let Ok(ready) = self.ready(Interest::READABLE).await
+                && !ready.is_read_closed()
+            {
+                // Forgets that there is something to read, so that only news end the wait.
+                let _ = self.try_io(Interest::READABLE, would_block);
+            }
+        })
+    }
+}
+
+#[cfg(unix)]
+impl Socket for UnixStream {
+    /// A Unix socket knows no reset; it is closed.
+    fn reset(self: Box<Self>) {}
+
+    fn gone(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            while let Ok(ready) = self.ready(Interest::READABLE).await
+                && !ready.is_read_closed()
+            {
+                let _ = self.try_io(Interest::READABLE, would_block);
+            }
+        })
+    }
+}
+
+fn would_block() -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// What is read from and written to.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection, in clear or under TLS, until the server ends it.
+pub(crate) enum Stream {
+    Clear(Box<dyn Socket>),
+    Tls(Box<TlsStream<Box<dyn Socket>>>),
+}
+
+impl Stream {
+    pub(crate) fn duplex(&mut self) -> &mut dyn Duplex {
+        match self {
+            Self::Clear(socket) => socket,
+            Self::Tls(stream) => stream,
+        }
+    }
+
+    pub(crate) fn keeps_segments(&self) -> bool {
+        match self {
+            Self::Clear(socket) => socket.keeps_segments(),
+            Self::Tls(_) => false,
+        }
+    }
+
+    /// Ends the connection in order; under TLS, with `close_notify`.
+    pub(crate) async fn close(mut self) {
+        // The client may be gone already, which is as good.
+        let _ = self.duplex().shutdown().await;
+    }
+
+    /// Ends the connection without a word.
+    pub(crate) fn abort(self) {
+        drop(self.into_socket());
+    }
+
+    pub(crate) fn reset(self) {
+        self.into_socket().reset();
+    }
+
+    pub(crate) async fn gone(&self) {
+        match self {
+            Self::Clear(socket) => socket.gone().await,
+            Self::Tls(stream) => stream.get_ref().0.gone().await,
+        }
+    }
+
+    /// Goes from clear to TLS, as the server.
+    pub(crate) async fn encrypt(self, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let stream = TlsAcceptor::from(config).accept(self.into_socket()).await?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    fn into_socket(self) -> Box<dyn Socket> {
+        match self {
+            Self::Clear(socket) => socket,
+            Self::Tls(stream) => stream.into_inner().0,
+        }
+    }
+}

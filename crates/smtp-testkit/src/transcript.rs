@@ -1,0 +1,52 @@
+//! Dialogue lines as a script writes them.
+
+use std::fmt;
+
+use crate::escape::Unquoted;
+use crate::report::{Line, Speaker};
+
+/// Shows a piece of the dialogue as the script lines that would play it.
+pub(crate) struct Transcript<'a>(pub(crate) &'a Line);
+
+impl fmt::Display for Transcript<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(line) = self;
+        let prefix = match line.speaker {
+            Speaker::Client => "C:",
+            Speaker::Server => "S:",
+            Speaker::Stage => {
+                return write!(f, "# {}", String::from_utf8_lossy(&line.octets));
+            }
+        };
+        for (index, octets) in line.octets.split_inclusive(|&octet| octet == b'\n').enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            match octets.strip_suffix(b"\r\n") {
+                Some(b"") => f.write_str(prefix)?,
+                Some(text) => write!(f, "{prefix} {}", Visible(text))?,
+                None if octets.ends_with(b"\n") => write!(f, "{prefix} {}", Unquoted(octets))?,
+                None => write!(f, "{prefix} {} (no end of line)", Visible(octets))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Shows octets as text, and escapes what is not.
+pub(crate) struct Visible<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for char in chunk.valid().chars() {
+                match char.is_control() {
+                    true => write!(f, "{}", Unquoted(char.encode_utf8(&mut [0; 4]).as_bytes()))?,
+                    false => write!(f, "{char}")?,
+                }
+            }
+            write!(f, "{}", Unquoted(chunk.invalid()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Time is tokio's, and so exact when it is paused.
+
+use std::time::Duration;
+
+use smtp_testkit::{MismatchKind, Server};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout};
+
+use crate::client::{Client, play, script};
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_is_exact() {
+    let (server, mut client) = play("C: NOOP\n[delay 10m]\nS: 250 OK\n[delay 1ms]\n[close]");
+    let begun = Instant::now();
+    client.say("NOOP\r\n").await;
+    client.hear("250 OK\r\n").await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(600));
+    client.hear_end().await;
+    assert_eq!(begun.elapsed(), Duration::from_millis(600_001));
+
+    let report = server.finish().await.unwrap();
+    let elapsed: Vec<u64> = report.dialogue().map(|line| line.elapsed.as_secs()).collect();
+    assert_eq!(elapsed, [0, 600, 600]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_longer_than_the_watchdog_does_not_wake_it() {
+    let (server, mut client) = play("S: 220 ready\nC: NOOP\n[delay 1h]\nS: 250 OK");
+    client.hear("220 ready\r\n").await;
+    client.say("NOOP\r\n").await;
+    let reply = timeout(Duration::from_secs(300), client.0.read_u8());
+    reply.await.expect_err("the client's patience ends first");
+    drop(client);
+    server.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watchdog_sleeps_until_the_verdict_is_asked_for() {
+    let (server, mut client) = play("C: NOOP\nS: 250 OK");
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    client.say("NOOP\r\n").await;
+    client.hear("250 OK\r\n").await;
+    drop(client);
+    server.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watchdog_can_be_set() {
+    let builder = Server::builder().script(script("C: NOOP")).watchdog(Duration::from_secs(60));
+    let (server, client) = builder.pipe();
+    let begun = Instant::now();
+    let mismatch = server.finish().await.unwrap_err();
+    assert_eq!(begun.elapsed(), Duration::from_secs(60));
+    assert_eq!(mismatch.kind(), MismatchKind::Unfinished);
+    drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watchdog_counts_from_the_last_sign_of_life() {
+    let (server, client) = play("C: ONE\nC: TWO\nC: THREE");
+    let mut client = Client(client.0);
+    let verdict = tokio::spawn(server.finish());
+    for line in ["ONE\r\n", "TWO\r\n", "THREE\r\n"] {
+        // Virtual time; all three together are more than the watchdog allows for one.
+        timeout(Duration::from_secs(9), client.0.read_u8()).await.unwrap_err();
+        client.say(line).await;
+    }
+    drop(client);
+    verdict.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_found_by_the_watchdog() {
+    let builder = Server::builder().script(script("S: 220 a greeting that does not fit"));
+    let (server, client) = builder.window(8).pipe();
+    let mismatch = server.finish().await.unwrap_err();
+    assert_eq!(mismatch.kind(), MismatchKind::Unfinished);
+    assert_eq!(mismatch.script_line(), Some(1));
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_reply_can_be_dribbled() {
+    let (server, mut client) = play("[split 1]\nS: 220 a\nS: 220 b\nC: NOOP\nS: 250 whole");
+    for octet in "220 a\r\n220 b\r\n".chars() {
+        assert_eq!(client.hear_segment().await, octet.to_string());
+    }
+    client.say("NOOP\r\n").await;
+    assert_eq!(client.hear_segment().await, "250 whole\r\n");
+    drop(client);
+    server.finish().await.unwrap();
+}
