@@ -4,6 +4,7 @@
 
 mod arrows;
 mod citations;
+mod extensions;
 mod imports;
 mod lexer;
 mod manifest;
@@ -78,6 +79,7 @@ const RULES: &[Rule] = &[
     Rule { name: "unsafe", check: purity::unsafe_code },
     Rule { name: "globs", check: imports::globs },
     Rule { name: "citations", check: citations::check },
+    Rule { name: "extensions", check: extensions::check },
     Rule { name: "readme", check: promises::readme },
     Rule { name: "changelog", check: promises::changelog },
 ];

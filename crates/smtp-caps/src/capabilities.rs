@@ -3,23 +3,37 @@
 use smtp_codec::Command;
 use smtp_error::{Extension, Reply};
 
+use crate::Channel;
+
 /// What a server offers, as it said it: unknown keywords and odd lines are kept as they came.
 ///
 /// The first line of the reply is the server's name and greeting, never a keyword. A line that is
 /// no capability at all harms no other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    reply: Option<Reply>,
-    offered: Offered,
+    pub(crate) reply: Option<Reply>,
+    /// The reply with the lines that were put in by hand, if there are any.
+    pub(crate) edited: Option<Reply>,
+    pub(crate) offered: Offered,
+    pub(crate) channel: Channel,
 }
 
 /// A set of extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Offered(u64);
+pub(crate) struct Offered(u64);
+
+const _: () = assert!(Extension::ALL.len() <= 64, "an extension is a bit of `Offered`");
+
+/// Each extension has a bit.
+const _: () = assert!(Extension::ALL.len() <= 64);
 
 impl Offered {
     fn bit(extension: Extension) -> u64 {
         1 << (extension as u32)
+    }
+
+    pub(crate) fn add(&mut self, extension: Extension) {
+        self.0 |= Self::bit(extension);
     }
 }
 
@@ -29,11 +43,13 @@ impl Capabilities {
         Self::default()
     }
 
-    /// What this reply to EHLO or LHLO offers.
+    /// What this reply to EHLO or LHLO offers, learned in clear unless it is said to be
+    /// [learned](Self::learned) otherwise.
     pub fn from_reply(reply: Reply) -> Self {
-        let mut capabilities = Self { reply: Some(reply), offered: Offered::default() };
-        let offered = capabilities.iter().filter_map(Capability::extension);
-        capabilities.offered = Offered(offered.fold(0, |set, one| set | Offered::bit(one)));
+        let mut capabilities = Self { reply: Some(reply), ..Self::default() };
+        let mut offered = Offered::default();
+        capabilities.iter().filter_map(Capability::extension).for_each(|one| offered.add(one));
+        capabilities.offered = offered;
         capabilities
     }
 
@@ -42,7 +58,8 @@ impl Capabilities {
         self.reply.as_ref()
     }
 
-    /// Whether this extension is offered.
+    /// Whether this extension is offered. Some that are offered must not be used all the same:
+    /// [`require`](Self::require) knows.
     pub fn has(&self, extension: Extension) -> bool {
         self.offered.0 & Offered::bit(extension) != 0
     }
@@ -57,7 +74,8 @@ impl Capabilities {
 
     /// Every line behind the first, in order.
     pub fn iter(&self) -> impl Iterator<Item = Capability<'_>> {
-        let lines = self.reply.iter().flat_map(|reply| reply.lines().skip(1));
+        let reply = self.edited.as_ref().or(self.reply.as_ref());
+        let lines = reply.into_iter().flat_map(|reply| reply.lines().skip(1));
         lines.map(|line| Capability { line: line.as_bytes() })
     }
 
@@ -102,7 +120,7 @@ impl Capabilities {
     }
 
     /// All lines of this extension, unless it is masked.
-    fn lines(&self, extension: Extension) -> impl Iterator<Item = Capability<'_>> {
+    pub(crate) fn lines(&self, extension: Extension) -> impl Iterator<Item = Capability<'_>> {
         let lines = self.iter().filter(move |one| one.extension() == Some(extension));
         lines.filter(move |_| self.has(extension))
     }
@@ -135,6 +153,10 @@ pub struct Capability<'a> {
 }
 
 impl<'a> Capability<'a> {
+    pub(crate) fn new(line: &'a [u8]) -> Self {
+        Self { line }
+    }
+
     /// The line as it came.
     pub fn as_bytes(self) -> &'a [u8] {
         self.line

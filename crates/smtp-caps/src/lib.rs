@@ -1,25 +1,52 @@
 //! What an SMTP server offers, what a message needs, and the plan that follows.
 //!
-//! No I/O. [`Capabilities`] is made from the reply to EHLO or LHLO, [`Envelope`] and the facts of a
-//! text say what a message needs, and [`Plan`] says how it is sent to that server, or gives the
-//! precise reason why it cannot be.
+//! No I/O: replies come in as values of `smtp-error`, and go out as such.
+//!
+//! A client makes [`Capabilities`] of the reply to EHLO or LHLO, and a [`Plan`] for each message,
+//! or the precise reason why there is none:
 //!
 //! ```
-//! use smtp_caps::{Capabilities, Envelope, Plan};
+//! use smtp_caps::{Capabilities, Channel, Envelope, Plan};
 //! use smtp_codec::Text;
 //! use smtp_error::{Extension, Reply, ReplyCode};
 //!
-//! let reply = Reply::new(ReplyCode::OK, "mx.example.org\nPIPELINING\nSIZE 1000\nX-LOCAL a b");
-//! let capabilities = Capabilities::from_reply(reply);
+//! let text = "mx.example.org\nPIPELINING\nSIZE 1000\nLIMITS RCPTMAX=100\nAUTH=PLAIN\nX-LOCAL a b";
+//! let reply = Reply::new(ReplyCode::OK, text);
+//! let capabilities = Capabilities::from_reply(reply).learned(Channel::TLS);
 //! assert!(capabilities.has(Extension::Pipelining));
 //! assert_eq!(capabilities.size_limit(), Some(1000));
+//! assert_eq!(capabilities.limits().rcpt_max(), Some(100));
 //! assert_eq!(capabilities.find("x-local").unwrap().params().count(), 2);
+//! let odd: Vec<String> = capabilities.oddities().map(|oddity| oddity.to_string()).collect();
+//! assert_eq!(odd, ["AUTH=PLAIN: not parted by single spaces"]);
 //!
 //! let envelope = Envelope::new("a@example.com", ["b@example.org"])?;
 //! let text = Text::new("Subject: hello\r\n\r\nhello\r\n")?;
 //! let plan = Plan::new(&capabilities, &envelope, text.facts())?;
 //! assert_eq!(plan.mail().declared_size(), Some(25));
 //! assert!(plan.is_pipelined());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A server makes an [`Offer`], which cannot say what is not legal:
+//!
+//! ```
+//! use smtp_caps::{Limit, Limits, Offer};
+//! use smtp_codec::encode_reply;
+//! use smtp_error::Extension;
+//!
+//! let offer = Offer::new("mx.example.org")?
+//!     .greeting("at your service")?
+//!     .extensions([Extension::Pipelining, Extension::EightBitMime, Extension::StartTls])?
+//!     .size(52_428_800)
+//!     .limits(Limits::default().set(Limit::Rcpt, 100)?);
+//!
+//! // Inside TLS there is more, and STARTTLS is gone.
+//! let inside = offer.without(Extension::StartTls).auth(["PLAIN", "SCRAM-SHA-256"])?;
+//! let mut out = Vec::new();
+//! encode_reply(&inside.reply(), &mut out);
+//! assert!(out.starts_with(b"250-mx.example.org at your service\r\n250-PIPELINING\r\n"));
+//! assert!(out.ends_with(b"250 AUTH PLAIN SCRAM-SHA-256\r\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![no_std]
@@ -29,9 +56,29 @@ extern crate alloc;
 extern crate std;
 
 mod capabilities;
+mod channel;
+
+mod facts;
+mod limits;
+mod release;
+
+mod form;
+mod oddity;
+
+mod changes;
+mod line;
+mod offer;
+
 mod envelope;
 mod plan;
 
 pub use capabilities::{Capabilities, Capability};
+pub use changes::Change;
+pub use channel::Channel;
 pub use envelope::Envelope;
+pub use facts::{Burl, PriorityProfile};
+pub use limits::{Limit, Limits};
+pub use oddity::{Oddity, OddityKind};
+pub use offer::Offer;
 pub use plan::{Objection, Plan};
+pub use release::FutureRelease;

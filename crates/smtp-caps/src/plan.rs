@@ -1,6 +1,6 @@
 //! The plan: how a message is sent to a server, or why it cannot be.
-use smtp_codec::{Body, Command, Mail, Param, TextFacts};
-use smtp_error::{ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
+use smtp_codec::{Body, ByMode, Command, Mail, MailParam, TextFacts};
+use smtp_error::{Bound, ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
 
 use crate::{Capabilities, Envelope};
 
@@ -13,6 +13,8 @@ use crate::{Capabilities, Envelope};
 pub struct Plan {
     mail: Mail,
     pipelined: bool,
+    rcpt_max: Option<u32>,
+    rcpts: usize,
 }
 
 impl Plan {
@@ -25,15 +27,20 @@ impl Plan {
         envelope: &Envelope,
         text: TextFacts,
     ) -> Result<Self, Objection> {
-        check_text(capabilities, text)?;
+        check_text(capabilities, envelope.mail(), text)?;
         let utf8_envelope = check_envelope(capabilities, envelope)?;
         for rcpt in envelope.rcpts() {
-            check_params(capabilities, rcpt.params())?;
-            Command::Rcpt(rcpt).check(capabilities.rcpt_line_limit())?;
+            check_params(capabilities, rcpt.params().map(|param| param.extension()))?;
+            Command::Rcpt(rcpt.borrowed()).check(capabilities.rcpt_line_limit())?;
         }
         let mail = derive(capabilities, envelope.mail(), text, utf8_envelope)?;
-        Command::Mail(&mail).check(capabilities.mail_line_limit())?;
-        Ok(Self { mail, pipelined: capabilities.has(Extension::Pipelining) })
+        Command::Mail(mail.borrowed()).check(capabilities.mail_line_limit())?;
+        Ok(Self {
+            mail,
+            pipelined: capabilities.has(Extension::Pipelining),
+            rcpt_max: capabilities.limits().rcpt_max(),
+            rcpts: envelope.rcpts().len(),
+        })
     }
 
     /// MAIL with the parameters that were asked for and those that were derived.
@@ -44,6 +51,18 @@ impl Plan {
     /// Whether commands go out in groups.
     pub fn is_pipelined(&self) -> bool {
         self.pipelined
+    }
+
+    /// The most recipients that the server takes in one transaction, if it says so (RFC 9422).
+    pub fn rcpt_max(&self) -> Option<u32> {
+        self.rcpt_max
+    }
+
+    /// How many recipients the envelope has beyond [`rcpt_max`](Self::rcpt_max). The server may
+    /// refuse them for now; in a transaction of their own they may be accepted.
+    pub fn excess_rcpts(&self) -> usize {
+        let max = self.rcpt_max.and_then(|max| usize::try_from(max).ok());
+        max.map_or(0, |max| self.rcpts.saturating_sub(max))
     }
 }
 
@@ -89,13 +108,13 @@ impl From<Objection> for ErrorKind {
     }
 }
 
-fn require(capabilities: &Capabilities, extension: Extension) -> Result<(), Unsupported> {
-    if capabilities.has(extension) { Ok(()) } else { Err(Unsupported::Extension(extension)) }
-}
-
-fn check_text(capabilities: &Capabilities, text: TextFacts) -> Result<(), Unsupported> {
-    if text.eight_bit {
-        require(capabilities, Extension::EightBitMime)?;
+fn check_text(
+    capabilities: &Capabilities,
+    mail: &Mail,
+    text: TextFacts,
+) -> Result<(), Unsupported> {
+    if text.eight_bit && mail.declared_body() != Some(Body::BinaryMime) {
+        capabilities.require(Extension::EightBitMime)?;
     }
     match capabilities.size_limit() {
         Some(limit) if text.size > limit => Err(Unsupported::TooBig { size: text.size, limit }),
@@ -105,50 +124,57 @@ fn check_text(capabilities: &Capabilities, text: TextFacts) -> Result<(), Unsupp
 
 /// Whether an address or a parameter is outside ASCII, which needs SMTPUTF8.
 fn check_envelope(capabilities: &Capabilities, envelope: &Envelope) -> Result<bool, Unsupported> {
-    let is_ascii = |path: &str, params: &[Param]| {
-        path.is_ascii() && params.iter().filter_map(Param::value).all(str::is_ascii)
-    };
     let mail = envelope.mail();
-    let ascii = is_ascii(mail.path().as_str(), mail.params())
-        && envelope.rcpts().iter().all(|rcpt| is_ascii(rcpt.path().as_str(), rcpt.params()));
-    if !ascii || mail.is_smtputf8() {
-        require(capabilities, Extension::SmtpUtf8)?;
+    let ascii = mail.path().as_str().is_ascii()
+        && mail.raw_params().as_str().is_ascii()
+        && envelope
+            .rcpts()
+            .iter()
+            .all(|rcpt| rcpt.path().as_str().is_ascii() && rcpt.raw_params().as_str().is_ascii());
+    if !ascii {
+        capabilities.require(Extension::SmtpUtf8)?;
     }
     Ok(!ascii)
 }
 
-fn check_params(capabilities: &Capabilities, params: &[Param]) -> Result<(), Unsupported> {
-    let needed = params.iter().filter_map(|param| needed_for(param.keyword()));
-    needed.into_iter().try_for_each(|extension| require(capabilities, extension))
-}
-
-/// The extension that defines this parameter. One that no registered extension defines is the
+/// Every parameter that was asked for needs its extension. One that no extension defines is the
 /// caller's own, and is sent as it is.
-fn needed_for(keyword: &str) -> Option<Extension> {
-    let known = PARAMETERS.iter().find(|(known, _)| known.eq_ignore_ascii_case(keyword));
-    known.map(|&(_, extension)| extension)
+fn check_params(
+    capabilities: &Capabilities,
+    needed: impl Iterator<Item = Option<Extension>>,
+) -> Result<(), Unsupported> {
+    needed.flatten().try_for_each(|extension| capabilities.require(extension))
 }
 
-const PARAMETERS: &[(&str, Extension)] = &[
-    ("AUTH", Extension::Auth),
-    ("BY", Extension::DeliverBy),
-    ("CONNEG", Extension::Conneg),
-    ("CONPERM", Extension::Conperm),
-    ("ENVID", Extension::Dsn),
-    ("HOLDFOR", Extension::FutureRelease),
-    ("HOLDUNTIL", Extension::FutureRelease),
-    ("IGNOREQUOTA", Extension::IgnoreQuota),
-    ("MT-PRIORITY", Extension::MtPriority),
-    ("MTRK", Extension::Mtrk),
-    ("NOTIFY", Extension::Dsn),
-    ("ORCPT", Extension::Dsn),
-    ("PRDR", Extension::Prdr),
-    ("REQUIRETLS", Extension::RequireTls),
-    ("RET", Extension::Dsn),
-    ("RRVS", Extension::Rrvs),
-    ("SOLICIT", Extension::NoSoliciting),
-    ("TRANSID", Extension::Checkpoint),
-];
+/// The extension that a parameter of MAIL needs. SUBMITTER is historic, but still one.
+fn extension(param: &MailParam<&str>) -> Option<Extension> {
+    match param {
+        MailParam::Submitter(_) => Some(Extension::Submitter),
+        _ => param.extension(),
+    }
+}
+
+/// What a parameter asks for must lie within what the server grants.
+fn check_bound(capabilities: &Capabilities, param: &MailParam<&str>) -> Result<(), Unsupported> {
+    let bound = match (param, capabilities.future_release(), capabilities.deliver_by_min()) {
+        (&MailParam::By { seconds, mode: ByMode::Return, .. }, _, Some(minimum)) => {
+            let asked = u32::try_from(seconds).unwrap_or(0);
+            (asked < minimum).then_some(Bound::AtLeast { asked, minimum })
+        }
+        (&MailParam::HoldFor(asked), Some(limit), _) => {
+            let maximum = limit.max_interval();
+            (asked > maximum).then_some(Bound::AtMost { asked, maximum })
+        }
+        (MailParam::HoldUntil(date_time), Some(limit), _) => {
+            limit.is_before(date_time).then_some(Bound::NotAfter)
+        }
+        _ => None,
+    };
+    match (bound, param.extension()) {
+        (Some(bound), Some(extension)) => Err(Unsupported::OutOfRange { extension, bound }),
+        _ => Ok(()),
+    }
+}
 
 /// MAIL as it was asked for, with what follows from the text.
 fn derive(
@@ -157,20 +183,18 @@ fn derive(
     text: TextFacts,
     utf8_envelope: bool,
 ) -> Result<Mail, Objection> {
-    check_params(capabilities, asked.params())?;
+    check_params(capabilities, asked.params().map(|param| extension(&param)))?;
+    asked.params().try_for_each(|param| check_bound(capabilities, &param))?;
     let mut mail = asked.clone();
-    match asked.declared_size() {
-        Some(_) => require(capabilities, Extension::Size)?,
-        None if capabilities.has(Extension::Size) => mail = mail.size(text.size),
-        None => {}
+    if asked.declared_size().is_none() && capabilities.has(Extension::Size) {
+        mail = mail.size(text.size);
     }
     match asked.declared_body() {
         Some(Body::SevenBit) if text.eight_bit => {
             return Err(Invalid::new(Field::Text, Flaw::NotSevenBit).into());
         }
-        Some(_) => require(capabilities, Extension::EightBitMime)?,
         None if text.eight_bit => mail = mail.body(Body::EightBitMime),
-        None => {}
+        _ => {}
     }
     if utf8_envelope || (text.utf8_headers && capabilities.has(Extension::SmtpUtf8)) {
         mail = mail.smtputf8();

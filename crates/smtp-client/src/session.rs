@@ -27,7 +27,7 @@
 //! ```
 use std::{collections::VecDeque, fmt, sync::Arc};
 
-use smtp_caps::Capabilities;
+use smtp_caps::{Capabilities, Channel};
 use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
 use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, ReplyCode, Step};
 
@@ -59,6 +59,7 @@ pub struct Session {
     dialect: Dialect,
     hello_name: HelloName,
     greeting: Option<Reply>,
+    channel: Channel,
     capabilities: Capabilities,
     fell_back: bool,
     /// Whether a mail transaction may be open on the server's side.
@@ -91,6 +92,7 @@ impl Session {
             dialect,
             hello_name,
             greeting: None,
+            channel: Channel::default(),
             capabilities: Capabilities::none(),
             fell_back: false,
             dirty: false,
@@ -140,15 +142,14 @@ impl Session {
 
     /// The other side closed the connection while nothing was under way.
     pub fn closed_idle(&mut self) {
-        let mut surplus = &*self.surplus;
-        let shut_down = match self.decoder.decode(&mut surplus) {
+        let surplus = std::mem::take(&mut self.surplus);
+        let reason = match self.decoder.decode(&mut &*surplus) {
             Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
                 Ended::ShutDown(decoded.reply)
             }
             _ => Ended::Closed,
         };
-        self.surplus.clear();
-        self.end(shut_down);
+        self.end(reason);
     }
 
     /// Whether the handshake may begin: nothing came in clear behind the go-ahead for TLS.
@@ -167,6 +168,7 @@ impl Session {
     /// before is forgotten (RFC 3207, 4.2), and the next conversation has to be a [`Hello`].
     pub fn secured(&mut self, version: &str, suite: &str) {
         self.emit(Event::Secured { version, suite });
+        self.channel = Channel::TLS;
         self.capabilities = Capabilities::none();
         self.fell_back = false;
         self.decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);

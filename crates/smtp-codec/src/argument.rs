@@ -1,7 +1,8 @@
 //! The argument of VRFY, EXPN, HELP and NOOP: a String of RFC 5321, 4.1.2.
-use alloc::string::String;
-use core::fmt;
-
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+};
 use smtp_error::{Field, Invalid};
 
 use crate::{Mailbox, grammar};
@@ -10,10 +11,11 @@ use crate::{Mailbox, grammar};
 ///
 /// Made from a `&str` it is an atom, or a quoted string if it is no atom: that is the grammar's
 /// rule, so a mailbox given as text is quoted too. Made from a [`Mailbox`] it is the mailbox as it
-/// is, which servers that look mailboxes up understand better.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Argument {
-    wire: String,
+/// is, which servers that look mailboxes up understand better. A decoder that tolerates it also
+/// makes one of other text, as real clients send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Argument<S = String> {
+    wire: S,
 }
 
 impl Argument {
@@ -37,15 +39,56 @@ impl Argument {
         wire.push('"');
         Ok(Self { wire })
     }
+}
 
+impl<'a> Argument<&'a str> {
+    /// The argument that is given in its form, and whether the grammar allows it: an atom, a
+    /// quoted string, or a mailbox. Control characters are refused in any case.
+    pub(crate) fn parse(wire: &'a str) -> Result<(Self, bool), Invalid> {
+        grammar::check_characters(Field::Argument, wire)?;
+        let is_string = wire.chars().all(grammar::is_atext)
+            || grammar::quoted_string(wire) == Ok(wire.len())
+            || Mailbox::new(wire).is_ok();
+        Ok((Self { wire }, is_string))
+    }
+}
+
+impl<S: AsRef<str>> Argument<S> {
     /// The argument as it is sent.
     pub fn as_str(&self) -> &str {
-        &self.wire
+        self.wire.as_ref()
+    }
+
+    /// What it says, without quotes.
+    pub fn content(&self) -> Cow<'_, str> {
+        let wire = self.as_str();
+        let inner = wire.strip_prefix('"').and_then(|wire| wire.strip_suffix('"'));
+        match inner {
+            Some(inner) if inner.contains('\\') => {
+                let mut escaped = false;
+                let kept = |character: &char| {
+                    escaped = *character == '\\' && !escaped;
+                    !escaped
+                };
+                Cow::Owned(inner.chars().filter(kept).collect())
+            }
+            inner => Cow::Borrowed(inner.unwrap_or(wire)),
+        }
     }
 
     /// Whether it can be sent to a server without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
-        self.wire.is_ascii()
+        self.as_str().is_ascii()
+    }
+
+    /// The same argument, borrowed.
+    pub fn borrowed(&self) -> Argument<&str> {
+        Argument { wire: self.as_str() }
+    }
+
+    /// The same argument, owned.
+    pub fn owned(&self) -> Argument {
+        Argument { wire: self.as_str().to_owned() }
     }
 }
 
@@ -65,14 +108,8 @@ impl TryFrom<&String> for Argument {
     }
 }
 
-impl From<&Mailbox> for Argument {
-    fn from(mailbox: &Mailbox) -> Self {
+impl<S: AsRef<str>> From<&Mailbox<S>> for Argument {
+    fn from(mailbox: &Mailbox<S>) -> Self {
         Self { wire: mailbox.as_str().into() }
-    }
-}
-
-impl fmt::Debug for Argument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Argument({})", self.wire)
     }
 }

@@ -1,37 +1,56 @@
-//! Deviations: what a reply does that the grammar does not allow, and that yet occurs.
+//! Deviations: what a peer does that the grammar does not allow, and that yet occurs.
 
 bitflags::bitflags! {
-    /// What was unusual about a reply that was decoded all the same.
+    /// What was unusual about a reply or a command that was decoded all the same.
     ///
-    /// The same set says what a decoder tolerates: a deviation outside of it is an error. Bits
-    /// that nobody tolerates (a code that changes within a reply, no separator) have no flag.
+    /// The same set says what a decoder tolerates: a deviation outside of it is an error. What
+    /// nobody may tolerate (a code that changes within a reply, a bare LF beside the dot that ends
+    /// a text) has no flag. Upper and lower case mean the same everywhere and are no deviation.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct Deviations: u16 {
+    pub struct Deviations: u32 {
         /// A line ended with LF alone.
         const BARE_LF = 1;
         /// More than one CR stood before the LF; the surplus is not part of the text.
         const EXTRA_CR = 1 << 1;
-        /// A CR inside the text; it is kept there.
+        /// A CR inside the text of a reply; it is kept there.
         const BARE_CR = 1 << 2;
-        /// A TAB stood in place of the space after the code.
+        /// A TAB stood in place of the space after the code of a reply.
         const TAB_SEPARATOR = 1 << 3;
-        /// A control character other than TAB in the text.
+        /// A control character other than TAB in the text of a reply.
         const CONTROL = 1 << 4;
-        /// An octet outside ASCII in the text.
+        /// An octet outside ASCII in the text of a reply.
         const NON_ASCII = 1 << 5;
-        /// A line longer than the 512 octets of RFC 5321, 4.5.3.1.5.
+        /// A line of a reply longer than the 512 octets of RFC 5321, 4.5.3.1.5.
         const LONG_LINE = 1 << 6;
-        /// The second digit of the code is 6 to 9.
+        /// The second digit of a reply's code is 6 to 9.
         const SECOND_DIGIT = 1 << 7;
         /// A space after the code and no text (`250 ` CRLF): not in the grammar, but everywhere.
         const EMPTY_TEXT = 1 << 8;
+        /// Spaces at the end of a command.
+        const TRAILING_SPACE = 1 << 9;
+        /// More than one space between two words of a command.
+        const EXTRA_SPACE = 1 << 10;
+        /// A space after `FROM:` or `TO:`.
+        const SPACE_AFTER_COLON = 1 << 11;
+        /// A path without angle brackets.
+        const NO_BRACKETS = 1 << 12;
+        /// A source route in a path; it is left out.
+        const SOURCE_ROUTE = 1 << 13;
+        /// The name in EHLO, HELO or LHLO is neither a domain nor an address literal.
+        const HELLO_NAME = 1 << 14;
+        /// The argument of VRFY, EXPN, HELP or NOOP is neither an atom, a quoted string nor a
+        /// mailbox.
+        const LOOSE_ARGUMENT = 1 << 15;
     }
 }
 
 impl Deviations {
-    /// What a client tolerates by default: everything that leaves the meaning of a reply plain.
-    pub const TOLERANT: Self = Self::all().difference(Self::TAB_SEPARATOR);
+    /// What is tolerated by default: everything that leaves the meaning plain.
+    pub const TOLERANT: Self = Self::all().difference(Self::TAB_SEPARATOR.union(Self::NO_BRACKETS));
 
-    /// What the grammar of RFC 5321, 4.2 asks every client to accept.
-    pub const STRICT: Self = Self::EMPTY_TEXT.union(Self::LONG_LINE);
+    /// What RFC 5321 asks everybody to accept (4.2; 4.1.1; appendix C).
+    pub const STRICT: Self = Self::EMPTY_TEXT
+        .union(Self::LONG_LINE)
+        .union(Self::TRAILING_SPACE)
+        .union(Self::SOURCE_ROUTE);
 }

@@ -1,5 +1,5 @@
 //! Domains, address literals, and the name a client gives itself (RFC 5321, 4.1.2 and 4.1.3).
-use alloc::string::String;
+use alloc::{format, string::String};
 use core::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -12,104 +12,134 @@ use crate::grammar;
 
 /// A domain: labels of letters, digits and inner hyphens, at most 255 octets. Labels may hold
 /// characters outside ASCII (RFC 6531); an ASCII label has at most 63 octets.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Domain(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Domain<S = String>(S);
 
 impl Domain {
     /// The longest domain, in octets.
     pub const MAX: usize = 255;
+}
+
+impl<S: AsRef<str>> Domain<S> {
+    /// The domain of this text.
+    ///
+    /// # Errors
+    /// Refuses what is no domain.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        check_domain(text.as_ref(), 0)?;
+        Ok(Self(text))
+    }
 
     /// The domain as it was given.
     pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Refuses what is no domain; offsets are counted from `base`.
-    pub(crate) fn check(text: &str, base: usize) -> Result<(), Invalid> {
-        grammar::check_characters(Field::Domain, text).map_err(|invalid| shifted(invalid, base))?;
-        grammar::check_length(Field::Domain, text.len(), Self::MAX)?;
-        let mut offset = base;
-        for label in text.split('.') {
-            let syntax =
-                |at| Err(Invalid::new(Field::Domain, Flaw::Syntax { offset: offset + at }));
-            if label.is_empty() || label.starts_with('-') {
-                return syntax(0);
-            }
-            if let Some(at) = label.find(|character| !is_label(character)) {
-                return syntax(at);
-            }
-            if label.ends_with('-') {
-                return syntax(label.len() - 1);
-            }
-            if label.is_ascii() {
-                grammar::check_length(Field::Domain, label.len(), 63)?;
-            }
-            offset += label.len() + 1;
-        }
-        Ok(())
+        self.0.as_ref()
     }
 }
 
-/// Letters, digits, hyphens, and everything outside ASCII but the other full stops of IDNA, which
-/// would part labels for some readers and not for others.
+/// Refuses what is no domain; offsets are counted from `base`.
+fn check_domain(text: &str, base: usize) -> Result<(), Invalid> {
+    grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
+    if text.is_empty() {
+        return Err(Invalid::new(Field::Domain, Flaw::Empty));
+    }
+    let mut offset = base;
+    for label in text.split('.') {
+        let syntax = |at| Err(Invalid::new(Field::Domain, Flaw::Syntax { offset: offset + at }));
+        if label.is_empty() || label.starts_with('-') {
+            return syntax(0);
+        }
+        if let Some(at) = label.find(|character| !is_label(character)) {
+            return syntax(at);
+        }
+        if label.ends_with('-') {
+            return syntax(label.len() - 1);
+        }
+        if label.len() > 63 && label.is_ascii() {
+            grammar::check_length(Field::Domain, label.len(), 63)?;
+        }
+        offset += label.len() + 1;
+    }
+    Ok(())
+}
+
+/// Letters, digits, hyphens, and everything outside ASCII but what compatibility normalization
+/// makes a full stop or an `@`, which would part the mailbox for some readers and not for others.
 fn is_label(character: char) -> bool {
     character.is_ascii_alphanumeric()
         || character == '-'
-        || (!character.is_ascii() && !matches!(character, '\u{3002}' | '\u{ff0e}' | '\u{ff61}'))
-}
-
-fn shifted(invalid: Invalid, base: usize) -> Invalid {
-    let flaw = match invalid.flaw {
-        Flaw::Control { character, offset } => Flaw::Control { character, offset: offset + base },
-        flaw => flaw,
-    };
-    Invalid::new(invalid.field, flaw)
+        || (!character.is_ascii()
+            && !matches!(
+                character,
+                '\u{2024}'
+                    | '\u{3002}'
+                    | '\u{fe52}'
+                    | '\u{fe6b}'
+                    | '\u{ff0e}'
+                    | '\u{ff20}'
+                    | '\u{ff61}'
+            )
+            && !grammar::is_forbidden(character))
 }
 
 impl FromStr for Domain {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::check(text, 0)?;
-        Ok(Self(text.into()))
+        grammar::check_characters(Field::Domain, text)?;
+        Self::new(text.into())
     }
 }
 
-impl fmt::Display for Domain {
+impl<S: AsRef<str>> fmt::Display for Domain<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Debug for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Domain({})", self.0)
+        f.pad(self.as_str())
     }
 }
 
 /// An address literal such as `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct AddressLiteral(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressLiteral<S = String>(S);
 
-impl AddressLiteral {
+impl<S: AsRef<str>> AddressLiteral<S> {
+    /// The literal of this text, brackets included.
+    ///
+    /// # Errors
+    /// Refuses what is no address literal.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        check_literal(text.as_ref(), 0)?;
+        Ok(Self(text))
+    }
+
     /// The literal as it was given, brackets included.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_ref()
     }
 
-    /// Refuses what is no address literal; offsets are counted from `base`.
-    pub(crate) fn check(text: &str, base: usize) -> Result<(), Invalid> {
-        let invalid = Invalid::new(Field::Domain, Flaw::Syntax { offset: base });
-        let inner =
-            text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(invalid)?;
-        grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
-        let valid = match inner.split_once(':') {
-            None => inner.parse::<Ipv4Addr>().is_ok(),
-            Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => is_ipv6(address),
-            Some((tag, content)) => is_general(tag, content),
-        };
-        if valid { Ok(()) } else { Err(invalid) }
+    /// The IP address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        let inner = self.as_str().strip_prefix('[')?.strip_suffix(']')?;
+        match inner.split_once(':') {
+            None => inner.parse().ok().map(IpAddr::V4),
+            Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => {
+                address.parse().ok().map(IpAddr::V6)
+            }
+            Some(_) => None,
+        }
     }
+}
+
+/// Refuses what is no address literal; offsets are counted from `base`.
+fn check_literal(text: &str, base: usize) -> Result<(), Invalid> {
+    let invalid = Invalid::new(Field::Domain, Flaw::Syntax { offset: base });
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(invalid)?;
+    grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
+    let valid = match inner.split_once(':') {
+        None => inner.parse::<Ipv4Addr>().is_ok(),
+        Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => is_ipv6(address),
+        // An IPv6 address whose tag was forgotten has the form of a general literal.
+        Some((tag, content)) => is_general(tag, content) && inner.parse::<Ipv6Addr>().is_err(),
+    };
+    if valid { Ok(()) } else { Err(invalid) }
 }
 
 /// The grammar's IPv6 address: `::` stands for at least two groups there.
@@ -136,47 +166,52 @@ impl FromStr for AddressLiteral {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::check(text, 0)?;
-        Ok(Self(text.into()))
+        Self::new(text.into())
     }
 }
 
 impl From<IpAddr> for AddressLiteral {
     fn from(address: IpAddr) -> Self {
         Self(match address {
-            IpAddr::V4(address) => alloc::format!("[{address}]"),
+            IpAddr::V4(address) => format!("[{address}]"),
             // The library may write `::` for one group, which the grammar does not allow.
             IpAddr::V6(address) => {
-                let groups = address.segments().map(|group| alloc::format!("{group:x}"));
-                alloc::format!("[IPv6:{}]", groups.join(":"))
+                let groups = address.segments().map(|group| format!("{group:x}"));
+                format!("[IPv6:{}]", groups.join(":"))
             }
         })
     }
 }
 
-impl fmt::Display for AddressLiteral {
+impl<S: AsRef<str>> fmt::Display for AddressLiteral<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl fmt::Debug for AddressLiteral {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AddressLiteral({})", self.0)
+        f.pad(self.as_str())
     }
 }
 
 /// A domain or an address literal: what stands behind the `@`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the grammar has these two")]
-pub enum Host {
+pub enum Host<S = String> {
     /// A domain.
-    Domain(Domain),
+    Domain(Domain<S>),
     /// An address literal.
-    Literal(AddressLiteral),
+    Literal(AddressLiteral<S>),
 }
 
-impl Host {
+impl<S: AsRef<str>> Host<S> {
+    /// The host of this text.
+    ///
+    /// # Errors
+    /// Refuses what is neither.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        check_host(text.as_ref(), 0)?;
+        Ok(match text.as_ref().starts_with('[') {
+            true => Self::Literal(AddressLiteral(text)),
+            false => Self::Domain(Domain(text)),
+        })
+    }
+
     /// The host as it was given.
     pub fn as_str(&self) -> &str {
         match self {
@@ -184,16 +219,13 @@ impl Host {
             Self::Literal(literal) => literal.as_str(),
         }
     }
+}
 
-    /// Refuses what is neither; offsets are counted from `base`.
-    pub(crate) fn check(text: &str, base: usize) -> Result<(), Invalid> {
-        if text.starts_with('[') {
-            grammar::check_characters(Field::Domain, text)
-                .map_err(|invalid| shifted(invalid, base))?;
-            AddressLiteral::check(text, base)
-        } else {
-            Domain::check(text, base)
-        }
+/// Refuses what is neither domain nor literal; offsets are counted from `base`.
+pub(crate) fn check_host(text: &str, base: usize) -> Result<(), Invalid> {
+    match text.starts_with('[') {
+        true => check_literal(text, base),
+        false => check_domain(text, base),
     }
 }
 
@@ -201,66 +233,13 @@ impl FromStr for Host {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::check(text, 0)?;
-        Ok(if text.starts_with('[') {
-            Self::Literal(AddressLiteral(text.into()))
-        } else {
-            Self::Domain(Domain(text.into()))
-        })
+        grammar::check_characters(Field::Domain, text)?;
+        Self::new(text.into())
     }
 }
 
-impl fmt::Display for Host {
+impl<S: AsRef<str>> fmt::Display for Host<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-/// The name that a client gives itself in EHLO, HELO and LHLO: a domain in ASCII, or an address
-/// literal if it has none (RFC 5321, 4.1.1.1 and 4.1.4).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HelloName(Host);
-
-impl HelloName {
-    /// `localhost`: for a transport that has no address.
-    pub fn localhost() -> Self {
-        Self(Host::Domain(Domain("localhost".into())))
-    }
-
-    /// The name as it is sent.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl FromStr for HelloName {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let host: Host = text.parse().map_err(|e: Invalid| e.in_field(Field::HelloName))?;
-        if let Some(offset) = text.find(|character: char| !character.is_ascii()) {
-            return Err(Invalid::new(Field::HelloName, Flaw::NonAscii { offset }));
-        }
-        Ok(Self(host))
-    }
-}
-
-impl TryFrom<&str> for HelloName {
-    type Error = Invalid;
-
-    fn try_from(text: &str) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<IpAddr> for HelloName {
-    fn from(address: IpAddr) -> Self {
-        Self(Host::Literal(address.into()))
-    }
-}
-
-impl fmt::Display for HelloName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }

@@ -34,18 +34,21 @@ pub(crate) fn check_characters(field: Field, text: &str) -> Result<(), Invalid> 
     if text.is_empty() {
         return Err(Invalid::new(field, Flaw::Empty));
     }
-    let forbidden = |character: &(usize, char)| {
-        character.1.is_control()
-            || matches!(
-                character.1,
-                '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                    | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            )
-    };
+    let forbidden = |character: &(usize, char)| is_forbidden(character.1);
     match text.char_indices().find(forbidden) {
         Some((offset, character)) => Err(Invalid::new(field, Flaw::Control { character, offset })),
         None => Ok(()),
     }
+}
+
+/// Controls, and what reorders or breaks a line where it is shown.
+pub(crate) fn is_forbidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        )
 }
 
 /// Refuses a value of more than `limit` octets.

@@ -2,16 +2,17 @@
 //!
 //! No I/O: octets come in as slices, cut anywhere, and go out into a `Vec<u8>`.
 //!
+//! A client encodes commands and decodes replies:
+//!
 //! ```
 //! use smtp_codec::{Command, Mail, ReplyDecoder};
 //!
-//! // Out: a value that cannot hold a CR or LF becomes one line.
 //! let mail = Mail::new("Smith@bar.com".parse()?).size(4000);
 //! let mut line = Vec::new();
-//! Command::Mail(&mail).encode(512, &mut line)?;
+//! Command::Mail(mail.borrowed()).encode(512, &mut line)?;
 //! assert_eq!(line, b"MAIL FROM:<Smith@bar.com> SIZE=4000\r\n");
 //!
-//! // In: replies come out as soon as they are whole.
+//! // Replies come out as soon as they are whole.
 //! let mut decoder = ReplyDecoder::default();
 //! assert!(decoder.decode(&mut &b"250-first\r\n250 sec"[..])?.is_none());
 //! let decoded = decoder.decode(&mut &b"ond\r\n"[..])?.unwrap();
@@ -19,7 +20,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What differs from the grammar and yet occurs is a [`Deviations`] value on each decoded reply,
+//! A server decodes commands and encodes replies:
+//!
+//! ```
+//! use smtp_codec::{Command, Deviations, MailParam, Sequence, encode_reply};
+//!
+//! let line = b"mail from:<Smith@bar.com> SIZE=4000 X-OWN=1";
+//! let decoded = Command::decode(line, Deviations::TOLERANT)?;
+//! let Command::Mail(mail) = decoded.command else { panic!("it is MAIL") };
+//! assert_eq!(mail.params().next(), Some(MailParam::Size(4000)));
+//!
+//! // It came too early, and the RFC has a reply for that.
+//! let reply = Sequence::smtp().check(&decoded.command).unwrap_err();
+//! let mut out = Vec::new();
+//! encode_reply(&reply, &mut out);
+//! assert_eq!(out, b"503 5.5.1 EHLO or HELO first\r\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What differs from the grammar and yet occurs is a [`Deviations`] value on everything decoded,
 //! and which of them are errors is a set that the user chooses. Errors carry kind and offset.
 #![no_std]
 
@@ -28,35 +47,54 @@ extern crate alloc;
 extern crate std;
 
 mod grammar;
+mod value;
 
 mod deviation;
 mod line;
 mod reply;
 
 mod argument;
+mod attributes;
 mod domain;
+mod hello;
 mod param;
 mod path;
 mod sasl;
+mod word;
+mod xtext;
 
 mod mail;
+mod mail_param;
 mod rcpt;
+mod rcpt_param;
 
 mod command;
+mod sequence;
+mod verb;
 
 mod stuffing;
 mod text;
+mod unstuffing;
 
 pub use argument::Argument;
-pub use command::Command;
+pub use attributes::{Attribute, Attributes};
+pub use command::{Command, CommandError, CommandFault, DecodedCommand};
 pub use deviation::Deviations;
-pub use domain::{AddressLiteral, Domain, HelloName, Host};
+pub use domain::{AddressLiteral, Domain, Host};
+pub use hello::HelloName;
 pub use line::{Line, LineEnd, LineFramer, LineTooLong};
-pub use mail::{Body, Mail};
-pub use param::Param;
+pub use mail::Mail;
+pub use mail_param::{Body, ByMode, MailParam, Ret};
+pub use param::{Param, Params};
 pub use path::{ForwardPath, Mailbox, ReversePath};
 pub use rcpt::Rcpt;
+pub use rcpt_param::{Notify, RcptParam, RrvsAction};
 pub use reply::{DecodedReply, ReplyDecoder, ReplyLimits, encode_reply};
 pub use sasl::{Mechanism, SaslResponse};
+pub use sequence::Sequence;
 pub use stuffing::{Stuffed, Stuffer};
 pub use text::{LineEnds, Text, TextFacts};
+pub use unstuffing::{BareLineEnds, TextFlaws, Unstuffed, Unstuffer};
+pub use verb::Verb;
+pub use word::Word;
+pub use xtext::Xtext;

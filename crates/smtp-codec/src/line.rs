@@ -11,6 +11,8 @@ pub struct LineFramer {
     /// The part of a line whose end has not come yet, or the line that was handed out last.
     partial: Vec<u8>,
     handed_out: bool,
+    /// Whether the rest of a line that was too long is being dropped.
+    skipping: bool,
 }
 
 /// A line, without its end.
@@ -35,7 +37,7 @@ pub enum LineEnd {
     CrCrLf,
 }
 
-/// A line was longer than the limit. The framer has dropped what it held of it.
+/// A line was longer than the limit. It is dropped up to its end; then the next line follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LineTooLong {
@@ -46,7 +48,7 @@ pub struct LineTooLong {
 impl LineFramer {
     /// A framer for lines of at most `limit` octets, the line end included.
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: Vec::new(), handed_out: false }
+        Self { limit, partial: Vec::new(), handed_out: false, skipping: false }
     }
 
     /// Takes the next line off the front of `input`; `None` if its end is not in there, and then
@@ -62,8 +64,13 @@ impl LineFramer {
         let end = memchr::memchr(b'\n', input);
         let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
         *input = rest;
+        if self.skipping {
+            self.skipping = end.is_none();
+            return if self.skipping { Ok(None) } else { self.next(input) };
+        }
         if self.partial.len() + piece.len() > self.limit {
             self.partial.clear();
+            self.skipping = end.is_none();
             return Err(LineTooLong { limit: self.limit });
         }
         if self.partial.is_empty() && end.is_some() {
@@ -79,7 +86,7 @@ impl LineFramer {
 
     /// Whether it holds the beginning of a line.
     pub fn is_partial(&self) -> bool {
-        !self.handed_out && !self.partial.is_empty()
+        self.skipping || (!self.handed_out && !self.partial.is_empty())
     }
 }
 
@@ -146,5 +153,7 @@ mod tests {
         assert_eq!(lines(&[b"12345678\r\n"], 10).len(), 1);
         assert_eq!(lines(&[b"123456789\r\n"], 10), [Err(10)]);
         assert_eq!(lines(&[b"12345", b"67890", b"1"], 10), [Err(10)]);
+        let after = [Err(10), Ok((b"next".to_vec(), LineEnd::CrLf))];
+        assert_eq!(lines(&[b"12345", b"67890", b"1", b"234\r\nnext\r\n"], 10), after);
     }
 }

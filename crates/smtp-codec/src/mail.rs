@@ -1,114 +1,115 @@
 //! MAIL: the sender, and what is asked for the message as a whole (RFC 5321, 4.1.1.2).
-use alloc::vec::Vec;
+use alloc::string::String;
+use core::fmt;
 
-use smtp_error::{Field, Flaw, Invalid};
+use smtp_error::Invalid;
 
-use crate::{Mailbox, Param, ReversePath};
+use crate::{Body, MailParam, Mailbox, Params, ReversePath};
 
 /// The reverse-path of a message and the parameters of MAIL.
 ///
 /// A reverse-path, a mailbox or a string converts into one without parameters. SIZE, BODY and
-/// SMTPUTF8 that are not given are derived from the text when the message is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
-    pub(crate) path: ReversePath,
-    pub(crate) size: Option<u64>,
-    pub(crate) body: Option<Body>,
-    pub(crate) smtputf8: bool,
-    pub(crate) params: Vec<Param>,
-}
-
-/// What the text of a message is made of: the BODY parameter (RFC 6152).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Body {
-    /// Lines of ASCII.
-    SevenBit,
-    /// Lines of octets.
-    EightBitMime,
-}
-
-impl Body {
-    /// The value of the parameter.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SevenBit => "7BIT",
-            Self::EightBitMime => "8BITMIME",
-        }
-    }
+/// SMTPUTF8 that are not given are derived from the text when a client sends the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mail<S = String> {
+    path: ReversePath<S>,
+    params: Params<S>,
 }
 
 impl Mail {
     /// MAIL from this path, without parameters.
     pub fn new(path: ReversePath) -> Self {
-        Self { path, size: None, body: None, smtputf8: false, params: Vec::new() }
+        Self { path, params: Params::default() }
     }
 
-    /// Declares the size of the text, in octets (RFC 1870).
+    /// Declares the size of the text, in octets, in place of what was declared before (RFC 1870).
     #[must_use]
-    pub fn size(mut self, octets: u64) -> Self {
-        self.size = Some(octets);
-        self
+    pub fn size(self, octets: u64) -> Self {
+        self.replace(MailParam::Size(octets))
     }
 
-    /// Declares what the text is made of (RFC 6152).
+    /// Declares what the text is made of, in place of what was declared before (RFC 6152).
     #[must_use]
-    pub fn body(mut self, body: Body) -> Self {
-        self.body = Some(body);
-        self
+    pub fn body(self, body: Body) -> Self {
+        self.replace(MailParam::Body(body))
     }
 
     /// Declares that addresses or headers hold UTF-8 (RFC 6531).
     #[must_use]
-    pub fn smtputf8(mut self) -> Self {
-        self.smtputf8 = true;
-        self
+    pub fn smtputf8(self) -> Self {
+        self.replace(MailParam::SmtpUtf8)
     }
 
-    /// Adds a parameter that has no method of its own.
+    /// Adds a parameter: a [`MailParam`], a [`Param`](crate::Param), or the text of one.
     ///
     /// # Errors
-    /// Refuses one that is there already, or that has a method.
-    pub fn param(mut self, param: Param) -> Result<Self, Invalid> {
-        let own = ["SIZE", "BODY", "SMTPUTF8"];
-        add(&mut self.params, param, &own)?;
+    /// Refuses a value that the parameter cannot have, and a parameter that is there already.
+    pub fn param(mut self, param: impl fmt::Display) -> Result<Self, Invalid> {
+        self.params.add(param, |param| MailParam::parse(param).map(|_| ()))?;
         Ok(self)
     }
 
+    /// None of the parameters that this is called with can be refused once it is not there twice.
+    fn replace(mut self, param: MailParam) -> Self {
+        self.params.remove(param.keyword());
+        self.params.add(param, |_| Ok(())).unwrap_or(());
+        self
+    }
+}
+
+impl<S: AsRef<str>> Mail<S> {
     /// The reverse-path.
-    pub fn path(&self) -> &ReversePath {
+    pub fn path(&self) -> &ReversePath<S> {
         &self.path
+    }
+
+    /// The parameters as they are sent.
+    pub fn raw_params(&self) -> &Params<S> {
+        &self.params
+    }
+
+    /// The parameters, in order.
+    pub fn params(&self) -> impl Iterator<Item = MailParam<&str>> {
+        // They were checked when they came in.
+        self.params.iter().filter_map(|param| MailParam::parse(param).ok())
     }
 
     /// The declared size, in octets.
     pub fn declared_size(&self) -> Option<u64> {
-        self.size
+        self.params().find_map(|param| match param {
+            MailParam::Size(size) => Some(size),
+            _ => None,
+        })
     }
 
     /// What the text was declared to be made of.
     pub fn declared_body(&self) -> Option<Body> {
-        self.body
+        self.params().find_map(|param| match param {
+            MailParam::Body(body) => Some(body),
+            _ => None,
+        })
     }
 
     /// Whether UTF-8 was declared.
     pub fn is_smtputf8(&self) -> bool {
-        self.smtputf8
+        self.params.find("SMTPUTF8").is_some()
     }
 
-    /// The parameters that have no method of their own, in order.
-    pub fn params(&self) -> &[Param] {
-        &self.params
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> Mail<&str> {
+        Mail { path: self.path.borrowed(), params: self.params.borrowed() }
+    }
+
+    /// The same, owned.
+    pub fn owned(&self) -> Mail {
+        Mail { path: self.path.owned(), params: self.params.owned() }
     }
 }
 
-/// Adds a parameter whose keyword is neither there nor one of `own`.
-pub(crate) fn add(params: &mut Vec<Param>, param: Param, own: &[&str]) -> Result<(), Invalid> {
-    let known = params.iter().map(Param::keyword).chain(own.iter().copied());
-    if known.into_iter().any(|keyword| keyword.eq_ignore_ascii_case(param.keyword())) {
-        return Err(Invalid::new(Field::ParameterKeyword, Flaw::Repeated));
+impl<'a> Mail<&'a str> {
+    pub(crate) fn from_parts(path: ReversePath<&'a str>, params: Params<&'a str>) -> Self {
+        Self { path, params }
     }
-    params.push(param);
-    Ok(())
 }
 
 impl From<ReversePath> for Mail {

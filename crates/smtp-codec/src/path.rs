@@ -1,19 +1,19 @@
 //! Mailboxes, reverse-paths and forward-paths (RFC 5321, 4.1.2).
-use alloc::string::String;
+use alloc::{borrow::ToOwned, string::String};
 use core::{fmt, str::FromStr};
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::{domain::Host, grammar};
+use crate::{domain, grammar};
 
 /// A mailbox: a local-part of at most 64 octets, `@`, and a host of at most 255.
 ///
 /// It cannot hold a CR, a LF, a NUL or any other control character, and the path it makes is at
 /// most 256 octets long. A quoted local-part stays quoted as it was given. Characters outside
 /// ASCII are allowed and need SMTPUTF8 (RFC 6531).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Mailbox {
-    text: String,
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mailbox<S = String> {
+    text: S,
     /// Where the `@` stands that parts local-part and host.
     at: usize,
 }
@@ -23,43 +23,68 @@ impl Mailbox {
     pub const MAX_LOCAL_PART: usize = 64;
     /// The longest path, in octets, angle brackets included.
     pub const MAX_PATH: usize = 256;
+}
+
+impl<S: AsRef<str>> Mailbox<S> {
+    /// The mailbox of this text.
+    ///
+    /// # Errors
+    /// Refuses what is no mailbox.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        Ok(Self { at: check(text.as_ref())?, text })
+    }
 
     /// The mailbox as it was given.
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.text.as_ref()
     }
 
     /// The part before the `@`, quotes included.
     pub fn local_part(&self) -> &str {
-        &self.text[..self.at]
+        &self.as_str()[..self.at]
     }
 
     /// The part behind the `@`: a domain or an address literal.
     pub fn host(&self) -> &str {
-        &self.text[self.at + 1..]
+        &self.as_str()[self.at + 1..]
     }
 
     /// Whether it can be sent to a server without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
-        self.text.is_ascii()
+        self.as_str().is_ascii()
     }
 
-    /// Where the `@` of this mailbox stands.
-    fn parse(text: &str) -> Result<usize, Invalid> {
-        grammar::check_characters(Field::Mailbox, text)?;
-        let local = match text.starts_with('"') {
-            true => grammar::quoted_string(text),
-            false => grammar::dot_string(text),
-        };
-        let syntax = |offset| Invalid::new(Field::Mailbox, Flaw::Syntax { offset });
-        let at = local.map_err(syntax)?;
-        if text.as_bytes().get(at) != Some(&b'@') {
-            return Err(syntax(at));
-        }
-        grammar::check_length(Field::LocalPart, at, Self::MAX_LOCAL_PART)?;
-        Host::check(&text[at + 1..], at + 1)?;
-        grammar::check_length(Field::Mailbox, text.len(), Self::MAX_PATH - 2)?;
-        Ok(at)
+    /// The same mailbox, borrowed.
+    pub fn borrowed(&self) -> Mailbox<&str> {
+        Mailbox { text: self.as_str(), at: self.at }
+    }
+
+    /// The same mailbox, owned.
+    pub fn owned(&self) -> Mailbox {
+        Mailbox { text: self.as_str().to_owned(), at: self.at }
+    }
+}
+
+/// Where the `@` of this mailbox stands.
+fn check(text: &str) -> Result<usize, Invalid> {
+    grammar::check_characters(Field::Mailbox, text)?;
+    let local = local_part(text);
+    let syntax = |offset| Invalid::new(Field::Mailbox, Flaw::Syntax { offset });
+    let at = local.map_err(syntax)?;
+    if text.as_bytes().get(at) != Some(&b'@') {
+        return Err(syntax(at));
+    }
+    grammar::check_length(Field::LocalPart, at, Mailbox::MAX_LOCAL_PART)?;
+    domain::check_host(&text[at + 1..], at + 1)?;
+    grammar::check_length(Field::Mailbox, text.len(), Mailbox::MAX_PATH - 2)?;
+    Ok(at)
+}
+
+/// The length of the local-part that `text` begins with; the error is the offset that breaks it.
+pub(crate) fn local_part(text: &str) -> Result<usize, usize> {
+    match text.starts_with('"') {
+        true => grammar::quoted_string(text),
+        false => grammar::dot_string(text),
     }
 }
 
@@ -67,7 +92,7 @@ impl FromStr for Mailbox {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Ok(Self { at: Self::parse(text)?, text: text.into() })
+        Self::new(text.into())
     }
 }
 
@@ -79,34 +104,62 @@ impl TryFrom<&str> for Mailbox {
     }
 }
 
-impl fmt::Display for Mailbox {
+impl<S: AsRef<str>> fmt::Display for Mailbox<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
+        f.pad(self.as_str())
     }
 }
 
-impl fmt::Debug for Mailbox {
+impl<S: fmt::Debug> fmt::Debug for Mailbox<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mailbox({})", self.text)
+        f.debug_tuple("Mailbox").field(&self.text).finish()
     }
 }
 
 /// Who a message comes from: a mailbox, or nobody (`<>`) if no failure may be reported back.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the grammar has these two")]
-pub enum ReversePath {
+pub enum ReversePath<S = String> {
     /// `<>`.
     Null,
     /// A mailbox.
-    Mailbox(Mailbox),
+    Mailbox(Mailbox<S>),
 }
 
-impl ReversePath {
+impl<S: AsRef<str>> ReversePath<S> {
+    /// The path of this text, without angle brackets: the empty text is the null path.
+    ///
+    /// # Errors
+    /// Refuses what is no mailbox.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        if text.as_ref().is_empty() {
+            return Ok(Self::Null);
+        }
+        let mailbox = Mailbox::new(text).map_err(|invalid| invalid.in_field(Field::ReversePath))?;
+        Ok(Self::Mailbox(mailbox))
+    }
+
     /// The path as it is sent, without the angle brackets.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Null => "",
             Self::Mailbox(mailbox) => mailbox.as_str(),
+        }
+    }
+
+    /// The same path, borrowed.
+    pub fn borrowed(&self) -> ReversePath<&str> {
+        match self {
+            Self::Null => ReversePath::Null,
+            Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.borrowed()),
+        }
+    }
+
+    /// The same path, owned.
+    pub fn owned(&self) -> ReversePath {
+        match self {
+            Self::Null => ReversePath::Null,
+            Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.owned()),
         }
     }
 }
@@ -116,13 +169,7 @@ impl FromStr for ReversePath {
 
     /// The empty string and `<>` are the null path.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "" | "<>" => Ok(Self::Null),
-            text => text
-                .parse()
-                .map(Self::Mailbox)
-                .map_err(|invalid: Invalid| invalid.in_field(Field::ReversePath)),
-        }
+        Self::new(if text == "<>" { String::new() } else { text.into() })
     }
 }
 
@@ -132,28 +179,56 @@ impl From<Mailbox> for ReversePath {
     }
 }
 
-impl fmt::Display for ReversePath {
+impl<S: AsRef<str>> fmt::Display for ReversePath<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{}>", self.as_str())
     }
 }
 
 /// Who a message goes to: a mailbox, or the server's postmaster, who needs no domain.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the grammar has these two")]
-pub enum ForwardPath {
+pub enum ForwardPath<S = String> {
     /// `<Postmaster>`.
     Postmaster,
     /// A mailbox.
-    Mailbox(Mailbox),
+    Mailbox(Mailbox<S>),
 }
 
-impl ForwardPath {
+impl<S: AsRef<str>> ForwardPath<S> {
+    /// The path of this text, without angle brackets.
+    ///
+    /// # Errors
+    /// Refuses what is neither a mailbox nor the postmaster.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        if text.as_ref().eq_ignore_ascii_case("postmaster") {
+            return Ok(Self::Postmaster);
+        }
+        let mailbox = Mailbox::new(text).map_err(|invalid| invalid.in_field(Field::ForwardPath))?;
+        Ok(Self::Mailbox(mailbox))
+    }
+
     /// The path as it is sent, without the angle brackets.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Postmaster => "Postmaster",
             Self::Mailbox(mailbox) => mailbox.as_str(),
+        }
+    }
+
+    /// The same path, borrowed.
+    pub fn borrowed(&self) -> ForwardPath<&str> {
+        match self {
+            Self::Postmaster => ForwardPath::Postmaster,
+            Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.borrowed()),
+        }
+    }
+
+    /// The same path, owned.
+    pub fn owned(&self) -> ForwardPath {
+        match self {
+            Self::Postmaster => ForwardPath::Postmaster,
+            Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.owned()),
         }
     }
 }
@@ -162,12 +237,7 @@ impl FromStr for ForwardPath {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.eq_ignore_ascii_case("postmaster") {
-            return Ok(Self::Postmaster);
-        }
-        text.parse()
-            .map(Self::Mailbox)
-            .map_err(|invalid: Invalid| invalid.in_field(Field::ForwardPath))
+        Self::new(text.into())
     }
 }
 
@@ -177,7 +247,7 @@ impl From<Mailbox> for ForwardPath {
     }
 }
 
-impl fmt::Display for ForwardPath {
+impl<S: AsRef<str>> fmt::Display for ForwardPath<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{}>", self.as_str())
     }

@@ -1,42 +1,67 @@
 //! RCPT: one recipient, and what is asked for it (RFC 5321, 4.1.1.3).
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
+use core::fmt;
 
 use smtp_error::Invalid;
 
-use crate::{ForwardPath, Mailbox, Param, mail};
+use crate::{ForwardPath, Mailbox, Params, RcptParam};
 
 /// The forward-path of one recipient and the parameters of its RCPT.
 ///
 /// A forward-path, a mailbox or a string converts into one without parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rcpt {
-    pub(crate) path: ForwardPath,
-    pub(crate) params: Vec<Param>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rcpt<S = String> {
+    path: ForwardPath<S>,
+    params: Params<S>,
 }
 
 impl Rcpt {
     /// RCPT to this path, without parameters.
     pub fn new(path: ForwardPath) -> Self {
-        Self { path, params: Vec::new() }
+        Self { path, params: Params::default() }
     }
 
-    /// Adds a parameter.
+    /// Adds a parameter: a [`RcptParam`], a [`Param`](crate::Param), or the text of one.
     ///
     /// # Errors
-    /// Refuses one that is there already.
-    pub fn param(mut self, param: Param) -> Result<Self, Invalid> {
-        mail::add(&mut self.params, param, &[])?;
+    /// Refuses a value that the parameter cannot have, and a parameter that is there already.
+    pub fn param(mut self, param: impl fmt::Display) -> Result<Self, Invalid> {
+        self.params.add(param, |param| RcptParam::parse(param).map(|_| ()))?;
         Ok(self)
     }
+}
 
+impl<S: AsRef<str>> Rcpt<S> {
     /// The forward-path.
-    pub fn path(&self) -> &ForwardPath {
+    pub fn path(&self) -> &ForwardPath<S> {
         &self.path
     }
 
-    /// The parameters, in order.
-    pub fn params(&self) -> &[Param] {
+    /// The parameters as they are sent.
+    pub fn raw_params(&self) -> &Params<S> {
         &self.params
+    }
+
+    /// The parameters, in order.
+    pub fn params(&self) -> impl Iterator<Item = RcptParam<&str>> {
+        // They were checked when they came in.
+        self.params.iter().filter_map(|param| RcptParam::parse(param).ok())
+    }
+
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> Rcpt<&str> {
+        Rcpt { path: self.path.borrowed(), params: self.params.borrowed() }
+    }
+
+    /// The same, owned.
+    pub fn owned(&self) -> Rcpt {
+        Rcpt { path: self.path.owned(), params: self.params.owned() }
+    }
+}
+
+impl<'a> Rcpt<&'a str> {
+    pub(crate) fn from_parts(path: ForwardPath<&'a str>, params: Params<&'a str>) -> Self {
+        Self { path, params }
     }
 }
 

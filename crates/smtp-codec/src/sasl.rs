@@ -1,18 +1,39 @@
 //! What AUTH carries: the name of a mechanism, and responses that nobody may see (RFC 4954).
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use smtp_error::{Field, Flaw, Invalid};
 
 /// The name of a SASL mechanism: 1 to 20 letters, digits, hyphens and underscores.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mechanism(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mechanism<S = String>(S);
 
-impl Mechanism {
+impl<S: AsRef<str>> Mechanism<S> {
+    /// The mechanism of this name.
+    ///
+    /// # Errors
+    /// Refuses what is no name.
+    pub fn new(name: S) -> Result<Self, Invalid> {
+        let text = name.as_ref();
+        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let flaw = match text.bytes().position(|octet| !allowed(octet)) {
+            _ if text.is_empty() => Flaw::Empty,
+            Some(offset) => Flaw::Syntax { offset },
+            None if text.len() > 20 => Flaw::TooLong { length: text.len(), limit: 20 },
+            None => return Ok(Self(name)),
+        };
+        Err(Invalid::new(Field::AuthMechanism, flaw))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_ref()
+    }
+
+    /// The same mechanism, borrowed.
+    pub fn borrowed(&self) -> Mechanism<&str> {
+        Mechanism(self.as_str())
     }
 }
 
@@ -20,40 +41,69 @@ impl FromStr for Mechanism {
     type Err = Invalid;
 
     fn from_str(name: &str) -> Result<Self, Invalid> {
-        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-        let flaw = match name.bytes().position(|octet| !allowed(octet)) {
-            _ if name.is_empty() => Flaw::Empty,
-            Some(offset) => Flaw::Syntax { offset },
-            None if name.len() > 20 => Flaw::TooLong { length: name.len(), limit: 20 },
-            None => return Ok(Self(name.into())),
-        };
-        Err(Invalid::new(Field::AuthMechanism, flaw))
+        Self::new(name.to_owned())
     }
 }
 
-impl fmt::Display for Mechanism {
+impl<S: AsRef<str>> fmt::Display for Mechanism<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 
-/// The octets of a SASL response, before base64. No `Debug` or `Display` of this crate shows them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SaslResponse(Vec<u8>);
+/// A SASL response or challenge in base64, the form that goes over the wire. No `Debug` or
+/// `Display` of this crate shows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SaslResponse<S = String>(S);
 
 impl SaslResponse {
-    /// These octets as a response.
-    pub fn new(octets: impl Into<Vec<u8>>) -> Self {
-        Self(octets.into())
+    /// The response of these octets.
+    pub fn new(octets: impl AsRef<[u8]>) -> Self {
+        Self(STANDARD.encode(octets))
+    }
+}
+
+impl<S: AsRef<str>> SaslResponse<S> {
+    /// The response that is given in base64.
+    ///
+    /// # Errors
+    /// Refuses what is no base64: other characters, or wrong padding (RFC 4954, 4).
+    pub fn from_base64(encoded: S) -> Result<Self, Invalid> {
+        let text = encoded.as_ref();
+        let data = text.trim_end_matches('=');
+        let padding = text.len() - data.len();
+        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
+        let offset = match data.bytes().position(|octet| !allowed(octet)) {
+            Some(offset) => offset,
+            None if padding > 2 || text.len() % 4 != 0 => text.len(),
+            None => return Ok(Self(encoded)),
+        };
+        Err(Invalid::new(Field::AuthResponse, Flaw::Syntax { offset }))
+    }
+
+    /// The octets.
+    ///
+    /// # Errors
+    /// The last character before the padding has bits that stand for nothing.
+    pub fn decode(&self) -> Result<Vec<u8>, Invalid> {
+        let offset = self.as_base64().len();
+        STANDARD
+            .decode(self.as_base64())
+            .map_err(|_| Invalid::new(Field::AuthResponse, Flaw::Syntax { offset }))
     }
 
     /// The response as it goes over the wire, without CRLF.
-    pub(crate) fn encoded(&self) -> String {
-        STANDARD.encode(&self.0)
+    pub fn as_base64(&self) -> &str {
+        self.0.as_ref()
+    }
+
+    /// The same response, borrowed.
+    pub fn borrowed(&self) -> SaslResponse<&str> {
+        SaslResponse(self.as_base64())
     }
 }
 
-impl fmt::Debug for SaslResponse {
+impl<S> fmt::Debug for SaslResponse<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SaslResponse(***)")
     }

@@ -91,8 +91,12 @@ impl ReplyCode {
 }
 
 impl fmt::Display for ReplyCode {
+    /// The number; with `{:#}` what it [means](Self::meaning), too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.meaning().filter(|_| f.alternate()) {
+            Some(meaning) => write!(f, "{} {meaning}", self.0),
+            None => self.0.fmt(f),
+        }
     }
 }
 

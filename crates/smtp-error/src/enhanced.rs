@@ -58,8 +58,13 @@ impl EnhancedCode {
 }
 
 impl fmt::Display for EnhancedCode {
+    /// The three numbers; with `{:#}` what they [mean](Self::meaning), too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)?;
+        match self.meaning().filter(|_| f.alternate()) {
+            Some(meaning) => write!(f, " {meaning}"),
+            None => Ok(()),
+        }
     }
 }
 

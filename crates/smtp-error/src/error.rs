@@ -147,6 +147,42 @@ pub enum Unsupported {
         /// The largest that the server takes.
         limit: u64,
     },
+    /// An extension that counts only inside TLS was offered outside it, where anybody can offer it.
+    #[error("{0} was offered outside TLS, where it does not count")]
+    OutsideTls(Extension),
+    /// A parameter asks for less or more than the server grants.
+    #[error("{extension}: {bound}")]
+    OutOfRange {
+        /// The extension that the parameter belongs to.
+        extension: Extension,
+        /// What the server grants.
+        bound: Bound,
+    },
+}
+
+/// What a server grants, and what was asked of it. Times are seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Bound {
+    /// Less was asked for than the server takes.
+    #[error("{asked} seconds were asked for, the server takes at least {minimum}")]
+    AtLeast {
+        /// What was asked for.
+        asked: u32,
+        /// The least that the server takes.
+        minimum: u32,
+    },
+    /// More was asked for than the server takes.
+    #[error("{asked} seconds were asked for, the server takes at most {maximum}")]
+    AtMost {
+        /// What was asked for.
+        asked: u32,
+        /// The most that the server takes.
+        maximum: u32,
+    },
+    /// A date and time was asked for that is later than the server takes.
+    #[error("the date and time is later than the server takes")]
+    NotAfter,
 }
 
 /// The line broke: no word of the server's ended the operation.

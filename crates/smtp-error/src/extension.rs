@@ -14,7 +14,7 @@ macro_rules! extensions {
         }
 
         impl Extension {
-            /// Every extension known here, in the order of the registry.
+            /// Every extension known here: those of the registry in its order, then the private ones.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The EHLO keyword.
@@ -28,79 +28,108 @@ macro_rules! extensions {
 }
 
 extensions! {
+    /// Delivery to a terminal, deprecated (RFC 5321, F.6).
+    Send = "SEND",
+    /// Delivery to a terminal or the mailbox, deprecated (RFC 5321, F.6).
+    Soml = "SOML",
+    /// Delivery to a terminal and the mailbox, deprecated (RFC 5321, F.6).
+    Saml = "SAML",
+    /// Exchange of roles without a check, deprecated (RFC 5321, F.1).
+    Turn = "TURN",
+    /// VRFY is offered (RFC 5321).
+    Vrfy = "VRFY",
+    /// EXPN is offered (RFC 5321).
+    Expn = "EXPN",
+    /// HELP is offered (RFC 5321).
+    Help = "HELP",
     /// 8-bit text (RFC 6152).
     EightBitMime = "8BITMIME",
+    /// Size of messages (RFC 1870).
+    Size = "SIZE",
+    /// Verbose replies (Sendmail).
+    Verb = "VERB",
+    /// One message only (Sendmail).
+    Onex = "ONEX",
+    /// Text in counted chunks (RFC 3030).
+    Chunking = "CHUNKING",
+    /// Binary text (RFC 3030).
+    BinaryMime = "BINARYMIME",
+    /// Restart of long transactions (RFC 1845).
+    Checkpoint = "CHECKPOINT",
+    /// Delivery by a given time (RFC 2852).
+    DeliverBy = "DELIVERBY",
+    /// Commands in groups (RFC 2920).
+    Pipelining = "PIPELINING",
+    /// Delivery status notifications (RFC 3461).
+    Dsn = "DSN",
+    /// Start of a remote queue (RFC 1985).
+    Etrn = "ETRN",
+    /// Enhanced status codes in replies (RFC 2034).
+    EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
+    /// Upgrade to TLS (RFC 3207).
+    StartTls = "STARTTLS",
+    /// Classes of solicitation (RFC 3865).
+    NoSoliciting = "NO-SOLICITING",
+    /// Message tracking (RFC 3885).
+    Mtrk = "MTRK",
+    /// Who is responsible for the submission, historic (RFC 4405).
+    Submitter = "SUBMITTER",
     /// On-demand mail relay (RFC 2645).
     Atrn = "ATRN",
     /// Authentication (RFC 4954).
     Auth = "AUTH",
-    /// Binary text (RFC 3030).
-    BinaryMime = "BINARYMIME",
     /// Text by reference to an IMAP server (RFC 4468).
     Burl = "BURL",
-    /// Restart of long transactions (RFC 1845).
-    Checkpoint = "CHECKPOINT",
-    /// Text in counted chunks (RFC 3030).
-    Chunking = "CHUNKING",
-    /// Capabilities of the recipient's device (RFC 4141).
-    Conneg = "CONNEG",
-    /// Permission to convert the content (RFC 4141).
-    Conperm = "CONPERM",
-    /// Delivery by a given time (RFC 2852).
-    DeliverBy = "DELIVERBY",
-    /// Delivery status notifications (RFC 3461).
-    Dsn = "DSN",
-    /// Enhanced status codes in replies (RFC 2034).
-    EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
-    /// Start of a remote queue (RFC 1985).
-    Etrn = "ETRN",
-    /// EXPN is offered (RFC 5321).
-    Expn = "EXPN",
     /// Release at a later time (RFC 4865).
     FutureRelease = "FUTURERELEASE",
-    /// HELP is offered (RFC 5321).
-    Help = "HELP",
-    /// Delivery in spite of a quota, LMTP only (no RFC).
-    IgnoreQuota = "IGNOREQUOTA",
-    /// The server's limits (RFC 9422).
-    Limits = "LIMITS",
-    /// Priorities (RFC 6710).
-    MtPriority = "MT-PRIORITY",
-    /// Message tracking (RFC 3885).
-    Mtrk = "MTRK",
-    /// Classes of solicitation (RFC 3865).
-    NoSoliciting = "NO-SOLICITING",
-    /// Commands before the greeting (Exim).
-    PipeConnect = "PIPECONNECT",
-    /// Commands in groups (RFC 2920).
-    Pipelining = "PIPELINING",
-    /// One final reply per recipient (Exim).
-    Prdr = "PRDR",
-    /// TLS on the whole way (RFC 8689).
-    RequireTls = "REQUIRETLS",
-    /// The mailbox must not have changed hands (RFC 7293).
-    Rrvs = "RRVS",
-    /// Size of messages (RFC 1870).
-    Size = "SIZE",
+    /// Permission to convert the content (RFC 4141).
+    Conperm = "CONPERM",
+    /// Capabilities of the recipient's device (RFC 4141).
+    Conneg = "CONNEG",
+    /// The experiment before SMTPUTF8, obsolete (RFC 5336).
+    Utf8Smtp = "UTF8SMTP",
     /// UTF-8 in addresses and headers (RFC 6531).
     SmtpUtf8 = "SMTPUTF8",
-    /// Upgrade to TLS (RFC 3207).
-    StartTls = "STARTTLS",
-    /// VRFY is offered (RFC 5321).
-    Vrfy = "VRFY",
+    /// Priorities (RFC 6710).
+    MtPriority = "MT-PRIORITY",
+    /// The mailbox must not have changed hands (RFC 7293).
+    Rrvs = "RRVS",
+    /// TLS on the whole way (RFC 8689).
+    RequireTls = "REQUIRETLS",
+    /// The server's limits (RFC 9422).
+    Limits = "LIMITS",
+    /// Delivery in spite of a quota, LMTP only (no RFC).
+    IgnoreQuota = "IGNOREQUOTA",
+    /// Commands before the greeting (Exim).
+    PipeConnect = "PIPECONNECT",
+    /// One final reply per recipient (Exim).
+    Prdr = "PRDR",
+    /// A return path for each recipient (no RFC).
+    Verp = "VERP",
+    /// TLS between two servers of one organization (Exchange).
+    XanonymousTls = "X-ANONYMOUSTLS",
     /// What a proxy knows of its client (Postfix).
     Xclient = "XCLIENT",
+    /// Properties of a message between two servers (Exchange).
+    Xexch50 = "XEXCH50",
+    /// Authentication between two servers (Exchange).
+    Xexps = "X-EXPS",
     /// What a content filter passes on (Postfix).
     Xforward = "XFORWARD",
+    /// Routes between two servers (Exchange).
+    Xlink2State = "X-LINK2STATE",
+    /// A return path for each recipient (Postfix).
+    Xverp = "XVERP",
 }
 
 impl Extension {
-    /// The extension of this EHLO keyword, in upper or lower case.
+    /// The extension of this EHLO keyword, in upper or lower case; also of the two spellings that
+    /// PIPECONNECT had before it was given one that the grammar allows.
     pub fn from_keyword(keyword: &[u8]) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|extension| extension.keyword().as_bytes().eq_ignore_ascii_case(keyword))
+        let spelled = |spelling: &str| spelling.as_bytes().eq_ignore_ascii_case(keyword);
+        let current = Self::ALL.iter().copied().find(|extension| spelled(extension.keyword()));
+        let former = || ["X_PIPE_CONNECT", "PIPE_CONNECT"].into_iter().find(|old| spelled(old));
+        current.or_else(|| former().map(|_| Self::PipeConnect))
     }
 }
 
@@ -122,5 +151,7 @@ mod tests {
         assert_eq!(Extension::from_keyword(b"starttls"), Some(Extension::StartTls));
         assert_eq!(Extension::from_keyword(b"X-STARTTLS"), None);
         assert_eq!(Extension::from_keyword(b"DSNX"), None);
+        assert_eq!(Extension::from_keyword(b"x_pipe_connect"), Some(Extension::PipeConnect));
+        assert_eq!(Extension::from_keyword(b"PIPE_CONNECT"), Some(Extension::PipeConnect));
     }
 }

@@ -43,12 +43,16 @@ pub enum Field {
     AuthMechanism,
     /// A SASL response.
     AuthResponse,
+    /// A line of the reply to EHLO: a keyword and its parameters.
+    Capability,
     /// A domain, or an address literal in its place.
     Domain,
     /// The argument of EXPN.
     ExpandArgument,
     /// A forward-path: a recipient.
     ForwardPath,
+    /// What a server says behind its name.
+    Greeting,
     /// The client's name in EHLO, HELO or LHLO.
     HelloName,
     /// The topic of HELP.
@@ -79,9 +83,11 @@ impl fmt::Display for Field {
             Self::Argument => "argument",
             Self::AuthMechanism => "SASL mechanism",
             Self::AuthResponse => "SASL response",
+            Self::Capability => "capability",
             Self::Domain => "domain",
             Self::ExpandArgument => "EXPN argument",
             Self::ForwardPath => "forward-path",
+            Self::Greeting => "greeting",
             Self::HelloName => "EHLO name",
             Self::HelpTopic => "HELP topic",
             Self::LocalPart => "local-part",
@@ -159,6 +165,14 @@ pub enum Flaw {
         length: usize,
         /// The longest that is allowed.
         limit: usize,
+    },
+    /// A number outside the range that the protocol has for it.
+    #[error("must be from {least} to {most}")]
+    OutOfRange {
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
     },
     /// A line of the text is longer than a line may be, CRLF not counted.
     #[error("line {line} has {length} octets, at most {limit} are allowed")]

@@ -18,7 +18,9 @@
 //! ```
 //!
 //! The crate is `no_std` with `alloc`; the feature `std` (on by default) adds conversions from
-//! `std::io::Error`.
+//! `std::io::Error`, and the feature `serde` stores what a server said: `ReplyCode` as `550`,
+//! `EnhancedCode` as `"5.1.1"`, `Reply` as `{"code": 550, "text": "5.1.1 unknown"}`, `Step` as
+//! `"end-of-text"`, and `Verdict` and `Delivery` made of them.
 #![no_std]
 
 extern crate alloc;
@@ -27,6 +29,7 @@ extern crate std;
 
 mod code;
 mod enhanced;
+mod meaning;
 mod reply;
 
 mod extension;
@@ -37,10 +40,12 @@ mod misbehaved;
 mod verdict;
 
 mod error;
+#[cfg(feature = "serde")]
+mod serialize;
 
 pub use code::{ReplyClass, ReplyCode};
 pub use enhanced::EnhancedCode;
-pub use error::{Broken, Cause, Ended, Error, ErrorKind, Unsupported};
+pub use error::{Bound, Broken, Cause, Ended, Error, ErrorKind, Unsupported};
 pub use extension::Extension;
 pub use invalid::{Field, Flaw, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};

@@ -63,7 +63,7 @@ impl Reply {
 impl fmt::Display for Reply {
     /// The code and the text on one line, ` / ` between two lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.code.fmt(f)?;
+        write!(f, "{}", self.code)?;
         for (number, line) in self.lines().enumerate() {
             let separator = if number == 0 { " " } else { " / " };
             if number > 0 || !line.octets.is_empty() {

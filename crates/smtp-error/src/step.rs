@@ -3,6 +3,8 @@ use core::fmt;
 
 /// What the client was doing, or waiting for, when a reply came or something went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Step {
     /// Opening the connection: name lookup, TCP or Unix socket.

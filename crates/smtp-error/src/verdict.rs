@@ -9,6 +9,7 @@ use crate::{Reply, Step};
 /// A verdict is either a 2yz reply to the end of the text (accepted), or a 4yz or 5yz reply at
 /// any step (refused).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Verdict {
     step: Step,
     reply: Reply,
@@ -52,6 +53,8 @@ impl fmt::Display for Verdict {
 ///
 /// Recipients may have been refused, even all of them: look at the verdicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 #[must_use = "recipients may have been refused"]
 pub struct Delivery {
     verdicts: Vec<Verdict>,

@@ -29,6 +29,9 @@ const REPLACED: &[(u32, u32)] = &[
 const SEPARATORS: &[char] =
     &[' ', '\u{a0}', ',', '.', '/', '&', '-', '_', '#', ':', '*', '`', '(', ')', '[', ']'];
 
+/// The address type of delivery status notifications is a name, not a citation.
+const ADDRESS_TYPE: &str = "rfc822";
+
 /// A line that says that a number is obsolete may name it.
 const ADMITTED: &str = "obsolete";
 
@@ -41,7 +44,7 @@ fn in_file(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut pending = false;
     for (number, line) in file.lines() {
-        let line = line.to_ascii_lowercase();
+        let line = line.to_ascii_lowercase().replace(ADDRESS_TYPE, "");
         let mut cited = cited(&line);
         if pending {
             let start = line.trim_start_matches(|next: char| !next.is_alphanumeric());

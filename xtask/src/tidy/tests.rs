@@ -67,6 +67,11 @@ fn citations_are_in_force() {
 }
 
 #[test]
+fn every_extension_is_written_down() {
+    holds("extensions");
+}
+
+#[test]
 fn the_readme_keeps_its_word() {
     holds("readme");
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
+mod changes;
 mod ehlo;
 mod envelope;
+mod facts;
 mod masks;
 mod oddities;
+mod offer;
 mod plan;
 
 use smtp_caps::Capabilities;

@@ -90,7 +90,7 @@ fn a_keyword_is_compared_as_a_whole() {
 
 #[test]
 fn junk_harms_no_other_line() {
-    check("X_PIPE_CONNECT", "X_PIPE_CONNECT", "", None);
+    check("X_PIPE_CONNECT", "X_PIPE_CONNECT", "", Some(Extension::PipeConnect));
     check("!!! junk", "!!!", "junk", None);
     check("%1", "%1", "", None);
     check("", "", "", None);

@@ -1,6 +1,6 @@
 //! Plans: the MAIL line that a message gets, or why it cannot be sent.
 
-use smtp_caps::{Capabilities, Envelope, Objection, Plan};
+use smtp_caps::{Capabilities, Channel, Envelope, Objection, Plan};
 use smtp_codec::{Body, Command, Mail, Param, Rcpt, Text};
 use smtp_error::{ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
 
@@ -25,7 +25,7 @@ fn rcpts() -> [Rcpt; 1] {
 }
 
 /// The parameter of this keyword and value; the empty value is none.
-fn param(keyword: &str, value: &str) -> Param {
+fn param<'a>(keyword: &'a str, value: &'a str) -> Param<&'a str> {
     let param = Param::new(keyword).unwrap();
     if value.is_empty() { param } else { param.with(value).unwrap() }
 }
@@ -34,7 +34,7 @@ fn param(keyword: &str, value: &str) -> Param {
 #[track_caller]
 fn check(offered: &[&str], mail: Mail, text: &str, line: &str) {
     let plan = plan(&capabilities(offered), mail, &rcpts(), text).unwrap();
-    assert_eq!(Command::Mail(plan.mail()).to_string(), line);
+    assert_eq!(Command::Mail(plan.mail().borrowed()).to_string(), line);
 }
 
 /// Where these keywords are offered, this message cannot be sent.
@@ -141,7 +141,16 @@ fn parameters_outside_ascii_need_smtputf8() {
     assert!(plan(&both, mail(), &[original], TEXT).unwrap().mail().is_smtputf8());
     let own = mail().param(param("X-OWN", "\u{fc}")).unwrap();
     needs(&[], own.clone(), rcpt(), TEXT, Extension::SmtpUtf8);
-    check(&["SMTPUTF8"], own, TEXT, "MAIL FROM:<a@b> SMTPUTF8 X-OWN=\u{fc}");
+    check(&["SMTPUTF8"], own, TEXT, "MAIL FROM:<a@b> X-OWN=\u{fc} SMTPUTF8");
+}
+
+/// This extension with what it needs to be of use.
+fn offering(extension: Extension) -> Capabilities {
+    let line = match extension {
+        Extension::FutureRelease => "FUTURERELEASE 3600 2031-01-01T00:00:00Z",
+        extension => extension.keyword(),
+    };
+    capabilities(&[line]).learned(Channel::TLS)
 }
 
 /// Parameters, whether they are of MAIL, and the extensions that define them.
@@ -176,7 +185,7 @@ fn what_is_asked_for_must_be_offered() {
                 false => (mail(), rcpt().param(one).unwrap()),
             };
             needs(&["X-OTHER"], mail.clone(), rcpt.clone(), TEXT, extension);
-            let offered = capabilities(&[extension.keyword()]);
+            let offered = offering(extension);
             let rcpts = [rcpt];
             let planned = plan(&offered, mail.clone(), &rcpts, TEXT).unwrap();
             assert_eq!(planned.mail(), &mail, "{keyword}");
@@ -190,20 +199,20 @@ fn what_is_asked_for_must_be_offered() {
 fn a_parameter_of_no_extension_is_sent_as_it_is() {
     let own = mail().param(param("X-OWN", "1")).unwrap();
     check(&[], own.clone(), TEXT, "MAIL FROM:<a@b> X-OWN=1");
-    check(&["SIZE"], own, TEXT, "MAIL FROM:<a@b> SIZE=17 X-OWN=1");
+    check(&["SIZE"], own, TEXT, "MAIL FROM:<a@b> X-OWN=1 SIZE=17");
 }
 
 #[test]
 fn lines_are_as_long_as_the_server_takes() {
-    let value = |line: &str, length: usize| param("X", &"y".repeat(length - line.len() - 2));
+    let value = |line: &str, length: usize| format!("X={}", "y".repeat(length - line.len() - 2));
     let line = "MAIL FROM:<a@b> X=";
     let fits = plan(&Capabilities::none(), mail().param(value(line, 512)).unwrap(), &rcpts(), TEXT);
-    assert_eq!(Command::Mail(fits.unwrap().mail()).line_length(), 512);
+    assert_eq!(Command::Mail(fits.unwrap().mail().borrowed()).line_length(), 512);
     let too_long =
         |field, length, limit| Invalid::new(field, Flaw::CommandTooLong { length, limit });
     let long = mail().param(value(line, 513)).unwrap();
     objected(&[], long.clone(), rcpt(), TEXT, too_long(Field::ReversePath, 513, 512));
-    let sized = "MAIL FROM:<a@b> SIZE=17 X=".to_owned() + &"y".repeat(513 - line.len() - 2);
+    let sized = line.to_owned() + &"y".repeat(513 - line.len() - 2) + " SIZE=17";
     check(&["SIZE"], long, TEXT, &sized);
     let longer = mail().param(value(line, 532)).unwrap();
     objected(&["SIZE"], longer, rcpt(), TEXT, too_long(Field::ReversePath, 540, 538));

@@ -37,18 +37,20 @@ impl<'a> Ask<'a> {
     /// VRFY: asks who a user name or mailbox is.
     pub fn verify(argument: &'a Argument) -> Self {
         let smtputf8 = !argument.is_ascii();
+        let argument = argument.borrowed();
         Self::new(Command::Vrfy { argument, smtputf8 }, Step::Verify, Expected::Completion)
     }
 
     /// EXPN: asks who is on a list.
     pub fn expand(argument: &'a Argument) -> Self {
         let smtputf8 = !argument.is_ascii();
+        let argument = argument.borrowed();
         Self::new(Command::Expn { argument, smtputf8 }, Step::Expand, Expected::Completion)
     }
 
     /// HELP, with a topic or without.
     pub fn help(topic: Option<&'a Argument>) -> Self {
-        Self::new(Command::Help(topic), Step::Help, Expected::Completion)
+        Self::new(Command::Help(topic.map(Argument::borrowed)), Step::Help, Expected::Completion)
     }
 
     /// QUIT: ends the session, whatever the reply.

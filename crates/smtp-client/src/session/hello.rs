@@ -63,9 +63,9 @@ impl Hello {
     fn say(&mut self, session: &mut Session, verb: Verb) -> Result<(), ErrorKind> {
         let name = session.hello_name.clone();
         let command = match (verb, session.dialect) {
-            (Verb::Helo, _) => Command::Helo(&name),
-            (Verb::Extended, Dialect::Smtp) => Command::Ehlo(&name),
-            (Verb::Extended, Dialect::Lmtp) => Command::Lhlo(&name),
+            (Verb::Helo, _) => Command::Helo(name.borrowed()),
+            (Verb::Extended, Dialect::Smtp) => Command::Ehlo(name.borrowed()),
+            (Verb::Extended, Dialect::Lmtp) => Command::Lhlo(name.borrowed()),
         };
         let owed = Owed::new(Step::Hello, Expected::Codes(&[250]));
         session.say(command, Command::MAX_LINE, owed)?;
@@ -115,7 +115,7 @@ impl Conversation for Hello {
                 session.dirty = false;
                 session.fell_back = verb == Verb::Helo;
                 session.capabilities = match verb {
-                    Verb::Extended => Capabilities::from_reply(reply),
+                    Verb::Extended => Capabilities::from_reply(reply).learned(session.channel),
                     Verb::Helo => Capabilities::none(),
                 };
                 Turn::Done

@@ -78,7 +78,11 @@ impl<'a> Transaction<'a> {
             }
             Turn::Mail => {
                 let limit = session.capabilities.mail_line_limit();
-                session.say(Command::Mail(self.plan.mail()), limit, code(Step::Mail, &[250]))?;
+                session.say(
+                    Command::Mail(self.plan.mail().borrowed()),
+                    limit,
+                    code(Step::Mail, &[250]),
+                )?;
                 session.dirty = true;
                 Turn::Rcpt(0)
             }
@@ -86,7 +90,7 @@ impl<'a> Transaction<'a> {
                 Some(rcpt) => {
                     let limit = session.capabilities.rcpt_line_limit();
                     let owed = Owed { recipient, ..code(Step::Rcpt, &[250, 251, 252]) };
-                    session.say(Command::Rcpt(rcpt), limit, owed)?;
+                    session.say(Command::Rcpt(rcpt.borrowed()), limit, owed)?;
                     Turn::Rcpt(recipient + 1)
                 }
                 None => Turn::Data,

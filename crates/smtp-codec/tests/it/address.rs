@@ -284,7 +284,7 @@ fn only_a_recipient_may_be_the_postmaster() {
         let invalid = Invalid::new(Field::ReversePath, Flaw::Syntax { offset: 10 });
         assert_eq!(text.parse::<ReversePath>(), Err(invalid));
     }
-    assert_eq!(ForwardPath::Postmaster.to_string(), "<Postmaster>");
+    assert_eq!(ForwardPath::<String>::Postmaster.to_string(), "<Postmaster>");
     let named: ForwardPath = "postmaster@example.org".parse().unwrap();
     assert_eq!(named.to_string(), "<postmaster@example.org>");
     assert!("postmasters".parse::<ForwardPath>().is_err());

@@ -28,7 +28,7 @@ fn line(command: Command<'_>) -> Result<Vec<u8>, Invalid> {
 }
 
 fn hello(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Ehlo(&text.parse::<HelloName>()?))
+    line(Command::Ehlo(text.parse::<HelloName>()?.borrowed()))
 }
 
 fn domain(text: &str) -> Result<Vec<u8>, Invalid> {
@@ -44,45 +44,45 @@ fn host(text: &str) -> Result<Vec<u8>, Invalid> {
 }
 
 fn mail(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Mail(&Mail::try_from(text)?))
+    line(Command::Mail(Mail::try_from(text)?.borrowed()))
 }
 
 fn rcpt(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Rcpt(&Rcpt::try_from(text)?))
+    line(Command::Rcpt(Rcpt::try_from(text)?.borrowed()))
 }
 
 fn keyword(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Rcpt(&Rcpt::try_from("a@b")?.param(Param::new(text)?)?))
+    line(Command::Rcpt(Rcpt::try_from("a@b")?.param(Param::new(text)?)?.borrowed()))
 }
 
 fn value(text: &str) -> Result<Vec<u8>, Invalid> {
     let mail = Mail::new(ReversePath::Null);
-    line(Command::Mail(&mail.param(Param::new("X")?.with(text)?)?))
+    line(Command::Mail(mail.param(Param::new("X")?.with(text)?)?.borrowed()))
 }
 
 fn verify(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Vrfy { argument: &Argument::new(text)?, smtputf8: true })
+    line(Command::Vrfy { argument: Argument::new(text)?.borrowed(), smtputf8: true })
 }
 
 fn verify_mailbox(text: &str) -> Result<Vec<u8>, Invalid> {
     let argument = Argument::from(&text.parse::<Mailbox>()?);
-    line(Command::Vrfy { argument: &argument, smtputf8: false })
+    line(Command::Vrfy { argument: argument.borrowed(), smtputf8: false })
 }
 
 fn expand(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Expn { argument: &Argument::new(text)?, smtputf8: false })
+    line(Command::Expn { argument: Argument::new(text)?.borrowed(), smtputf8: false })
 }
 
 fn help(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Help(Some(&Argument::new(text)?)))
+    line(Command::Help(Some(Argument::new(text)?.borrowed())))
 }
 
 fn noop(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Noop(Some(&Argument::new(text)?)))
+    line(Command::Noop(Some(Argument::new(text)?.borrowed())))
 }
 
 fn auth(text: &str) -> Result<Vec<u8>, Invalid> {
-    line(Command::Auth { mechanism: &text.parse::<Mechanism>()?, initial: None })
+    line(Command::Auth { mechanism: text.parse::<Mechanism>()?.borrowed(), initial: None })
 }
 
 /// Every argument of every command, at each kind of place.
@@ -224,9 +224,11 @@ fn no_response_ends_a_line() {
     let mechanism: Mechanism = "PLAIN".parse().unwrap();
     for length in [1, 57, 58, 76, 600, 12_288] {
         let response = SaslResponse::new(b"\r\n.\0".repeat(length));
-        assert!(is_one_line(&line(Command::AuthResponse(&response)).unwrap()));
-        let initial = Some(&response);
-        assert!(is_one_line(&line(Command::Auth { mechanism: &mechanism, initial }).unwrap()));
+        assert!(is_one_line(&line(Command::AuthResponse(response.borrowed())).unwrap()));
+        let initial = Some(response.borrowed());
+        assert!(is_one_line(
+            &line(Command::Auth { mechanism: mechanism.borrowed(), initial }).unwrap()
+        ));
     }
 }
 

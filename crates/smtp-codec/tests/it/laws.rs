@@ -186,7 +186,7 @@ proptest! {
             prop_assert!(given.is_empty() || !given.chars().all(plain));
             return Ok(());
         };
-        let wire = line(Command::Help(Some(&argument)));
+        let wire = line(Command::Help(Some(argument.borrowed())));
         let sent = content(&wire).unwrap().strip_prefix("HELP ").unwrap();
         prop_assert_eq!(sent, argument.as_str());
         prop_assert_eq!(unquoted(sent), given);
@@ -200,9 +200,9 @@ proptest! {
         let text = format!("{local}@{host}");
         if let Ok(mailbox) = text.parse::<Mailbox>() {
             prop_assert!(mailbox.local_part().len() <= 64 && mailbox.host().len() <= 255);
-            let wire = line(Command::Mail(&mailbox.clone().into()));
+            let wire = line(Command::Mail(Mail::from(mailbox.clone()).borrowed()));
             prop_assert_eq!(content(&wire).unwrap(), format!("MAIL FROM:<{text}>"));
-            let wire = line(Command::Rcpt(&mailbox.into()));
+            let wire = line(Command::Rcpt(Rcpt::from(mailbox).borrowed()));
             prop_assert_eq!(content(&wire).unwrap(), format!("RCPT TO:<{text}>"));
         }
     }
@@ -210,18 +210,18 @@ proptest! {
     #[test]
     fn an_accepted_word_is_sent_as_it_is(text in strings()) {
         if let Ok(name) = text.parse::<HelloName>() {
-            let wire = line(Command::Ehlo(&name));
+            let wire = line(Command::Ehlo(name.borrowed()));
             prop_assert_eq!(content(&wire).unwrap(), format!("EHLO {text}"));
         }
         if let Ok(param) = Param::new(&text) {
             let mail = Mail::try_from("a@b").unwrap().param(param);
-            let wire = mail.map(|mail| line(Command::Mail(&mail))).unwrap_or_default();
+            let wire = mail.map(|mail| line(Command::Mail(mail.borrowed()))).unwrap_or_default();
             let end = format!(" {text}\r\n");
             prop_assert!(wire.is_empty() || wire.ends_with(end.as_bytes()));
         }
         if let Ok(param) = Param::new("X").unwrap().with(&text) {
             let rcpt = Rcpt::try_from("a@b").unwrap().param(param).unwrap();
-            let wire = line(Command::Rcpt(&rcpt));
+            let wire = line(Command::Rcpt(rcpt.borrowed()));
             prop_assert_eq!(content(&wire).unwrap(), format!("RCPT TO:<a@b> X={text}"));
         }
     }
@@ -229,7 +229,7 @@ proptest! {
     #[test]
     fn a_response_is_never_shown(octets in vec(any::<u8>(), 0..100)) {
         let response = SaslResponse::new(octets);
-        let command = Command::AuthResponse(&response);
+        let command = Command::AuthResponse(response.borrowed());
         prop_assert!(content(&line(command)).is_some());
         prop_assert_eq!(command.to_string(), "***");
         prop_assert_eq!(format!("{response:?}"), "SaslResponse(***)");

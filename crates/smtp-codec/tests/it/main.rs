@@ -3,13 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
 mod address;
+mod auth;
 mod command;
+mod command_error;
+mod decode;
+mod framer;
 mod injection;
 mod laws;
 mod limits;
 mod literal;
+mod malformed;
 mod parameter;
+mod parameters;
+mod rcpt_parameters;
 mod reply;
+mod round_trip;
+mod sequence;
 mod split;
 mod stuffing;
 mod text;
+mod unstuff;

@@ -1,13 +1,13 @@
 //! Parameters of MAIL and RCPT, and the names of mechanisms: what may be one.
 
-use smtp_codec::{Mail, Mechanism, Param, Rcpt};
+use smtp_codec::{Body, Command, CommandFault, Deviations, Mail, Mechanism, Param, Rcpt};
 use smtp_error::{Field, Flaw, Invalid};
 
 #[track_caller]
 fn keyword(text: &str, expected: Result<(), Flaw>) {
     let expected = expected.map_err(|flaw| Invalid::new(Field::ParameterKeyword, flaw));
     let found = Param::new(text);
-    assert_eq!(found.clone().map(drop), expected, "{text:?}");
+    assert_eq!(found.map(drop), expected, "{text:?}");
     if let Ok(param) = found {
         assert_eq!((param.keyword(), param.value()), (text, None));
     }
@@ -17,7 +17,7 @@ fn keyword(text: &str, expected: Result<(), Flaw>) {
 fn value(text: &str, expected: Result<(), Flaw>) {
     let expected = expected.map_err(|flaw| Invalid::new(Field::ParameterValue, flaw));
     let found = Param::new("X").unwrap().with(text);
-    assert_eq!(found.clone().map(drop), expected, "{text:?}");
+    assert_eq!(found.map(drop), expected, "{text:?}");
     if let Ok(param) = found {
         assert_eq!((param.keyword(), param.value()), ("X", Some(text)));
         assert_eq!(param.to_string(), format!("X={text}"));
@@ -88,18 +88,101 @@ fn every_octet_is_judged_by_the_grammar() {
 #[test]
 fn a_parameter_is_given_once() {
     let repeated = Invalid::new(Field::ParameterKeyword, Flaw::Repeated);
-    let param = |keyword| Param::new(keyword).unwrap();
-    let mail = || Mail::try_from("a@b").unwrap().param(param("RET")).unwrap();
-    for keyword in ["RET", "ret", "Ret", "SIZE", "size", "BODY", "SMTPUTF8", "smtpUtf8"] {
-        assert_eq!(mail().param(param(keyword)), Err(repeated), "{keyword}");
+    let mail = || {
+        let mail = Mail::try_from("a@b").unwrap().size(1).body(Body::SevenBit).smtputf8();
+        mail.param("RET=FULL").unwrap()
+    };
+    for param in ["RET=FULL", "ret=HDRS", "Ret=full", "SIZE=1", "size=2", "BODY=7BIT", "SMTPUTF8"] {
+        assert_eq!(mail().param(param), Err(repeated), "{param}");
     }
-    assert_eq!(mail().param(param("RETURN")).unwrap().params().len(), 2);
+    assert_eq!(mail().param("smtpUtf8"), Err(repeated));
+    assert_eq!(mail().param("RETURN").unwrap().params().count(), 5);
 
-    let rcpt = || Rcpt::try_from("a@b").unwrap().param(param("NOTIFY")).unwrap();
-    assert_eq!(rcpt().param(param("notify")), Err(repeated));
-    let both = rcpt().param(param("ORCPT")).unwrap();
-    let keywords: Vec<_> = both.params().iter().map(Param::keyword).collect();
+    let rcpt = || Rcpt::try_from("a@b").unwrap().param("NOTIFY=NEVER").unwrap();
+    assert_eq!(rcpt().param("notify=DELAY"), Err(repeated));
+    let both = rcpt().param("ORCPT=rfc822;a@b").unwrap();
+    let keywords: Vec<_> = both.params().map(|param| param.keyword().to_string()).collect();
     assert_eq!(keywords, ["NOTIFY", "ORCPT"]);
+}
+
+#[test]
+fn what_is_declared_again_replaces_what_was_declared_before() {
+    let mail = Mail::try_from("a@b").unwrap().size(1).param("RET=HDRS").unwrap().smtputf8();
+    let mail = mail.body(Body::SevenBit).size(2).body(Body::EightBitMime).smtputf8();
+    assert_eq!(mail.raw_params().as_str(), "RET=HDRS SIZE=2 BODY=8BITMIME SMTPUTF8");
+    assert_eq!(mail.declared_size(), Some(2));
+    assert_eq!(mail.declared_body(), Some(Body::EightBitMime));
+    assert!(mail.is_smtputf8());
+    let lower = Mail::try_from("a@b").unwrap().param("size=1").unwrap().size(2);
+    assert_eq!(lower.raw_params().as_str(), "SIZE=2");
+}
+
+/// MAIL with these parameters is refused for this flaw, at this octet of the parameters.
+#[track_caller]
+fn refused(params: &str, field: Field, flaw: Flaw, offset: usize) {
+    for start in ["MAIL FROM:<a@b> ", "RCPT TO:<a@b> "] {
+        let line = format!("{start}{params}");
+        let error = Command::decode(line.as_bytes(), Deviations::all()).unwrap_err();
+        let expected = CommandFault::Argument(Invalid::new(field, flaw));
+        assert_eq!((error.fault, error.offset), (expected, start.len() + offset), "{line}");
+    }
+}
+
+#[test]
+fn parameters_are_words_of_keyword_and_value() {
+    let keyword = |params, at, offset| {
+        refused(params, Field::ParameterKeyword, Flaw::Syntax { offset }, at);
+    };
+    let value = |params, flaw, at| refused(params, Field::ParameterValue, flaw, at);
+    keyword("X_Y=1", 0, 1);
+    keyword("X X_Y", 2, 1);
+    keyword("-X", 0, 0);
+    keyword("X  Y;Z", 3, 1);
+    keyword("<c@d>", 0, 0);
+    refused("=1", Field::ParameterKeyword, Flaw::Empty, 0);
+    refused("X =1", Field::ParameterKeyword, Flaw::Empty, 2);
+    value("X=", Flaw::Empty, 2);
+    value("X= 1", Flaw::Empty, 2);
+    value("X Y= Z", Flaw::Empty, 4);
+    value("X=a=b", Flaw::Syntax { offset: 1 }, 2);
+    value("X=a==", Flaw::Syntax { offset: 1 }, 2);
+    value("X==", Flaw::Syntax { offset: 0 }, 2);
+}
+
+#[test]
+fn no_keyword_comes_twice_in_any_case() {
+    for (params, at) in
+        [("X X", 2), ("X=1 x=1", 4), ("X=1 Y x", 6), ("a-b=1 c A-B", 8), ("x X-Y X=z", 6)]
+    {
+        refused(params, Field::ParameterKeyword, Flaw::Repeated, at);
+    }
+    for (line, at) in [
+        ("MAIL FROM:<a@b> SIZE=1 size=1", 23),
+        ("MAIL FROM:<a@b> BODY=7BIT BODY=8BITMIME", 26),
+        ("RCPT TO:<a@b> NOTIFY=NEVER notify=DELAY", 27),
+    ] {
+        let error = Command::decode(line.as_bytes(), Deviations::all()).unwrap_err();
+        let repeated = Invalid::new(Field::ParameterKeyword, Flaw::Repeated);
+        assert_eq!((error.fault, error.offset), (CommandFault::Argument(repeated), at), "{line}");
+    }
+}
+
+#[test]
+fn a_command_has_up_to_64_parameters() {
+    let params = |count: usize| {
+        let words: Vec<_> = (0..count).map(|number| format!("X{number}=y")).collect();
+        words.join(" ")
+    };
+    let line = format!("MAIL FROM:<a@b> {}", params(64));
+    let decoded = Command::decode(line.as_bytes(), Deviations::empty()).unwrap();
+    let Command::Mail(mail) = decoded.command else { panic!("it is MAIL") };
+    assert_eq!(mail.params().count(), 64);
+    let offset = params(64).len() + 1;
+    refused(&params(65), Field::ParameterKeyword, Flaw::Repeated, offset);
+    refused(&params(10_000), Field::ParameterKeyword, Flaw::Repeated, offset);
+    let full = params(64).split(' ').try_fold(Mail::try_from("a@b").unwrap(), Mail::param).unwrap();
+    let repeated = Invalid::new(Field::ParameterKeyword, Flaw::Repeated);
+    assert_eq!(full.param("X64"), Err(repeated));
 }
 
 #[test]

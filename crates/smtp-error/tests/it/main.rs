@@ -5,6 +5,8 @@
 mod error;
 mod reply;
 mod sentences;
+#[cfg(feature = "serde")]
+mod serialize;
 mod verdict;
 
 use smtp_error::{Reply, ReplyCode};

@@ -1,0 +1,142 @@
+//! What this server offers, what it expects in return, and whom it knows.
+use smtp_caps::Capabilities;
+use smtp_codec::{Deviations, ForwardPath, Mail, MailParam, Rcpt, RcptParam, Sequence};
+use smtp_error::{Extension, Reply, ReplyCode};
+
+use crate::envelope::Envelope;
+
+/// The name this server goes by.
+pub(crate) const NAME: &str = "mx.example.org";
+
+/// The most recipients that a message may have.
+const MAX_RCPTS: usize = 1000;
+
+/// What is offered, besides SIZE.
+const OFFERED: &[Extension] = &[
+    Extension::Pipelining,
+    Extension::EightBitMime,
+    Extension::SmtpUtf8,
+    Extension::Chunking,
+    Extension::BinaryMime,
+    Extension::Dsn,
+    Extension::EnhancedStatusCodes,
+    Extension::Help,
+];
+
+/// What is offered, and to whom.
+pub(crate) struct Offer {
+    lmtp: bool,
+    tolerated: Deviations,
+    /// The reply to EHLO or LHLO.
+    hello: Reply,
+    /// The same, as its readers understand it.
+    capabilities: Capabilities,
+}
+
+impl Offer {
+    /// SMTP, with messages of at most `size` octets, or of any size if that is 0.
+    pub(crate) fn smtp(size: u64) -> Self {
+        let mut hello = format!("{NAME}\n{} {size}", Extension::Size);
+        for extension in OFFERED {
+            hello.push('\n');
+            hello.push_str(extension.keyword());
+        }
+        let hello = Reply::new(ReplyCode::OK, hello);
+        let capabilities = Capabilities::from_reply(hello.clone());
+        Self { lmtp: false, tolerated: Deviations::TOLERANT, hello, capabilities }
+    }
+
+    /// LMTP, with messages of at most `size` octets.
+    pub(crate) fn lmtp(size: u64) -> Self {
+        Self { lmtp: true, ..Self::smtp(size) }
+    }
+
+    /// The same to clients that keep to the grammar.
+    pub(crate) fn strict(self) -> Self {
+        Self { tolerated: Deviations::STRICT, ..self }
+    }
+
+    pub(crate) fn is_lmtp(&self) -> bool {
+        self.lmtp
+    }
+
+    pub(crate) fn tolerated(&self) -> Deviations {
+        self.tolerated
+    }
+
+    pub(crate) fn sequence(&self) -> Sequence {
+        if self.lmtp { Sequence::lmtp() } else { Sequence::smtp() }
+    }
+
+    pub(crate) fn greeting(&self) -> Reply {
+        let protocol = if self.lmtp { "LMTP" } else { "ESMTP" };
+        Reply::new(ReplyCode::READY, format!("{NAME} {protocol}"))
+    }
+
+    pub(crate) fn hello(&self) -> &Reply {
+        &self.hello
+    }
+
+    /// The longest command line that this offer allows.
+    pub(crate) fn line_limit(&self) -> usize {
+        self.capabilities.mail_line_limit().max(self.capabilities.rcpt_line_limit())
+    }
+
+    /// The largest message.
+    pub(crate) fn size_limit(&self) -> u64 {
+        self.capabilities.size_limit().unwrap_or(u64::MAX)
+    }
+
+    /// Whether a message with this MAIL is wanted.
+    pub(crate) fn admit(&self, mail: &Mail<&str>) -> Result<(), Reply> {
+        let unknown = |param: MailParam<&str>| !self.has(param.extension());
+        if mail.params().any(unknown) {
+            return refuse(ReplyCode::PARAMETERS_UNRECOGNIZED, "5.5.4 Parameter not offered");
+        }
+        if mail.declared_size().is_some_and(|size| size > self.size_limit()) {
+            return Err(too_large());
+        }
+        check_ascii(mail.path().as_str(), mail.is_smtputf8())
+    }
+
+    /// Whether this recipient is taken, besides those that the message has already.
+    pub(crate) fn admit_rcpt(&self, rcpt: &Rcpt<&str>, envelope: &Envelope) -> Result<(), Reply> {
+        let unknown = |param: RcptParam<&str>| !self.has(param.extension());
+        if rcpt.params().any(unknown) {
+            return refuse(ReplyCode::PARAMETERS_UNRECOGNIZED, "5.5.4 Parameter not offered");
+        }
+        check_ascii(rcpt.path().as_str(), envelope.is_smtputf8())?;
+        if envelope.rcpts() >= MAX_RCPTS {
+            return refuse(ReplyCode::INSUFFICIENT_STORAGE, "4.5.3 Too many recipients");
+        }
+        match rcpt.path() {
+            ForwardPath::Mailbox(mailbox) if mailbox.local_part().starts_with("nosuch") => {
+                refuse(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 No such mailbox")
+            }
+            ForwardPath::Mailbox(mailbox) if mailbox.local_part().starts_with("later") => {
+                refuse(ReplyCode::LOCAL_ERROR, "4.2.0 Try again later")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has(&self, extension: Option<Extension>) -> bool {
+        extension.is_some_and(|extension| self.capabilities.has(extension))
+    }
+}
+
+/// What a message that exceeds the limit gets, announced or not.
+pub(crate) fn too_large() -> Reply {
+    Reply::new(ReplyCode::STORAGE_EXCEEDED, "5.3.4 Message too large")
+}
+
+fn check_ascii(path: &str, smtputf8: bool) -> Result<(), Reply> {
+    if smtputf8 || path.is_ascii() {
+        return Ok(());
+    }
+    refuse(ReplyCode::MAILBOX_NAME, "5.6.7 An address outside ASCII needs SMTPUTF8")
+}
+
+fn refuse(code: ReplyCode, text: &str) -> Result<(), Reply> {
+    Err(Reply::new(code, text))
+}

@@ -1,0 +1,104 @@
+//! Forms: what may stand behind each keyword.
+use smtp_codec::Mechanism;
+use smtp_error::Extension;
+
+use crate::{Capability, FutureRelease, OddityKind, PriorityProfile, limits, release};
+
+/// What may stand behind a keyword.
+enum Form {
+    /// Nothing.
+    Bare,
+    /// One word, or nothing.
+    Optional(fn(&[u8]) -> bool),
+    /// Any number of words.
+    Words(fn(&[u8]) -> bool),
+    /// An interval and a date.
+    Release,
+}
+
+fn form(extension: Option<Extension>) -> Form {
+    let Some(extension) = extension else { return Form::Words(is_word) };
+    match extension {
+        Extension::Size => Form::Optional(is_size),
+        Extension::DeliverBy => Form::Optional(|word| release::seconds(word).is_some()),
+        Extension::NoSoliciting => Form::Optional(is_class_list),
+        Extension::MtPriority => Form::Optional(is_profile),
+        Extension::Auth | Extension::Xexps => Form::Words(is_mechanism),
+        Extension::Limits => Form::Words(limits::is_sound),
+        Extension::Xclient | Extension::Xforward => Form::Words(is_attribute),
+        Extension::FutureRelease => Form::Release,
+        // BURL: what is not known is to be ignored. The others: nobody says what their lines have.
+        Extension::Burl
+        | Extension::Verp
+        | Extension::XanonymousTls
+        | Extension::Xexch50
+        | Extension::Xlink2State
+        | Extension::Xverp => Form::Words(is_word),
+        _ => Form::Bare,
+    }
+}
+
+/// What is wrong with what stands behind the keyword.
+pub(crate) fn check(line: Capability<'_>) -> Result<(), OddityKind> {
+    let mut params = line.params();
+    let sound = match form(line.extension()) {
+        Form::Bare => return params.next().map_or(Ok(()), |_| Err(OddityKind::Unexpected)),
+        Form::Optional(is_sound) => params.next().is_none_or(is_sound) && params.next().is_none(),
+        Form::Words(is_sound) => params.all(is_sound),
+        Form::Release => FutureRelease::parse(line).is_some(),
+    };
+    if sound { Ok(()) } else { Err(OddityKind::Malformed) }
+}
+
+/// Whether this is a keyword by the grammar (RFC 5321, 4.1.1.1): a letter or digit, then letters,
+/// digits and hyphens.
+pub(crate) fn is_keyword(word: &[u8]) -> bool {
+    let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+    matches!(word, [first, rest @ ..] if first.is_ascii_alphanumeric() && rest.iter().all(allowed))
+}
+
+/// Whether this may be a parameter at all.
+pub(crate) fn is_word(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(u8::is_ascii_graphic)
+}
+
+/// The word as text; none if it is no word.
+pub(crate) fn text(word: &[u8]) -> Option<&str> {
+    str::from_utf8(word).ok().filter(|_| is_word(word))
+}
+
+fn is_size(word: &[u8]) -> bool {
+    (1..=20).contains(&word.len()) && word.iter().all(u8::is_ascii_digit)
+}
+
+fn is_profile(word: &[u8]) -> bool {
+    text(word).is_some_and(|name| PriorityProfile::new(name).is_ok())
+}
+
+/// The name of a SASL mechanism.
+pub(crate) fn is_mechanism(word: &[u8]) -> bool {
+    text(word).is_some_and(|name| Mechanism::new(name).is_ok())
+}
+
+/// The name of an attribute of XCLIENT or XFORWARD.
+pub(crate) fn is_attribute(word: &[u8]) -> bool {
+    let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    !word.is_empty() && word.iter().all(allowed)
+}
+
+/// The URL of an IMAP server.
+pub(crate) fn is_imap_url(word: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"imap://";
+    word.len() > SCHEME.len() && word[..SCHEME.len()].eq_ignore_ascii_case(SCHEME) && is_word(word)
+}
+
+/// Classes of solicitation, a comma between two (RFC 3865, 2.3).
+pub(crate) fn is_class_list(word: &[u8]) -> bool {
+    let allowed = |octet: &u8| {
+        octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'/' | b'.')
+    };
+    let is_class = |class: &[u8]| {
+        class.first().is_some_and(u8::is_ascii_alphabetic) && class.iter().all(allowed)
+    };
+    word.len() <= 1000 && word.split(|&octet| octet == b',').all(is_class)
+}

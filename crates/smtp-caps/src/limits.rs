@@ -1,0 +1,133 @@
+//! LIMITS: how much a server takes at a time (RFC 9422).
+use core::fmt;
+
+use smtp_error::{Field, Flaw, Invalid};
+
+use crate::Capability;
+
+/// One of the limits that have a name here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// MAILMAX: mail transactions in one session.
+    Mail,
+    /// RCPTMAX: recipients of one mail transaction.
+    Rcpt,
+    /// RCPTDOMAINMAX: different domains of recipients in one session.
+    RcptDomain,
+}
+
+impl Limit {
+    const ALL: [Self; 3] = [Self::Mail, Self::Rcpt, Self::RcptDomain];
+
+    /// The name of the limit.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "MAILMAX",
+            Self::Rcpt => "RCPTMAX",
+            Self::RcptDomain => "RCPTDOMAINMAX",
+        }
+    }
+}
+
+/// The limits that a server states. They are the server's own and may be lower than what
+/// RFC 5321, 4.5.3.1 has every server take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Limits([Option<u32>; Limit::ALL.len()]);
+
+impl Limits {
+    /// The largest number that a limit can have.
+    pub const MAX: u32 = 999_999;
+
+    /// The same limits with this one, in place of what it was before.
+    ///
+    /// # Errors
+    /// A limit is a number from 1 to [`MAX`](Self::MAX).
+    pub fn set(mut self, limit: Limit, number: u32) -> Result<Self, Invalid> {
+        if !(1..=Self::MAX).contains(&number) {
+            let flaw = Flaw::OutOfRange { least: 1, most: Self::MAX.into() };
+            return Err(Invalid::new(Field::Capability, flaw));
+        }
+        self.0[limit as usize] = Some(number);
+        Ok(self)
+    }
+
+    /// How many mail transactions one session may have; `None` if no limit is stated.
+    pub fn mail_max(self) -> Option<u32> {
+        self.0[Limit::Mail as usize]
+    }
+
+    /// How many recipients one mail transaction may have; `None` if no limit is stated.
+    pub fn rcpt_max(self) -> Option<u32> {
+        self.0[Limit::Rcpt as usize]
+    }
+
+    /// How many different domains the recipients of one session may have; `None` if no limit is
+    /// stated.
+    pub fn rcpt_domain_max(self) -> Option<u32> {
+        self.0[Limit::RcptDomain as usize]
+    }
+
+    /// The limits of this line. One that is broken is left out; if the line as a whole is broken,
+    /// it has no limits. Of two with the same name the lower counts.
+    pub(crate) fn parse(line: Capability<'_>) -> Self {
+        let mut limits = Self::default();
+        if !line.params().all(|param| split(param).is_some()) {
+            return limits;
+        }
+        for (limit, number) in line.params().filter_map(known) {
+            let place = &mut limits.0[limit as usize];
+            *place = number.into_iter().chain(*place).min();
+        }
+        limits
+    }
+}
+
+impl fmt::Display for Limits {
+    /// The limits as they stand behind the keyword, a space before each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for limit in Limit::ALL {
+            if let Some(number) = self.0[limit as usize] {
+                write!(f, " {}={number}", limit.name())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is a limit that counts, or one without a name here that might.
+pub(crate) fn is_sound(param: &[u8]) -> bool {
+    split(param).is_some() && known(param).is_none_or(|(_, number)| number.is_some())
+}
+
+/// The limit that has a name here, and its number unless it is broken.
+fn known(param: &[u8]) -> Option<(Limit, Option<u32>)> {
+    let (name, value) = split(param)?;
+    let named = |limit: &Limit| limit.name().as_bytes().eq_ignore_ascii_case(name);
+    let limit = Limit::ALL.into_iter().find(named)?;
+    Some((limit, value.and_then(number)))
+}
+
+/// The name of any limit, and its value.
+fn split(param: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let end = param.iter().position(|&octet| octet == b'=');
+    let (name, value) = param.split_at(end.unwrap_or(param.len()));
+    let in_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    let sound = !name.is_empty() && name.iter().all(in_name);
+    let value = match value {
+        [] => None,
+        [_] => return None,
+        [_, value @ ..] => Some(value),
+    };
+    let in_value = |octet: &u8| matches!(octet, b'!'..=b':' | b'<'..=b'~');
+    (sound && value.is_none_or(|value| value.iter().all(in_value))).then_some((name, value))
+}
+
+/// One to six digits, the first of them no zero.
+fn number(digits: &[u8]) -> Option<u32> {
+    let sound = matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() < 6);
+    let number = digits.iter().try_fold(0, |number, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+    });
+    number.filter(|_| sound)
+}

@@ -1,0 +1,71 @@
+//! Lines that may be said: a keyword and its parameters, checked before anybody says them.
+use alloc::vec::Vec;
+
+use smtp_error::{Field, Flaw, Invalid, Reply, ReplyCode};
+
+use crate::{Capabilities, Capability, form};
+
+/// The longest line of a reply without its code, the mark behind it and CRLF (RFC 5321,
+/// 4.5.3.1.5).
+pub(crate) const MAX: usize = 512 - 4 - 2;
+
+/// The line that this text is, if a server may say it.
+pub(crate) fn legal(text: &str) -> Result<Capability<'_>, Invalid> {
+    let invalid = |flaw| Err(Invalid::new(Field::Capability, flaw));
+    if text.is_empty() {
+        return invalid(Flaw::Empty);
+    }
+    if let Some(offset) = text.find(|character: char| !character.is_ascii()) {
+        return invalid(Flaw::NonAscii { offset });
+    }
+    if let Some(offset) = text.find(|character: char| character.is_ascii_control()) {
+        let character = char::from(text.as_bytes()[offset]);
+        return invalid(Flaw::Control { character, offset });
+    }
+    if text.len() > MAX {
+        return invalid(Flaw::TooLong { length: text.len(), limit: MAX });
+    }
+    let (keyword, params) = text.split_once(' ').unwrap_or((text, ""));
+    if !form::is_keyword(keyword.as_bytes()) {
+        return invalid(Flaw::Syntax { offset: 0 });
+    }
+    let even = text.len() == keyword.len() || params.split(' ').all(|param| !param.is_empty());
+    let line = Capability::new(text.as_bytes());
+    match form::check(line) {
+        Ok(()) if even => Ok(line),
+        _ => invalid(Flaw::Syntax { offset: keyword.len() }),
+    }
+}
+
+impl Capabilities {
+    /// The same capabilities with this line, as if the server had said it in place of its own lines
+    /// with that keyword: `SIZE 1000`, `STARTTLS`. What was masked is offered again;
+    /// [`reply`](Self::reply) stays what it was.
+    ///
+    /// # Errors
+    /// Refuses a line that no server may say.
+    pub fn with(mut self, line: &str) -> Result<Self, Invalid> {
+        let added = legal(line)?;
+        let first = self.reply.as_ref().and_then(|reply| reply.lines().next());
+        let mut text = first.map_or_else(Vec::new, |line| line.as_bytes().to_vec());
+        let mut say = |line: Capability<'_>| {
+            text.push(b'\n');
+            text.extend_from_slice(line.as_bytes());
+        };
+        let mut waiting = Some(added);
+        for line in self.iter() {
+            match line.is_same(added) {
+                true => waiting.take().into_iter().for_each(&mut say),
+                false => say(line),
+            }
+        }
+        waiting.take().into_iter().for_each(&mut say);
+        let code = self.reply.as_ref().map_or(ReplyCode::OK, Reply::code);
+        let extension = added.extension();
+        self.edited = Some(Reply::new(code, text));
+        if let Some(extension) = extension {
+            self.offered.add(extension);
+        }
+        Ok(self)
+    }
+}

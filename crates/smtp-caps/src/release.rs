@@ -1,0 +1,82 @@
+//! FUTURERELEASE: how long, and until when, a server holds a message (RFC 4865).
+use smtp_codec::{MailParam, Param};
+use smtp_error::{Field, Flaw, Invalid};
+
+use crate::Capability;
+
+/// How far in the future a message may be released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FutureRelease<'a> {
+    max_interval: u32,
+    max_date_time: &'a str,
+}
+
+impl<'a> FutureRelease<'a> {
+    /// The longest interval in seconds, and the latest date and time of RFC 3339, in UTC.
+    ///
+    /// # Errors
+    /// Refuses an interval of more than nine digits, and what is no date and time with `Z`.
+    pub fn new(max_interval: u32, max_date_time: &'a str) -> Result<Self, Invalid> {
+        if max_interval > MAX_SECONDS {
+            let flaw = Flaw::OutOfRange { least: 0, most: MAX_SECONDS.into() };
+            return Err(Invalid::new(Field::Capability, flaw));
+        }
+        match is_utc(max_date_time) {
+            true => Ok(Self { max_interval, max_date_time }),
+            false => Err(Invalid::new(Field::Capability, Flaw::Syntax { offset: 0 })),
+        }
+    }
+
+    /// The longest time that HOLDFOR may ask for, in seconds.
+    pub fn max_interval(self) -> u32 {
+        self.max_interval
+    }
+
+    /// The latest date and time that HOLDUNTIL may ask for.
+    pub fn max_date_time(self) -> &'a str {
+        self.max_date_time
+    }
+
+    /// Whether this date and time is later than the latest. One that is not given in UTC is left
+    /// to the server.
+    pub(crate) fn is_before(self, date_time: &str) -> bool {
+        let limit = self.max_date_time.as_bytes().get(..WHOLE_SECONDS);
+        let asked = date_time.as_bytes().get(..WHOLE_SECONDS);
+        is_utc(date_time)
+            && asked.map(<[u8]>::to_ascii_uppercase) > limit.map(<[u8]>::to_ascii_uppercase)
+    }
+
+    /// What this line states: both of its parameters must be there and be sound.
+    pub(crate) fn parse(line: Capability<'a>) -> Option<Self> {
+        let mut params = line.params();
+        let (interval, date_time) = (params.next()?, params.next()?);
+        if params.next().is_some() {
+            return None;
+        }
+        Self::new(seconds(interval)?, str::from_utf8(date_time).ok()?).ok()
+    }
+}
+
+/// The largest number of nine digits.
+pub(crate) const MAX_SECONDS: u32 = 999_999_999;
+
+/// How much of a date and time in UTC says which second it is; texts of that length are ordered as
+/// the times are.
+const WHOLE_SECONDS: usize = 19;
+
+/// One to nine digits.
+pub(crate) fn seconds(digits: &[u8]) -> Option<u32> {
+    let sound = (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    sound.then(|| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+}
+
+/// A date and time as HOLDUNTIL has it, in UTC and of a sensible length.
+fn is_utc(text: &str) -> bool {
+    let param = Param::new("HOLDUNTIL").and_then(|param| param.with(text));
+    text.len() <= 40
+        && text.ends_with(['Z', 'z'])
+        && param.and_then(MailParam::parse).is_ok_and(|param| {
+            // Only the form is of interest.
+            matches!(param, MailParam::HoldUntil(_))
+        })
+}

@@ -1,0 +1,87 @@
+//! What XCLIENT and XFORWARD say about a client.
+use alloc::{borrow::ToOwned, string::String};
+use core::fmt;
+
+use smtp_error::{Field, Flaw, Invalid};
+
+use crate::{Param, Params, Xtext};
+
+/// Attributes of a client, such as its name and address, in the form in which they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attributes<S = String>(Params<S>);
+
+/// The value of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "the protocol has these three")]
+pub enum Attribute<S = String> {
+    /// It is known.
+    Known(Xtext<S>),
+    /// It is not known, and will not be.
+    Unavailable,
+    /// It is not known now.
+    TemporarilyUnavailable,
+}
+
+impl Attributes {
+    /// Adds an attribute: `NAME`, `ADDR`, `PORT`, `PROTO`, `HELO`, `LOGIN` and others, as the
+    /// server lists them in its EHLO reply.
+    ///
+    /// # Errors
+    /// Refuses what is no name, and a name that is there already.
+    pub fn with<S: AsRef<str>>(mut self, name: &str, value: Attribute<S>) -> Result<Self, Invalid> {
+        let value = match value {
+            Attribute::Known(xtext) => xtext.as_str().to_owned(),
+            Attribute::Unavailable => UNAVAILABLE.to_owned(),
+            Attribute::TemporarilyUnavailable => TEMPORARILY_UNAVAILABLE.to_owned(),
+        };
+        let attribute = Param::new(name.to_owned())?.with(value)?;
+        self.0.add(attribute, check)?;
+        Ok(self)
+    }
+}
+
+impl<'a> Attributes<&'a str> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, (usize, Invalid)> {
+        Params::parse(text, check).map(Self)
+    }
+}
+
+impl<S: AsRef<str>> Attributes<S> {
+    /// The attributes as they are sent.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Attribute<&str>)> {
+        self.0.iter().filter_map(|param| {
+            let (name, value) = param.into_parts();
+            let value = match value? {
+                UNAVAILABLE => Attribute::Unavailable,
+                TEMPORARILY_UNAVAILABLE => Attribute::TemporarilyUnavailable,
+                text => Attribute::Known(Xtext::new(text).ok()?),
+            };
+            Some((name, value))
+        })
+    }
+
+    /// The same attributes, borrowed.
+    pub fn borrowed(&self) -> Attributes<&str> {
+        Attributes(self.0.borrowed())
+    }
+}
+
+const UNAVAILABLE: &str = "[UNAVAILABLE]";
+const TEMPORARILY_UNAVAILABLE: &str = "[TEMPUNAVAIL]";
+
+/// Every attribute has a value, and every value is xtext.
+fn check(attribute: Param<&str>) -> Result<(), Invalid> {
+    let empty = Invalid::new(Field::ParameterValue, Flaw::Empty);
+    Xtext::new(attribute.value().ok_or(empty)?).map(|_| ())
+}
+
+impl<S: AsRef<str>> fmt::Display for Attributes<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

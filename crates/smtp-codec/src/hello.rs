@@ -1,0 +1,88 @@
+//! The name that a client gives itself (RFC 5321, 4.1.1.1 and 4.1.4).
+use alloc::{borrow::ToOwned, string::String};
+use core::{fmt, net::IpAddr, str::FromStr};
+
+use smtp_error::{Field, Flaw, Invalid};
+
+use crate::{AddressLiteral, domain, grammar};
+
+/// The argument of EHLO, HELO and LHLO: a domain in ASCII, or an address literal if the client has
+/// no domain. A decoder that tolerates it also makes one of what is neither, as real clients send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HelloName<S = String>(S);
+
+impl HelloName {
+    /// `localhost`: for a transport that has no address.
+    pub fn localhost() -> Self {
+        Self("localhost".into())
+    }
+}
+
+impl<S: AsRef<str>> HelloName<S> {
+    /// The name of this text.
+    ///
+    /// # Errors
+    /// Refuses what is neither a domain in ASCII nor an address literal.
+    pub fn new(text: S) -> Result<Self, Invalid> {
+        check(text.as_ref())?;
+        Ok(Self(text))
+    }
+
+    /// The name of this text, whatever it is.
+    pub(crate) fn unchecked(text: S) -> Self {
+        Self(text)
+    }
+
+    /// The name as it is sent.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref()
+    }
+
+    /// The same name, borrowed.
+    pub fn borrowed(&self) -> HelloName<&str> {
+        HelloName(self.as_str())
+    }
+
+    /// The same name, owned.
+    pub fn owned(&self) -> HelloName {
+        HelloName(self.as_str().to_owned())
+    }
+}
+
+fn check(text: &str) -> Result<(), Invalid> {
+    let named = |invalid: Invalid| invalid.in_field(Field::HelloName);
+    grammar::check_characters(Field::HelloName, text)?;
+    domain::check_host(text, 0).map_err(named)?;
+    match text.find(|character: char| !character.is_ascii()) {
+        Some(offset) => Err(Invalid::new(Field::HelloName, Flaw::NonAscii { offset })),
+        None => Ok(()),
+    }
+}
+
+impl FromStr for HelloName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::new(text.into())
+    }
+}
+
+impl TryFrom<&str> for HelloName {
+    type Error = Invalid;
+
+    fn try_from(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<IpAddr> for HelloName {
+    fn from(address: IpAddr) -> Self {
+        Self(AddressLiteral::from(address).as_str().to_owned())
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for HelloName<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,298 @@
+//! What can be asked for a message as a whole: the parameters of MAIL, typed.
+use alloc::string::String;
+use core::fmt;
+
+use smtp_error::{Extension, Field, Flaw, Invalid};
+
+use crate::{Mailbox, Param, Xtext, grammar, value};
+
+/// A parameter of MAIL. `Display` gives the form in which it is sent.
+///
+/// A value is checked when the parameter is added to a [`Mail`](crate::Mail).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MailParam<S = String> {
+    /// AUTH: on whose behalf the message is submitted; `None` is `<>` (RFC 4954).
+    Auth(Option<Xtext<S>>),
+    /// BODY: what the text is made of (RFC 6152, RFC 3030).
+    Body(Body),
+    /// BY: deliver within so many seconds (RFC 2852).
+    By {
+        /// The time that is left; it may be negative unless `mode` is `Return`.
+        seconds: i32,
+        /// What is done when the time is over.
+        mode: ByMode,
+        /// Whether relays report.
+        trace: bool,
+    },
+    /// CONPERM: the content may be converted (RFC 4141).
+    Conperm,
+    /// ENVID: an identifier for delivery reports, at most 100 octets as xtext (RFC 3461).
+    EnvId(Xtext<S>),
+    /// HOLDFOR: hold for so many seconds, at most nine digits (RFC 4865).
+    HoldFor(u32),
+    /// HOLDUNTIL: hold until this date and time of RFC 3339 (RFC 4865).
+    HoldUntil(S),
+    /// MT-PRIORITY: -9 to 9 (RFC 6710).
+    MtPriority(i8),
+    /// MTRK: the certifier for tracking, base64 without padding (RFC 3885).
+    Mtrk {
+        /// The certifier.
+        certifier: S,
+        /// How long tracking is asked for, in seconds.
+        timeout: Option<u32>,
+    },
+    /// PRDR: one final reply per recipient (Exim).
+    Prdr,
+    /// REQUIRETLS: only over TLS, the whole way (RFC 8689).
+    RequireTls,
+    /// RET: what a failure report returns (RFC 3461).
+    Ret(Ret),
+    /// SIZE: the size of the text in octets (RFC 1870). A larger number than fits is the largest.
+    Size(u64),
+    /// SMTPUTF8: addresses or headers hold UTF-8 (RFC 6531).
+    SmtpUtf8,
+    /// SOLICIT: the classes of solicitation that the message belongs to (RFC 3865).
+    Solicit(S),
+    /// SUBMITTER: who is responsible for the last submission (RFC 4405).
+    Submitter(Xtext<S>),
+    /// TRANSID: the identifier of a transaction that can be resumed (RFC 1845).
+    TransId(S),
+    /// A parameter that has no name here.
+    Other(Param<S>),
+}
+
+/// What a text is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Body {
+    /// Lines of ASCII.
+    SevenBit,
+    /// Lines of octets.
+    EightBitMime,
+    /// Any octets; needs CHUNKING.
+    BinaryMime,
+}
+
+/// What is done when the time of [`MailParam::By`] is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 2852 has these two")]
+pub enum ByMode {
+    /// `N`: a delay is reported.
+    Notify,
+    /// `R`: the message is returned. Needs a positive time.
+    Return,
+}
+
+/// What a failure report returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 3461 has these two")]
+pub enum Ret {
+    /// The whole message.
+    Full,
+    /// Its header section.
+    Headers,
+}
+
+impl<'a> MailParam<&'a str> {
+    /// The typed form of this parameter.
+    ///
+    /// # Errors
+    /// Refuses a value that a known parameter cannot have.
+    pub fn parse(param: Param<&'a str>) -> Result<Self, Invalid> {
+        let (keyword, value) = param.into_parts();
+        let mut upper = [0; 12];
+        let known = match (value::upper(keyword, &mut upper), value) {
+            (b"CONPERM", None) => Some(Self::Conperm),
+            (b"PRDR", None) => Some(Self::Prdr),
+            (b"REQUIRETLS", None) => Some(Self::RequireTls),
+            (b"SMTPUTF8", None) => Some(Self::SmtpUtf8),
+            (b"AUTH", Some("<>")) => Some(Self::Auth(None)),
+            (b"AUTH", Some(text)) => Xtext::new(text).ok().map(|text| Self::Auth(Some(text))),
+            (b"BODY", Some(text)) => Body::parse(text).map(Self::Body),
+            (b"BY", Some(text)) => by(text),
+            (b"ENVID", Some(text)) => envelope_id(text).map(Self::EnvId),
+            (b"HOLDFOR", Some(text)) => value::seconds(text).map(Self::HoldFor),
+            (b"HOLDUNTIL", Some(text)) => {
+                value::is_date_time(text).then_some(Self::HoldUntil(text))
+            }
+            (b"MT-PRIORITY", Some(text)) => priority(text).map(Self::MtPriority),
+            (b"MTRK", Some(text)) => mtrk(text),
+            (b"RET", Some(text)) => Ret::parse(text).map(Self::Ret),
+            (b"SIZE", Some(text)) => value::size(text).map(Self::Size),
+            (b"SOLICIT", Some(text)) => is_solicitation(text).then_some(Self::Solicit(text)),
+            (b"SUBMITTER", Some("<>")) => None,
+            (b"SUBMITTER", Some(text)) => Xtext::new(text).ok().map(Self::Submitter),
+            (b"TRANSID", Some(text)) => is_transaction_id(text).then_some(Self::TransId(text)),
+            (
+                b"CONPERM" | b"PRDR" | b"REQUIRETLS" | b"SMTPUTF8" | b"AUTH" | b"BODY" | b"BY"
+                | b"ENVID" | b"HOLDFOR" | b"HOLDUNTIL" | b"MT-PRIORITY" | b"MTRK" | b"RET"
+                | b"SIZE" | b"SOLICIT" | b"SUBMITTER" | b"TRANSID",
+                _,
+            ) => None,
+            _ => Some(Self::Other(param)),
+        };
+        known.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Syntax { offset: 0 }))
+    }
+}
+
+impl<S: AsRef<str>> MailParam<S> {
+    /// The keyword, in upper case if it is one with a name here.
+    pub fn keyword(&self) -> &str {
+        match self {
+            Self::Auth(_) => "AUTH",
+            Self::Body(_) => "BODY",
+            Self::By { .. } => "BY",
+            Self::Conperm => "CONPERM",
+            Self::EnvId(_) => "ENVID",
+            Self::HoldFor(_) => "HOLDFOR",
+            Self::HoldUntil(_) => "HOLDUNTIL",
+            Self::MtPriority(_) => "MT-PRIORITY",
+            Self::Mtrk { .. } => "MTRK",
+            Self::Prdr => "PRDR",
+            Self::RequireTls => "REQUIRETLS",
+            Self::Ret(_) => "RET",
+            Self::Size(_) => "SIZE",
+            Self::SmtpUtf8 => "SMTPUTF8",
+            Self::Solicit(_) => "SOLICIT",
+            Self::Submitter(_) => "SUBMITTER",
+            Self::TransId(_) => "TRANSID",
+            Self::Other(param) => param.keyword(),
+        }
+    }
+
+    /// The extension that defines the parameter; `None` for SUBMITTER, whose extension is
+    /// historic, and for one without a name here.
+    pub fn extension(&self) -> Option<Extension> {
+        Some(match self {
+            Self::Auth(_) => Extension::Auth,
+            Self::Body(Body::BinaryMime) => Extension::BinaryMime,
+            Self::Body(_) => Extension::EightBitMime,
+            Self::By { .. } => Extension::DeliverBy,
+            Self::Conperm => Extension::Conperm,
+            Self::EnvId(_) | Self::Ret(_) => Extension::Dsn,
+            Self::HoldFor(_) | Self::HoldUntil(_) => Extension::FutureRelease,
+            Self::MtPriority(_) => Extension::MtPriority,
+            Self::Mtrk { .. } => Extension::Mtrk,
+            Self::Prdr => Extension::Prdr,
+            Self::RequireTls => Extension::RequireTls,
+            Self::Size(_) => Extension::Size,
+            Self::SmtpUtf8 => Extension::SmtpUtf8,
+            Self::Solicit(_) => Extension::NoSoliciting,
+            Self::TransId(_) => Extension::Checkpoint,
+            Self::Submitter(_) | Self::Other(_) => return None,
+        })
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for MailParam<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Other(param) = self {
+            return param.fmt(f);
+        }
+        f.write_str(self.keyword())?;
+        match self {
+            Self::Auth(None) => f.write_str("=<>"),
+            Self::Auth(Some(xtext)) | Self::EnvId(xtext) | Self::Submitter(xtext) => {
+                write!(f, "={xtext}")
+            }
+            Self::Body(body) => write!(f, "={}", body.as_str()),
+            Self::By { seconds, mode, trace } => {
+                let mode = if *mode == ByMode::Notify { 'N' } else { 'R' };
+                write!(f, "={seconds};{mode}{}", if *trace { "T" } else { "" })
+            }
+            Self::HoldFor(seconds) => write!(f, "={seconds}"),
+            Self::HoldUntil(text) | Self::Solicit(text) | Self::TransId(text) => {
+                write!(f, "={}", text.as_ref())
+            }
+            Self::MtPriority(priority) => write!(f, "={priority}"),
+            Self::Mtrk { certifier, timeout: None } => write!(f, "={}", certifier.as_ref()),
+            Self::Mtrk { certifier, timeout: Some(seconds) } => {
+                write!(f, "={}:{seconds}", certifier.as_ref())
+            }
+            Self::Ret(Ret::Full) => f.write_str("=FULL"),
+            Self::Ret(Ret::Headers) => f.write_str("=HDRS"),
+            Self::Size(size) => write!(f, "={size}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Body {
+    fn parse(text: &str) -> Option<Self> {
+        let all = [Self::SevenBit, Self::EightBitMime, Self::BinaryMime];
+        all.into_iter().find(|body| text.eq_ignore_ascii_case(body.as_str()))
+    }
+
+    /// The value of the parameter.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+        }
+    }
+}
+
+impl Ret {
+    fn parse(text: &str) -> Option<Self> {
+        let all = [(Self::Full, "FULL"), (Self::Headers, "HDRS")];
+        all.into_iter().find(|(_, word)| text.eq_ignore_ascii_case(word)).map(|(ret, _)| ret)
+    }
+}
+
+/// At most 100 octets of xtext that stand for printable ASCII (RFC 3461, 4.4).
+fn envelope_id(text: &str) -> Option<Xtext<&str>> {
+    let id = Xtext::new(text).ok().filter(|_| text.len() <= 100)?;
+    id.octets().all(|octet| matches!(octet, b' '..=b'~')).then_some(id)
+}
+
+fn by(text: &str) -> Option<MailParam<&str>> {
+    let (time, mode) = text.split_once(';')?;
+    let digits = time.strip_prefix(['-', '+']).unwrap_or(time);
+    let seconds = i32::try_from(value::seconds(digits)?).ok()?;
+    let seconds = if time.starts_with('-') { -seconds } else { seconds };
+    let (mode, trace) = match mode.as_bytes() {
+        [mode] => (mode, false),
+        [mode, b'T' | b't'] => (mode, true),
+        _ => return None,
+    };
+    let mode = match mode {
+        b'N' | b'n' => ByMode::Notify,
+        b'R' | b'r' if seconds > 0 => ByMode::Return,
+        _ => return None,
+    };
+    Some(MailParam::By { seconds, mode, trace })
+}
+
+fn priority(text: &str) -> Option<i8> {
+    let canonical = text == "0" || matches!(text.trim_start_matches('-').as_bytes(), [b'1'..=b'9']);
+    (canonical && text.len() <= 2).then(|| text.parse().ok())?
+}
+
+fn mtrk(text: &str) -> Option<MailParam<&str>> {
+    let (certifier, timeout) = match text.split_once(':') {
+        Some((certifier, timeout)) => (certifier, Some(value::seconds(timeout)?)),
+        None => (text, None),
+    };
+    let base64 = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
+    (!certifier.is_empty() && certifier.bytes().all(base64))
+        .then_some(MailParam::Mtrk { certifier, timeout })
+}
+
+/// One or more solicitation class keywords, parted by commas (RFC 3865, 2.3).
+fn is_solicitation(text: &str) -> bool {
+    let class = |class: &str| {
+        let allowed =
+            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'.');
+        class.starts_with(|first: char| first.is_ascii_alphabetic()) && class.bytes().all(allowed)
+    };
+    text.len() <= 1000 && text.split(',').all(class)
+}
+
+fn is_transaction_id(text: &str) -> bool {
+    let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+    text.len() <= 80
+        && inner.is_some_and(|inner| Mailbox::new(inner).is_ok())
+        && grammar::check_characters(Field::ParameterValue, text).is_ok()
+}

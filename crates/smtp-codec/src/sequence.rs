@@ -1,0 +1,198 @@
+//! Which command is legal now: the order of commands in a session (RFC 5321, 4.1.4).
+use smtp_error::{Reply, ReplyCode};
+
+use crate::{Body, Command, MailParam};
+
+/// The state of a session on the server's side: it knows which commands are legal, and answers
+/// those that are not as the RFCs say.
+///
+/// Ask [`check`](Self::check) before a command is carried out, and tell [`accepted`](Self::accepted)
+/// when it was answered with 2yz (or 354 to DATA), and [`end_of_text`](Self::end_of_text) when a
+/// message was answered, in whatever way.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    lmtp: bool,
+    greeted: bool,
+    secured: bool,
+    authenticated: bool,
+    /// What has to be done before a transaction.
+    tls_required: bool,
+    authentication_required: bool,
+    transaction: Option<Transaction>,
+}
+
+/// A mail transaction that is open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Transaction {
+    rcpts: usize,
+    binary: bool,
+    /// A chunk has come.
+    chunked: bool,
+}
+
+impl Sequence {
+    /// A session of SMTP that begins.
+    pub fn smtp() -> Self {
+        Self {
+            lmtp: false,
+            greeted: false,
+            secured: false,
+            authenticated: false,
+            tls_required: false,
+            authentication_required: false,
+            transaction: None,
+        }
+    }
+
+    /// A session of LMTP that begins (RFC 2033).
+    pub fn lmtp() -> Self {
+        Self { lmtp: true, ..Self::smtp() }
+    }
+
+    /// The same, with TLS required before AUTH and MAIL.
+    #[must_use]
+    pub fn require_tls(mut self) -> Self {
+        self.tls_required = true;
+        self
+    }
+
+    /// The same, with authentication required before MAIL.
+    #[must_use]
+    pub fn require_authentication(mut self) -> Self {
+        self.authentication_required = true;
+        self
+    }
+
+    /// How many recipients the open transaction has.
+    pub fn rcpts(&self) -> usize {
+        self.transaction.map_or(0, |transaction| transaction.rcpts)
+    }
+
+    /// Whether the command is legal now.
+    ///
+    /// # Errors
+    /// The reply that it gets. The chunk behind an illegal BDAT has to be read and dropped first.
+    pub fn check(&self, command: &Command<'_>) -> Result<(), Reply> {
+        match command {
+            Command::Ehlo(_) | Command::Helo(_) if self.lmtp => unrecognized(),
+            Command::Lhlo(_) if !self.lmtp => unrecognized(),
+            Command::Other { .. } => unrecognized(),
+            Command::Mail(_) if self.transaction.is_some() => bad("MAIL was given before"),
+            Command::Mail(_) => self.check_greeted().and_then(|()| self.check_required()),
+            Command::Rcpt(_) => match self.transaction {
+                None => bad("MAIL first"),
+                Some(transaction) if transaction.chunked => bad("No RCPT behind BDAT"),
+                Some(_) => Ok(()),
+            },
+            Command::Data => match self.transaction {
+                Some(transaction) if transaction.chunked => bad("No DATA behind BDAT"),
+                Some(transaction) if transaction.binary => bad("BINARYMIME needs BDAT"),
+                transaction => check_rcpts(transaction),
+            },
+            Command::Bdat { .. } | Command::Burl { .. } => check_rcpts(self.transaction),
+            Command::StartTls if self.secured => bad("TLS is in use"),
+            Command::StartTls => self.check_greeted(),
+            Command::Auth { .. } if self.authenticated => bad("Authenticated before"),
+            Command::Auth { .. } => self.check_outside().and_then(|()| self.check_tls()),
+            Command::Etrn(_) => self.check_outside(),
+            Command::Xclient(_) | Command::Xforward(_) => self.check_no_transaction(),
+            Command::Atrn(_) if !self.authenticated => {
+                refuse(ReplyCode::AUTHENTICATION_REQUIRED, "5.7.0 Authentication required")
+            }
+            Command::Atrn(_) => self.check_outside(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The command was carried out.
+    pub fn accepted(&mut self, command: &Command<'_>) {
+        match command {
+            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) => {
+                self.greeted = true;
+                self.transaction = None;
+            }
+            Command::Rset => self.transaction = None,
+            Command::Mail(mail) => {
+                let is_binary = |param| matches!(param, MailParam::Body(Body::BinaryMime));
+                let binary = mail.params().any(is_binary);
+                self.transaction = Some(Transaction { binary, ..Transaction::default() });
+            }
+            Command::Rcpt(_) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.rcpts += 1;
+                }
+            }
+            Command::Bdat { .. } | Command::Burl { .. } => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.chunked = true;
+                }
+            }
+            Command::StartTls => {
+                let Self { lmtp, tls_required, authentication_required, .. } = *self;
+                let secured = true;
+                *self =
+                    Self { lmtp, secured, tls_required, authentication_required, ..Self::smtp() };
+            }
+            Command::Auth { .. } => self.authenticated = true,
+            // Another client speaks now; only TLS stays.
+            Command::Xclient(_) => (self.greeted, self.authenticated) = (false, false),
+            _ => {}
+        }
+    }
+
+    /// A message was answered, or a chunk of it was refused: the transaction is over.
+    pub fn end_of_text(&mut self) {
+        self.transaction = None;
+    }
+
+    fn check_greeted(&self) -> Result<(), Reply> {
+        match (self.greeted, self.lmtp) {
+            (true, _) => Ok(()),
+            (false, false) => bad("EHLO or HELO first"),
+            (false, true) => bad("LHLO first"),
+        }
+    }
+
+    fn check_outside(&self) -> Result<(), Reply> {
+        self.check_greeted().and_then(|()| self.check_no_transaction())
+    }
+
+    fn check_no_transaction(&self) -> Result<(), Reply> {
+        if self.transaction.is_some() { bad("Not inside a mail transaction") } else { Ok(()) }
+    }
+
+    fn check_tls(&self) -> Result<(), Reply> {
+        if self.tls_required && !self.secured {
+            return refuse(ReplyCode::AUTHENTICATION_REQUIRED, "5.7.0 STARTTLS first");
+        }
+        Ok(())
+    }
+
+    fn check_required(&self) -> Result<(), Reply> {
+        self.check_tls()?;
+        if self.authentication_required && !self.authenticated {
+            return refuse(ReplyCode::AUTHENTICATION_REQUIRED, "5.7.0 Authentication required");
+        }
+        Ok(())
+    }
+}
+
+fn check_rcpts(transaction: Option<Transaction>) -> Result<(), Reply> {
+    match transaction {
+        None => bad("MAIL first"),
+        Some(Transaction { rcpts: 0, .. }) => bad("No valid recipients"),
+        Some(_) => Ok(()),
+    }
+}
+
+fn bad(why: &str) -> Result<(), Reply> {
+    Err(Reply::new(ReplyCode::BAD_SEQUENCE, [b"5.5.1 ", why.as_bytes()].concat()))
+}
+
+fn unrecognized() -> Result<(), Reply> {
+    refuse(ReplyCode::UNRECOGNIZED, "5.5.1 Command not recognized")
+}
+
+fn refuse(code: ReplyCode, text: &str) -> Result<(), Reply> {
+    Err(Reply::new(code, text))
+}

@@ -1,0 +1,100 @@
+//! The forms of values that several parameters and commands share.
+
+/// The word in upper case, in the room of `buffer`; empty if it is longer than that.
+pub(crate) fn upper<'b>(word: &str, buffer: &'b mut [u8]) -> &'b [u8] {
+    match buffer.get_mut(..word.len()) {
+        Some(room) => {
+            room.copy_from_slice(word.as_bytes());
+            room.make_ascii_uppercase();
+            room
+        }
+        None => &[],
+    }
+}
+
+/// One to nine digits: a time in seconds.
+pub(crate) fn seconds(text: &str) -> Option<u32> {
+    let digits = (1..=9).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}
+
+/// One to twenty digits: a size in octets. A number that does not fit is the largest that does:
+/// whoever compares it with a limit comes to the right end.
+pub(crate) fn size(text: &str) -> Option<u64> {
+    let digits = (1..=20).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// A date and time of RFC 3339 in form and range. Whether the day exists is not looked at.
+pub(crate) fn is_date_time(text: &str) -> bool {
+    let Some((date_time, rest)) = text.split_at_checked(19) else { return false };
+    let in_range = |from: usize, low: u32, high: u32| {
+        let part = date_time.get(from..from + 2);
+        let part = part.filter(|part| part.bytes().all(|octet| octet.is_ascii_digit()));
+        part.and_then(|part| part.parse().ok()).is_some_and(|part| (low..=high).contains(&part))
+    };
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let marked = |&(at, mark): &(usize, u8)| date_time.as_bytes()[at].eq_ignore_ascii_case(&mark);
+    marks.iter().all(marked)
+        && in_range(0, 0, 99)
+        && in_range(2, 0, 99)
+        && in_range(5, 1, 12)
+        && in_range(8, 1, 31)
+        && in_range(11, 0, 23)
+        && in_range(14, 0, 59)
+        && in_range(17, 0, 60)
+        && is_offset(match rest.strip_prefix('.') {
+            Some(fraction) => {
+                let end = fraction.find(|digit: char| !digit.is_ascii_digit());
+                match end {
+                    Some(end) if end > 0 => &fraction[end..],
+                    _ => return false,
+                }
+            }
+            None => rest,
+        })
+}
+
+/// `Z`, or an offset from UTC.
+fn is_offset(text: &str) -> bool {
+    let number = |digits: &[u8], high: u8| {
+        digits.iter().all(u8::is_ascii_digit)
+            && (digits[0] - b'0') * 10 + (digits[1] - b'0') <= high
+    };
+    match text.as_bytes() {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => number(&[*h1, *h2], 23) && number(&[*m1, *m2], 59),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_checked_in_form_and_range() {
+        for good in
+            ["2026-11-23T09:30:00Z", "2026-11-23t09:30:60.25+01:30", "0000-01-01T00:00:00-23:59"]
+        {
+            assert!(is_date_time(good), "{good}");
+        }
+        for bad in [
+            "",
+            "2026-11-23",
+            "2026-13-23T09:30:00Z",
+            "2026-11-00T09:30:00Z",
+            "2026-11-23T24:30:00Z",
+            "2026-11-23T09:60:00Z",
+            "2026-11-23 09:30:00Z",
+            "2026-11-23T09:30:00",
+            "2026-11-23T09:30:00.Z",
+            "2026-11-23T09:30:00+24:00",
+            "2026-11-23T09:30:00+1:00",
+            "+026-11-23T09:30:00Z",
+            "äää6-11-23T09:30:0",
+        ] {
+            assert!(!is_date_time(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Verbs: the first word of a command.
+use core::fmt;
+
+/// Declares [`Verb`] with its words, so that the two can never part.
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// A verb that this crate knows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Verb {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Verb {
+            /// Every verb known here.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The word in upper case.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// The verb of this word, in upper or lower case.
+            pub fn from_word(word: &[u8]) -> Option<Self> {
+                let word = packed(word);
+                $(if word == const { packed($word.as_bytes()) } {
+                    return Some(Self::$name);
+                })*
+                None
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Starts a queue with the roles changed (RFC 2645).
+    Atrn = "ATRN",
+    /// Authentication (RFC 4954).
+    Auth = "AUTH",
+    /// A chunk of text (RFC 3030).
+    Bdat = "BDAT",
+    /// Text by reference (RFC 4468).
+    Burl = "BURL",
+    /// The text of a message.
+    Data = "DATA",
+    /// The client's name, and the question what is offered.
+    Ehlo = "EHLO",
+    /// Starts a queue (RFC 1985).
+    Etrn = "ETRN",
+    /// The members of a list.
+    Expn = "EXPN",
+    /// The client's name.
+    Helo = "HELO",
+    /// Help.
+    Help = "HELP",
+    /// The client's name, and the question what is offered (RFC 2033).
+    Lhlo = "LHLO",
+    /// The sender.
+    Mail = "MAIL",
+    /// Nothing.
+    Noop = "NOOP",
+    /// The end of the session.
+    Quit = "QUIT",
+    /// A recipient.
+    Rcpt = "RCPT",
+    /// The end of the mail transaction.
+    Rset = "RSET",
+    /// TLS (RFC 3207).
+    StartTls = "STARTTLS",
+    /// Who a user is.
+    Vrfy = "VRFY",
+    /// What a proxy knows of its client (Postfix).
+    Xclient = "XCLIENT",
+    /// What a content filter passes on (Postfix).
+    Xforward = "XFORWARD",
+}
+
+/// A word of one to eight letters in upper case, as a number; anything else is 0.
+const fn packed(word: &[u8]) -> u64 {
+    let mut number = 0;
+    let mut at = 0;
+    while at < word.len() {
+        if at == 8 || !word[at].is_ascii_alphabetic() {
+            return 0;
+        }
+        number = number << 8 | (word[at] & !0x20) as u64;
+        at += 1;
+    }
+    number
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_whole_and_in_any_case() {
+        for &verb in Verb::ALL {
+            assert_eq!(Verb::from_word(verb.as_str().as_bytes()), Some(verb));
+            assert_eq!(Verb::from_word(verb.as_str().to_ascii_lowercase().as_bytes()), Some(verb));
+        }
+        for word in ["", "EHL", "EHLOX", "STARTTLSS", "EH O", "EHL\u{f}", "\u{0}EHLO", "XFORWARDS"]
+        {
+            assert_eq!(Verb::from_word(word.as_bytes()), None, "{word:?}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! xtext: how parameters carry what they may not hold as it is (RFC 3461, 4).
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::fmt;
+
+use smtp_error::{Field, Flaw, Invalid};
+
+/// Text in its xtext form: `+` and two hexadecimal digits for what is no printable ASCII, for `+`
+/// and for `=`.
+///
+/// The form is kept as it came, because there is more than one form of a text and a relay must not
+/// change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Xtext<S = String>(S);
+
+impl Xtext {
+    /// The xtext form of these octets.
+    pub fn encode(octets: impl AsRef<[u8]>) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let mut encoded = String::new();
+        for &octet in octets.as_ref() {
+            if is_xchar(octet) {
+                encoded.push(char::from(octet));
+            } else {
+                encoded.push('+');
+                encoded.push(char::from(DIGITS[usize::from(octet >> 4)]));
+                encoded.push(char::from(DIGITS[usize::from(octet & 15)]));
+            }
+        }
+        Self(encoded)
+    }
+}
+
+impl<S: AsRef<str>> Xtext<S> {
+    /// The xtext that is given in its form.
+    ///
+    /// # Errors
+    /// Refuses what is no xtext. Lower-case hexadecimal digits pass.
+    pub fn new(encoded: S) -> Result<Self, Invalid> {
+        let octets = encoded.as_ref().as_bytes();
+        let mut offset = 0;
+        while let Some(&octet) = octets.get(offset) {
+            let hex = octets.get(offset + 1..offset + 3);
+            offset += match octet {
+                b'+' if hex.is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 3,
+                octet if is_xchar(octet) => 1,
+                _ => return Err(Invalid::new(Field::ParameterValue, Flaw::Syntax { offset })),
+            };
+        }
+        Ok(Self(encoded))
+    }
+
+    /// The form as it is sent.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref()
+    }
+
+    /// The octets that it stands for.
+    pub fn octets(&self) -> impl Iterator<Item = u8> {
+        let digit = |octet: u8| match octet {
+            b'0'..=b'9' => octet - b'0',
+            _ => (octet | 0x20) - b'a' + 10,
+        };
+        let mut octets = self.as_str().bytes();
+        core::iter::from_fn(move || match octets.next()? {
+            b'+' => Some(digit(octets.next()?) << 4 | digit(octets.next()?)),
+            octet => Some(octet),
+        })
+    }
+
+    /// The octets that it stands for, collected.
+    pub fn decode(&self) -> Vec<u8> {
+        self.octets().collect()
+    }
+
+    /// The same, owned.
+    pub fn owned(&self) -> Xtext {
+        Xtext(self.as_str().to_owned())
+    }
+}
+
+fn is_xchar(octet: u8) -> bool {
+    matches!(octet, b'!'..=b'~') && !matches!(octet, b'+' | b'=')
+}
+
+impl<S: AsRef<str>> fmt::Display for Xtext<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

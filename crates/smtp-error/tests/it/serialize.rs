@@ -1,0 +1,49 @@
+//! The stored forms: what the documentation says, and what comes back.
+use serde::{Serialize, de::DeserializeOwned};
+use smtp_error::{Delivery, EnhancedCode, Reply, ReplyCode, Step, Verdict};
+
+#[track_caller]
+fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, form: &str) {
+    assert_eq!(serde_json::to_string(value).unwrap(), form);
+    assert_eq!(&serde_json::from_str::<T>(form).unwrap(), value);
+}
+
+#[track_caller]
+fn refused<T: DeserializeOwned>(form: &str) {
+    assert!(serde_json::from_str::<T>(form).is_err(), "{form}");
+}
+
+fn unknown() -> Reply {
+    Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 unknown\nsecond line")
+}
+
+#[test]
+fn values_come_back_from_their_forms() {
+    check(&ReplyCode::OK, "250");
+    check(&EnhancedCode::new(5, 7, 509).unwrap(), r#""5.7.509""#);
+    check(&Step::EndOfText, r#""end-of-text""#);
+    let reply = r#"{"code":550,"text":"5.1.1 unknown\nsecond line"}"#;
+    check(&unknown(), reply);
+    let verdict = Verdict::new(Step::Rcpt, unknown());
+    let form = format!(r#"{{"step":"rcpt","reply":{reply}}}"#);
+    check(&verdict, &form);
+    check(&Delivery::new(vec![verdict.clone(), verdict]), &format!("[{form},{form}]"));
+}
+
+#[test]
+fn text_that_is_no_utf8_is_stored_as_octets() {
+    let latin1 = Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, b"Usu\xe1rio");
+    check(&latin1, r#"{"code":550,"text":[85,115,117,225,114,105,111]}"#);
+}
+
+#[test]
+fn what_could_not_have_been_made_is_refused() {
+    for form in ["199", "600", "\"250\"", "-1"] {
+        refused::<ReplyCode>(form);
+    }
+    for form in ["\"3.1.1\"", "\"5.1\"", "\"5.1.1 \"", "\"5.1.1000\"", "\"\"", "511"] {
+        refused::<EnhancedCode>(form);
+    }
+    refused::<Step>("\"nowhere\"");
+    refused::<Reply>(r#"{"code":550}"#);
+}

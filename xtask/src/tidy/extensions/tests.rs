@@ -1,0 +1,133 @@
+//! Tables of extensions that are not what the code is.
+
+use super::super::tests::finds;
+use super::*;
+
+const CODE: &str = "\
+//! Extensions.
+extensions! {
+    /// Sizes (RFC 1870).
+    Size = \"SIZE\",
+    /// Something
+    /// else (RFC 5321, F.6), since RFC 9999.
+    Other = \"X-OTHER\",
+    /// Of nobody (Exim).
+    Own = \"OWN\",
+}
+";
+
+const TYPES: &str = "\
+//! Types.
+pub enum Param { Size }
+pub struct Limits;
+impl Limits { fn max() {} }
+#[cfg(test)]
+mod tests { struct Hidden; }
+";
+
+const SIZE: &str = "| `SIZE` | 1870 | `Param::Size`, `Limits` | [a](../crates/a/src/lib.rs) | \
+                    [t](../crates/a/tests/t.rs) |";
+const OTHER: &str = "| `X-OTHER` | 5321 | `Limits::max` | [a](../crates/a/src/lib.rs#x), \
+                     [t](../crates/a/tests/t.rs) | [t](../crates/a/tests/t.rs) |";
+const OWN: &str =
+    "| `OWN` | - | `Limits` | [a](../crates/a/src/lib.rs) | [t](../crates/a/tests/t.rs) |";
+
+/// Checks a table of these rows; the first is in line 5.
+#[track_caller]
+fn check_rows(rows: &[&str], places: &[&str]) {
+    let head =
+        "# Extensions\n<!-- extensions:begin -->\n| a | b | c | d | e |\n|---|---|---|---|---|";
+    let text = format!("{head}\n{}\n<!-- extensions:end -->\n", rows.join("\n"));
+    check_document(&text, places);
+}
+
+#[track_caller]
+fn check_document(text: &str, places: &[&str]) {
+    let files = [
+        (DOCUMENT, text),
+        (SOURCE, CODE),
+        ("crates/a/src/lib.rs", TYPES),
+        ("crates/a/tests/t.rs", "struct Tested;\n"),
+    ];
+    finds(check, &files, places);
+}
+
+/// The table with this row in place of that of SIZE.
+#[track_caller]
+fn check_size(from: &str, to: &str, places: &[&str]) {
+    assert!(SIZE.contains(from));
+    check_rows(&[&SIZE.replace(from, to), OTHER, OWN], places);
+}
+
+#[test]
+fn a_table_that_is_the_code_is_fine() {
+    check_rows(&[SIZE, OTHER, OWN], &[]);
+    check_rows(&[SIZE, "", OTHER, OWN], &[]);
+    finds(check, &[], &[]);
+}
+
+#[test]
+fn an_extension_without_a_row_is_found_in_the_code() {
+    check_rows(&[SIZE, OWN], &["crates/smtp-error/src/extension.rs:7"]);
+    check_document(
+        "<!-- extensions:begin -->\n<!-- extensions:end -->\n",
+        &[
+            "crates/smtp-error/src/extension.rs:4",
+            "crates/smtp-error/src/extension.rs:7",
+            "crates/smtp-error/src/extension.rs:9",
+        ],
+    );
+}
+
+#[test]
+fn a_row_without_an_extension_is_found() {
+    let stray = SIZE.replace("`SIZE`", "`SIZES`");
+    check_rows(&[SIZE, OTHER, OWN, &stray], &["docs/extensions.md:8"]);
+}
+
+#[test]
+fn a_second_row_is_found() {
+    check_rows(&[SIZE, OTHER, OWN, SIZE], &["docs/extensions.md:8"]);
+}
+
+#[test]
+fn rows_in_another_order_are_found() {
+    check_rows(&[SIZE, OWN, OTHER], &["docs/extensions.md:6"]);
+}
+
+#[test]
+fn another_rfc_is_found() {
+    check_size("1870", "1871", &["docs/extensions.md:5"]);
+    check_size("1870", "-", &["docs/extensions.md:5"]);
+    check_rows(&[SIZE, OTHER, &OWN.replace("| - |", "| 1 |")], &["docs/extensions.md:7"]);
+}
+
+#[test]
+fn a_type_that_is_none_is_found() {
+    for wrong in ["`Nothing`", "`Param::Nothing`", "`max`", "`Hidden`", "`Tested`", "Param", ""] {
+        check_size("`Param::Size`, `Limits`", wrong, &["docs/extensions.md:5"]);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_found() {
+    for wrong in ["[a](../crates/a/src/main.rs)", "[a](crates/a/src/lib.rs)", "lib.rs", ""] {
+        check_size("[a](../crates/a/src/lib.rs)", wrong, &["docs/extensions.md:5"]);
+    }
+    check_size("[t](../crates/a/tests/t.rs)", "[t](../crates/a/tests)", &["docs/extensions.md:5"]);
+}
+
+#[test]
+fn what_is_no_row_is_found() {
+    check_rows(&[SIZE, OTHER, OWN, "| `SIZE` | 1870 |"], &["docs/extensions.md:8"]);
+    check_rows(&[SIZE, OTHER, OWN, "SIZE"], &["docs/extensions.md:8"]);
+}
+
+#[test]
+fn a_missing_table_is_found() {
+    finds(check, &[(SOURCE, CODE)], &["docs/extensions.md:1"]);
+    finds(check, &[(DOCUMENT, "")], &["crates/smtp-error/src/extension.rs:1"]);
+    let empty = "<!-- extensions:begin -->\n<!-- extensions:end -->\n";
+    let files = [(DOCUMENT, empty), (SOURCE, "//! Moved.\n")];
+    finds(check, &files, &["crates/smtp-error/src/extension.rs:1"]);
+}
