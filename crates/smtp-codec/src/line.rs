@@ -1,6 +1,8 @@
 //! Lines: finds where they end, in octets that come cut anywhere.
 use alloc::vec::Vec;
 
+use crate::Deviations;
+
 /// Cuts a stream of octets into lines, each at most `limit` octets long.
 ///
 /// It looks at each octet once, however the stream is cut, and copies only lines that came in
@@ -35,6 +37,18 @@ pub enum LineEnd {
     Lf,
     /// More than one CR before the LF.
     CrCrLf,
+}
+
+impl LineEnd {
+    /// How it deviates from the grammar. [`Command::decode`](crate::Command::decode) does not see
+    /// line ends: refuse a command whose line end you do not tolerate.
+    pub fn deviations(self) -> Deviations {
+        match self {
+            Self::CrLf => Deviations::empty(),
+            Self::Lf => Deviations::BARE_LF,
+            Self::CrCrLf => Deviations::EXTRA_CR,
+        }
+    }
 }
 
 /// A line was longer than the limit. It is dropped up to its end; then the next line follows.

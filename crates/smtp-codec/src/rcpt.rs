@@ -21,7 +21,16 @@ impl Rcpt {
         Self { path, params: Params::default() }
     }
 
-    /// Adds a parameter: a [`RcptParam`], a [`Param`](crate::Param), or the text of one.
+    /// Adds a parameter.
+    ///
+    /// # Errors
+    /// Refuses a value that the parameter cannot have, and a parameter that is there already.
+    pub fn with(self, param: RcptParam) -> Result<Self, Invalid> {
+        self.param(param)
+    }
+
+    /// Adds a parameter in the form that it is sent in: a [`Param`](crate::Param), or text such as
+    /// `X-OWN=1`.
     ///
     /// # Errors
     /// Refuses a value that the parameter cannot have, and a parameter that is there already.

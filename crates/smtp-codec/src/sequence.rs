@@ -68,6 +68,12 @@ impl Sequence {
         self.transaction.map_or(0, |transaction| transaction.rcpts)
     }
 
+    /// How many replies the end of a text gets now: one with SMTP, one for each recipient with
+    /// LMTP (RFC 2033, 4.2).
+    pub fn final_replies(&self) -> usize {
+        if self.lmtp { self.rcpts() } else { 1 }
+    }
+
     /// Whether the command is legal now.
     ///
     /// # Errors

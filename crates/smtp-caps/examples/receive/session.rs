@@ -82,7 +82,7 @@ impl<'s> Session<'s> {
             Err(error) => {
                 let reading = self.answer(&error.reply(), out);
                 // A chunk follows, and where it ends is not known.
-                if error.verb == Some(Verb::Bdat) { Reading::Nothing } else { reading }
+                if error.loses_sync() { Reading::Nothing } else { reading }
             }
         }
     }

@@ -36,8 +36,7 @@ pub enum CommandFault {
     Path(Invalid),
     /// A parameter or another argument is wrong.
     Argument(Invalid),
-    /// The size of a chunk is no number, or too large to count: where the chunk ends is not known,
-    /// so the connection has to be closed.
+    /// The size of a chunk is no number, or too large to count.
     ChunkSize,
     /// A deviation that is not tolerated.
     Deviation(Deviations),
@@ -46,6 +45,12 @@ pub enum CommandFault {
 impl CommandError {
     pub(crate) fn new(verb: Option<Verb>, fault: CommandFault, offset: usize) -> Self {
         Self { verb, fault, offset }
+    }
+
+    /// Whether it is not known where the next command begins: behind a BDAT whose size cannot be
+    /// relied on octets follow that are no command. Answer, and close the connection.
+    pub fn loses_sync(&self) -> bool {
+        self.verb == Some(Verb::Bdat)
     }
 
     /// What a server answers, with an enhanced status code (RFC 5321, 4.2.4; RFC 5248).
