@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask TASK`.
 
+mod bench;
 mod ci;
 mod tidy;
 
@@ -11,6 +12,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
+  bench   [--json FILE] [--only NAME]: the codec beside its peers, in figures
   ci      every check that a change must pass, in order, up to the first that fails
   tidy    the rules of this project that the compiler does not know
   help    this text";
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words[..] {
+        ["bench", ref options @ ..] => bench::run(root(), options),
         ["ci"] => ci::run(root()),
         ["tidy"] => tidy::run(root()),
         ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),

@@ -25,7 +25,7 @@ impl Argument {
     /// Refuses the empty string and control characters.
     pub fn new(content: &str) -> Result<Self, Invalid> {
         grammar::check_characters(Field::Argument, content)?;
-        if content.chars().all(grammar::is_atext) {
+        if content.bytes().all(grammar::is_atext) {
             return Ok(Self { wire: content.into() });
         }
         let mut wire = String::with_capacity(content.len() + 2);
@@ -46,7 +46,7 @@ impl<'a> Argument<&'a str> {
     /// quoted string, or a mailbox. Control characters are refused in any case.
     pub(crate) fn parse(wire: &'a str) -> Result<(Self, bool), Invalid> {
         grammar::check_characters(Field::Argument, wire)?;
-        let is_string = wire.chars().all(grammar::is_atext)
+        let is_string = wire.bytes().all(grammar::is_atext)
             || grammar::quoted_string(wire) == Ok(wire.len())
             || Mailbox::new(wire).is_ok();
         Ok((Self { wire }, is_string))

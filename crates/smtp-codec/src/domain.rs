@@ -38,6 +38,9 @@ impl<S: AsRef<str>> Domain<S> {
 
 /// Refuses what is no domain; offsets are counted from `base`.
 fn check_domain(text: &str, base: usize) -> Result<(), Invalid> {
+    if is_plain(text.as_bytes()) {
+        return Ok(());
+    }
     grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
     if text.is_empty() {
         return Err(Invalid::new(Field::Domain, Flaw::Empty));
@@ -60,6 +63,23 @@ fn check_domain(text: &str, base: usize) -> Result<(), Invalid> {
         offset += label.len() + 1;
     }
     Ok(())
+}
+
+/// Whether it is a domain in ASCII, as nearly all are. Whatever is not is looked at closely.
+fn is_plain(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        let end = rest.iter().take_while(|&&octet| grammar::is_let_dig_hyp(octet)).count();
+        let (label, behind) = rest.split_at(end);
+        if end > 63 || matches!(label, [] | [b'-', ..] | [.., b'-']) {
+            return false;
+        }
+        match behind {
+            [] => return text.len() <= Domain::MAX,
+            [b'.', behind @ ..] => rest = behind,
+            _ => return false,
+        }
+    }
 }
 
 /// Letters, digits, hyphens, and everything outside ASCII but what compatibility normalization

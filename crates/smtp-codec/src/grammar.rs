@@ -1,31 +1,54 @@
 //! The words that addresses and arguments are made of (RFC 5321, 4.1.2; RFC 6531, 3.3).
 use smtp_error::{Field, Flaw, Invalid};
 
-/// A character of an atom; outside ASCII every character that [`check_characters`] lets pass.
-pub(crate) fn is_atext(character: char) -> bool {
-    character.is_ascii_alphanumeric()
-        || !character.is_ascii()
-        || matches!(
-            character,
-            '!' | '#'
-                | '$'
-                | '%'
-                | '&'
-                | '\''
-                | '*'
-                | '+'
-                | '-'
-                | '/'
-                | '='
-                | '?'
-                | '^'
-                | '_'
-                | '`'
-                | '{'
-                | '|'
-                | '}'
-                | '~'
-        )
+/// An octet of an atom; outside ASCII every character that [`check_characters`] lets pass.
+pub(crate) fn is_atext(octet: u8) -> bool {
+    const ATEXT: [bool; 256] = letters_digits_and(b"!#$%&'*+-/=?^_`{|}~", true);
+    ATEXT[usize::from(octet)]
+}
+
+/// An octet of a label of a domain in ASCII, or of the keyword of a parameter.
+pub(crate) fn is_let_dig_hyp(octet: u8) -> bool {
+    const LET_DIG_HYP: [bool; 256] = letters_digits_and(b"-", false);
+    LET_DIG_HYP[usize::from(octet)]
+}
+
+/// An octet of the value of a parameter in ASCII.
+pub(crate) fn is_value(octet: u8) -> bool {
+    const VALUE: [bool; 256] = letters_digits_and(b"!\"#$%&'()*+,-./:;<>?@[\\]^_`{|}~", false);
+    VALUE[usize::from(octet)]
+}
+
+/// The table of the octets that are letters, digits or one of these marks.
+const fn letters_digits_and(marks: &[u8], outside_ascii: bool) -> [bool; 256] {
+    let mut table = [outside_ascii; 256];
+    let mut octet = 0_u8;
+    while octet < 128 {
+        table[octet as usize] = octet.is_ascii_alphanumeric();
+        octet += 1;
+    }
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+/// Whether all octets are spaces and printable ASCII. It takes eight at a time, because nearly
+/// everything is, and nothing else has to be looked at then.
+pub(crate) fn is_printable(octets: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let eight = |eight: &[u8; 8]| {
+        let octets = u64::from_ne_bytes(*eight);
+        // The high bit of an octet is set if it is below a space, a DEL, or outside ASCII.
+        let high = octets.wrapping_sub(ONES * 0x20) | octets.wrapping_add(ONES) | octets;
+        high & (ONES * 0x80) == 0
+    };
+    match octets.last_chunk() {
+        Some(last) => octets.as_chunks().0.iter().all(eight) && eight(last),
+        None => octets.iter().all(|octet| matches!(octet, b' '..=b'~')),
+    }
 }
 
 /// Refuses an empty value, and one with a character that may stand in no argument of any command:
@@ -33,6 +56,9 @@ pub(crate) fn is_atext(character: char) -> bool {
 pub(crate) fn check_characters(field: Field, text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(Invalid::new(field, Flaw::Empty));
+    }
+    if is_printable(text.as_bytes()) {
+        return Ok(());
     }
     let forbidden = |character: &(usize, char)| is_forbidden(character.1);
     match text.char_indices().find(forbidden) {
@@ -61,15 +87,18 @@ pub(crate) fn check_length(field: Field, length: usize, limit: usize) -> Result<
 
 /// The length of the Dot-string that `text` begins with; the error is the offset that breaks it.
 pub(crate) fn dot_string(text: &str) -> Result<usize, usize> {
-    let end = text.find(|character| !is_atext(character) && character != '.').unwrap_or(text.len());
-    let mut offset = 0;
-    for atom in text[..end].split('.') {
-        if atom.is_empty() {
-            return Err(offset);
+    let mut end = 0;
+    loop {
+        let atom = text.as_bytes()[end..].iter().take_while(|&&octet| is_atext(octet)).count();
+        if atom == 0 {
+            return Err(end);
         }
-        offset += atom.len() + 1;
+        end += atom;
+        if text.as_bytes().get(end) != Some(&b'.') {
+            return Ok(end);
+        }
+        end += 1;
     }
-    Ok(end)
 }
 
 /// The length of the Quoted-string that `text` begins with, quotes included; the error is the

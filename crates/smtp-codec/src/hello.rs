@@ -53,7 +53,10 @@ fn check(text: &str) -> Result<(), Invalid> {
     let named = |invalid: Invalid| invalid.in_field(Field::HelloName);
     grammar::check_characters(Field::HelloName, text)?;
     domain::check_host(text, 0).map_err(named)?;
-    match text.find(|character: char| !character.is_ascii()) {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    match text.bytes().position(|octet| !octet.is_ascii()) {
         Some(offset) => Err(Invalid::new(Field::HelloName, Flaw::NonAscii { offset })),
         None => Ok(()),
     }

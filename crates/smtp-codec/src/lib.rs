@@ -51,6 +51,7 @@ mod value;
 
 mod deviation;
 mod line;
+mod line_end;
 mod reply;
 
 mod argument;

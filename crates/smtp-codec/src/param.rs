@@ -1,6 +1,9 @@
 //! MAIL and RCPT parameters as they stand on the wire (esmtp-param of RFC 5321, 4.1.2).
 use alloc::{borrow::ToOwned, string::String};
-use core::fmt::{self, Write};
+use core::{
+    fmt::{self, Write},
+    iter,
+};
 
 use smtp_error::{Field, Flaw, Invalid};
 
@@ -19,11 +22,10 @@ impl<S: AsRef<str>> Param<S> {
     /// # Errors
     /// A keyword is a letter or digit, then letters, digits and hyphens.
     pub fn new(keyword: S) -> Result<Self, Invalid> {
-        let octets = keyword.as_ref().bytes().enumerate();
-        let wrong =
-            |(at, octet): (usize, u8)| !octet.is_ascii_alphanumeric() && (at == 0 || octet != b'-');
-        let flaw = match octets.into_iter().position(wrong) {
-            _ if keyword.as_ref().is_empty() => Flaw::Empty,
+        let octets = keyword.as_ref().as_bytes();
+        let flaw = match octets.iter().position(|&octet| !grammar::is_let_dig_hyp(octet)) {
+            _ if octets.is_empty() => Flaw::Empty,
+            _ if octets[0] == b'-' => Flaw::Syntax { offset: 0 },
             Some(offset) => Flaw::Syntax { offset },
             None => return Ok(Self { keyword, value: None }),
         };
@@ -36,7 +38,7 @@ impl<S: AsRef<str>> Param<S> {
     /// A value is not empty and holds printable characters other than space and `=`.
     pub fn with(mut self, value: S) -> Result<Self, Invalid> {
         grammar::check_characters(Field::ParameterValue, value.as_ref())?;
-        if let Some(offset) = value.as_ref().find([' ', '=']) {
+        if let Some(offset) = memchr::memchr2(b' ', b'=', value.as_ref().as_bytes()) {
             return Err(Invalid::new(Field::ParameterValue, Flaw::Syntax { offset }));
         }
         self.value = Some(value);
@@ -62,15 +64,41 @@ impl<S: AsRef<str>> Param<S> {
 impl<'a> Param<&'a str> {
     /// The parameter that is given as `keyword` or `keyword=value`. The error is the offset too.
     pub(crate) fn parse(text: &'a str) -> Result<Self, (usize, Invalid)> {
-        let (keyword, value) = match text.split_once('=') {
-            Some((keyword, value)) => (keyword, Some(value)),
-            None => (text, None),
-        };
+        if let Some(plain) = Self::plain(text) {
+            return Ok(plain);
+        }
+        let Param { keyword, value } = Self::split(text);
         let param = Param::new(keyword).map_err(|invalid| (0, invalid))?;
         match value {
             Some(value) => param.with(value).map_err(|invalid| (keyword.len() + 1, invalid)),
             None => Ok(param),
         }
+    }
+
+    /// The same if it is well formed and all ASCII, as nearly all are: one look at each octet.
+    fn plain(text: &'a str) -> Option<Self> {
+        let octets = text.as_bytes();
+        let end = octets.iter().take_while(|&&octet| grammar::is_let_dig_hyp(octet)).count();
+        let value = match octets.get(end..)? {
+            _ if matches!(octets, [] | [b'-' | b'=', ..]) => return None,
+            [] => None,
+            [b'=', value @ ..] if is_plain_value(value) => Some(&text[end + 1..]),
+            _ => return None,
+        };
+        Some(Self { keyword: &text[..end], value })
+    }
+
+    /// The same without a look at what the two are made of.
+    fn split(text: &'a str) -> Self {
+        match memchr::memchr(b'=', text.as_bytes()) {
+            Some(at) => Self { keyword: &text[..at], value: Some(&text[at + 1..]) },
+            None => Self { keyword: text, value: None },
+        }
+    }
+
+    /// How many octets it takes on the wire.
+    pub(crate) fn wire_length(self) -> usize {
+        self.keyword.len() + self.value.map_or(0, |value| "=".len() + value.len())
     }
 
     pub(crate) fn into_parts(self) -> (&'a str, Option<&'a str>) {
@@ -110,10 +138,7 @@ impl<S: AsRef<str>> Params<S> {
 
     /// The parameters, in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<&str>> {
-        words(self.as_str()).map(|word| match word.split_once('=') {
-            Some((keyword, value)) => Param { keyword, value: Some(value) },
-            None => Param { keyword: word, value: None },
-        })
+        words(self.as_str()).map(|(_, word)| Param::split(word))
     }
 
     /// The parameter of this keyword, in upper or lower case.
@@ -157,12 +182,10 @@ impl Params {
 
     /// Takes a parameter out.
     pub(crate) fn remove(&mut self, keyword: &str) {
-        let kept = |word: &&str| {
-            !word.split('=').next().is_some_and(|known| known.eq_ignore_ascii_case(keyword))
-        };
+        let kept = |word: &str| !Param::split(word).keyword.eq_ignore_ascii_case(keyword);
         if self.find(keyword).is_some() {
             let mut left = String::with_capacity(self.0.len());
-            for word in words(&self.0).filter(kept) {
+            for (_, word) in words(&self.0).filter(|(_, word)| kept(word)) {
                 left.push_str(if left.is_empty() { "" } else { " " });
                 left.push_str(word);
             }
@@ -175,32 +198,61 @@ impl<'a> Params<&'a str> {
     /// The parameters that `text` holds. Each is given to `check`; the error is the offset too.
     pub(crate) fn parse(
         text: &'a str,
-        check: impl Fn(Param<&'a str>) -> Result<(), Invalid>,
+        mut check: impl FnMut(Param<&'a str>) -> Result<(), Invalid>,
     ) -> Result<Self, (usize, Invalid)> {
         let params = Params(text);
-        for (number, word) in words(text).enumerate() {
-            let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        let mut marks = 0_u64;
+        for (number, (at, word)) in words(text).enumerate() {
             let shifted = |(offset, invalid)| (at + offset, invalid);
             let param = Param::parse(word).map_err(shifted)?;
             check(param).map_err(|invalid| (at, invalid))?;
-            let before = params.iter().take(number);
+            // Only keywords with the same mark can exclude each other.
+            let mark = mark(param.keyword);
             let same = |other: Param<&str>| excludes(other.keyword, param.keyword);
-            if number >= MAX_PARAMS || before.into_iter().any(same) {
+            let repeated = marks & mark != 0 && params.iter().take(number).any(same);
+            if number >= MAX_PARAMS || repeated {
                 return Err((at, Invalid::new(Field::ParameterKeyword, Flaw::Repeated)));
             }
+            marks |= mark;
         }
         Ok(params)
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(' ').filter(|word| !word.is_empty())
+fn is_plain_value(octets: &[u8]) -> bool {
+    !octets.is_empty() && octets.iter().all(|&octet| grammar::is_value(octet))
+}
+
+/// One of 64 bits, the same for upper and lower case, and for keywords that exclude each other.
+fn mark(keyword: &str) -> u64 {
+    let keyword = if is_release(keyword) { "HOLD" } else { keyword };
+    let mix = |mixed: u8, octet: u8| mixed.wrapping_mul(31) ^ (octet & !0x20);
+    1 << (keyword.bytes().fold(0, mix) & 63)
+}
+
+/// The words between the spaces, and where they begin.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    iter::from_fn(move || {
+        loop {
+            let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+            let start = at;
+            let end = memchr::memchr(b' ', rest.as_bytes()).unwrap_or(rest.len());
+            at += end + 1;
+            if end > 0 {
+                return Some((start, &rest[..end]));
+            }
+        }
+    })
 }
 
 /// Whether two parameters cannot stand together: those of one keyword, and the two ways of saying
-/// when a message is released (RFC 4865).
+/// when a message is released.
 fn excludes(one: &str, other: &str) -> bool {
-    let released =
-        |word: &str| ["HOLDFOR", "HOLDUNTIL"].iter().any(|hold| word.eq_ignore_ascii_case(hold));
-    one.eq_ignore_ascii_case(other) || (released(one) && released(other))
+    one.eq_ignore_ascii_case(other) || (is_release(one) && is_release(other))
+}
+
+/// Whether it says when a message is released (RFC 4865).
+fn is_release(keyword: &str) -> bool {
+    keyword.eq_ignore_ascii_case("HOLDFOR") || keyword.eq_ignore_ascii_case("HOLDUNTIL")
 }

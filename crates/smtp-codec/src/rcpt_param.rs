@@ -155,11 +155,11 @@ impl Notify {
             return Some(Self::NEVER);
         }
         let mut notify = Self::NEVER;
-        for word in text.split(',') {
+        for word in text.as_bytes().split(|&octet| octet == b',') {
             let case = match word {
-                _ if word.eq_ignore_ascii_case("SUCCESS") => &mut notify.success,
-                _ if word.eq_ignore_ascii_case("FAILURE") => &mut notify.failure,
-                _ if word.eq_ignore_ascii_case("DELAY") => &mut notify.delay,
+                _ if word.eq_ignore_ascii_case(b"SUCCESS") => &mut notify.success,
+                _ if word.eq_ignore_ascii_case(b"FAILURE") => &mut notify.failure,
+                _ if word.eq_ignore_ascii_case(b"DELAY") => &mut notify.delay,
                 _ => return None,
             };
             *case = true;
@@ -181,8 +181,9 @@ impl fmt::Display for Notify {
 }
 
 fn orcpt(text: &str) -> Option<RcptParam<&str>> {
-    let (kind, address) = text.split_once(';')?;
-    let is_atom = !kind.is_empty() && kind.is_ascii() && kind.chars().all(crate::grammar::is_atext);
+    let end = text.bytes().position(|octet| octet == b';')?;
+    let (kind, address) = (&text[..end], &text[end + 1..]);
+    let is_atom = !kind.is_empty() && kind.is_ascii() && kind.bytes().all(crate::grammar::is_atext);
     let well_formed = match kind.eq_ignore_ascii_case("utf-8") {
         true => is_utf8_address(address),
         false => Xtext::new(address).is_ok(),

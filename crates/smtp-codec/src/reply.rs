@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use nom::{
     IResult, Parser,
     branch::alt,
-    bytes::complete::{tag, take_while_m_n},
+    bytes::complete::take,
     combinator::{eof, map_opt, value},
 };
 use smtp_error::{MalformedReply, Reply, ReplyCode, ReplyFault};
 
-use crate::{Deviations, Line, LineEnd, LineFramer, LineTooLong};
+use crate::{Deviations, Line, LineEnd, LineFramer, LineTooLong, grammar};
 
 /// Makes [`Reply`] values out of octets that come cut anywhere.
 ///
@@ -92,7 +92,9 @@ impl ReplyDecoder {
             return Err(failed);
         }
         let decoded = self.decode_lines(input);
-        self.failed = decoded.as_ref().err().copied();
+        if let Err(failed) = decoded {
+            self.failed = Some(failed);
+        }
         decoded
     }
 
@@ -131,6 +133,12 @@ impl ReplyDecoder {
             let parsed = ReplyLine::parse(line, number)?;
             if let Some(fault) = parsed.refused(self.tolerated, number) {
                 return Err(fault);
+            }
+            if parsed.last && self.lines == 0 {
+                // There is nothing to put together.
+                self.octets = 0;
+                let reply = Reply::new(parsed.code, parsed.text);
+                return Ok(Some(DecodedReply { reply, deviations: parsed.deviations }));
             }
             let first = *self.code.get_or_insert(parsed.code);
             if first != parsed.code {
@@ -188,7 +196,7 @@ impl<'a> ReplyLine<'a> {
         deviations.set(Deviations::EMPTY_TEXT, separator == Separator::Space && text.is_empty());
         deviations.set(Deviations::LONG_LINE, line.content.len() + end > 512);
         deviations.set(Deviations::SECOND_DIGIT, code.get() / 10 % 10 > 5);
-        if text.iter().any(|&octet| !matches!(octet, b'\t' | b' '..=b'~')) {
+        if !grammar::is_printable(text) {
             deviations.set(Deviations::BARE_CR, text.contains(&b'\r'));
             deviations.set(Deviations::CONTROL, text.iter().any(is_control));
             deviations.set(Deviations::NON_ASCII, !text.is_ascii());
@@ -202,7 +210,11 @@ impl<'a> ReplyLine<'a> {
         let find = |wanted: &dyn Fn(&u8) -> bool| {
             self.text_at + self.text.iter().position(wanted).unwrap_or(self.text.len())
         };
-        let (kind, offset) = match (self.deviations - tolerated).iter().next()? {
+        let refused = self.deviations - tolerated;
+        if refused.is_empty() {
+            return None;
+        }
+        let (kind, offset) = match refused.iter().next()? {
             Deviations::BARE_LF => (ReplyFault::BareLf, find(&|_| false)),
             Deviations::EXTRA_CR => (ReplyFault::BareCr, find(&|_| false)),
             Deviations::BARE_CR => (ReplyFault::BareCr, find(&|&octet| octet == b'\r')),
@@ -236,20 +248,24 @@ enum Separator {
 
 /// Three digits, 200 to 599.
 fn reply_code(input: &[u8]) -> IResult<&[u8], ReplyCode> {
-    map_opt(take_while_m_n(3, 3, |octet: u8| octet.is_ascii_digit()), |digits: &[u8]| {
-        ReplyCode::new(digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')))
+    map_opt(take(3_usize), |digits: &[u8]| match *digits {
+        [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            let digit = |octet: u8| u16::from(octet - b'0');
+            ReplyCode::new(digit(a) * 100 + digit(b) * 10 + digit(c))
+        }
+        _ => None,
     })
     .parse(input)
 }
 
 fn separator(input: &[u8]) -> IResult<&[u8], Separator> {
-    alt((
-        value(Separator::Space, tag(" ")),
-        value(Separator::Hyphen, tag("-")),
-        value(Separator::Tab, tag("\t")),
-        value(Separator::End, eof),
-    ))
-    .parse(input)
+    let mark = map_opt(take(1_usize), |mark: &[u8]| match mark {
+        b" " => Some(Separator::Space),
+        b"-" => Some(Separator::Hyphen),
+        b"\t" => Some(Separator::Tab),
+        _ => None,
+    });
+    alt((mark, value(Separator::End, eof))).parse(input)
 }
 
 /// Appends a reply as it goes over the wire.

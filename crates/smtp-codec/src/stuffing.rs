@@ -1,4 +1,5 @@
 //! Dot-stuffing: how a text travels behind DATA (RFC 5321, 4.5.2).
+use memchr::memmem::Finder;
 
 /// Doubles the dot at the beginning of each line, in a text that comes cut anywhere.
 ///
@@ -51,7 +52,7 @@ impl Stuffer {
             Some(b'\r') => Before::Cr,
             Some(_) => Before::Other,
         };
-        Stuffed { rest: piece, dot }
+        Stuffed { rest: piece, dot, finder: Finder::new(b"\n.") }
     }
 
     /// What ends the text: a CRLF if its last line has none, and a line of one dot.
@@ -69,6 +70,8 @@ pub struct Stuffed<'a> {
     rest: &'a [u8],
     /// Whether a dot comes before `rest`.
     dot: bool,
+    /// Finds the lines that begin with a dot; made once for all of them.
+    finder: Finder<'static>,
 }
 
 impl<'a> Iterator for Stuffed<'a> {
@@ -82,7 +85,7 @@ impl<'a> Iterator for Stuffed<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = memchr::memmem::find(self.rest, b"\n.").map(|at| at + 1);
+        let end = self.finder.find(self.rest).map(|at| at + 1);
         let (slice, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.dot = end.is_some();
         self.rest = rest;

@@ -5,6 +5,8 @@ use core::{fmt, str};
 use bytes::Bytes;
 use smtp_error::{Field, Flaw, Invalid};
 
+use crate::line_end;
+
 /// The text of a message, header section and body, with CRLF line ends.
 ///
 /// It holds no bare CR or LF, no NUL, and no line of more than 998 octets. Cloning shares the
@@ -90,10 +92,41 @@ impl fmt::Debug for Text {
 
 /// What the text needs, or the first thing that makes it unfit.
 fn scan(octets: &[u8]) -> Result<TextFacts, Invalid> {
+    if !(line_end::are_whole(octets) && has_short_lines(octets)) {
+        find_flaw(octets)?;
+    }
+    let headers_end = match octets {
+        [b'\r', b'\n', ..] => Some(0),
+        _ => memchr::memmem::find(octets, b"\r\n\r\n"),
+    };
+    let headers = &octets[..headers_end.unwrap_or(octets.len())];
+    let complete = octets.is_empty() || octets.ends_with(b"\r\n");
+    Ok(TextFacts {
+        size: octets.len() as u64 + if complete { 0 } else { 2 },
+        eight_bit: !octets.is_ascii(),
+        utf8_headers: !headers.is_ascii() && str::from_utf8(headers).is_ok(),
+    })
+}
+
+/// Whether no line of this text, whose line ends are whole, is too long. From the beginning of a
+/// line it goes to the last line end that is near enough, so that most need not be found.
+fn has_short_lines(octets: &[u8]) -> bool {
+    let mut rest = octets;
+    while rest.len() > Text::MAX_LINE {
+        let reach = rest.len().min(Text::MAX_LINE + "\r\n".len());
+        match memchr::memrchr(b'\n', &rest[..reach]) {
+            Some(end) => rest = &rest[end + 1..],
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The first thing that makes the text unfit, looked for line by line.
+fn find_flaw(octets: &[u8]) -> Result<(), Invalid> {
     let refuse = |flaw| Err(Invalid::new(Field::Text, flaw));
     let mut start = 0;
     let mut line = 1;
-    let mut headers_end = None;
     while start < octets.len() {
         let lf = memchr::memchr(b'\n', &octets[start..]).map(|at| start + at);
         let content_end = match lf {
@@ -114,23 +147,14 @@ fn scan(octets: &[u8]) -> Result<TextFacts, Invalid> {
         if length > Text::MAX_LINE {
             return refuse(Flaw::LineTooLong { line, length, limit: Text::MAX_LINE });
         }
-        if length == 0 && headers_end.is_none() {
-            headers_end = Some(start);
-        }
         start = lf.map_or(octets.len(), |lf| lf + 1);
         line += 1;
     }
-    let headers = &octets[..headers_end.unwrap_or(octets.len())];
-    let complete = octets.is_empty() || octets.ends_with(b"\r\n");
-    Ok(TextFacts {
-        size: octets.len() as u64 + if complete { 0 } else { 2 },
-        eight_bit: !octets.is_ascii(),
-        utf8_headers: !headers.is_ascii() && str::from_utf8(headers).is_ok(),
-    })
+    Ok(())
 }
 
 /// The bare LF at `lf`, unless a bare CR or a NUL comes before it in the same line.
-fn first_flaw(octets: &[u8], start: usize, lf: usize, bare: Flaw) -> Result<TextFacts, Invalid> {
+fn first_flaw(octets: &[u8], start: usize, lf: usize, bare: Flaw) -> Result<(), Invalid> {
     let flaw = match memchr::memchr2(b'\r', 0, &octets[start..lf]) {
         Some(at) if octets[start + at] == 0 => Flaw::Nul { offset: start + at },
         Some(at) => Flaw::BareCr { offset: start + at },

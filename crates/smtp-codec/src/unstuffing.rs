@@ -1,4 +1,7 @@
 //! Un-stuffing: where a text behind DATA ends, and what it was before (RFC 5321, 4.5.2).
+use memchr::memmem::Finder;
+
+use crate::line_end;
 
 /// Undoes dot-stuffing in octets that come cut anywhere.
 ///
@@ -13,6 +16,8 @@ pub struct Unstuffer {
     offset: u64,
     /// What has to be given out before more is read.
     pending: &'static [u8],
+    /// Finds the lines that begin with a dot.
+    finder: Finder<'static>,
 }
 
 /// What becomes of a bare CR or LF in a text. Refuse the text afterwards if it has
@@ -75,7 +80,8 @@ impl Unstuffer {
     /// An un-stuffer at the beginning of a text.
     pub fn new(bare: BareLineEnds) -> Self {
         let flaws = TextFlaws::default();
-        Self { state: State::LineStart, bare, flaws, offset: 0, pending: &[] }
+        let finder = Finder::new(b"\n.");
+        Self { state: State::LineStart, bare, flaws, offset: 0, pending: &[], finder }
     }
 
     /// What the text has so far that no text may hold.
@@ -133,6 +139,23 @@ impl Unstuffer {
 
     /// The longest piece that goes out as it is; `None` if that is nothing.
     fn line<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
+        if !self.flaws.is_empty() {
+            // It may have many flaws, and each would be found twice.
+            return self.flawed(input);
+        }
+        let dot = self.finder.find(input).map(|line_feed| line_feed + 1);
+        let (piece, rest) = input.split_at(dot.unwrap_or(input.len()));
+        if !line_end::are_whole(piece) {
+            return self.flawed(input);
+        }
+        self.state = if piece.ends_with(b"\n") { State::LineStart } else { State::Line };
+        self.offset += piece.len() as u64;
+        *input = rest;
+        Some(piece)
+    }
+
+    /// The same for a piece that has, or may have, a bare CR, a bare LF or a NUL.
+    fn flawed<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         let octets = *input;
         self.state = State::Line;
         let mut end = octets.len();

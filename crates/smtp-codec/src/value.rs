@@ -2,14 +2,11 @@
 
 /// The word in upper case, in the room of `buffer`; empty if it is longer than that.
 pub(crate) fn upper<'b>(word: &str, buffer: &'b mut [u8]) -> &'b [u8] {
-    match buffer.get_mut(..word.len()) {
-        Some(room) => {
-            room.copy_from_slice(word.as_bytes());
-            room.make_ascii_uppercase();
-            room
-        }
-        None => &[],
+    let Some(room) = buffer.get_mut(..word.len()) else { return &[] };
+    for (upper, octet) in room.iter_mut().zip(word.bytes()) {
+        *upper = octet.to_ascii_uppercase();
     }
+    room
 }
 
 /// One to nine digits: a time in seconds.

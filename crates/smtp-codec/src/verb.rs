@@ -77,8 +77,14 @@ verbs! {
     Xforward = "XFORWARD",
 }
 
-/// A word of one to eight letters in upper case, as a number; anything else is 0.
+/// A word of one to eight letters in upper case, as a number that nothing else has.
 const fn packed(word: &[u8]) -> u64 {
+    // Most verbs have four letters. What is no letter does not become one.
+    if let Some(letters) = word.first_chunk()
+        && word.len() == letters.len()
+    {
+        return (u32::from_be_bytes(*letters) & !0x2020_2020) as u64;
+    }
     let mut number = 0;
     let mut at = 0;
     while at < word.len() {
@@ -110,6 +116,19 @@ mod tests {
         for word in ["", "EHL", "EHLOX", "STARTTLSS", "EH O", "EHL\u{f}", "\u{0}EHLO", "XFORWARDS"]
         {
             assert_eq!(Verb::from_word(word.as_bytes()), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn no_other_octet_passes_for_a_letter() {
+        for verb in Verb::ALL.iter().map(|verb| verb.as_str().as_bytes()) {
+            for (at, octet) in (0..verb.len()).flat_map(|at| (0..=255).map(move |o| (at, o))) {
+                let mut word = verb.to_vec();
+                word[at] = octet;
+                let known = Verb::ALL.iter().copied();
+                let mut same = known.filter(|v| v.as_str().as_bytes().eq_ignore_ascii_case(&word));
+                assert_eq!(Verb::from_word(&word), same.next(), "{octet:#x} at {at}");
+            }
         }
     }
 }

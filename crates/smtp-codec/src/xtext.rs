@@ -39,10 +39,9 @@ impl<S: AsRef<str>> Xtext<S> {
         let octets = encoded.as_ref().as_bytes();
         let mut offset = 0;
         while let Some(&octet) = octets.get(offset) {
-            let hex = octets.get(offset + 1..offset + 3);
             offset += match octet {
-                b'+' if hex.is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 3,
                 octet if is_xchar(octet) => 1,
+                b'+' if is_hex(&octets[offset + 1..]) => 3,
                 _ => return Err(Invalid::new(Field::ParameterValue, Flaw::Syntax { offset })),
             };
         }
@@ -76,6 +75,11 @@ impl<S: AsRef<str>> Xtext<S> {
     pub fn owned(&self) -> Xtext {
         Xtext(self.as_str().to_owned())
     }
+}
+
+/// Whether it begins with two hexadecimal digits.
+fn is_hex(octets: &[u8]) -> bool {
+    octets.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn is_xchar(octet: u8) -> bool {

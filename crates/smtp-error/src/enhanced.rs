@@ -28,17 +28,14 @@ impl EnhancedCode {
     /// It counts only if it is well formed, its class is the first digit of `code`, and a space
     /// or the end of the line follows; anything else is plain text (RFC 2034, 4).
     pub fn at_start_of(code: ReplyCode, text: &[u8]) -> Option<(Self, usize)> {
-        if !matches!(text, [b'2' | b'4' | b'5', b'.', ..]) {
+        let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
+        let (subject, rest) = number(rest)?;
+        let (detail, rest) = number(rest.strip_prefix(b".")?)?;
+        let class = class - b'0';
+        if !matches!(rest, [] | [b' ', ..]) || u16::from(class) != code.get() / 100 {
             return None;
         }
-        let end = text.iter().position(|&octet| octet == b' ').unwrap_or(text.len());
-        let mut parts = text[..end].split(|&octet| octet == b'.').map(number);
-        let (class, subject, detail) = (parts.next()??, parts.next()??, parts.next()??);
-        let class = u8::try_from(class).ok()?;
-        if parts.next().is_some() || u16::from(class) != code.get() / 100 {
-            return None;
-        }
-        Some((Self::new(class, subject, detail)?, end))
+        Some((Self::new(class, subject, detail)?, text.len() - rest.len()))
     }
 
     /// The class: 2 success, 4 persistent transient failure, 5 permanent failure.
@@ -68,12 +65,17 @@ impl fmt::Display for EnhancedCode {
     }
 }
 
-/// One to three digits.
-fn number(digits: &[u8]) -> Option<u16> {
-    if !(1..=3).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+/// One to three digits, and what follows them.
+fn number(text: &[u8]) -> Option<(u16, &[u8])> {
+    let [first @ b'0'..=b'9', rest @ ..] = text else { return None };
+    let mut value = u16::from(first - b'0');
+    let mut rest = rest;
+    for _ in 1..3 {
+        let [digit @ b'0'..=b'9', behind @ ..] = rest else { break };
+        value = value * 10 + u16::from(digit - b'0');
+        rest = behind;
     }
-    Some(digits.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0')))
+    Some((value, rest))
 }
 
 #[cfg(test)]

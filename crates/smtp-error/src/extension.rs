@@ -23,6 +23,14 @@ macro_rules! extensions {
                     $(Self::$name => $keyword,)*
                 }
             }
+
+            /// The only extension whose keyword can begin like this.
+            fn of_start(start: u64) -> Option<Self> {
+                $(if start == const { packed($keyword.as_bytes()) } {
+                    return Some(Self::$name);
+                })*
+                None
+            }
         }
     };
 }
@@ -126,11 +134,37 @@ impl Extension {
     /// The extension of this EHLO keyword, in upper or lower case; also of the two spellings that
     /// PIPECONNECT had before it was given one that the grammar allows.
     pub fn from_keyword(keyword: &[u8]) -> Option<Self> {
-        let spelled = |spelling: &str| spelling.as_bytes().eq_ignore_ascii_case(keyword);
-        let current = Self::ALL.iter().copied().find(|extension| spelled(extension.keyword()));
-        let former = || ["X_PIPE_CONNECT", "PIPE_CONNECT"].into_iter().find(|old| spelled(old));
-        current.or_else(|| former().map(|_| Self::PipeConnect))
+        if let Some(extension) = Self::of_start(packed(keyword)) {
+            let known = extension.keyword().as_bytes();
+            let start = START.min(keyword.len());
+            let same = known.len() == keyword.len()
+                && known[start..].eq_ignore_ascii_case(&keyword[start..]);
+            return same.then_some(extension);
+        }
+        let former = ["X_PIPE_CONNECT", "PIPE_CONNECT"];
+        let spelled = |old: &str| old.as_bytes().eq_ignore_ascii_case(keyword);
+        former.into_iter().any(spelled).then_some(Self::PipeConnect)
     }
+}
+
+/// How many octets tell the keywords apart.
+const START: usize = 8;
+
+/// The first octets as a number. Two words of one length have the same number only if these are
+/// the same in upper or lower case, and one of the words is a keyword.
+const fn packed(word: &[u8]) -> u64 {
+    let mut number = 0;
+    if let Some(start) = word.first_chunk::<START>() {
+        number = u64::from_be_bytes(*start);
+    } else {
+        let mut at = 0;
+        while at < word.len() {
+            number = number << 8 | word[at] as u64;
+            at += 1;
+        }
+    }
+    // Letters have the bit 0x40, and only in them is 0x20 a matter of case.
+    number & !((number & 0x4040_4040_4040_4040) >> 1)
 }
 
 impl fmt::Display for Extension {
@@ -153,5 +187,19 @@ mod tests {
         assert_eq!(Extension::from_keyword(b"DSNX"), None);
         assert_eq!(Extension::from_keyword(b"x_pipe_connect"), Some(Extension::PipeConnect));
         assert_eq!(Extension::from_keyword(b"PIPE_CONNECT"), Some(Extension::PipeConnect));
+    }
+
+    #[test]
+    fn no_other_octet_passes_for_one_of_a_keyword() {
+        for &extension in Extension::ALL {
+            let keyword = extension.keyword().as_bytes();
+            for (at, octet) in (0..keyword.len()).flat_map(|at| (0..=255).map(move |o| (at, o))) {
+                let mut other = keyword.to_vec();
+                other[at] = octet;
+                let same = other.eq_ignore_ascii_case(keyword);
+                let found = Extension::from_keyword(&other) == Some(extension);
+                assert_eq!(found, same, "{} with {octet:#x} at {at}", extension.keyword());
+            }
+        }
     }
 }

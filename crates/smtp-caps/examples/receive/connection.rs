@@ -15,7 +15,7 @@ pub(crate) enum Reading {
     /// The text behind DATA, up to its final dot.
     Text {
         /// Finds the dot.
-        unstuffer: Unstuffer,
+        unstuffer: Box<Unstuffer>,
         /// What the text becomes.
         message: Box<Message>,
     },

@@ -173,7 +173,7 @@ impl<'s> Session<'s> {
         }
         self.sequence.accepted(&Command::Data);
         self.say(ReplyCode::START_TEXT, "Go ahead, and end with a dot", out);
-        Reading::Text { unstuffer: Unstuffer::new(BareLineEnds::Keep), message }
+        Reading::Text { unstuffer: Box::new(Unstuffer::new(BareLineEnds::Keep)), message }
     }
 
     /// A chunk comes in any case. It is dropped if it is not `legal`, or if a part before it was

@@ -17,18 +17,13 @@ pub(super) struct Rest<'a> {
 impl<'a> Rest<'a> {
     /// The rest of the line behind its leading spaces, of which there ought to be one.
     pub(super) fn remaining(&mut self) -> &'a str {
-        let rest = &self.text[self.at..];
-        let trimmed = rest.trim_start_matches(' ');
-        let spaces = rest.len() - trimmed.len();
-        if trimmed.is_empty() {
-            self.seen.set(
-                Deviations::TRAILING_SPACE,
-                self.seen.contains(Deviations::TRAILING_SPACE) || spaces > 0,
-            );
+        let spaces = self.skip_spaces();
+        let trimmed = &self.text[self.at..];
+        if spaces > 0 && trimmed.is_empty() {
+            self.seen |= Deviations::TRAILING_SPACE;
         } else if spaces > 1 {
             self.seen |= Deviations::EXTRA_SPACE;
         }
-        self.at += spaces;
         trimmed
     }
 
@@ -44,12 +39,12 @@ impl<'a> Rest<'a> {
     pub(super) fn next_word(&mut self) -> Result<(&'a str, usize), Fault> {
         let rest = self.remaining();
         let start = self.at;
-        let word = rest.split(' ').next().unwrap_or_default();
-        if word.is_empty() {
+        let end = memchr::memchr(b' ', rest.as_bytes()).unwrap_or(rest.len());
+        if end == 0 {
             return Err((CommandFault::MissingArgument, start));
         }
-        self.at += word.len();
-        Ok((word, start))
+        self.at += end;
+        Ok((&rest[..end], start))
     }
 
     /// The next word, as whatever it has to be.
@@ -76,12 +71,7 @@ impl<'a> Rest<'a> {
 
     /// Whether this word ends the line.
     pub(super) fn flag(&mut self, expected: &str) -> Result<bool, Fault> {
-        let rest = self.remaining();
-        let given = rest.trim_end_matches(' ');
-        if given.len() < rest.len() {
-            self.seen |= Deviations::TRAILING_SPACE;
-        }
-        match given {
+        match self.line_end() {
             "" => Ok(false),
             word if word.eq_ignore_ascii_case(expected) => Ok(true),
             _ => Err((CommandFault::UnexpectedArgument, self.at)),
@@ -91,27 +81,25 @@ impl<'a> Rest<'a> {
     /// Everything up to the end, without trailing spaces.
     pub(super) fn line_end(&mut self) -> &'a str {
         let rest = self.remaining();
-        let given = rest.trim_end_matches(' ');
-        if given.len() < rest.len() {
-            self.seen |= Deviations::TRAILING_SPACE;
+        if !rest.ends_with(' ') {
+            return rest;
         }
-        given
+        self.seen |= Deviations::TRAILING_SPACE;
+        rest.trim_end_matches(' ')
     }
 
     /// `FROM:` or `TO:`.
-    pub(super) fn path_word(&mut self, word: &str) -> Result<(), Fault> {
+    pub(super) fn path_word<const N: usize>(&mut self, word: &[u8; N]) -> Result<(), Fault> {
         let rest = self.remaining();
-        match rest.get(..word.len()) {
-            Some(given) if given.eq_ignore_ascii_case(word) => self.at += word.len(),
+        let same = |given: &[u8; N]| given.iter().zip(word).all(|(a, b)| a.eq_ignore_ascii_case(b));
+        match rest.as_bytes().first_chunk() {
+            Some(given) if same(given) => self.at += N,
             _ if rest.is_empty() => return Err((CommandFault::MissingArgument, self.at)),
             _ => return Err((CommandFault::Syntax, self.at)),
         }
-        let rest = &self.text[self.at..];
-        let spaces = rest.len() - rest.trim_start_matches(' ').len();
-        if spaces > 0 {
+        if self.skip_spaces() > 0 {
             self.seen |= Deviations::SPACE_AFTER_COLON;
         }
-        self.at += spaces;
         Ok(())
     }
 
@@ -142,14 +130,24 @@ impl<'a> Rest<'a> {
         // A quoted local-part may hold a bracket, and so may an address literal.
         let local = if inner.starts_with('"') { path::local_part(inner).unwrap_or(0) } else { 0 };
         let unclosed = (CommandFault::Syntax, self.text.len());
-        let bracket = |from: usize| inner[from..].find('>').map(|at| from + at).ok_or(unclosed);
+        let octets = inner.as_bytes();
+        let bracket =
+            |from: usize| memchr::memchr(b'>', &octets[from..]).map(|at| from + at).ok_or(unclosed);
         let mut end = bracket(local)?;
-        if let Some(literal) = inner[local..end].find('[')
-            && let Some(length) = inner[local + literal..].find(']')
+        if let Some(literal) = memchr::memchr(b'[', &octets[local..end])
+            && let Some(length) = memchr::memchr(b']', &octets[local + literal..])
         {
             end = bracket(local + literal + length)?;
         }
         self.at = start + end + 1;
         Ok((&inner[..end], start))
+    }
+
+    /// Goes behind the spaces that stand here, and says how many there were.
+    fn skip_spaces(&mut self) -> usize {
+        let rest = &self.text.as_bytes()[self.at..];
+        let spaces = rest.iter().take_while(|&&octet| octet == b' ').count();
+        self.at += spaces;
+        spaces
     }
 }

@@ -33,17 +33,11 @@ impl<'a> Command<'a> {
         line: &'a [u8],
         tolerated: Deviations,
     ) -> Result<DecodedCommand<'a>, CommandError> {
-        let text = str::from_utf8(line)
-            .map_err(|error| (CommandFault::NotText, error.valid_up_to()))
-            .and_then(|text| match forbidden(text) {
-                Some(offset) => Err((CommandFault::NotText, offset)),
-                None => Ok(text),
-            });
         let word = line.split(|&octet| octet == b' ').next().unwrap_or_default();
         let verb = Verb::from_word(word);
         let error = |(fault, offset)| CommandError::new(verb, fault, offset);
-        let mut rest =
-            Rest { text: text.map_err(error)?, at: word.len(), seen: Deviations::empty() };
+        let text = text(line).map_err(error)?;
+        let mut rest = Rest { text, at: word.len(), seen: Deviations::empty() };
         let command = match verb {
             Some(verb) => rest.command(verb).map_err(error)?,
             None if word.is_empty() => return Err(error((CommandFault::NoVerb, 0))),
@@ -73,6 +67,19 @@ impl<'a> Command<'a> {
         response
             .map(Self::AuthResponse)
             .map_err(|invalid| error(CommandFault::Argument(invalid), 0))
+    }
+}
+
+/// The line as text, if it is UTF-8 without what no command may hold: a command is shown in logs.
+fn text(line: &[u8]) -> Result<&str, Fault> {
+    let text =
+        str::from_utf8(line).map_err(|error| (CommandFault::NotText, error.valid_up_to()))?;
+    if grammar::is_printable(line) {
+        return Ok(text);
+    }
+    match text.char_indices().find(|&(_, character)| grammar::is_forbidden(character)) {
+        Some((offset, _)) => Err((CommandFault::NotText, offset)),
+        None => Ok(text),
     }
 }
 
@@ -186,7 +193,7 @@ impl<'a> Rest<'a> {
     }
 
     fn mail(&mut self) -> Result<Command<'a>, Fault> {
-        self.path_word("FROM:")?;
+        self.path_word(b"FROM:")?;
         let (text, start) = self.path()?;
         let path =
             ReversePath::new(text).map_err(|invalid| (CommandFault::Path(invalid), start))?;
@@ -195,7 +202,7 @@ impl<'a> Rest<'a> {
     }
 
     fn rcpt(&mut self) -> Result<Command<'a>, Fault> {
-        self.path_word("TO:")?;
+        self.path_word(b"TO:")?;
         let (text, start) = self.path()?;
         let path =
             ForwardPath::new(text).map_err(|invalid| (CommandFault::Path(invalid), start))?;
@@ -211,22 +218,22 @@ impl<'a> Rest<'a> {
             return Err((CommandFault::Syntax, self.at));
         }
         let text = self.line_end();
+        if text.is_empty() {
+            return Ok(Params::default());
+        }
         let start = self.at;
-        if text.contains("  ") {
+        let mut single_spaced = 0;
+        let counted = |param: Param<&'a str>| {
+            single_spaced += " ".len() + param.wire_length();
+            check(param)
+        };
+        let params = Params::parse(text, counted)
+            .map_err(|(offset, invalid)| (CommandFault::Argument(invalid), start + offset))?;
+        if single_spaced < " ".len() + text.len() {
             self.seen |= Deviations::EXTRA_SPACE;
         }
-        Params::parse(text, check)
-            .map_err(|(offset, invalid)| (CommandFault::Argument(invalid), start + offset))
+        Ok(params)
     }
-}
-
-/// The offset of the first character that no command may hold: a command is shown in logs.
-fn forbidden(text: &str) -> Option<usize> {
-    if text.is_ascii() {
-        return text.bytes().position(|octet| octet.is_ascii_control());
-    }
-    let mut characters = text.char_indices();
-    characters.find(|&(_, character)| grammar::is_forbidden(character)).map(|(offset, _)| offset)
 }
 
 #[cfg(test)]
