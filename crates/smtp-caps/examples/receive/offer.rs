@@ -36,12 +36,9 @@ pub(crate) struct Offer {
 impl Offer {
     /// SMTP, with messages of at most `size` octets, or of any size if that is 0.
     pub(crate) fn smtp(size: u64) -> Self {
-        let mut hello = format!("{NAME}\n{} {size}", Extension::Size);
-        for extension in OFFERED {
-            hello.push('\n');
-            hello.push_str(extension.keyword());
-        }
-        let hello = Reply::new(ReplyCode::OK, hello);
+        let offer = smtp_caps::Offer::new(NAME).map(|offer| offer.size(size));
+        let offer = offer.and_then(|offer| offer.extensions(OFFERED.iter().copied()));
+        let hello = offer.expect("the name and the extensions above are legal").reply();
         let capabilities = Capabilities::from_reply(hello.clone());
         Self { lmtp: false, tolerated: Deviations::TOLERANT, hello, capabilities }
     }
