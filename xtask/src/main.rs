@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod tidy;
 
 use std::env;
@@ -14,6 +15,7 @@ usage: cargo xtask TASK
 tasks:
   bench   [--json FILE] [--only NAME]: the codec beside its peers, in figures
   ci      every check that a change must pass, in order, up to the first that fails
+  fuzz    looks for inputs that break a law: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
   tidy    the rules of this project that the compiler does not know
   help    this text";
 
@@ -23,11 +25,12 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["bench", ref options @ ..] => bench::run(root(), options),
         ["ci"] => ci::run(root()),
+        ["fuzz", ref words @ ..] => fuzz::run(root(), words),
         ["tidy"] => tidy::run(root()),
         ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),
         [] => return misused("no task given"),
         [task] => return misused(&format!("there is no task `{task}`")),
-        _ => return misused("a task takes no arguments"),
+        _ => return misused("this task takes no arguments"),
     };
     match outcome {
         Ok(text) => {

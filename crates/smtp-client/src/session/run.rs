@@ -152,9 +152,10 @@ impl<'s, C: Conversation> Run<'s, C> {
         };
         let step = conversation.step();
         if self.failure.is_none() && !conversation.is_done(self.session) {
+            let in_doubt = self.session.in_doubt();
             self.cancel(step);
             let ended = self.session.ended.clone().unwrap_or(Ended::Failed { step });
-            return Err(Error::new(step, ended));
+            return conversation.failed(Error::new(step, ended).doubt(in_doubt));
         }
         let Some((step, kind)) = self.failure.take() else {
             if !self.session.is_settled() {
@@ -258,5 +259,39 @@ impl<C: Conversation> Drop for Run<'_, C> {
             let step = self.step();
             self.cancel(step);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_caps::Envelope;
+    use smtp_codec::Text;
+
+    use super::*;
+    use crate::session::Transaction;
+
+    #[test]
+    fn finished_behind_the_dot_and_before_the_reply() {
+        let mut session = Session::default();
+        let envelope = Envelope::new("a@b.example", ["c@d.example", "e@d.example"]).unwrap();
+        let text = Text::new("a: b\r\n").unwrap();
+        let transaction = Transaction::new(&session, &envelope, text.facts()).unwrap();
+        let mut run = session.run(transaction).unwrap();
+        let mut replies = ["250 a\r\n", "250 b\r\n", "550 c\r\n", "354 d\r\n"].into_iter();
+        loop {
+            match run.next() {
+                Next::Write => run.wrote(run.output().len()),
+                Next::Text => run.end_of_text(),
+                Next::Read => match replies.next() {
+                    Some(reply) => run.receive(reply.as_bytes()),
+                    None => break,
+                },
+                Next::Done => unreachable!("no final reply has come"),
+            }
+        }
+        let error = run.finish().unwrap_err();
+        assert!(error.in_doubt());
+        let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+        assert_eq!(known, [false, true]);
     }
 }

@@ -1,7 +1,7 @@
 //! Command lines, decoded (RFC 5321, 4.1.1, and the extensions that add verbs).
 use core::str;
 
-use smtp_error::{Field, Invalid};
+use smtp_error::Invalid;
 
 use super::{
     Command, CommandError, CommandFault,
@@ -126,8 +126,6 @@ impl<'a> Rest<'a> {
         if name.is_empty() {
             return Err((CommandFault::MissingArgument, self.at));
         }
-        grammar::check_characters(Field::HelloName, name)
-            .map_err(|invalid| (CommandFault::Argument(invalid), self.at))?;
         Ok(HelloName::new(name).unwrap_or_else(|_| {
             self.seen |= Deviations::HELLO_NAME;
             HelloName::unchecked(name)

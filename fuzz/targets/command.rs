@@ -1,0 +1,124 @@
+//! Commands out of any octets: what decodes comes back from the encoder, in one line, and what does
+//! not decode has a reply that a server can send.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use smtp_codec::{
+    Command, CommandError, CommandFault, DecodedCommand, Deviations, LineFramer, ReplyDecoder,
+    Sequence, encode_reply,
+};
+use smtp_error::Reply;
+use smtp_fuzz::{no_limits, replies};
+
+/// What stays deviant in the line that a deviant command encodes into, because its value keeps it.
+const KEPT: Deviations =
+    Deviations::HELLO_NAME.union(Deviations::LOOSE_ARGUMENT).union(Deviations::EXTRA_SPACE);
+
+const LINE_LIMIT: usize = 2048;
+
+fuzz_target!(|data: &[u8]| {
+    check(data);
+    check_auth_response(data);
+    // As a server reads them: lines, one by one, in an order that may be wrong.
+    let mut framer = LineFramer::new(LINE_LIMIT);
+    let mut sequences = [Sequence::smtp(), Sequence::lmtp()];
+    let mut rest = data;
+    while !rest.is_empty() {
+        let Ok(Some(line)) = framer.next(&mut rest) else { continue };
+        let Some(command) = check(line.content) else { continue };
+        for sequence in &mut sequences {
+            match sequence.check(&command) {
+                Ok(()) => sequence.accepted(&command),
+                Err(reply) => sends(&reply),
+            }
+        }
+    }
+});
+
+/// The command, if its line is one; whatever is tolerated, it is the same.
+fn check(line: &[u8]) -> Option<Command<'_>> {
+    let any = Command::decode(line, Deviations::all());
+    for tolerated in [Deviations::TOLERANT, Deviations::STRICT, Deviations::empty()] {
+        let decoded = Command::decode(line, tolerated);
+        match (any, decoded) {
+            (Err(error), decoded) => assert_eq!(decoded, Err(error)),
+            (Ok(any), Ok(decoded)) => {
+                assert_eq!(decoded, any);
+                assert!(tolerated.contains(decoded.deviations));
+            }
+            (Ok(any), Err(error)) => {
+                let refused = any.deviations - tolerated;
+                assert_eq!(error.fault, CommandFault::Deviation(refused));
+                assert!(!refused.is_empty());
+                check_error(error, line);
+            }
+        }
+    }
+    match any {
+        Ok(decoded) => check_encoded(decoded),
+        Err(error) => check_error(error, line),
+    }
+    any.ok().map(|decoded| decoded.command)
+}
+
+fn check_error(error: CommandError, line: &[u8]) {
+    assert!(error.offset <= line.len(), "{error:?}");
+    assert!(!error.to_string().is_empty());
+    sends(&error.reply());
+}
+
+/// A reply of one clean line.
+fn sends(reply: &Reply) {
+    let mut encoded = Vec::new();
+    encode_reply(reply, &mut encoded);
+    assert!(encoded.len() <= 512 && reply.enhanced().is_some());
+    let mut decoder = ReplyDecoder::new(no_limits(), Deviations::empty());
+    let (found, None) = replies(&mut decoder, [&*encoded].into_iter()) else {
+        panic!("{reply} is malformed")
+    };
+    assert!(matches!(&*found, [one] if one.reply == *reply && one.reply.lines().count() == 1));
+}
+
+fn check_encoded(decoded: DecodedCommand<'_>) {
+    let command = decoded.command;
+    let line = encoded(command);
+    let again = Command::decode(&line, Deviations::all());
+    let Ok(again) = again else { panic!("{command} decodes, but its own line gives {again:?}") };
+    assert_eq!(again.command, command);
+    assert!((decoded.deviations & KEPT).contains(again.deviations), "{again:?}");
+}
+
+/// The command's line without its end, which is one line in every respect.
+fn encoded(command: Command<'_>) -> Vec<u8> {
+    let mut line = b"before".to_vec();
+    let outcome = command.encode(usize::MAX, &mut line);
+    assert_eq!(outcome, Ok(()), "{command}");
+    let line = line.split_off(b"before".len());
+    assert_eq!(line.len(), command.line_length());
+    assert!(line.ends_with(b"\r\n"));
+    let content = &line[..line.len() - 2];
+    let forbidden = |octet: &u8| octet.is_ascii_control();
+    assert!(!content.iter().any(forbidden), "{}", content.escape_ascii());
+    assert!(!command.to_string().chars().any(char::is_control));
+
+    assert!(command.check(line.len()).is_ok() && command.check(line.len() - 1).is_err());
+    let mut untouched = b"before".to_vec();
+    assert!(command.encode(line.len() - 1, &mut untouched).is_err());
+    assert_eq!(untouched, b"before");
+    content.to_vec()
+}
+
+fn check_auth_response(line: &[u8]) {
+    match Command::decode_auth_response(line) {
+        Ok(command) => {
+            assert_eq!(encoded(command), line);
+            if let Command::AuthResponse(response) = command {
+                assert!(
+                    !format!("{command}{command:?}").contains(response.as_base64())
+                        || response.as_base64().len() < 8
+                );
+            }
+        }
+        Err(error) => check_error(error, line),
+    }
+}

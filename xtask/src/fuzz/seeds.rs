@@ -1,0 +1,150 @@
+//! Seeds: what the project's transcripts say, in the form that each target reads.
+
+use std::path::Path;
+use std::{fs, io};
+
+/// How a target's seeds are made. Octets stand before each: the choices that the target takes.
+pub(super) enum Seeds {
+    /// What servers say: all replies of a transcript, and each alone.
+    Replies(&'static [u8]),
+    /// What clients say: all lines of a transcript, and each alone.
+    Commands(&'static [u8]),
+    /// All lines of a transcript, whoever says them.
+    Everything(&'static [u8]),
+    /// What servers say in one session, for some sessions.
+    Sessions,
+    /// Replies, then commands, each with the octet that says so.
+    Both,
+}
+
+impl Seeds {
+    /// Writes the seeds into this folder.
+    pub(super) fn write(&self, root: &Path, folder: &Path) -> io::Result<()> {
+        let mut transcripts = Vec::new();
+        Transcript::collect(&root.join("crates"), &mut transcripts)?;
+        Transcript::collect(&root.join("fuzz"), &mut transcripts)?;
+        let seeds = transcripts.iter().flat_map(|transcript| self.of(transcript));
+        for (number, seed) in seeds.enumerate() {
+            fs::write(folder.join(format!("{number:05}")), seed)?;
+        }
+        Ok(())
+    }
+
+    fn of(&self, transcript: &Transcript) -> Vec<Vec<u8>> {
+        match self {
+            Self::Replies(before) => {
+                let whole = [transcript.heard.concat()];
+                behind(before, whole.iter().chain(&transcript.heard))
+            }
+            Self::Commands(before) => {
+                let whole = [transcript.said.concat()];
+                let alone: Vec<String> =
+                    transcript.said.iter().map(|line| line.trim_end().to_owned()).collect();
+                behind(before, whole.iter().chain(&alone))
+            }
+            Self::Everything(before) => {
+                behind(before, [transcript.said.concat(), transcript.heard.concat()].iter())
+            }
+            Self::Sessions => {
+                // Flags, recipients, turns before it is given up, no cuts: see the target. With
+                // the second flag the server has greeted already.
+                let begin = [&transcript.heard[..]; 3];
+                let later = [transcript.heard.get(2..).unwrap_or_default(); 4];
+                let choices: [&[u8]; 7] = [
+                    b"\0\0\0\0",
+                    b"\x01\x01\0\0",
+                    b"\x0c\x02\0\0", // the whole session
+                    b"\x02\x02\0\0",
+                    b"\x03\x01\0\0",
+                    b"\x12\x02\x14\0",
+                    b"\x12\x02\x15\0",
+                ];
+                let replies = begin.into_iter().chain(later).map(|replies| replies.concat());
+                choices
+                    .iter()
+                    .zip(replies)
+                    .map(|(choice, replies)| [choice, replies.as_bytes()].concat())
+                    .collect()
+            }
+            Self::Both => {
+                let mut seeds = Self::Replies(b"\0").of(transcript);
+                seeds.extend(Self::Commands(b"\x01").of(transcript));
+                seeds
+            }
+        }
+    }
+}
+
+fn behind<'a>(before: &[u8], texts: impl Iterator<Item = &'a String>) -> Vec<Vec<u8>> {
+    texts.map(|text| [before, text.as_bytes()].concat()).collect()
+}
+
+/// What was said in a dialogue, line ends included.
+struct Transcript {
+    /// The client's lines.
+    said: Vec<String>,
+    /// The server's replies.
+    heard: Vec<String>,
+}
+
+impl Transcript {
+    /// Every transcript below this folder: the text files that have a line which somebody says.
+    fn collect(folder: &Path, into: &mut Vec<Self>) -> io::Result<()> {
+        let mut paths: Vec<_> =
+            fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                Self::collect(&path, into)?;
+            } else if path.extension().is_some_and(|extension| extension == "txt") {
+                let text = fs::read(&path)?;
+                let transcript = Self::read(&String::from_utf8_lossy(&text));
+                into.extend(Some(transcript).filter(|one| !one.is_empty()));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(text: &str) -> Self {
+        let mut transcript = Self { said: Vec::new(), heard: Vec::new() };
+        let mut reply = String::new();
+        for line in text.lines() {
+            let words = line.get(..2).map(|voice| (voice, line[2..].trim_start()));
+            match words {
+                Some(("C:" | "C|" | "C~", said)) => transcript.said.push(format!("{said}\r\n")),
+                Some(("S:", heard)) => {
+                    reply.push_str(heard);
+                    reply.push_str("\r\n");
+                    if heard.as_bytes().get(3) != Some(&b'-') {
+                        transcript.heard.push(std::mem::take(&mut reply));
+                    }
+                }
+                _ => {}
+            }
+        }
+        transcript
+    }
+
+    fn is_empty(&self) -> bool {
+        self.said.is_empty() && self.heard.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transcript_gives_its_lines_to_each_target() {
+        let text =
+            "# Words.\nS: 220 a\nC: EHLO b\n[text]\nS: 250-a\nS: 250 SIZE\nC| QUIT\nS: 221\n";
+        let transcript = Transcript::read(text);
+        assert_eq!(transcript.said, ["EHLO b\r\n", "QUIT\r\n"]);
+        assert_eq!(transcript.heard, ["220 a\r\n", "250-a\r\n250 SIZE\r\n", "221\r\n"]);
+
+        let commands = Seeds::Commands(b"\x01").of(&transcript);
+        assert_eq!(commands, [&b"\x01EHLO b\r\nQUIT\r\n"[..], b"\x01EHLO b", b"\x01QUIT"]);
+        assert_eq!(Seeds::Replies(b"").of(&transcript).len(), 4);
+        assert!(Transcript::read("No dialogue.").is_empty());
+    }
+}
