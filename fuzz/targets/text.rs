@@ -116,6 +116,8 @@ fn flaws(octets: &[u8]) -> TextFlaws {
     flaws.bare_cr = first(&|at| is_bare_cr(octets, at));
     flaws.bare_lf = first(&|at| is_bare_lf(octets, at));
     flaws.nul = first(&|at| octets[at] == 0);
+    let any = |&at: &usize| is_bare_cr(octets, at) || is_bare_lf(octets, at) || octets[at] == 0;
+    flaws.count = (0..octets.len()).filter(any).count() as u64;
     flaws
 }
 

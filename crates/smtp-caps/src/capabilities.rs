@@ -24,12 +24,13 @@ pub(crate) struct Offered(u64);
 
 const _: () = assert!(Extension::ALL.len() <= 64, "an extension is a bit of `Offered`");
 
-/// Each extension has a bit.
-const _: () = assert!(Extension::ALL.len() <= 64);
-
 impl Offered {
     fn bit(extension: Extension) -> u64 {
         1 << (extension as u32)
+    }
+
+    pub(crate) fn remove(&mut self, extension: Extension) {
+        self.0 &= !Self::bit(extension);
     }
 
     pub(crate) fn add(&mut self, extension: Extension) {
@@ -68,7 +69,7 @@ impl Capabilities {
     /// that offers it stays readable.
     #[must_use]
     pub fn without(mut self, extension: Extension) -> Self {
-        self.offered.0 &= !Offered::bit(extension);
+        self.offered.remove(extension);
         self
     }
 

@@ -125,9 +125,10 @@ fn split(param: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// One to six digits, the first of them no zero.
 fn number(digits: &[u8]) -> Option<u32> {
-    let sound = matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() < 6);
-    let number = digits.iter().try_fold(0, |number, digit| {
+    if digits.len() > 6 || !matches!(digits, [b'1'..=b'9', ..]) {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| {
         digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
-    });
-    number.filter(|_| sound)
+    })
 }

@@ -1,7 +1,8 @@
 //! Oddities: what in a reply to EHLO is not as it should be, as data.
+use alloc::vec::Vec;
 use core::fmt;
 
-use smtp_error::Extension;
+use smtp_error::{Extension, Reply, ReplyCode};
 
 use crate::{Capabilities, Capability, form};
 
@@ -42,19 +43,52 @@ impl Capabilities {
     /// What is not as it should be, line by line. What is masked is not looked at.
     pub fn oddities(&self) -> impl Iterator<Item = Oddity<'_>> {
         let lines = self.iter().enumerate();
-        lines.filter(|(_, line)| self.is_visible(*line)).flat_map(|(number, line)| {
-            let before = self.iter().take(number);
-            let repeated = before.into_iter().any(|other| other.is_same(line));
-            let kinds = [
-                keyword(line.keyword()),
-                (!line.is_evenly_spaced()).then_some(OddityKind::Separators),
-                form::check(line).err(),
-                repeated.then_some(OddityKind::Repeated),
-                self.missing(line),
-                self.out_of_place(line),
-            ];
-            kinds.into_iter().flatten().map(move |kind| Oddity { line, kind })
+        let visible = lines.filter(|(_, line)| self.is_visible(*line));
+        visible.flat_map(|(number, line)| {
+            self.kinds(number, line).map(move |kind| Oddity { line, kind })
         })
+    }
+
+    /// The same capabilities without the lines that are odd in one of the ways that are refused, as
+    /// if the server had not said them. By default all are taken: `AUTH=PLAIN`, which is odd in its
+    /// [`Separators`](OddityKind::Separators), counts as `AUTH PLAIN` does.
+    #[must_use]
+    pub fn refusing(mut self, refused: impl Fn(OddityKind) -> bool) -> Self {
+        let mut text = Vec::new();
+        let mut kept = Vec::new();
+        if let Some(reply) = &self.reply {
+            text.extend(reply.lines().take(1).flat_map(|line| line.as_bytes().iter().copied()));
+        }
+        for (number, line) in self.iter().enumerate() {
+            if !self.kinds(number, line).any(&refused) {
+                text.push(b'\n');
+                text.extend_from_slice(line.as_bytes());
+                kept.extend(line.extension());
+            }
+        }
+        let code = self.reply.as_ref().map_or(ReplyCode::OK, Reply::code);
+        self.edited = Some(Reply::new(code, text));
+        for &extension in Extension::ALL {
+            if !kept.contains(&extension) {
+                self.offered.remove(extension);
+            }
+        }
+        self
+    }
+
+    /// What is odd about a line, which is the one of this number.
+    fn kinds(&self, number: usize, line: Capability<'_>) -> impl Iterator<Item = OddityKind> {
+        let before = self.iter().take(number);
+        let repeated = before.into_iter().any(|other| other.is_same(line));
+        let kinds = [
+            keyword(line.keyword()),
+            (!line.is_evenly_spaced()).then_some(OddityKind::Separators),
+            form::check(line).err(),
+            repeated.then_some(OddityKind::Repeated),
+            self.missing(line),
+            self.out_of_place(line),
+        ];
+        kinds.into_iter().flatten()
     }
 
     /// Whether the line is not masked.

@@ -3,7 +3,7 @@ use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use smtp_codec::{HelloName, ReplyLimits};
-use smtp_error::{Broken, Error, Step};
+use smtp_error::{Broken, Error, ErrorKind, Step};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
@@ -82,7 +82,11 @@ impl Connector {
         self
     }
 
-    /// Opens a connection: socket, TLS as the address asks for, greeting, and EHLO or LHLO.
+    /// Opens a connection: socket, TLS as the address asks for, greeting, and EHLO or LHLO. The
+    /// addresses of a name are tried one after the other.
+    ///
+    /// A name is looked up on a thread of the runtime, which a runtime that is dropped waits for:
+    /// shut it down in the background if a lookup that hangs must not hold up the program.
     ///
     /// # Errors
     /// Whatever keeps it from being usable; nothing of a failed connection is left.
@@ -105,18 +109,20 @@ impl Connector {
     async fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
         match &self.server.address {
             Address::Tcp { host, port } => {
-                let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+                let nothing = Broken::from(std::io::Error::from(std::io::ErrorKind::NotFound));
+                let mut last = Error::new(Step::Connect, nothing);
                 for address in opened(clock, lookup_host((host.as_str(), *port))).await? {
-                    match within(clock, TcpStream::connect(address)).await? {
+                    match opened(clock, TcpStream::connect(address)).await {
                         Ok(tcp) => {
                             // A group of commands leaves in one write; nothing may hold it back.
                             let _ = tcp.set_nodelay(true);
                             return Ok(Transport::Tcp(tcp));
                         }
+                        Err(error) if is_deadline(&error) => return Err(error),
                         Err(error) => last = error,
                     }
                 }
-                Err(Error::new(Step::Connect, Broken::from(last)))
+                Err(last)
             }
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -203,17 +209,21 @@ async fn converse<C: Conversation>(
 }
 
 /// Awaits one attempt to open something, within the time that it may take.
-async fn within<T>(clock: &mut Clock, attempt: impl Future<Output = T>) -> Result<T, Error> {
-    let bound = clock.begin(Step::Connect);
-    timeout(bound, attempt).await.map_err(|_| Error::new(Step::Connect, clock.expired()))
-}
-
 async fn opened<T>(
     clock: &mut Clock,
     attempt: impl Future<Output = std::io::Result<T>>,
 ) -> Result<T, Error> {
-    let opened = within(clock, attempt).await?;
-    opened.map_err(|error| Error::new(Step::Connect, Broken::from(error)))
+    let error = |broken| Error::new(Step::Connect, broken);
+    let bound = clock.begin(Step::Connect);
+    match timeout(bound, attempt).await {
+        Ok(opened) => opened.map_err(|failure| error(Broken::from(failure))),
+        Err(_) => Err(error(clock.expired())),
+    }
+}
+
+/// Whether the operation as a whole is over.
+fn is_deadline(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Broken(Broken::Deadline { .. }))
 }
 
 impl std::fmt::Debug for Connector {

@@ -19,7 +19,8 @@ use crate::{
 ///
 /// A serial protocol has one operation at a time, so every operation takes `&mut self`. Each is
 /// bounded by the [`Timeouts`]. Dropping the future of an operation ends the session, unless
-/// nothing of it was written: the next call says so, instead of taking a late reply for its own.
+/// nothing of it was written: the next call says so, instead of taking a late reply for its own,
+/// and closes the connection.
 /// The same holds after an error that leaves the two sides out of step, and after 421.
 pub struct Connection {
     session: Session,

@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Wire {
     stream: Stream,
     incoming: Box<[u8]>,
-    /// Where small slices are gathered for a stream that takes one at a time.
+    /// Where small slices are gathered for one write.
     gathered: Vec<u8>,
     flushed: bool,
 }
@@ -39,7 +39,7 @@ enum Turn {
     WriteFailed(io::Error),
 }
 
-/// How many reads a look at an idle connection takes at most.
+/// How many reads a look at a connection takes at most.
 const LOOKS: usize = 8;
 /// How many octets are read at a time.
 const READ: usize = 16 * 1024;
@@ -143,13 +143,16 @@ impl Wire {
         let closing = async {
             self.stream.shutdown().await?;
             poll_fn(|cx| {
-                loop {
+                for _ in 0..LOOKS {
                     let mut buffer = ReadBuf::new(&mut self.incoming);
                     ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
                     if buffer.filled().is_empty() {
                         return Poll::Ready(Ok::<(), io::Error>(()));
                     }
                 }
+                // Let the clock have its turn, however much comes in.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             })
             .await
         };
@@ -196,17 +199,17 @@ impl Wire {
         let filled = output.slices(&mut slices);
         let slices = &slices[..filled];
         let stream = Pin::new(&mut self.stream);
-        if stream.is_write_vectored() {
+        // Many small slices, of a text full of dots, would make many small writes.
+        let small =
+            filled == SLICES && slices.iter().map(|slice| slice.len()).sum::<usize>() < GATHER;
+        if stream.is_write_vectored() && !small {
             return stream.poll_write_vectored(cx, slices);
         }
         if slices.len() == 1 || slices[0].len() >= GATHER {
             return stream.poll_write(cx, &slices[0]);
         }
         self.gathered.clear();
-        for slice in slices {
-            let room = GATHER - self.gathered.len();
-            self.gathered.extend_from_slice(&slice[..room.min(slice.len())]);
-        }
+        output.gather(GATHER, &mut self.gathered);
         stream.poll_write(cx, &self.gathered)
     }
 }
@@ -224,7 +227,7 @@ impl Clock {
     /// A clock for an operation that begins now.
     pub(crate) fn start(timeouts: Timeouts) -> Self {
         let now = Instant::now();
-        let operation_ends = timeouts.operation.map(|limit| now + limit);
+        let operation_ends = timeouts.operation.map(|limit| later(now, limit));
         Self { timeouts, step: Step::Connect, progress: None, step_ends: now, operation_ends }
     }
 
@@ -232,7 +235,7 @@ impl Clock {
     pub(crate) fn begin(&mut self, step: Step) -> Duration {
         let now = Instant::now();
         self.step = step;
-        self.step_ends = now + self.timeouts.for_step(step);
+        self.step_ends = later(now, self.timeouts.for_step(step));
         self.deadline() - now
     }
 
@@ -252,10 +255,16 @@ impl Clock {
     }
 
     fn close_in(&mut self) {
-        self.step_ends = Instant::now() + self.timeouts.close;
+        self.step_ends = later(Instant::now(), self.timeouts.close);
     }
 
     fn deadline(&self) -> Instant {
         self.operation_ends.map_or(self.step_ends, |ends| ends.min(self.step_ends))
     }
+}
+
+/// The end of a time that begins now; one that is longer than the clock goes is as good as none.
+fn later(now: Instant, time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(time.min(CENTURY)).unwrap_or(now + Duration::from_secs(1 << 30))
 }

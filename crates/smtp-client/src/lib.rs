@@ -20,6 +20,9 @@
 //! # }
 //! ```
 //!
+//! Commands and replies are traced at level `TRACE` under the target `smtp_client::session`:
+//! addresses appear there, secrets never.
+//!
 //! Below the connection lies [`session`]: the protocol without sockets, clock or runtime, for
 //! those who bring their own. It is all that is left without the feature `tokio`.
 

@@ -71,6 +71,8 @@ pub struct Session {
     deviations: Deviations,
     /// What came in and belongs to nothing that was asked.
     surplus: Vec<u8>,
+    /// How much had been handed to the transport when the reply under way began to come in.
+    reply_began: u64,
 
     output: Output,
     /// The ledger: the steps that are owed a reply, the oldest first.
@@ -101,6 +103,7 @@ impl Session {
             decoder: ReplyDecoder::new(limits, Deviations::TOLERANT),
             deviations: Deviations::empty(),
             surplus: Vec::new(),
+            reply_began: 0,
             output: Output::default(),
             owed: VecDeque::new(),
             text: TextPhase::None,

@@ -22,7 +22,8 @@ pub struct Timeouts {
     pub rcpt: Duration,
     /// DATA, up to the invitation: 2 minutes.
     pub data: Duration,
-    /// Each piece of the text, whose writing may stall for so long: 3 minutes.
+    /// Each piece of the text, whose writing may stall for so long: 3 minutes. A text that trickles
+    /// out without ever stalling is bounded by `operation` only.
     pub text: Duration,
     /// The final reply to a message, each with LMTP: 10 minutes.
     pub end_of_text: Duration,

@@ -32,7 +32,8 @@ pub enum BareLineEnds {
     Normalize,
 }
 
-/// Where a text first has what no text may hold, in octets from its beginning, stuffed.
+/// What a text has that no text may hold: where each first stands, in octets from its beginning,
+/// stuffed, and how many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextFlaws {
@@ -42,6 +43,8 @@ pub struct TextFlaws {
     pub bare_lf: Option<u64>,
     /// A NUL.
     pub nul: Option<u64>,
+    /// How many of these there are in all.
+    pub count: u64,
 }
 
 /// A piece of a text, or its end.
@@ -70,6 +73,11 @@ enum State {
 }
 
 impl TextFlaws {
+    fn note(&mut self, kind: fn(&mut Self) -> &mut Option<u64>, offset: u64) {
+        kind(self).get_or_insert(offset);
+        self.count += 1;
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -163,7 +171,7 @@ impl Unstuffer {
         for at in memchr::memchr3_iter(b'\r', b'\n', 0, octets) {
             let offset = self.offset + at as u64;
             match (octets[at], octets.get(at + 1)) {
-                (0, _) => _ = self.flaws.nul.get_or_insert(offset),
+                (0, _) => self.flaws.note(|flaws| &mut flaws.nul, offset),
                 (b'\n', _) if at > 0 && octets[at - 1] == b'\r' => {
                     // CR LF: stop in front of a dot, which may end the text.
                     if matches!(octets.get(at + 1), None | Some(b'.')) {
@@ -173,7 +181,7 @@ impl Unstuffer {
                     }
                 }
                 (b'\n', _) => {
-                    self.flaws.bare_lf.get_or_insert(offset);
+                    self.flaws.note(|flaws| &mut flaws.bare_lf, offset);
                     if self.normalizes() {
                         self.pending = b"\r\n";
                         (end, used) = (at, at + 1);
@@ -208,7 +216,7 @@ impl Unstuffer {
     }
 
     fn bare_cr(&mut self, offset: u64) {
-        self.flaws.bare_cr.get_or_insert(offset);
+        self.flaws.note(|flaws| &mut flaws.bare_cr, offset);
     }
 
     fn normalizes(&self) -> bool {

@@ -121,7 +121,8 @@ pub enum ErrorKind {
     /// The line broke.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The session had ended before. Nothing was written.
+    /// The session has ended. If it had ended before, nothing was written. It may also have ended
+    /// between the final replies of LMTP, and then the error is [in doubt](Error::in_doubt).
     #[error(transparent)]
     Ended(#[from] Ended),
 }

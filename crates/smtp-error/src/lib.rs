@@ -3,6 +3,8 @@
 //! Plain data and no parser. The codec makes [`Reply`] values out of octets, the session makes
 //! [`Error`] values out of what happened, and whoever sends mail matches on both.
 //!
+//! Whoever sends mail reads what a server said, and what became of a message:
+//!
 //! ```
 //! use smtp_error::{Broken, Error, ErrorKind, Reply, ReplyCode, Step};
 //!
@@ -15,6 +17,17 @@
 //! let error = Error::new(Step::EndOfText, Broken::Closed).doubt(true);
 //! assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)));
 //! assert!(error.in_doubt());
+//! ```
+//!
+//! A server says what it has to say in the same words:
+//!
+//! ```
+//! use smtp_error::{EnhancedCode, Reply, ReplyCode};
+//!
+//! let status = EnhancedCode::new(4, 2, 2).unwrap();
+//! let reply = Reply::new(ReplyCode::INSUFFICIENT_STORAGE, format!("{status:#}"));
+//! assert_eq!(reply.to_string(), "452 4.2.2 mailbox full");
+//! assert!(reply.is_transient());
 //! ```
 //!
 //! The crate is `no_std` with `alloc`; the feature `std` (on by default) adds conversions from

@@ -115,11 +115,15 @@ impl Judge {
         assert!(!taken.is_empty(), "nobody is to get the text");
 
         let dot = peer.dot.filter(|&dot| dot >= self.written && dot < peer.written.len());
-        let finals = match dot {
-            Some(dot) => codes.get(codes_at(peer, self, dot - self.written).len()..),
-            None => None,
-        };
-        Facts { dot: dot.is_some(), taken, finals: finals.unwrap_or_default().to_vec(), codes }
+        // A reply that began before the dot is no word on the message, however late it ended.
+        let mut finals = Vec::new();
+        if let Some(dot) = dot {
+            let before = peer.heard_before(self.heard, dot);
+            if ends_whole(before) {
+                finals.extend(codes.get(self::codes(before).len()..).unwrap_or_default());
+            }
+        }
+        Facts { dot: dot.is_some(), taken, finals, codes }
     }
 }
 
@@ -130,7 +134,7 @@ struct Facts {
     dot: bool,
     /// The recipients that the server took.
     taken: Vec<usize>,
-    /// The codes that came behind the dot.
+    /// The codes of the replies that began behind the dot.
     finals: Vec<u16>,
 }
 
@@ -149,6 +153,12 @@ impl Facts {
 /// The codes of the replies that had come when this octet of the transaction was written.
 fn codes_at(peer: &Peer<'_>, judge: &Judge, place: usize) -> Vec<u16> {
     codes(peer.heard_before(judge.heard, judge.written + place))
+}
+
+/// Whether these octets end where a reply ends.
+fn ends_whole(heard: &[u8]) -> bool {
+    let last = heard.split_inclusive(|&octet| octet == b'\n').next_back();
+    last.is_none_or(|line| line.ends_with(b"\n") && line.get(3) != Some(&b'-'))
 }
 
 /// The codes of the replies that are whole, up to the first line that is none.

@@ -324,3 +324,26 @@ fn what_is_odd_is_named_line_by_line() {
     let inside = capabilities(&["STARTTLS"]).learned(Channel::TLS);
     assert_eq!(inside.oddities().next().unwrap().kind, OddityKind::OutOfPlace);
 }
+
+#[test]
+fn what_is_odd_can_be_refused() {
+    let all = capabilities(&["AUTH=PLAIN LOGIN", "AUTH  CRAM-MD5", "SIZE 10", "X!", "STARTTLS"]);
+    assert_eq!(all.mechanisms().count(), 3);
+    let even = all.clone().refusing(|kind| kind == OddityKind::Separators);
+    assert_eq!(even.mechanisms().count(), 0);
+    assert!(!even.has(Extension::Auth) && even.has(Extension::StartTls));
+    assert_eq!((even.size_limit(), even.iter().count()), (Some(10), 3));
+    assert_eq!(all.clone().refusing(|_| true).iter().count(), 2);
+    let none = all.clone().refusing(|_| false);
+    assert!(none.iter().eq(all.iter()) && none.has(Extension::Auth));
+    assert_eq!(even.reply(), all.reply());
+}
+
+#[test]
+fn a_limit_of_any_length_is_no_limit_at_most() {
+    for digits in 7..40 {
+        let line = format!("LIMITS RCPTMAX={} MAILMAX=5", "9".repeat(digits));
+        let limits = capabilities(&[&line]).limits();
+        assert_eq!((limits.rcpt_max(), limits.mail_max()), (None, Some(5)), "{line}");
+    }
+}

@@ -2,7 +2,7 @@
 use smtp_client::{Connector, Delivery, Envelope, LineEnds, Server, Text};
 use smtp_testkit::{Report, Script, Server as TestServer};
 
-use crate::{ACCEPTED, Failure, converse};
+use crate::{ACCEPTED, Failure, converse, dialogue::show};
 
 const MESSAGE: &[u8] = include_bytes!("message.eml");
 const SCRIPT: &str = include_str!("demonstration.txt");
@@ -13,7 +13,7 @@ pub(crate) async fn run() -> Result<u8, Failure> {
     let script: Script = SCRIPT.parse().map_err(unexpected)?;
     let server = TestServer::tcp(script).map_err(unexpected)?;
     let address = server.addr();
-    println!("An embedded server listens on {address}.\n");
+    show(format_args!("An embedded server listens on {address}.\n"));
 
     let text = Text::normalize(MESSAGE, LineEnds::Unix)?;
     let envelope = Envelope::new("anna@sender.example", RECIPIENTS)?;
@@ -23,7 +23,7 @@ pub(crate) async fn run() -> Result<u8, Failure> {
     // The server knows better than the client what went wrong, if something did.
     let report = server.finish().await.map_err(unexpected)?;
     check(&delivery?, &report, &text)?;
-    println!("\nThe server's copy is the message, octet for octet; the refusal was scripted.");
+    show("\nThe server's copy is the message, octet for octet; the refusal was scripted.");
     Ok(ACCEPTED)
 }
 

@@ -1,6 +1,8 @@
 //! What is shown: the dialogue as it happens, the outcome, and how long each step took.
 use std::{
     collections::VecDeque,
+    fmt::Display,
+    io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -42,11 +44,11 @@ impl Dialogue {
     /// Prints how long each step took.
     pub(crate) fn timing(&self) {
         let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        println!("\nTiming, from when it was said to when its answer was read:");
+        show("\nTiming, from when it was said to when its answer was read:");
         for (step, taken) in &times.taken {
-            println!("{:>10.3} ms  {step}", milliseconds(*taken));
+            show(format_args!("{:>10.3} ms  {step}", milliseconds(*taken)));
         }
-        println!("{:>10.3} ms  in all", milliseconds(times.began.elapsed()));
+        show(format_args!("{:>10.3} ms  in all", milliseconds(times.began.elapsed())));
     }
 }
 
@@ -54,7 +56,7 @@ impl Times {
     fn note(&mut self, event: Event<'_>) {
         let now = Instant::now();
         for line in event.to_string().lines() {
-            println!("{:>10.3} ms  {line}", milliseconds(now - self.began));
+            show(format_args!("{:>10.3} ms  {line}", milliseconds(now - self.began)));
         }
         match event {
             Event::Said(command) => self.waiting.push_back((command.to_string(), now)),
@@ -75,16 +77,21 @@ pub(crate) fn outcome<'a>(
     envelope: &Envelope,
     verdicts: impl Iterator<Item = Option<&'a Verdict>>,
 ) {
-    println!("\nOutcome:");
+    show("\nOutcome:");
     let verdicts = verdicts.chain(std::iter::repeat(None));
     for (rcpt, verdict) in envelope.rcpts().iter().zip(verdicts) {
         match verdict {
-            Some(verdict) => println!("  {}  {verdict}", rcpt.path()),
-            None => println!("  {}  no verdict", rcpt.path()),
+            Some(verdict) => show(format_args!("  {}  {verdict}", rcpt.path())),
+            None => show(format_args!("  {}  no verdict", rcpt.path())),
         }
     }
 }
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
+}
+
+/// Prints a line. That nobody reads it is no reason to stop in the middle of a session.
+pub(crate) fn show(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
 }

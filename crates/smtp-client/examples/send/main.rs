@@ -2,7 +2,7 @@
 //!
 //! Without options it sends `message.eml` to a server in the same process. With `--server` it
 //! sends a file, or standard input, to a real one; `--help` shows how.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
+#![allow(clippy::print_stderr, reason = "this is a program for a terminal")]
 
 use std::process::ExitCode;
 
@@ -33,21 +33,35 @@ enum Failure {
     Demonstration(String),
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("send: {error}");
+            return ExitCode::from(UNKNOWN);
+        }
+    };
+    let status = runtime.block_on(run());
+    // A name lookup that hangs must not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(status)
+}
+
+async fn run() -> u8 {
     let result = match options::parse() {
         Ok(Job::Help) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
+            dialogue::show(USAGE);
+            Ok(ACCEPTED)
         }
         Ok(Job::Demonstrate) => demonstration::run().await,
         Ok(Job::Send(message)) => send(*message).await,
         Err(error) => Err(error.into()),
     };
-    ExitCode::from(result.unwrap_or_else(|failure| {
+    result.unwrap_or_else(|failure| {
         eprintln!("send: {failure}");
         failure.status()
-    }))
+    })
 }
 
 /// Sends to the server that was named.
@@ -65,12 +79,12 @@ async fn converse(
     let dialogue = Dialogue::begin();
     let mut connection = connector.observer(dialogue.observer()).connect().await?;
     let sent = connection.send(envelope, text).await;
-    // The verdict stands, whatever becomes of QUIT.
-    let _ = connection.quit().await;
     match &sent {
         Ok(delivery) => dialogue::outcome(envelope, delivery.verdicts().iter().map(Some)),
         Err(error) => dialogue::outcome(envelope, error.verdicts().iter().map(Option::as_ref)),
     }
+    // The verdict stands, whatever becomes of QUIT.
+    let _ = connection.quit().await;
     dialogue.timing();
     Ok(sent?)
 }

@@ -139,6 +139,9 @@ fn trust(path: &PathBuf) -> Result<Tls, OptionError> {
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(failed("there is no certificate in it".into()));
+    }
     Tls::authorities(certificates).map_err(|error| failed(error.to_string()))
 }
 

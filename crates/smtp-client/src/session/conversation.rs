@@ -24,10 +24,15 @@ pub trait Conversation {
     #[doc(hidden)]
     fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind>;
 
-    /// Hears a reply while nothing is owed.
+    /// Hears a reply that nobody is owed, during this step.
     #[doc(hidden)]
-    fn interrupted(&mut self, session: &mut Session, reply: Reply) -> Result<(), ErrorKind> {
-        let _ = session;
+    fn interrupted(
+        &mut self,
+        session: &mut Session,
+        step: Step,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        let _ = (session, step);
         Err(match reply.code() {
             ReplyCode::SHUTTING_DOWN => ErrorKind::Refused(reply),
             _ => Misbehaved::Unsolicited(reply).into(),

@@ -8,7 +8,7 @@ use smtp_error::Reply;
 ///
 /// What it is shown holds no secret by construction: commands show themselves without them.
 pub trait Observer: Send + Sync {
-    /// Something was said or heard.
+    /// Something is said, or was heard. It must not panic: that would end the operation under way.
     fn event(&self, event: Event<'_>);
 }
 
@@ -22,11 +22,11 @@ impl<F: Fn(Event<'_>) + Send + Sync> Observer for F {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A command is written.
+    /// A command goes out with the next write.
     Said(Command<'a>),
     /// A reply has come.
     Heard(&'a Reply),
-    /// The end of a text is written.
+    /// The end of a text goes out with the next write.
     Text {
         /// The size of the text in octets, stuffed dots and the end mark included.
         octets: u64,

@@ -1,10 +1,10 @@
 //! Output: what is to be written, as slices that are not copied together.
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, fmt, io::IoSlice};
 
 use bytes::{Buf, Bytes};
 
 /// What a session wants written, in order: command lines, and slices of text.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Output {
     /// The command lines that are not written, and how many octets of them are.
     commands: Vec<u8>,
@@ -14,7 +14,6 @@ pub struct Output {
     handed: u64,
 }
 
-#[derive(Debug)]
 enum Segment {
     /// So many octets of `commands`.
     Commands(usize),
@@ -34,8 +33,6 @@ impl Output {
 
     /// The first slice that waits; empty if nothing does.
     pub fn first(&self) -> &[u8] {
-        let mut slices = [IoSlice::new(&[])];
-        self.slices(&mut slices);
         match self.segments.front() {
             None => &[],
             Some(Segment::Text(text)) => text,
@@ -59,6 +56,25 @@ impl Output {
         self.segments.len().min(slices.len())
     }
 
+    /// Appends what waits first, at most `room` octets: for a write of many small slices at once.
+    pub fn gather(&self, mut room: usize, out: &mut Vec<u8>) {
+        let mut start = self.written;
+        for segment in &self.segments {
+            let slice = match segment {
+                Segment::Text(text) => text,
+                Segment::Commands(length) => {
+                    start += length;
+                    &self.commands[start - length..start]
+                }
+            };
+            out.extend_from_slice(&slice[..room.min(slice.len())]);
+            room -= room.min(slice.len());
+            if room == 0 {
+                break;
+            }
+        }
+    }
+
     /// How many octets have been handed to the transport since the session began.
     pub(super) fn handed(&self) -> u64 {
         self.handed
@@ -70,7 +86,8 @@ impl Output {
     }
 
     /// Takes note that `octets` were handed to the transport.
-    pub(super) fn advance(&mut self, mut octets: usize) {
+    pub(super) fn advance(&mut self, octets: usize) {
+        let mut octets = octets.min(self.len);
         self.handed += octets as u64;
         self.len -= octets;
         while octets > 0 {
@@ -133,6 +150,13 @@ impl Output {
     }
 }
 
+/// Without the octets, which may hold what no log may.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +168,9 @@ mod tests {
             let filled = output.slices(&mut slices);
             let whole: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
             assert!(whole.starts_with(output.first()));
+            let mut gathered = Vec::new();
+            output.gather(step, &mut gathered);
+            assert!(whole.starts_with(&gathered) || gathered.starts_with(&whole));
             let step = step.min(whole.len());
             written.extend(&whole[..step]);
             output.advance(step);

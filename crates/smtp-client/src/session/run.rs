@@ -104,6 +104,9 @@ impl<'s, C: Conversation> Run<'s, C> {
             if self.failure.is_some() || self.is_done() {
                 return self.session.receive_idle(octets);
             }
+            if self.session.decoder.is_idle() {
+                self.session.reply_began = self.session.output.handed();
+            }
             match self.session.decoder.decode(&mut octets) {
                 Ok(None) => {}
                 Ok(Some(decoded)) => {
@@ -186,10 +189,16 @@ impl<'s, C: Conversation> Run<'s, C> {
         if shut_down {
             self.session.end(Ended::ShutDown(reply.clone()));
         }
-        let early = step == Step::Text;
-        let handed = self.session.output.handed();
+        // What counts is where the reply began: one that began before it was asked for answers
+        // nothing, however late it ends.
+        let began = self.session.reply_began;
+        let early = match self.session.text {
+            TextPhase::None => false,
+            TextPhase::Open(..) => true,
+            TextPhase::Ended(dot) => began <= dot,
+        };
         let heard = match self.session.owed.front().copied() {
-            Some(owed) if !early && owed.asked <= handed => {
+            Some(owed) if !early && owed.asked <= began => {
                 self.session.owed.pop_front();
                 if owed.allows(&reply) {
                     self.with(|conversation, session| {
@@ -200,9 +209,9 @@ impl<'s, C: Conversation> Run<'s, C> {
                     Err(Misbehaved::WrongCode { step, reply }.into())
                 }
             }
-            _ => {
-                self.with(|conversation, session| conversation.interrupted(session, reply.clone()))
-            }
+            _ => self.with(|conversation, session| {
+                conversation.interrupted(session, step, reply.clone())
+            }),
         };
         if let Err(kind) = heard {
             self.fail(step, kind);
@@ -246,7 +255,8 @@ impl<'s, C: Conversation> Run<'s, C> {
     /// Ends the session because the run is given up, unless nothing of it was written.
     fn cancel(&mut self, step: Step) {
         let in_doubt = self.session.in_doubt();
-        if self.session.output.handed() > self.began || step == Step::Greeting {
+        let untouched = self.session.output.handed() == self.began && self.progress == 0;
+        if !untouched || step == Step::Greeting {
             self.session.end(Ended::Cancelled { step, in_doubt });
         }
         self.session.forget();

@@ -233,19 +233,28 @@ impl Conversation for Transaction<'_> {
         Ok(())
     }
 
-    /// A refusal while the text still flows is the server's word: the end of the text is not
-    /// written and never will be. Anything else makes no sense there.
-    fn interrupted(&mut self, session: &mut Session, reply: Reply) -> Result<(), ErrorKind> {
-        if reply.code() == ReplyCode::SHUTTING_DOWN {
-            let owed = Owed::new(self.step(), Expected::Codes(&[]));
+    /// A refusal while the text still flows is the server's word: the text is cut off there, or its
+    /// end was on the way already. Anything else makes no sense there; nor does a refusal with LMTP
+    /// when the end was on the way, because nobody can tell for which recipients it is.
+    fn interrupted(
+        &mut self,
+        session: &mut Session,
+        step: Step,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        let flowing = !matches!(session.text, TextPhase::None);
+        let step = if flowing { Step::Text } else { step };
+        let for_whom = session.dialect == Dialect::Smtp || !session.in_doubt();
+        if reply.code() == ReplyCode::SHUTTING_DOWN && for_whom {
+            let owed = Owed::new(step, Expected::Codes(&[]));
             return self.shut_down(session, owed, reply);
         }
-        let flowing = !matches!(session.text, TextPhase::None);
-        if !flowing || reply.is_completion() || reply.code().get() < 400 {
+        let refused = reply.is_transient() || reply.is_permanent();
+        if !(flowing && refused && for_whom) {
             return Err(Misbehaved::Unsolicited(reply).into());
         }
-        self.settle_all(Step::Text, &reply);
-        session.end(Ended::Failed { step: Step::Text });
+        self.settle_all(step, &reply);
+        session.end(Ended::Failed { step });
         self.turn = Turn::Done;
         Ok(())
     }

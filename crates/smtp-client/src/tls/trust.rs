@@ -24,13 +24,16 @@ impl Tls {
     /// Trusts the authorities whose certificates these are, and nobody else.
     ///
     /// # Errors
-    /// One of them is no certificate.
+    /// One of them is no certificate, or there is none.
     pub fn authorities(
         certificates: impl IntoIterator<Item = CertificateDer<'static>>,
     ) -> Result<Self, Cause> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates {
             roots.add(certificate).map_err(Cause::new)?;
+        }
+        if roots.is_empty() {
+            return Err(Cause::new(rustls::Error::General("no authority to trust".into())));
         }
         Self::roots(roots)
     }

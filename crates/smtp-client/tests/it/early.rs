@@ -103,6 +103,55 @@ fn an_acceptance_glued_to_the_invitation_accepts_nothing() {
 }
 
 #[test]
+fn a_reply_that_begins_before_the_dot_accepts_nothing_however_late_it_ends() {
+    for dialect in BOTH {
+        for reply in ["250 ok\r\n", "250-one\r\n250 two\r\n", "250\r\n"] {
+            for cut in 1..reply.len() {
+                let (before, behind) = reply.split_at(cut);
+                let (before, behind) = (before.escape_default(), behind.escape_default());
+                let rest = format!("[raw \"{before}\"]\n[text]\n[raw \"{behind}\"]\n[stall]");
+                let error = outcome(dialect, &rest, SMALL).unwrap_err();
+                let kind = error.kind();
+                let found = matches!(kind, ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
+                assert!(found, "{rest}: {error:?}");
+                assert!(error.in_doubt(), "{rest}");
+                assert_eq!(error.verdicts().iter().flatten().count(), 1);
+            }
+        }
+        let rest = "[raw \"554-too\\r\\n55\"]\n[text]\n[raw \"4 bad\\r\\n\"]\n[stall]";
+        let refused = (Step::Text, 554);
+        match (dialect, outcome(dialect, rest, SMALL)) {
+            (Dialect::Smtp, delivery) => {
+                let verdicts = steps_and_codes(&delivery.unwrap());
+                assert_eq!(verdicts, [refused, (Step::Rcpt, 550), refused]);
+            }
+            // It may be the word on the first recipient, with an acceptance for the next behind.
+            (Dialect::Lmtp, delivery) => assert!(delivery.unwrap_err().in_doubt()),
+        }
+    }
+}
+
+#[test]
+fn a_reply_that_begins_before_its_command_answers_nothing() {
+    let rest = "
+        C: MAIL FROM:<a@example.org>
+        [raw \"250 ok\\r\\n250 d\"]
+        C: RCPT TO:<b@example.org>
+        [raw \"up\\r\\n\"]
+        [stall]";
+    for dialect in BOTH {
+        let error = play_in(dialect, &[], rest, async |mut connection| {
+            *connection.timeouts_mut() = bounds();
+            send(&mut connection, SMALL).await.unwrap_err()
+        })
+        .0;
+        let found = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
+        assert!(found, "{error:?}");
+        assert_eq!((error.step(), error.in_doubt()), (Step::Rcpt, false));
+    }
+}
+
+#[test]
 fn a_final_reply_that_is_cut_leaves_doubt() {
     let mut cases = 0;
     for dialect in BOTH {

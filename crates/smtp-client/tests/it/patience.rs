@@ -51,6 +51,15 @@ async fn timed(
 }
 
 #[test]
+fn a_bound_beyond_the_clock_is_as_good_as_none() {
+    let mut timeouts = Timeouts::every_step(Duration::MAX);
+    timeouts.operation = Some(Duration::MAX);
+    play_on(&[], "C: NOOP\n[delay 1000s]\nS: 250 ok", async |mut connection| {
+        connection.bounded(timeouts).noop().await.unwrap();
+    });
+}
+
+#[test]
 fn each_silent_command_times_out_at_its_step() {
     for operation in Operation::ALL {
         let rest = format!("C: {}\n[stall]", operation.line());

@@ -17,6 +17,8 @@ struct Outcome {
     /// What is left behind the end; `None` if there was no end.
     rest: Option<String>,
     flaws: [Option<u64>; 3],
+    /// How many flaws there are.
+    count: u64,
 }
 
 fn shown(octets: &[u8]) -> String {
@@ -48,7 +50,8 @@ fn unstuff<'a>(bare: BareLineEnds, pieces: impl IntoIterator<Item = &'a [u8]>) -
         }
     }
     let rest = rest.map(|rest| shown(&rest));
-    Outcome { text: shown(&text), rest, flaws: places(unstuffer.flaws()) }
+    let count = unstuffer.flaws().count;
+    Outcome { text: shown(&text), rest, flaws: places(unstuffer.flaws()), count }
 }
 
 /// Every bare CR and LF becomes CRLF.
@@ -72,7 +75,9 @@ fn check(wire: &[u8], text: &[u8], rest: Option<&[u8]>, flaws: [Option<u64>; 3])
     for (bare, text) in
         [(BareLineEnds::Keep, text.to_vec()), (BareLineEnds::Normalize, normalized(text))]
     {
-        let expected = Outcome { text: shown(&text), rest: rest.map(shown), flaws };
+        // How many there are is the same however the octets are cut; the law below counts them.
+        let count = unstuff(bare, [wire]).count;
+        let expected = Outcome { text: shown(&text), rest: rest.map(shown), flaws, count };
         assert_eq!(unstuff(bare, [wire]), expected, "{bare:?}");
         assert_eq!(unstuff(bare, wire.chunks(1)), expected, "{bare:?}, octet by octet");
         for second in 0..=wire.len() {
@@ -123,7 +128,7 @@ fn what_has_no_end_yet_goes_on() {
     for wire in [&b""[..], b"a", b"a\r\n", b".a", b"a.\r\n", b"a\r\n..\r\n"] {
         let text = if wire.starts_with(b".") { &wire[1..] } else { wire };
         let text = shown(text).replace("..", ".");
-        let expected = Outcome { text, rest: None, flaws: CLEAN };
+        let expected = Outcome { text, rest: None, flaws: CLEAN, count: 0 };
         assert_eq!(unstuff(BareLineEnds::Keep, [wire]), expected);
         assert_eq!(unstuff(BareLineEnds::Keep, wire.chunks(1)), expected);
     }
@@ -272,15 +277,16 @@ proptest! {
             prop_assert_eq!(whole.rest, Some(shown(rest)));
             let read = &wire[..wire.len() - rest.len()];
             let pairs = |at: usize| (at.checked_sub(1).map(|at| read[at]), read.get(at + 1));
-            let first = |flawed: &dyn Fn(usize) -> bool| {
-                (0..read.len()).find(|&at| flawed(at)).map(|at| at as u64)
+            let all = |flawed: &dyn Fn(usize) -> bool| -> Vec<u64> {
+                (0..read.len()).filter(|&at| flawed(at)).map(|at| at as u64).collect()
             };
             let flaws = [
-                first(&|at| read[at] == b'\r' && pairs(at).1 != Some(&b'\n')),
-                first(&|at| read[at] == b'\n' && pairs(at).0 != Some(b'\r')),
-                first(&|at| read[at] == 0),
+                all(&|at| read[at] == b'\r' && pairs(at).1 != Some(&b'\n')),
+                all(&|at| read[at] == b'\n' && pairs(at).0 != Some(b'\r')),
+                all(&|at| read[at] == 0),
             ];
-            prop_assert_eq!(whole.flaws, flaws);
+            prop_assert_eq!(whole.flaws, [0, 1, 2].map(|kind| flaws[kind].first().copied()));
+            prop_assert_eq!(whole.count, flaws.iter().flatten().count() as u64);
         }
     }
 
