@@ -140,6 +140,9 @@ pub enum Unsupported {
     /// An extension is needed and was not offered.
     #[error("the server does not offer {0}")]
     Extension(Extension),
+    /// The client does not do what this extension needs, whatever the server offers.
+    #[error("this client does not do {0}")]
+    ByClient(Extension),
     /// The message is larger than the server takes (RFC 1870). Sizes are octets.
     #[error("the message has {size} octets, the server takes at most {limit}")]
     TooBig {

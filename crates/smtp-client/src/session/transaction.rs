@@ -1,8 +1,11 @@
 //! Mail transactions: MAIL, RCPT, DATA, the text, and a verdict for every recipient
 //! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920).
 use smtp_caps::{Envelope, Objection, Plan};
-use smtp_codec::{Command, Stuffer, TextFacts};
-use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step, Verdict};
+use smtp_codec::{Body, Command, Stuffer, TextFacts};
+use smtp_error::{
+    Delivery, Ended, Error, ErrorKind, Extension, Misbehaved, Reply, ReplyCode, Step, Unsupported,
+    Verdict,
+};
 
 use super::{
     Conversation, Dialect, Session, TextPhase,
@@ -62,6 +65,10 @@ impl<'a> Transaction<'a> {
         text: TextFacts,
     ) -> Result<Self, Objection> {
         let plan = Plan::new(session.capabilities(), envelope, text)?;
+        if plan.mail().declared_body() == Some(Body::BinaryMime) {
+            // It needs BDAT; DATA is forbidden to it (RFC 3030, 3).
+            return Err(Unsupported::ByClient(Extension::BinaryMime).into());
+        }
         let turn = if session.dirty { Turn::Reset } else { Turn::Mail };
         let slots = vec![Slot::Open; envelope.rcpts().len()];
         let open = slots.len();
@@ -191,8 +198,7 @@ impl Conversation for Transaction<'_> {
     }
 
     fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        let silent = [Turn::Text, Turn::GiveUp, Turn::Done];
-        while !silent.contains(&self.turn) {
+        while !matches!(self.turn, Turn::Text | Turn::GiveUp | Turn::Done) {
             let ahead = self.plan.is_pipelined() && session.output.len() < COMMANDS_AHEAD;
             if !session.owed.is_empty() && !ahead {
                 break;
