@@ -33,46 +33,41 @@ impl Output {
 
     /// The first slice that waits; empty if nothing does.
     pub fn first(&self) -> &[u8] {
-        match self.segments.front() {
-            None => &[],
-            Some(Segment::Text(text)) => text,
-            Some(Segment::Commands(length)) => &self.commands[self.written..][..*length],
-        }
+        self.waiting().next().unwrap_or_default()
     }
 
     /// Fills in as many of the slices that wait as there is room for, for one vectored write, and
     /// says how many they are.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut start = self.written;
-        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
-            *slice = IoSlice::new(match segment {
-                Segment::Text(text) => text,
-                Segment::Commands(length) => {
-                    start += length;
-                    &self.commands[start - length..start]
-                }
-            });
+        for (slice, octets) in slices.iter_mut().zip(self.waiting()) {
+            *slice = IoSlice::new(octets);
         }
         self.segments.len().min(slices.len())
     }
 
     /// Appends what waits first, at most `room` octets: for a write of many small slices at once.
     pub fn gather(&self, mut room: usize, out: &mut Vec<u8>) {
-        let mut start = self.written;
-        for segment in &self.segments {
-            let slice = match segment {
-                Segment::Text(text) => text,
-                Segment::Commands(length) => {
-                    start += length;
-                    &self.commands[start - length..start]
-                }
-            };
-            out.extend_from_slice(&slice[..room.min(slice.len())]);
-            room -= room.min(slice.len());
+        for octets in self.waiting() {
+            let taken = room.min(octets.len());
+            out.extend_from_slice(&octets[..taken]);
+            room -= taken;
             if room == 0 {
                 break;
             }
         }
+    }
+
+    /// The slices that wait, in order.
+    fn waiting(&self) -> impl Iterator<Item = &[u8]> {
+        let mut commands = &self.commands[self.written..];
+        self.segments.iter().map(move |segment| match segment {
+            Segment::Text(text) => &text[..],
+            Segment::Commands(length) => {
+                let (these, rest) = commands.split_at(*length);
+                commands = rest;
+                these
+            }
+        })
     }
 
     /// How many octets have been handed to the transport since the session began.
