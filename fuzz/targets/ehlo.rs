@@ -84,7 +84,7 @@ fn plan(offered: &Capabilities) {
         let mail = plan.mail();
         let needed = mail.params().filter_map(|param| param.extension());
         assert!(needed.into_iter().all(|extension| offered.has(extension)));
-        assert!(offered.size_limit().is_none_or(|limit| text.facts().size <= limit));
+        assert!(offered.size_limit().is_none_or(|limit| text.facts().size <= Some(limit)));
         let mut line = Vec::new();
         let encoded = Command::Mail(mail.borrowed()).encode(offered.mail_line_limit(), &mut line);
         assert!(encoded.is_ok());

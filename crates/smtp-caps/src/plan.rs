@@ -12,9 +12,23 @@ use crate::{Capabilities, Envelope};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     mail: Mail,
+    framing: Framing,
+    /// Whether the text cannot travel behind DATA.
+    only_chunks: bool,
+    chunking: bool,
     pipelined: bool,
     rcpt_max: Option<u32>,
     rcpts: usize,
+}
+
+/// How a text travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "there are these two")]
+pub enum Framing {
+    /// Behind DATA, with dots stuffed, up to a line of one dot.
+    Data,
+    /// Behind BDAT, in chunks of a stated size (RFC 3030).
+    Chunks,
 }
 
 impl Plan {
@@ -35,8 +49,15 @@ impl Plan {
         }
         let mail = derive(capabilities, envelope.mail(), text, utf8_envelope)?;
         Command::Mail(mail.borrowed()).check(capabilities.mail_line_limit())?;
+        let chunking = capabilities.has(Extension::Chunking);
+        let only_chunks = text.fetched || mail.declared_body() == Some(Body::BinaryMime);
+        // There are servers that fail on a chunk of nothing.
+        let in_chunks = only_chunks || (chunking && text.size != Some(0));
         Ok(Self {
             mail,
+            framing: if in_chunks { Framing::Chunks } else { Framing::Data },
+            only_chunks,
+            chunking,
             pipelined: capabilities.has(Extension::Pipelining),
             rcpt_max: capabilities.limits().rcpt_max(),
             rcpts: envelope.rcpts().len(),
@@ -46,6 +67,27 @@ impl Plan {
     /// MAIL with the parameters that were asked for and those that were derived.
     pub fn mail(&self) -> &Mail {
         &self.mail
+    }
+
+    /// How the text travels: in chunks where CHUNKING is offered.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// The same plan with this framing for the text. One that is binary, or that the server
+    /// fetches parts of, travels in chunks all the same.
+    ///
+    /// # Errors
+    /// CHUNKING is not offered.
+    pub fn framed(mut self, framing: Framing) -> Result<Self, Objection> {
+        match framing {
+            Framing::Chunks if !self.chunking => {
+                return Err(Unsupported::Extension(Extension::Chunking).into());
+            }
+            Framing::Data if self.only_chunks => {}
+            framing => self.framing = framing,
+        }
+        Ok(self)
     }
 
     /// Whether commands go out in groups.
@@ -113,11 +155,16 @@ fn check_text(
     mail: &Mail,
     text: TextFacts,
 ) -> Result<(), Unsupported> {
-    if text.eight_bit && mail.declared_body() != Some(Body::BinaryMime) {
+    if text.binary {
+        capabilities.require(Extension::BinaryMime)?;
+    } else if text.eight_bit && mail.declared_body() != Some(Body::BinaryMime) {
         capabilities.require(Extension::EightBitMime)?;
     }
-    match capabilities.size_limit() {
-        Some(limit) if text.size > limit => Err(Unsupported::TooBig { size: text.size, limit }),
+    if text.fetched {
+        capabilities.require(Extension::Burl)?;
+    }
+    match (text.size, capabilities.size_limit()) {
+        (Some(size), Some(limit)) if size > limit => Err(Unsupported::TooBig { size, limit }),
         _ => Ok(()),
     }
 }
@@ -176,6 +223,16 @@ fn check_bound(capabilities: &Capabilities, param: &MailParam<&str>) -> Result<(
     }
 }
 
+/// MTRK tracks what ENVID identifies (RFC 3885).
+fn check_tracked(asked: &Mail) -> Result<(), Invalid> {
+    let has = |keyword| asked.raw_params().find(keyword).is_some();
+    if has("MTRK") && !has("ENVID") {
+        let flaw = Flaw::Without { parameter: "ENVID" };
+        return Err(Invalid::new(Field::ParameterKeyword, flaw));
+    }
+    Ok(())
+}
+
 /// MAIL as it was asked for, with what follows from the text.
 fn derive(
     capabilities: &Capabilities,
@@ -185,14 +242,21 @@ fn derive(
 ) -> Result<Mail, Objection> {
     check_params(capabilities, asked.params().map(|param| extension(&param)))?;
     asked.params().try_for_each(|param| check_bound(capabilities, &param))?;
+    check_tracked(asked)?;
     let mut mail = asked.clone();
-    if asked.declared_size().is_none() && capabilities.has(Extension::Size) {
-        mail = mail.size(text.size);
+    if let (None, Some(size)) = (asked.declared_size(), text.size)
+        && capabilities.has(Extension::Size)
+    {
+        mail = mail.size(size);
     }
     match asked.declared_body() {
+        Some(Body::SevenBit | Body::EightBitMime) if text.binary => {
+            return Err(Invalid::new(Field::Text, Flaw::NotLines).into());
+        }
         Some(Body::SevenBit) if text.eight_bit => {
             return Err(Invalid::new(Field::Text, Flaw::NotSevenBit).into());
         }
+        None if text.binary => mail = mail.body(Body::BinaryMime),
         None if text.eight_bit => mail = mail.body(Body::EightBitMime),
         _ => {}
     }

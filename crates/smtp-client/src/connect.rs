@@ -1,7 +1,6 @@
 //! Connecting: from an address to a session that knows what the server offers.
 use std::{future::Future, sync::Arc};
 
-use bytes::Bytes;
 use smtp_codec::{HelloName, ReplyLimits};
 use smtp_error::{Broken, Error, ErrorKind, Step};
 #[cfg(unix)]
@@ -12,9 +11,9 @@ use tokio::{
 };
 
 use crate::{
-    Address, Connection, Io, Security, Server, Timeouts,
+    Address, Connection, Content, Io, Security, Server, Timeouts,
     drive::{Clock, Wire},
-    session::{Conversation, Hello, HelloFallback, Observer, Session, StartTls},
+    session::{Conversation, Hello, HelloFallback, Observer, Sending, Session, StartTls},
     stream::{Stream, Transport},
     tls::Tls,
 };
@@ -25,6 +24,7 @@ pub struct Connector {
     server: Server,
     hello_name: Option<HelloName>,
     timeouts: Timeouts,
+    sending: Sending,
     limits: ReplyLimits,
     observer: Option<Arc<dyn Observer>>,
     tls: Option<Tls>,
@@ -37,6 +37,7 @@ impl Connector {
             server,
             hello_name: None,
             timeouts: Timeouts::default(),
+            sending: Sending::default(),
             limits: ReplyLimits::default(),
             observer: None,
             tls: None,
@@ -56,6 +57,13 @@ impl Connector {
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// How messages are sent, until the connection is told otherwise.
+    #[must_use]
+    pub fn sending(mut self, sending: Sending) -> Self {
+        self.sending = sending;
         self
     }
 
@@ -174,7 +182,7 @@ impl Connector {
                 wire
             }
         };
-        Ok(Connection::new(session, wire, self.timeouts))
+        Ok(Connection::new(session, wire, self.timeouts, self.sending))
     }
 
     /// How TLS is done. Asked before anything is said, so that nothing is said in vain.
@@ -205,7 +213,7 @@ async fn converse<C: Conversation>(
     conversation: C,
 ) -> Result<C::Answer, Error> {
     let run = session.run(conversation)?;
-    wire.drive(run, clock, Bytes::new()).await
+    wire.drive(run, clock, &mut Content::none()).await
 }
 
 /// Awaits one attempt to open something, within the time that it may take.

@@ -4,15 +4,14 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-use bytes::Bytes;
 use smtp_caps::{Capabilities, Envelope};
-use smtp_codec::{Argument, Deviations, HelloName, Text};
-use smtp_error::{Delivery, Ended, Error, Field, Invalid, Reply, Step};
+use smtp_codec::{Argument, Deviations, HelloName};
+use smtp_error::{Delivery, Ended, Error, Field, Invalid, Reply, Step, Verdict};
 
 use crate::{
-    Timeouts,
+    Content, Timeouts,
     drive::{Clock, Wire},
-    session::{Ask, Conversation, Dialect, Hello, HelloFallback, Session, Transaction},
+    session::{Ask, Conversation, Dialect, Hello, HelloFallback, Sending, Session, Transaction},
 };
 
 /// An open connection to a server.
@@ -27,28 +26,33 @@ pub struct Connection {
     /// Gone when the session has ended.
     wire: Option<Wire>,
     timeouts: Timeouts,
+    sending: Sending,
 }
 
 impl Connection {
-    pub(crate) fn new(session: Session, wire: Wire, timeouts: Timeouts) -> Self {
-        Self { session, wire: Some(wire), timeouts }
+    pub(crate) fn new(session: Session, wire: Wire, timeouts: Timeouts, sending: Sending) -> Self {
+        Self { session, wire: Some(wire), timeouts, sending }
     }
 
     /// Sends one message, and says what became of it for each recipient.
     ///
     /// `Ok` means that the server has answered for every recipient; some or all of them may have
     /// been refused. What the message needs (8BITMIME, SMTPUTF8, SIZE) is derived from envelope
-    /// and text.
+    /// and content; what is left open is done as [`Sending`] says.
     ///
     /// # Errors
     /// The server was never asked, or its answer is not known:
     /// [`in_doubt`](Error::in_doubt) says which. [`verdicts`](Error::verdicts) has what was known
     /// by then.
-    pub async fn send(&mut self, envelope: &Envelope, text: &Text) -> Result<Delivery, Error> {
+    pub async fn send(
+        &mut self,
+        envelope: &Envelope,
+        content: impl Into<Content<'_>>,
+    ) -> Result<Delivery, Error> {
         self.check(Step::Mail).await?;
-        let transaction = Transaction::new(&self.session, envelope, text.facts())
-            .map_err(|objection| Error::new(Step::Mail, objection))?;
-        self.drive(transaction, text.octets().clone()).await
+        let mut content = content.into();
+        let transaction = Transaction::new(envelope, content.facts()).sending(self.sending);
+        self.drive(transaction, &mut content).await
     }
 
     /// RSET: aborts the mail transaction, if one is open.
@@ -121,7 +125,7 @@ impl Connection {
     pub async fn rehlo(&mut self) -> Result<&Capabilities, Error> {
         self.check(Step::Hello).await?;
         let hello = Hello::again().fallback(HelloFallback::Forbidden);
-        self.drive(hello, Bytes::new()).await?;
+        self.drive(hello, &mut Content::none()).await?;
         Ok(self.session.capabilities())
     }
 
@@ -174,6 +178,13 @@ impl Connection {
         self.session.ended()
     }
 
+    /// What the server had said about each recipient of the message whose sending was cancelled:
+    /// of the operation that [`Ended::Cancelled`] is about, in the order of the envelope. Empty if
+    /// that was no message.
+    pub fn cancelled_verdicts(&self) -> &[Option<Verdict>] {
+        self.session.cancelled_verdicts()
+    }
+
     /// How long each step may take, to look at or to change for all that follows.
     pub fn timeouts_mut(&mut self) -> &mut Timeouts {
         &mut self.timeouts
@@ -182,13 +193,27 @@ impl Connection {
     /// The same connection with other timeouts, for as long as the value lives: for one call,
     /// `connection.bounded(timeouts).noop().await`.
     pub fn bounded(&mut self, timeouts: Timeouts) -> Bounded<'_> {
-        let usual = std::mem::replace(&mut self.timeouts, timeouts);
+        let usual = (self.timeouts, self.sending);
+        self.timeouts = timeouts;
+        Bounded { connection: self, usual }
+    }
+
+    /// How messages are sent, to look at or to change for all that follow.
+    pub fn sending_mut(&mut self) -> &mut Sending {
+        &mut self.sending
+    }
+
+    /// The same connection sending in this way, for as long as the value lives: for one message,
+    /// `connection.sending(sending).send(&envelope, &text).await`.
+    pub fn sending(&mut self, sending: Sending) -> Bounded<'_> {
+        let usual = (self.timeouts, self.sending);
+        self.sending = sending;
         Bounded { connection: self, usual }
     }
 
     async fn ask(&mut self, ask: Ask<'_>) -> Result<Reply, Error> {
         self.check(ask.step()).await?;
-        self.drive(ask, Bytes::new()).await
+        self.drive(ask, &mut Content::none()).await
     }
 
     /// Looks whether the session can take an operation, before anything is prepared for it.
@@ -203,14 +228,18 @@ impl Connection {
         checked
     }
 
-    async fn drive<C: Conversation>(&mut self, what: C, text: Bytes) -> Result<C::Answer, Error> {
+    async fn drive<C: Conversation>(
+        &mut self,
+        what: C,
+        content: &mut Content<'_>,
+    ) -> Result<C::Answer, Error> {
         let step = what.step();
         let mut clock = Clock::start(self.timeouts);
         let run = self.session.run(what)?;
         let Some(wire) = &mut self.wire else {
             return Err(Error::new(step, Ended::Closed));
         };
-        let answer = wire.drive(run, &mut clock, text).await;
+        let answer = wire.drive(run, &mut clock, content).await;
         // QUIT closes in its own way.
         if step != Step::Quit {
             self.drop_if_ended();
@@ -240,11 +269,11 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// A connection with other timeouts for a while; dropping this restores the usual ones.
+/// A connection with other settings for a while; dropping this restores the usual ones.
 #[derive(Debug)]
 pub struct Bounded<'c> {
     connection: &'c mut Connection,
-    usual: Timeouts,
+    usual: (Timeouts, Sending),
 }
 
 impl Deref for Bounded<'_> {
@@ -263,6 +292,6 @@ impl DerefMut for Bounded<'_> {
 
 impl Drop for Bounded<'_> {
     fn drop(&mut self) {
-        self.connection.timeouts = self.usual;
+        (self.connection.timeouts, self.connection.sending) = self.usual;
     }
 }

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use smtp_error::{Broken, Error, Step};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -15,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Timeouts,
+    Content, Timeouts,
     session::{Conversation, Next, Output, Run, Session},
     stream::{Stream, Transport},
     tls::broken,
@@ -43,8 +42,6 @@ enum Turn {
 const LOOKS: usize = 8;
 /// How many octets are read at a time.
 const READ: usize = 16 * 1024;
-/// How many octets of text are given to a run at a time.
-const PIECE: usize = 64 * 1024;
 /// How many slices go into one vectored write.
 const SLICES: usize = 64;
 /// How many octets of small slices are gathered for one write.
@@ -68,37 +65,39 @@ impl Wire {
         }
     }
 
-    /// Runs a conversation to its end. `text` is what is sent if the conversation asks for text.
+    /// Runs a conversation to its end. `content` is what is sent if the conversation asks for text.
     ///
     /// Dropping the future drops the run, which ends the session unless nothing was written.
     pub(crate) async fn drive<C: Conversation>(
         &mut self,
         mut run: Run<'_, C>,
         clock: &mut Clock,
-        mut text: Bytes,
+        content: &mut Content<'_>,
     ) -> Result<C::Answer, Error> {
         let mut write_failure: Option<io::Error> = None;
         loop {
             match run.next() {
                 Next::Done => return run.finish(),
                 Next::Text if write_failure.is_none() => {
-                    if text.is_empty() {
-                        run.end_of_text();
-                    } else {
-                        run.text(text.split_to(PIECE.min(text.len())));
+                    match content.source().next_piece() {
+                        Some(piece) => run.piece(piece),
+                        None => run.end_of_text(),
                     }
                     continue;
                 }
                 Next::Text | Next::Write | Next::Read => {}
             }
             if write_failure.is_none() {
-                clock.turn(run.step(), run.progress());
+                clock.turn(run.step(), run.progress(), run.is_settled());
             }
             let may_write = write_failure.is_none();
             let turn = poll_fn(|cx| self.poll_turn(cx, run.output(), may_write));
             match timeout_at(clock.deadline(), turn).await {
                 Ok(Turn::Read(octets)) if octets > 0 => run.receive(&self.incoming[..octets]),
-                Ok(Turn::Wrote(octets)) => run.wrote(octets),
+                Ok(Turn::Wrote(octets)) => {
+                    run.wrote(octets);
+                    content.came_forward(run.text_written());
+                }
                 Ok(Turn::Flushed) => {}
                 // A failed write is not the verdict: the server may have said why, before it
                 // stopped reading.
@@ -247,10 +246,15 @@ impl Clock {
         }
     }
 
-    fn turn(&mut self, step: Step, progress: u64) {
+    /// Begins anew whenever something came forward. What is owed when the answer is `settled` gets
+    /// no more time than closing does.
+    fn turn(&mut self, step: Step, progress: u64, settled: bool) {
         if self.step != step || self.progress != Some(progress) {
             self.progress = Some(progress);
             self.begin(step);
+            if settled {
+                self.close_in();
+            }
         }
     }
 

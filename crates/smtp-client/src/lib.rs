@@ -33,6 +33,8 @@ mod connect;
 #[cfg(feature = "tokio")]
 mod connection;
 #[cfg(feature = "tokio")]
+mod content;
+#[cfg(feature = "tokio")]
 mod drive;
 #[cfg(feature = "tokio")]
 mod server;
@@ -47,13 +49,15 @@ mod without_tls;
 #[cfg(all(feature = "tokio", not(feature = "tls")))]
 use without_tls as tls;
 
-pub use smtp_caps::{Capabilities, Envelope};
+pub use session::{Excess, Partial, Sending};
+pub use smtp_caps::{Capabilities, Envelope, Framing};
 pub use smtp_codec::{
-    Argument, Body, Deviations, HelloName, LineEnds, Mail, Mailbox, Param, Rcpt, ReplyLimits, Text,
+    Argument, Body, Deviations, HelloName, LineEnds, Mail, MailParam, Mailbox, Param, Rcpt,
+    RcptParam, ReplyLimits, Text,
 };
 pub use smtp_error::{
     Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Extension, Field, Flaw,
-    Invalid, MalformedReply, Misbehaved, Reply, ReplyCode, ReplyFault, ReplyLine, Step,
+    Invalid, Limited, MalformedReply, Misbehaved, Reply, ReplyCode, ReplyFault, ReplyLine, Step,
     Unsupported, Verdict,
 };
 
@@ -61,6 +65,8 @@ pub use smtp_error::{
 pub use connect::Connector;
 #[cfg(feature = "tokio")]
 pub use connection::{Bounded, Connection};
+#[cfg(feature = "tokio")]
+pub use content::{Content, Part};
 #[cfg(feature = "tokio")]
 pub use server::{Address, Security, Server};
 #[cfg(feature = "tokio")]

@@ -29,18 +29,20 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 
 use smtp_caps::{Capabilities, Channel};
 use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
-use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, ReplyCode, Step};
+use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, Step, Verdict};
 
 mod ask;
 mod conversation;
 mod dialect;
 mod hello;
+mod idle;
 mod observer;
 mod output;
 mod run;
+mod sending;
 mod starttls;
-mod text_phase;
 mod transaction;
+mod used;
 
 pub use ask::Ask;
 pub use conversation::{Conversation, Expected, Owed};
@@ -49,10 +51,11 @@ pub use hello::{Hello, HelloFallback};
 pub use observer::{Event, Observer};
 pub use output::Output;
 pub use run::{Next, Run};
+pub use sending::{Excess, Partial, Sending};
 pub use starttls::StartTls;
-pub use transaction::Transaction;
+pub use transaction::{Piece, Transaction};
 
-use text_phase::TextPhase;
+use used::Used;
 
 /// What lasts from one conversation to the next.
 pub struct Session {
@@ -77,7 +80,8 @@ pub struct Session {
     output: Output,
     /// The ledger: the steps that are owed a reply, the oldest first.
     owed: VecDeque<Owed>,
-    text: TextPhase,
+    used: Used,
+    cancelled: Vec<Option<Verdict>>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -106,7 +110,8 @@ impl Session {
             reply_began: 0,
             output: Output::default(),
             owed: VecDeque::new(),
-            text: TextPhase::None,
+            used: Used::default(),
+            cancelled: Vec::new(),
             observer: None,
         }
     }
@@ -136,23 +141,6 @@ impl Session {
             Some(ended) => Err(Error::new(step, ended.clone())),
             None => Ok(()),
         }
-    }
-
-    /// Takes what came in while nothing was under way.
-    pub fn receive_idle(&mut self, octets: &[u8]) {
-        self.surplus.extend_from_slice(octets);
-    }
-
-    /// The other side closed the connection while nothing was under way.
-    pub fn closed_idle(&mut self) {
-        let surplus = std::mem::take(&mut self.surplus);
-        let reason = match self.decoder.decode(&mut &*surplus) {
-            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
-                Ended::ShutDown(decoded.reply)
-            }
-            _ => Ended::Closed,
-        };
-        self.end(reason);
     }
 
     /// Whether the handshake may begin: nothing came in clear behind the go-ahead for TLS.
@@ -226,12 +214,29 @@ impl Session {
         self.ended.get_or_insert(reason);
     }
 
+    /// What the server had said about each recipient of the message whose sending was
+    /// [cancelled](Ended::Cancelled), in the order of the envelope; empty if there was none.
+    pub fn cancelled_verdicts(&self) -> &[Option<Verdict>] {
+        &self.cancelled
+    }
+
     /// Says a command and owes it a reply.
     fn say(&mut self, command: Command<'_>, limit: usize, owed: Owed) -> Result<(), ErrorKind> {
+        self.write(command, limit)?;
+        self.owe(owed);
+        Ok(())
+    }
+
+    /// Says a command, for which nothing is owed yet.
+    fn write(&mut self, command: Command<'_>, limit: usize) -> Result<(), ErrorKind> {
         self.output.command(|line| command.encode(limit, line))?;
         self.emit(Event::Said(command));
-        self.owed.push_back(Owed { asked: self.output.end(), ..owed });
         Ok(())
+    }
+
+    /// Owes a reply to what was said last.
+    fn owe(&mut self, owed: Owed) {
+        self.owed.push_back(Owed { asked: self.output.end(), ..owed });
     }
 
     fn emit(&self, event: Event<'_>) {
@@ -241,49 +246,15 @@ impl Session {
         }
     }
 
-    /// Whether nothing is to be written, heard or delivered any more.
+    /// Whether nothing is to be written or heard any more.
     fn is_settled(&self) -> bool {
-        self.output.is_empty() && self.owed.is_empty() && matches!(self.text, TextPhase::None)
+        self.output.is_empty() && self.owed.is_empty()
     }
 
     /// Forgets what was under way.
     fn forget(&mut self) {
         self.output.clear();
         self.owed.clear();
-        self.text = TextPhase::None;
-    }
-
-    /// Whether something came in that belongs to nothing that was asked.
-    fn has_surplus(&self) -> bool {
-        !self.surplus.is_empty() || !self.decoder.is_idle()
-    }
-
-    /// Whether the end of a text was handed to the transport and the server's word is missing.
-    fn in_doubt(&self) -> bool {
-        matches!(self.text, TextPhase::Ended(dot) if self.output.handed() > dot)
-    }
-
-    /// Before anything is said the other side must be silent: what waits unread was not asked for.
-    fn check_in_step(&mut self, step: Step) -> Result<(), Error> {
-        if self.ended.is_some() || !self.has_surplus() {
-            return Ok(());
-        }
-        let surplus = std::mem::take(&mut self.surplus);
-        let misbehaved = match self.decoder.decode(&mut &*surplus) {
-            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
-                self.emit(Event::Heard(&decoded.reply));
-                self.end(Ended::ShutDown(decoded.reply));
-                return Ok(());
-            }
-            Ok(Some(decoded)) => {
-                self.emit(Event::Heard(&decoded.reply));
-                Misbehaved::Unsolicited(decoded.reply)
-            }
-            Ok(None) => Misbehaved::UnsolicitedOctets,
-            Err(malformed) => malformed.into(),
-        };
-        self.end(Ended::Failed { step });
-        Err(Error::new(step, misbehaved))
     }
 }
 

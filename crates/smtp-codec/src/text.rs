@@ -9,25 +9,29 @@ use crate::line_end;
 
 /// The text of a message, header section and body, with CRLF line ends.
 ///
-/// It holds no bare CR or LF, no NUL, and no line of more than 998 octets. Cloning shares the
-/// octets.
+/// It holds no bare CR or LF, no NUL, and no line of more than 998 octets, unless it is
+/// [binary](Self::binary). Cloning shares the octets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text {
     octets: Bytes,
     facts: TextFacts,
 }
 
-/// What a text needs of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a text needs of a server. The default is a text of unknown size that needs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextFacts {
     /// Its size in octets, as SIZE counts: with the CRLF that a last line without one is given,
-    /// without stuffed dots and the end mark (RFC 1870).
-    pub size: u64,
+    /// without stuffed dots and the end mark (RFC 1870). `None` if it is not known beforehand.
+    pub size: Option<u64>,
     /// Whether there is an octet outside ASCII, which needs 8BITMIME.
     pub eight_bit: bool,
     /// Whether there is UTF-8 in the header section, which needs SMTPUTF8 (RFC 6532).
     pub utf8_headers: bool,
+    /// Whether it is not made of lines, which needs BINARYMIME (RFC 3030).
+    pub binary: bool,
+    /// Whether the server is to fetch parts of it, which needs BURL (RFC 4468).
+    pub fetched: bool,
 }
 
 /// What becomes of line ends that are no CRLF.
@@ -73,6 +77,15 @@ impl Text {
         Self::new(changed.map_or(octets, Bytes::from))
     }
 
+    /// Any octets, which travel exactly as they are. It needs BINARYMIME and CHUNKING of the
+    /// server (RFC 3030), which few offer.
+    pub fn binary(octets: impl Into<Bytes>) -> Self {
+        let octets = octets.into();
+        let facts =
+            TextFacts { size: Some(octets.len() as u64), binary: true, ..needs_of(&octets) };
+        Self { octets, facts }
+    }
+
     /// The octets, not stuffed.
     pub fn octets(&self) -> &Bytes {
         &self.octets
@@ -95,17 +108,23 @@ fn scan(octets: &[u8]) -> Result<TextFacts, Invalid> {
     if !(line_end::are_whole(octets) && has_short_lines(octets)) {
         find_flaw(octets)?;
     }
+    let complete = octets.is_empty() || octets.ends_with(b"\r\n");
+    let size = octets.len() as u64 + if complete { 0 } else { 2 };
+    Ok(TextFacts { size: Some(size), ..needs_of(octets) })
+}
+
+/// What the octets need, whatever lines they are made of.
+fn needs_of(octets: &[u8]) -> TextFacts {
     let headers_end = match octets {
         [b'\r', b'\n', ..] => Some(0),
         _ => memchr::memmem::find(octets, b"\r\n\r\n"),
     };
     let headers = &octets[..headers_end.unwrap_or(octets.len())];
-    let complete = octets.is_empty() || octets.ends_with(b"\r\n");
-    Ok(TextFacts {
-        size: octets.len() as u64 + if complete { 0 } else { 2 },
+    TextFacts {
         eight_bit: !octets.is_ascii(),
         utf8_headers: !headers.is_ascii() && str::from_utf8(headers).is_ok(),
-    })
+        ..TextFacts::default()
+    }
 }
 
 /// Whether no line of this text, whose line ends are whole, is too long. From the beginning of a

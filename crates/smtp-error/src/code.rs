@@ -28,6 +28,8 @@ impl ReplyCode {
     pub const CANNOT_VERIFY: Self = Self(252);
     /// An authentication challenge.
     pub const CHALLENGE: Self = Self(334);
+    /// One reply for each recipient follows, and then one for the message (PRDR).
+    pub const EACH_RECIPIENT: Self = Self(353);
     /// Start the message text; end it with a line of one dot.
     pub const START_TEXT: Self = Self(354);
     /// Service not available, closing the channel: may come at any time.

@@ -2,7 +2,7 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
-use crate::{Extension, Invalid, MalformedReply, Misbehaved, Reply, Step, Verdict};
+use crate::{Invalid, Limited, MalformedReply, Misbehaved, Reply, Step, Unsupported, Verdict};
 
 /// Why an operation did not come to its end.
 ///
@@ -86,6 +86,10 @@ impl Error {
             ErrorKind::Refused(reply) => reply.is_transient(),
             ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) => true,
             ErrorKind::Broken(broken) => !matches!(broken, Broken::Tls(_)),
+            // Another session has its own count.
+            ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
+                *what != Limited::Recipients
+            }
             ErrorKind::Unsupported(_) | ErrorKind::Invalid(_) => false,
         }
     }
@@ -131,62 +135,6 @@ impl From<MalformedReply> for ErrorKind {
     fn from(malformed: MalformedReply) -> Self {
         Self::Misbehaved(malformed.into())
     }
-}
-
-/// The server does not offer what was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unsupported {
-    /// An extension is needed and was not offered.
-    #[error("the server does not offer {0}")]
-    Extension(Extension),
-    /// The client does not do what this extension needs, whatever the server offers.
-    #[error("this client does not do {0}")]
-    ByClient(Extension),
-    /// The message is larger than the server takes (RFC 1870). Sizes are octets.
-    #[error("the message has {size} octets, the server takes at most {limit}")]
-    TooBig {
-        /// The size of the message.
-        size: u64,
-        /// The largest that the server takes.
-        limit: u64,
-    },
-    /// An extension that counts only inside TLS was offered outside it, where anybody can offer it.
-    #[error("{0} was offered outside TLS, where it does not count")]
-    OutsideTls(Extension),
-    /// A parameter asks for less or more than the server grants.
-    #[error("{extension}: {bound}")]
-    OutOfRange {
-        /// The extension that the parameter belongs to.
-        extension: Extension,
-        /// What the server grants.
-        bound: Bound,
-    },
-}
-
-/// What a server grants, and what was asked of it. Times are seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Bound {
-    /// Less was asked for than the server takes.
-    #[error("{asked} seconds were asked for, the server takes at least {minimum}")]
-    AtLeast {
-        /// What was asked for.
-        asked: u32,
-        /// The least that the server takes.
-        minimum: u32,
-    },
-    /// More was asked for than the server takes.
-    #[error("{asked} seconds were asked for, the server takes at most {maximum}")]
-    AtMost {
-        /// What was asked for.
-        asked: u32,
-        /// The most that the server takes.
-        maximum: u32,
-    },
-    /// A date and time was asked for that is later than the server takes.
-    #[error("the date and time is later than the server takes")]
-    NotAfter,
 }
 
 /// The line broke: no word of the server's ended the operation.

@@ -184,9 +184,26 @@ pub enum Flaw {
         /// The longest that is allowed.
         limit: usize,
     },
+    /// A text that was declared to be made of lines is binary.
+    #[error("declared to be made of lines, but is binary")]
+    NotLines,
     /// A text that was declared to be 7-bit has octets outside ASCII.
     #[error("declared 7BIT, but has octets outside ASCII")]
     NotSevenBit,
+    /// A text has another size than was declared.
+    #[error("declared to have {declared} octets, but has {found}{}", if *.found > *.declared { " or more" } else { "" })]
+    OtherSize {
+        /// What was declared, in octets.
+        declared: u64,
+        /// What there is, in octets, as far as it was looked at.
+        found: u64,
+    },
+    /// It stands alone, but makes sense beside another parameter only.
+    #[error("makes no sense without {parameter}")]
+    Without {
+        /// The parameter that is missing.
+        parameter: &'static str,
+    },
     /// A parameter was given twice.
     #[error("given twice")]
     Repeated,

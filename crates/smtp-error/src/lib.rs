@@ -50,6 +50,7 @@ mod step;
 
 mod invalid;
 mod misbehaved;
+mod unsupported;
 mod verdict;
 
 mod error;
@@ -58,10 +59,11 @@ mod serialize;
 
 pub use code::{ReplyClass, ReplyCode};
 pub use enhanced::EnhancedCode;
-pub use error::{Bound, Broken, Cause, Ended, Error, ErrorKind, Unsupported};
+pub use error::{Broken, Cause, Ended, Error, ErrorKind};
 pub use extension::Extension;
 pub use invalid::{Field, Flaw, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
 pub use reply::{Reply, ReplyLine};
 pub use step::Step;
+pub use unsupported::{Bound, Limited, Unsupported};
 pub use verdict::{Delivery, Verdict};

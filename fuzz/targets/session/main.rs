@@ -70,7 +70,7 @@ fuzz_target!(|data: &[u8]| {
         if session.ended().is_some() {
             break;
         }
-        let Ok(transaction) = Transaction::new(&session, &envelope, text.facts()) else { break };
+        let transaction = Transaction::new(&envelope, text.facts());
         let judge = Judge::new(&peer, choice.dialect, choice.recipients);
         let Ok(run) = session.run(transaction) else { break };
         let outcome = drive(run, &mut peer, text.octets(), given_up);

@@ -1,7 +1,7 @@
 //! Plans: the MAIL line that a message gets, or why it cannot be sent.
 
-use smtp_caps::{Capabilities, Channel, Envelope, Objection, Plan};
-use smtp_codec::{Body, Command, Mail, Param, Rcpt, Text};
+use smtp_caps::{Capabilities, Channel, Envelope, Framing, Objection, Plan};
+use smtp_codec::{Body, Command, Mail, Param, Rcpt, Text, TextFacts};
 use smtp_error::{ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
 
 use crate::capabilities;
@@ -164,7 +164,6 @@ const PARAMETERS: &[(&str, &str, bool, Extension)] = &[
     ("HOLDUNTIL", "2030-01-01T00:00:00Z", true, Extension::FutureRelease),
     ("IGNOREQUOTA", "", false, Extension::IgnoreQuota),
     ("MT-PRIORITY", "3", true, Extension::MtPriority),
-    ("MTRK", "YWJj", true, Extension::Mtrk),
     ("NOTIFY", "NEVER", false, Extension::Dsn),
     ("ORCPT", "x400;c@d", false, Extension::Dsn),
     ("PRDR", "", true, Extension::Prdr),
@@ -193,6 +192,71 @@ fn what_is_asked_for_must_be_offered() {
             assert_eq!(masked, Err(Unsupported::Extension(extension).into()));
         }
     }
+}
+
+#[test]
+fn tracking_needs_what_it_tracks() {
+    let tracked = mail().param("MTRK=YWJj").unwrap();
+    let flaw = Flaw::Without { parameter: "ENVID" };
+    objected(&["MTRK"], tracked.clone(), rcpt(), TEXT, Invalid::new(Field::ParameterKeyword, flaw));
+    let tracked = tracked.param("ENVID=x").unwrap();
+    needs(&["DSN"], tracked.clone(), rcpt(), TEXT, Extension::Mtrk);
+    needs(&["MTRK"], tracked.clone(), rcpt(), TEXT, Extension::Dsn);
+    check(&["MTRK", "DSN"], tracked, TEXT, "MAIL FROM:<a@b> MTRK=YWJj ENVID=x");
+}
+
+/// The plan for these octets as a binary text, or as lines.
+fn framed(offered: &[&str], mail: Mail, text: &Text) -> Result<Framing, Objection> {
+    let envelope = Envelope::new(mail, rcpts()).unwrap();
+    Plan::new(&capabilities(offered), &envelope, text.facts()).map(|plan| plan.framing())
+}
+
+#[test]
+fn a_text_travels_in_chunks_where_they_are_offered() {
+    let (text, nothing) = (Text::new(TEXT).unwrap(), Text::new("").unwrap());
+    assert_eq!(framed(&["CHUNKING"], mail(), &text), Ok(Framing::Chunks));
+    assert_eq!(framed(&["BINARYMIME"], mail(), &text), Ok(Framing::Data));
+    assert_eq!(framed(&["CHUNKING"], mail(), &nothing), Ok(Framing::Data));
+
+    let envelope = Envelope::new(mail(), rcpts()).unwrap();
+    let framed = |offered: &[&str], framing| {
+        let plan = Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap();
+        plan.framed(framing).map(|plan| plan.framing())
+    };
+    assert_eq!(framed(&["CHUNKING"], Framing::Data), Ok(Framing::Data));
+    let lacking = Err(Unsupported::Extension(Extension::Chunking).into());
+    assert_eq!(framed(&["SIZE"], Framing::Chunks), lacking);
+}
+
+#[test]
+fn a_binary_text_needs_binarymime_and_travels_in_chunks() {
+    let binary = Text::binary(&b"\n\0"[..]);
+    assert_eq!(framed(&["CHUNKING", "BINARYMIME"], mail(), &binary), Ok(Framing::Chunks));
+    let lacks = |extension| Err(Unsupported::Extension(extension).into());
+    assert_eq!(framed(&["CHUNKING"], mail(), &binary), lacks(Extension::BinaryMime));
+    assert_eq!(framed(&["BINARYMIME"], mail(), &binary), lacks(Extension::Chunking));
+    let lines = mail().body(Body::EightBitMime);
+    let flaw = Invalid::new(Field::Text, Flaw::NotLines);
+    let both = ["CHUNKING", "BINARYMIME", "8BITMIME"];
+    assert_eq!(framed(&both, lines, &binary), Err(flaw.into()));
+
+    let envelope = Envelope::new(mail(), rcpts()).unwrap();
+    let plan = Plan::new(&capabilities(&both), &envelope, binary.facts()).unwrap();
+    let line = Command::Mail(plan.mail().borrowed()).to_string();
+    assert_eq!(line, "MAIL FROM:<a@b> BODY=BINARYMIME");
+    assert_eq!(plan.framed(Framing::Data).unwrap().framing(), Framing::Chunks);
+}
+
+#[test]
+fn a_text_that_is_fetched_needs_burl() {
+    let mut facts = TextFacts::default();
+    facts.fetched = true;
+    let envelope = Envelope::new(mail(), rcpts()).unwrap();
+    let planned = |offered: &[&str]| Plan::new(&capabilities(offered), &envelope, facts);
+    assert_eq!(planned(&["CHUNKING"]), Err(Unsupported::Extension(Extension::Burl).into()));
+    let plan = planned(&["BURL imap", "SIZE 10"]).unwrap();
+    assert_eq!(plan.framing(), Framing::Chunks);
+    assert_eq!(plan.mail().declared_size(), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Asks: conversations of one command and one reply.
 use smtp_codec::{Argument, Command};
 use smtp_error::{
-    Ended, ErrorKind, Extension, Field, Flaw, Invalid, Reply, ReplyCode, Step, Unsupported,
+    Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, Reply, ReplyCode, Step, Unsupported,
 };
 
 use super::{
@@ -121,7 +121,7 @@ impl Conversation for Ask<'_> {
         self.reply.is_some()
     }
 
-    fn answer(self, _: &Session) -> Result<Reply, ErrorKind> {
-        self.reply.ok_or(ErrorKind::Ended(Ended::Failed { step: self.step }))
+    fn answer(self, _: &Session) -> Result<Reply, Error> {
+        self.reply.ok_or_else(|| Error::new(self.step, Ended::Failed { step: self.step }))
     }
 }

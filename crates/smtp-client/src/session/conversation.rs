@@ -1,7 +1,7 @@
 //! Conversations: what is done with a session.
-use smtp_error::{Error, ErrorKind, Misbehaved, Reply, ReplyClass, ReplyCode, Step};
+use smtp_error::{Error, ErrorKind, Misbehaved, Reply, ReplyClass, ReplyCode, Step, Verdict};
 
-use super::Session;
+use super::{Piece, Session};
 
 /// Something that is done with a session: it says commands, hears replies, and comes to an answer.
 ///
@@ -39,10 +39,51 @@ pub trait Conversation {
         })
     }
 
-    /// The end of the text was said: owes what the server has to say to it.
+    /// Whether the next piece of a text is wanted.
     #[doc(hidden)]
-    fn text_ended(&mut self, session: &mut Session) {
+    fn wants_piece(&self, session: &Session) -> bool {
         let _ = session;
+        false
+    }
+
+    /// Takes the next piece of the text.
+    #[doc(hidden)]
+    fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
+        let _ = (session, piece);
+        Ok(())
+    }
+
+    /// Takes the end of the text.
+    #[doc(hidden)]
+    fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        let _ = session;
+        Ok(())
+    }
+
+    /// How many octets of the text under way were handed to the transport.
+    #[doc(hidden)]
+    fn text_written(&self, session: &Session) -> Option<u64> {
+        let _ = session;
+        None
+    }
+
+    /// Whether a text has begun and the server's word on it is missing.
+    #[doc(hidden)]
+    fn is_mid_text(&self) -> bool {
+        false
+    }
+
+    /// Whether a message may have been accepted, as things stand.
+    #[doc(hidden)]
+    fn is_in_doubt(&self, session: &Session) -> bool {
+        let _ = session;
+        false
+    }
+
+    /// Whether its answer is known, and what is still owed changes nothing.
+    #[doc(hidden)]
+    fn is_settled(&self) -> bool {
+        false
     }
 
     /// Whether there is nothing more to say or hear.
@@ -51,7 +92,7 @@ pub trait Conversation {
 
     /// The answer. Called once, when it is done.
     #[doc(hidden)]
-    fn answer(self, session: &Session) -> Result<Self::Answer, ErrorKind>;
+    fn answer(self, session: &Session) -> Result<Self::Answer, Error>;
 
     /// What becomes of it when it failed before it was done.
     #[doc(hidden)]
@@ -60,6 +101,15 @@ pub trait Conversation {
         Self: Sized,
     {
         Err(error)
+    }
+
+    /// What is known of each recipient of the message that was being sent.
+    #[doc(hidden)]
+    fn verdicts(self) -> Vec<Option<Verdict>>
+    where
+        Self: Sized,
+    {
+        Vec::new()
     }
 }
 
@@ -86,6 +136,8 @@ pub enum Expected {
     Codes(&'static [u16]),
     /// Any 2yz: the final reply to a message.
     Completion,
+    /// Any 2yz, or the word that one for each recipient comes first (PRDR).
+    CompletionOrEach,
 }
 
 impl Owed {
@@ -97,7 +149,9 @@ impl Owed {
     pub(super) fn allows(self, reply: &Reply) -> bool {
         match (reply.code().class(), self.expected) {
             (ReplyClass::Transient | ReplyClass::Permanent, _) => true,
-            (class, Expected::Completion) => class == ReplyClass::Completion,
+            (ReplyClass::Completion, Expected::Completion | Expected::CompletionOrEach) => true,
+            (_, Expected::Completion) => false,
+            (_, Expected::CompletionOrEach) => reply.code() == ReplyCode::EACH_RECIPIENT,
             (_, Expected::Codes(codes)) => codes.contains(&reply.code().get()),
         }
     }

@@ -1,7 +1,7 @@
 //! The beginning: the greeting, and EHLO, LHLO or HELO (RFC 5321, 4.1.1.1 and 3.1).
 use smtp_caps::Capabilities;
 use smtp_codec::Command;
-use smtp_error::{ErrorKind, Reply, ReplyCode, Step};
+use smtp_error::{Error, ErrorKind, Reply, ReplyCode, Step};
 
 use super::{
     Conversation, Dialect, Session,
@@ -132,7 +132,7 @@ impl Conversation for Hello {
         self.turn == Turn::Done
     }
 
-    fn answer(self, _: &Session) -> Result<(), ErrorKind> {
+    fn answer(self, _: &Session) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 use bytes::Bytes;
 use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
-use super::{Conversation, Event, Output, Session, TextPhase};
+use super::{Conversation, Event, Output, Piece, Session};
 
 /// A conversation under way. Dropping it before [`finish`](Self::finish) ends the session, unless
 /// nothing of it was written.
@@ -24,17 +24,15 @@ pub enum Next {
     /// Write [`Run::output`], and take what comes in meanwhile: replies may come before all is
     /// written, and a server that cannot get rid of them stops reading.
     Write,
-    /// Give the next piece of the text, or say that there is none: [`Run::text`],
-    /// [`Run::end_of_text`].
+    /// Give the next piece of the text, or say that there is none: [`Run::text`] or
+    /// [`Run::piece`], and [`Run::end_of_text`]. After its end the text is asked for again from
+    /// its beginning if the recipients take another transaction.
     Text,
     /// Wait for octets, and give them to [`Run::receive`].
     Read,
     /// Call [`Run::finish`].
     Done,
 }
-
-/// How much text may wait to be written before more is asked for, in octets.
-const TEXT_AHEAD: usize = 256 * 1024;
 
 impl<'s, C: Conversation> Run<'s, C> {
     pub(super) fn new(session: &'s mut Session, conversation: C) -> Self {
@@ -46,10 +44,10 @@ impl<'s, C: Conversation> Run<'s, C> {
     #[allow(clippy::should_implement_trait, reason = "it is no iterator: each turn needs an act")]
     pub fn next(&mut self) -> Next {
         self.speak();
-        let text_is_open = matches!(self.session.text, TextPhase::Open(..));
+        let wants_piece = |one: &C| one.wants_piece(self.session);
         if self.failure.is_some() || self.is_done() {
             Next::Done
-        } else if text_is_open && self.session.output.len() < TEXT_AHEAD {
+        } else if self.conversation.as_ref().is_some_and(wants_piece) {
             Next::Text
         } else if !self.session.output.is_empty() {
             Next::Write
@@ -70,30 +68,32 @@ impl<'s, C: Conversation> Run<'s, C> {
     }
 
     /// Gives the next piece of the text. Ignored if no text was asked for.
-    pub fn text(&mut self, piece: Bytes) {
-        if let TextPhase::Open(stuffer, _) = &mut self.session.text {
-            for slice in stuffer.stuff(&piece) {
-                // A dot that was added is no part of the piece.
-                let slice =
-                    if slice == b"." { Bytes::from_static(b".") } else { piece.slice_ref(slice) };
-                self.session.output.text(slice);
-            }
-        }
+    pub fn piece(&mut self, piece: Piece) {
+        let taken = self.with(|conversation, session| conversation.piece(session, piece));
+        self.note(taken);
+    }
+
+    /// Gives octets as the next piece of the text. Ignored if no text was asked for.
+    pub fn text(&mut self, octets: Bytes) {
+        self.piece(Piece::Octets(octets));
     }
 
     /// Says that the text is complete. Ignored if no text was asked for.
     pub fn end_of_text(&mut self) {
-        let TextPhase::Open(stuffer, began) = self.session.text else { return };
-        self.session.output.text(Bytes::from_static(stuffer.end()));
-        let end = self.session.output.end();
-        // The last three octets are the dot and its CRLF. From the dot on it is in doubt: there
-        // are servers that take a last line without its end for a whole one.
-        self.session.text = TextPhase::Ended(end - 3);
-        self.session.emit(Event::Text { octets: end - began });
-        let _ = self.with(|conversation, session| {
-            conversation.text_ended(session);
-            Ok(())
-        });
+        let taken = self.with(|conversation, session| conversation.end_of_text(session));
+        self.note(taken);
+    }
+
+    /// Gives up, because there is no telling how the text goes on: nothing more is written, and
+    /// what was begun never becomes a whole message.
+    pub fn give_up(&mut self, kind: impl Into<ErrorKind>) {
+        self.fail(Step::Text, kind.into());
+    }
+
+    /// How many octets of the text under way were handed to the transport, stuffed dots and
+    /// commands between chunks included; `None` while there is no text.
+    pub fn text_written(&self) -> Option<u64> {
+        self.conversation.as_ref()?.text_written(self.session)
     }
 
     /// Takes octets that came in.
@@ -132,11 +132,22 @@ impl<'s, C: Conversation> Run<'s, C> {
 
     /// What it is waiting for: the oldest step that is owed a reply, or what it is doing.
     pub fn step(&self) -> Step {
-        match (&self.session.text, self.session.owed.front()) {
-            (TextPhase::Ended(dot), _) if self.session.output.handed() <= *dot => Step::Text,
-            (_, Some(owed)) => owed.step,
-            (_, None) => self.conversation.as_ref().map_or(Step::Text, |one| one.step()),
+        match self.session.owed.front() {
+            // Nobody answers for the end of a text that is still on its way.
+            Some(owed)
+                if owed.step == Step::EndOfText && owed.asked > self.session.output.handed() =>
+            {
+                Step::Text
+            }
+            Some(owed) => owed.step,
+            None => self.conversation.as_ref().map_or(Step::Text, |one| one.step()),
         }
+    }
+
+    /// Whether the answer is known, and what is still owed changes nothing: it is not worth
+    /// waiting for long.
+    pub fn is_settled(&self) -> bool {
+        self.conversation.as_ref().is_none_or(|one| one.is_settled())
     }
 
     /// Changes whenever something came forward, so that a clock can begin anew.
@@ -154,9 +165,9 @@ impl<'s, C: Conversation> Run<'s, C> {
             unreachable!("a run is finished once")
         };
         let step = conversation.step();
+        let in_doubt = conversation.is_in_doubt(self.session);
         if self.failure.is_none() && !conversation.is_done(self.session) {
-            let in_doubt = self.session.in_doubt();
-            self.cancel(step);
+            self.cancel(step, in_doubt);
             let ended = self.session.ended.clone().unwrap_or(Ended::Failed { step });
             return conversation.failed(Error::new(step, ended).doubt(in_doubt));
         }
@@ -165,13 +176,14 @@ impl<'s, C: Conversation> Run<'s, C> {
                 self.session.end(Ended::Failed { step });
                 self.session.forget();
             }
-            return conversation.answer(self.session).map_err(|kind| {
-                self.session.end(Ended::Failed { step });
-                Error::new(step, kind)
+            return conversation.answer(self.session).inspect_err(|error| {
+                if !matches!(error.kind(), ErrorKind::Refused(_)) {
+                    self.session.end(Ended::Failed { step });
+                }
             });
         };
-        let in_doubt = self.session.in_doubt();
         let out_of_step = matches!(kind, ErrorKind::Misbehaved(_) | ErrorKind::Broken(_))
+            || conversation.is_mid_text()
             || !self.session.is_settled();
         if out_of_step {
             self.session.end(Ended::Failed { step });
@@ -191,14 +203,8 @@ impl<'s, C: Conversation> Run<'s, C> {
         }
         // What counts is where the reply began: one that began before it was asked for answers
         // nothing, however late it ends.
-        let began = self.session.reply_began;
-        let early = match self.session.text {
-            TextPhase::None => false,
-            TextPhase::Open(..) => true,
-            TextPhase::Ended(dot) => began <= dot,
-        };
         let heard = match self.session.owed.front().copied() {
-            Some(owed) if !early && owed.asked <= began => {
+            Some(owed) if owed.asked <= self.session.reply_began => {
                 self.session.owed.pop_front();
                 if owed.allows(&reply) {
                     self.with(|conversation, session| {
@@ -253,8 +259,7 @@ impl<'s, C: Conversation> Run<'s, C> {
     }
 
     /// Ends the session because the run is given up, unless nothing of it was written.
-    fn cancel(&mut self, step: Step) {
-        let in_doubt = self.session.in_doubt();
+    fn cancel(&mut self, step: Step, in_doubt: bool) {
         let untouched = self.session.output.handed() == self.began && self.progress == 0;
         if !untouched || step == Step::Greeting {
             self.session.end(Ended::Cancelled { step, in_doubt });
@@ -265,9 +270,11 @@ impl<'s, C: Conversation> Run<'s, C> {
 
 impl<C: Conversation> Drop for Run<'_, C> {
     fn drop(&mut self) {
-        if self.conversation.is_some() {
-            let step = self.step();
-            self.cancel(step);
+        let step = self.step();
+        if let Some(conversation) = self.conversation.take() {
+            let in_doubt = conversation.is_in_doubt(self.session);
+            self.cancel(step, in_doubt);
+            self.session.cancelled = conversation.verdicts();
         }
     }
 }
@@ -285,13 +292,16 @@ mod tests {
         let mut session = Session::default();
         let envelope = Envelope::new("a@b.example", ["c@d.example", "e@d.example"]).unwrap();
         let text = Text::new("a: b\r\n").unwrap();
-        let transaction = Transaction::new(&session, &envelope, text.facts()).unwrap();
+        let transaction = Transaction::new(&envelope, text.facts());
         let mut run = session.run(transaction).unwrap();
         let mut replies = ["250 a\r\n", "250 b\r\n", "550 c\r\n", "354 d\r\n"].into_iter();
         loop {
             match run.next() {
                 Next::Write => run.wrote(run.output().len()),
-                Next::Text => run.end_of_text(),
+                Next::Text => {
+                    run.text(text.octets().clone());
+                    run.end_of_text();
+                }
                 Next::Read => match replies.next() {
                     Some(reply) => run.receive(reply.as_bytes()),
                     None => break,

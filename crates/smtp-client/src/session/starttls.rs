@@ -1,6 +1,6 @@
 //! STARTTLS, up to the handshake (RFC 3207).
 use smtp_codec::Command;
-use smtp_error::{ErrorKind, Extension, Misbehaved, Reply, Step, Unsupported};
+use smtp_error::{Error, ErrorKind, Extension, Misbehaved, Reply, Step, Unsupported};
 
 use super::{
     Conversation, Session,
@@ -57,9 +57,9 @@ impl Conversation for StartTls {
         self.granted
     }
 
-    fn answer(self, session: &Session) -> Result<(), ErrorKind> {
+    fn answer(self, session: &Session) -> Result<(), Error> {
         if session.has_surplus() {
-            return Err(Misbehaved::PlaintextAfterStartTls.into());
+            return Err(Error::new(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
         }
         Ok(())
     }

@@ -1,38 +1,57 @@
-//! Mail transactions: MAIL, RCPT, DATA, the text, and a verdict for every recipient
-//! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920).
-use smtp_caps::{Envelope, Objection, Plan};
-use smtp_codec::{Body, Command, Stuffer, TextFacts};
-use smtp_error::{
-    Delivery, Ended, Error, ErrorKind, Extension, Misbehaved, Reply, ReplyCode, Step, Unsupported,
-    Verdict,
-};
+//! Mail transactions: MAIL, RCPT, DATA or BDAT, the text, and a verdict for every recipient
+//! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920; RFC 3030).
+use smtp_caps::{Envelope, Framing, Plan};
+use smtp_codec::{Command, TextFacts};
+use smtp_error::{Delivery, Ended, Error, ErrorKind, Reply, Step, Verdict};
 
 use super::{
-    Conversation, Dialect, Session, TextPhase,
+    Conversation, Dialect, Excess, Partial, Sending, Session,
     conversation::{Expected, Owed},
 };
 
+mod flow;
+mod hearing;
+mod opening;
+mod slots;
+mod text;
+
+pub use flow::Piece;
+
+use slots::Slots;
+use text::Text;
+
 /// Sends one message.
 ///
-/// How far it runs ahead of the replies is the plan's business, and how many replies end it is
-/// the dialect's; the walk is one. The text is written only if the server invited it and at least
-/// one recipient was taken, and every recipient gets exactly one verdict: the first.
+/// How far it runs ahead of the replies, how the text travels and how many replies end it are
+/// values; the walk is one. Behind DATA the text is written only if the server invited it and at
+/// least one recipient was taken; in chunks it may go out with the commands. Every recipient gets
+/// exactly one verdict: the first.
+///
+/// What the message needs is held against the capabilities when the conversation begins, and
+/// nothing is written if the server does not offer it. If the recipients are too many for one
+/// transaction and the caller wants it [so](crate::Excess::Continue), the text is asked for again
+/// from its beginning.
 #[derive(Debug)]
 pub struct Transaction<'a> {
     envelope: &'a Envelope,
-    plan: Plan,
+    facts: TextFacts,
+    sending: Sending,
+    /// There is one from the first turn on.
+    plan: Option<Plan>,
     turn: Turn,
-    slots: Vec<Slot>,
-    /// How many slots are not settled.
-    open: usize,
+    slots: Slots,
+    text: Text,
+    /// How many recipients are still to be answered for before the final reply (PRDR).
+    each: usize,
 }
 
 /// What is said next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
+    Begin,
     Reset,
     Mail,
-    Rcpt(usize),
+    Rcpt,
     Data,
     /// Everything is said but the text.
     Text,
@@ -41,42 +60,35 @@ enum Turn {
     Done,
 }
 
-/// How far a recipient has come.
-#[derive(Clone, Debug)]
-enum Slot {
-    /// RCPT is not answered.
-    Open,
-    /// RCPT was answered with 2yz.
-    Taken,
-    Settled(Verdict),
-}
-
 /// How many octets of commands may wait to be written before more are encoded.
 const COMMANDS_AHEAD: usize = 64 * 1024;
-
+/// How much text may wait to be written before more is asked for, in octets.
+const TEXT_AHEAD: usize = 256 * 1024;
 impl<'a> Transaction<'a> {
-    /// A transaction for a message of this envelope whose text has these properties.
-    ///
-    /// # Errors
-    /// Says why the message cannot be sent to this server.
-    pub fn new(
-        session: &Session,
-        envelope: &'a Envelope,
-        text: TextFacts,
-    ) -> Result<Self, Objection> {
-        let plan = Plan::new(session.capabilities(), envelope, text)?;
-        if plan.mail().declared_body() == Some(Body::BinaryMime) {
-            // It needs BDAT; DATA is forbidden to it (RFC 3030, 3).
-            return Err(Unsupported::ByClient(Extension::BinaryMime).into());
+    /// A transaction for a message of this envelope whose text has these properties, sent as the
+    /// defaults of [`Sending`] have it.
+    pub fn new(envelope: &'a Envelope, text: TextFacts) -> Self {
+        Self {
+            envelope,
+            facts: text,
+            sending: Sending::default(),
+            plan: None,
+            turn: Turn::Begin,
+            slots: Slots::new(envelope.rcpts().len()),
+            text: Text::None,
+            each: 0,
         }
-        let turn = if session.dirty { Turn::Reset } else { Turn::Mail };
-        let slots = vec![Slot::Open; envelope.rcpts().len()];
-        let open = slots.len();
-        Ok(Self { envelope, plan, turn, slots, open })
+    }
+
+    /// The same transaction, sent in this way.
+    #[must_use]
+    pub fn sending(mut self, sending: Sending) -> Self {
+        self.sending = sending;
+        self
     }
 
     /// Says the next command, and whose turn it is then.
-    fn say(&self, session: &mut Session) -> Result<Turn, ErrorKind> {
+    fn say(&mut self, plan: &Plan, session: &mut Session) -> Result<Turn, ErrorKind> {
         let code = |step, code| Owed::new(step, Expected::Codes(code));
         Ok(match self.turn {
             Turn::Reset => {
@@ -85,24 +97,26 @@ impl<'a> Transaction<'a> {
             }
             Turn::Mail => {
                 let limit = session.capabilities.mail_line_limit();
-                session.say(
-                    Command::Mail(self.plan.mail().borrowed()),
-                    limit,
-                    code(Step::Mail, &[250]),
-                )?;
+                session.admit_transaction()?;
+                let mail = Command::Mail(plan.mail().borrowed());
+                session.say(mail, limit, code(Step::Mail, &[250]))?;
                 session.dirty = true;
-                Turn::Rcpt(0)
+                Turn::Rcpt
             }
-            Turn::Rcpt(recipient) => match self.envelope.rcpts().get(recipient) {
-                Some(rcpt) => {
-                    let limit = session.capabilities.rcpt_line_limit();
-                    let owed = Owed { recipient, ..code(Step::Rcpt, &[250, 251, 252]) };
-                    session.say(Command::Rcpt(rcpt.borrowed()), limit, owed)?;
-                    Turn::Rcpt(recipient + 1)
+            Turn::Rcpt => {
+                let most = plan.rcpt_max().and_then(|most| usize::try_from(most).ok());
+                match self.slots.say_next(most.unwrap_or(usize::MAX)) {
+                    Some(recipient) => {
+                        let rcpt = Command::Rcpt(self.envelope.rcpts()[recipient].borrowed());
+                        let limit = session.capabilities.rcpt_line_limit();
+                        let owed = Owed { recipient, ..code(Step::Rcpt, &[250, 251, 252]) };
+                        session.say(rcpt, limit, owed)?;
+                        Turn::Rcpt
+                    }
+                    None if plan.framing() == Framing::Data => Turn::Data,
+                    None => Turn::Text,
                 }
-                None => Turn::Data,
-            },
-            Turn::Data if self.open == 0 => Turn::GiveUp,
+            }
             Turn::Data => {
                 session.say(Command::Data, Command::MAX_LINE, code(Step::Data, &[354]))?;
                 Turn::Text
@@ -111,76 +125,44 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// Gives this verdict to every recipient that has none.
-    fn settle_all(&mut self, step: Step, reply: &Reply) {
-        for recipient in 0..self.slots.len() {
-            self.settle(recipient, step, reply);
-        }
+    /// Whether the next command may be said, though replies are owed.
+    fn may_run_ahead(&self, session: &Session) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        let text = matches!(self.turn, Turn::Data | Turn::Text);
+        let recipients_wait = session
+            .owed
+            .front()
+            .is_some_and(|owed| matches!(owed.step, Step::Reset | Step::Mail | Step::Rcpt));
+        let text_waits = self.sending.partial == Partial::Withhold
+            || (plan.framing() == Framing::Chunks && !self.fits_one_chunk(session));
+        plan.is_pipelined()
+            && session.output.len() < COMMANDS_AHEAD
+            && !(text && recipients_wait && text_waits)
     }
 
-    /// Gives this verdict to a recipient, unless it has one: the first stands.
-    fn settle(&mut self, recipient: usize, step: Step, reply: &Reply) {
-        let slot = &mut self.slots[recipient];
-        if !matches!(slot, Slot::Settled(_)) {
-            *slot = Slot::Settled(Verdict::new(step, reply.clone()));
-            self.open -= 1;
-        }
+    /// Whether nobody is to get the text: every recipient of this round was refused, or one was
+    /// and the caller wants all or none.
+    fn is_pointless(&self, session: &Session) -> bool {
+        let answered = session.owed.is_empty();
+        let withheld = self.sending.partial == Partial::Withhold && self.slots.refusal().is_some();
+        answered && (withheld || self.slots.taken().next().is_none())
     }
 
-    /// The server answered DATA with 354.
-    fn invited(&mut self, session: &mut Session) {
-        let taken = self.slots.iter().any(|slot| matches!(slot, Slot::Taken));
-        if taken && self.turn == Turn::Text {
-            session.text = TextPhase::Open(Stuffer::new(), session.output.end());
-        } else {
-            // It waits for a text that must not be sent, and an empty one might be delivered to
-            // somebody. Closing is the one answer that cannot be misunderstood.
-            session.end(Ended::Failed { step: Step::Data });
-            self.turn = Turn::Done;
-        }
+    /// Whether what is still to be written is in vain: everybody was refused while it waited. To
+    /// write it all the same would only hold up the verdicts.
+    fn is_abandoned(&self, session: &Session) -> bool {
+        self.slots.are_settled() && self.is_mid_text() && !session.output.is_empty()
     }
 
-    /// A final reply: to all recipients that were taken, or with LMTP to one of them.
-    fn conclude(&mut self, session: &mut Session, owed: Owed, reply: &Reply) {
-        match session.dialect {
-            Dialect::Smtp => self.settle_all(Step::EndOfText, reply),
-            Dialect::Lmtp => self.settle(owed.recipient, Step::EndOfText, reply),
-        }
-        if self.open == 0 {
-            session.text = TextPhase::None;
-            session.dirty = false;
-            self.turn = Turn::Done;
-        }
-    }
-
-    /// The server said 421: the session is over. Before the end of the text that is its word on
-    /// every recipient; behind it, it is a word on those that it answers for.
-    fn shut_down(
-        &mut self,
-        session: &mut Session,
-        owed: Owed,
-        reply: Reply,
-    ) -> Result<(), ErrorKind> {
-        if owed.step != Step::EndOfText {
-            self.settle_all(owed.step, &reply);
-            self.turn = Turn::Done;
-            return Ok(());
-        }
-        self.conclude(session, owed, &reply);
-        if self.turn == Turn::Done { Ok(()) } else { Err(Ended::ShutDown(reply).into()) }
-    }
-
-    fn verdicts(self) -> Vec<Option<Verdict>> {
-        self.slots.into_iter().map(Slot::verdict).collect()
-    }
-}
-
-impl Slot {
-    fn verdict(self) -> Option<Verdict> {
-        match self {
-            Self::Settled(verdict) => Some(verdict),
-            Self::Open | Self::Taken => None,
-        }
+    /// What was under way is over: another round for those that are left, or the end.
+    fn round_over(&mut self, session: &Session) {
+        self.text = Text::None;
+        let excess = match self.sending.partial {
+            Partial::Deliver => self.sending.excess,
+            Partial::Withhold => Excess::Refuse,
+        };
+        let again = self.slots.next_round(excess);
+        self.turn = if again { Self::first(session) } else { Turn::Done };
     }
 }
 
@@ -190,111 +172,120 @@ impl Conversation for Transaction<'_> {
     fn step(&self) -> Step {
         match self.turn {
             Turn::Reset => Step::Reset,
-            Turn::Mail => Step::Mail,
-            Turn::Rcpt(_) => Step::Rcpt,
+            Turn::Begin | Turn::Mail => Step::Mail,
+            Turn::Rcpt => Step::Rcpt,
             Turn::Data | Turn::GiveUp => Step::Data,
             Turn::Text | Turn::Done => Step::Text,
         }
     }
 
     fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        while !matches!(self.turn, Turn::Text | Turn::GiveUp | Turn::Done) {
-            let ahead = self.plan.is_pipelined() && session.output.len() < COMMANDS_AHEAD;
-            if !session.owed.is_empty() && !ahead {
-                break;
+        loop {
+            let ready = session.owed.is_empty() || self.may_run_ahead(session);
+            match self.turn {
+                Turn::Done => return Ok(()),
+                _ if self.is_abandoned(session) => {
+                    session.end(Ended::Failed { step: Step::Text });
+                    self.turn = Turn::Done;
+                }
+                Turn::GiveUp if session.owed.is_empty() => self.round_over(session),
+                Turn::GiveUp => return Ok(()),
+                _ if !ready => return Ok(()),
+                Turn::Begin => self.begin(session)?,
+                Turn::Data | Turn::Text
+                    if self.text.is_unsaid(session) && self.is_pointless(session) =>
+                {
+                    self.turn = Turn::GiveUp;
+                }
+                Turn::Text => {
+                    if !self.say_chunk(session)? {
+                        return Ok(());
+                    }
+                }
+                _ => {
+                    let Some(plan) = self.plan.take() else { return Ok(()) };
+                    let turn = self.say(&plan, session);
+                    self.plan = Some(plan);
+                    self.turn = turn?;
+                }
             }
-            self.turn = self.say(session)?;
         }
-        Ok(())
     }
 
     fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind> {
-        if reply.code() == ReplyCode::SHUTTING_DOWN {
-            return self.shut_down(session, owed, reply);
-        }
-        let refused = reply.is_transient() || reply.is_permanent();
-        match owed.step {
-            Step::Reset if refused => return Err(ErrorKind::Refused(reply)),
-            Step::Reset => {}
-            Step::Mail if refused => {
-                session.dirty = false;
-                self.settle_all(Step::Mail, &reply);
-                self.turn = Turn::GiveUp;
-            }
-            Step::Rcpt if refused => self.settle(owed.recipient, Step::Rcpt, &reply),
-            Step::Rcpt => {
-                let slot = &mut self.slots[owed.recipient];
-                if matches!(slot, Slot::Open) {
-                    *slot = Slot::Taken;
-                }
-            }
-            Step::Data if refused => {
-                self.settle_all(Step::Data, &reply);
-                self.turn = Turn::GiveUp;
-            }
-            Step::Data => self.invited(session),
-            Step::EndOfText => self.conclude(session, owed, &reply),
-            _ => {}
-        }
-        Ok(())
+        self.hear_reply(session, owed, reply)
     }
 
-    /// A refusal while the text still flows is the server's word: the text is cut off there, or its
-    /// end was on the way already. Anything else makes no sense there; nor does a refusal with LMTP
-    /// when the end was on the way, because nobody can tell for which recipients it is.
     fn interrupted(
         &mut self,
         session: &mut Session,
         step: Step,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        let flowing = !matches!(session.text, TextPhase::None);
-        let step = if flowing { Step::Text } else { step };
-        let for_whom = session.dialect == Dialect::Smtp || !session.in_doubt();
-        if reply.code() == ReplyCode::SHUTTING_DOWN && for_whom {
-            let owed = Owed::new(step, Expected::Codes(&[]));
-            return self.shut_down(session, owed, reply);
-        }
-        let refused = reply.is_transient() || reply.is_permanent();
-        if !(flowing && refused && for_whom) {
-            return Err(Misbehaved::Unsolicited(reply).into());
-        }
-        self.settle_all(step, &reply);
-        session.end(Ended::Failed { step });
-        self.turn = Turn::Done;
-        Ok(())
+        self.hear_unasked(session, step, reply)
     }
 
-    fn text_ended(&mut self, session: &mut Session) {
-        let taken = |(_, slot): &(usize, &Slot)| matches!(slot, Slot::Taken);
-        let replies = match session.dialect {
-            Dialect::Smtp => 1,
-            Dialect::Lmtp => usize::MAX,
+    fn wants_piece(&self, session: &Session) -> bool {
+        self.turn == Turn::Text
+            && session.output.len() < TEXT_AHEAD
+            && matches!(&self.text, Text::Flowing(flow) if flow.wants_more())
+    }
+
+    fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
+        self.take_piece(session, piece)
+    }
+
+    fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        self.take_end(session)
+    }
+
+    fn text_written(&self, session: &Session) -> Option<u64> {
+        self.text.began().map(|began| session.output.handed().saturating_sub(began))
+    }
+
+    fn is_mid_text(&self) -> bool {
+        !matches!(self.text, Text::None)
+    }
+
+    fn is_in_doubt(&self, session: &Session) -> bool {
+        self.text.is_in_doubt(session)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.slots.are_settled()
+    }
+
+    fn is_done(&self, _: &Session) -> bool {
+        self.turn == Turn::Done
+    }
+
+    fn answer(self, _: &Session) -> Result<Delivery, Error> {
+        let refusal = self.slots.refusal().map(|verdict| verdict.reply().clone());
+        let verdicts = self.slots.into_verdicts();
+        if verdicts.iter().all(Option::is_some) {
+            return Ok(Delivery::new(verdicts.into_iter().flatten().collect()));
+        }
+        let error = match refusal {
+            Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
+            None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
         };
-        let owed = Owed::new(Step::EndOfText, Expected::Completion);
-        for (recipient, _) in self.slots.iter().enumerate().filter(taken).take(replies) {
-            session.owed.push_back(Owed { recipient, ..owed });
-        }
-    }
-
-    fn is_done(&self, session: &Session) -> bool {
-        match self.turn {
-            Turn::Done => true,
-            Turn::GiveUp => session.owed.is_empty(),
-            _ => false,
-        }
-    }
-
-    fn answer(self, _: &Session) -> Result<Delivery, ErrorKind> {
-        let verdicts: Option<Vec<_>> = self.verdicts().into_iter().collect();
-        verdicts.map(Delivery::new).ok_or(ErrorKind::Ended(Ended::Failed { step: Step::Text }))
+        Err(error.known(verdicts))
     }
 
     /// What broke behind the last verdict changes none.
     fn failed(self, error: Error) -> Result<Delivery, Error> {
-        if self.open == 0 {
-            return Ok(Delivery::new(self.verdicts().into_iter().flatten().collect()));
+        if self.turn == Turn::Begin {
+            return Err(error);
         }
-        Err(error.known(self.verdicts()))
+        let settled = self.slots.are_settled();
+        let verdicts = self.slots.into_verdicts();
+        if settled {
+            return Ok(Delivery::new(verdicts.into_iter().flatten().collect()));
+        }
+        Err(error.known(verdicts))
+    }
+
+    fn verdicts(self) -> Vec<Option<Verdict>> {
+        self.slots.into_verdicts()
     }
 }

@@ -163,7 +163,7 @@ fn check_session(scenario: &Scenario) {
             Act::Send { from, to, text, codes } => {
                 let envelope = Envelope::new(from, to.iter().copied()).unwrap();
                 let facts = Text::new(text).unwrap().facts();
-                let transaction = Transaction::new(&session, &envelope, facts).unwrap();
+                let transaction = Transaction::new(&envelope, facts);
                 let delivery = prompter.play(session.run(transaction).unwrap(), text);
                 assert_eq!(codes_of(&delivery), codes);
             }

@@ -7,7 +7,8 @@ use proptest::{
     sample::select,
 };
 use smtp_client::{
-    Delivery, Ended, Envelope, Error, ErrorKind, ReplyLimits, Step, Text, Verdict,
+    Delivery, Ended, Envelope, Error, ErrorKind, Framing, ReplyLimits, Sending, Step, Text,
+    Verdict,
     session::{Ask, Dialect, Hello, Next, Run, Session, Transaction},
 };
 
@@ -15,6 +16,22 @@ use smtp_client::{
 struct Way {
     dialect: Dialect,
     pipelined: bool,
+    framing: Framing,
+}
+
+impl Way {
+    /// The octets that end the text and put the message in doubt.
+    fn end(self) -> &'static [u8] {
+        match self.framing {
+            Framing::Data => b"last line\r\n.",
+            Framing::Chunks => b"last line\r\n",
+        }
+    }
+
+    /// Whether the text goes out before the server has answered for anybody.
+    fn is_eager(self) -> bool {
+        self.framing == Framing::Chunks && self.pipelined && self.dialect == Dialect::Smtp
+    }
 }
 
 /// Octets that the server sends at once.
@@ -36,8 +53,6 @@ struct Played {
 
 const RECIPIENTS: [&str; 3] = ["b@example.org", "c@example.org", "d@example.org"];
 const TEXT: &str = "Subject: text\r\n\r\n.text\r\nlast line\r\n";
-/// The end of the text and the dot that ends it.
-const DOT: &[u8] = b"last line\r\n.";
 
 /// Plays a transaction of which the server says these chunks, each handed over in pieces of so
 /// many octets, and then closes.
@@ -45,7 +60,9 @@ fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
     let mut session = greeted(way);
     let envelope = Envelope::new("a@example.org", RECIPIENTS).unwrap();
     let facts = Text::new(TEXT).unwrap().facts();
-    let transaction = Transaction::new(&session, &envelope, facts).unwrap();
+    let mut sending = Sending::default();
+    sending.framing = Some(way.framing);
+    let transaction = Transaction::new(&envelope, facts).sending(sending);
     let mut run = session.run(transaction).unwrap();
     let mut chunks = chunks.iter().peekable();
     let (mut written, mut heard) = (Vec::new(), Vec::new());
@@ -95,7 +112,8 @@ fn greeted(way: Way) -> Session {
     run.receive(b"220 hi\r\n");
     assert_eq!(run.next(), Next::Write);
     run.wrote(run.output().len());
-    run.receive(if way.pipelined { b"250-hi\r\n250 PIPELINING\r\n" } else { b"250 hi\r\n" });
+    let pipelining = if way.pipelined { "PIPELINING" } else { "HELP" };
+    run.receive(format!("250-hi\r\n250-CHUNKING\r\n250 {pipelining}\r\n").as_bytes());
     assert_eq!(run.next(), Next::Done);
     run.finish().unwrap();
     session
@@ -140,13 +158,15 @@ fn model(way: Way, codes: &[u16]) -> Vec<Option<(Step, u16)>> {
     if taken.is_empty() {
         return words;
     }
-    match codes.next() {
-        Some(354) => {}
-        Some(code @ 400..) => {
-            settle(&mut words, Step::Data, code);
-            return words;
+    if way.framing == Framing::Data {
+        match codes.next() {
+            Some(354) => {}
+            Some(code @ 400..) => {
+                settle(&mut words, Step::Data, code);
+                return words;
+            }
+            _ => return words,
         }
-        _ => return words,
     }
     for place in taken {
         match codes.next() {
@@ -190,7 +210,12 @@ const BEGINNINGS: &[&[&str]] = &[
 
 fn ways() -> impl Strategy<Value = Way> {
     let dialects = select(&[Dialect::Smtp, Dialect::Lmtp][..]);
-    (dialects, any::<bool>()).prop_map(|(dialect, pipelined)| Way { dialect, pipelined })
+    let framings = select(&[Framing::Data, Framing::Chunks][..]);
+    (dialects, any::<bool>(), framings).prop_map(|(dialect, pipelined, framing)| Way {
+        dialect,
+        pipelined,
+        framing,
+    })
 }
 
 fn codes() -> impl Strategy<Value = u16> {
@@ -244,8 +269,9 @@ proptest! {
         let words = verdicts(&played.outcome);
         let accepted = |word: &&Option<(Step, u16)>| matches!(word, Some((_, 200..300)));
         let accepted = words.iter().filter(accepted).count();
-        let dot = played.written.windows(DOT.len()).position(|window| window == DOT);
-        let behind = |(at, _): &&(usize, Vec<u8>)| dot.is_some_and(|dot| *at >= dot + DOT.len());
+        let end = way.end();
+        let dot = played.written.windows(end.len()).position(|window| window == end);
+        let behind = |(at, _): &&(usize, Vec<u8>)| dot.is_some_and(|dot| *at >= dot + end.len());
         let said: Vec<u8> = played.heard.iter().filter(behind).flat_map(|one| one.1.clone()).collect();
         let needed = if way.dialect == Dialect::Lmtp { accepted } else { accepted.min(1) };
         prop_assert!(acceptances(&said) >= needed);
@@ -261,15 +287,21 @@ proptest! {
             let lines: Vec<&[u8]> = said.split_inclusive(|&octet| octet == b'\n').collect();
             let invited = lines.iter().any(|line| line.starts_with(b"354") && line.ends_with(b"\n"));
             // MAIL, and one recipient at least.
-            prop_assert!(invited && said.starts_with(b"250") && acceptances(&said) >= 2);
-            prop_assert!(played.written[..text].ends_with(b"DATA\r\n"));
+            let taken = said.starts_with(b"250") && acceptances(&said) >= 2;
+            prop_assert!(taken || way.is_eager());
+            let (invited, line) = match way.framing {
+                Framing::Data => (invited, &b"DATA\r\n"[..]),
+                Framing::Chunks => (true, &b"BDAT 35 LAST\r\n"[..]),
+            };
+            prop_assert!(invited && played.written[..text].ends_with(line));
         }
     }
 
     #[test]
     fn doubt_is_where_the_dot_was_written_and_no_word_came(way in ways(), chunks in chunks()) {
         let played = play(way, &chunks, usize::MAX);
-        let dot = played.written.windows(DOT.len()).any(|window| window == DOT);
+        let end = way.end();
+        let dot = played.written.windows(end.len()).any(|window| window == end);
         match &played.outcome {
             Err(error) => {
                 prop_assert_eq!(error.in_doubt(), dot);

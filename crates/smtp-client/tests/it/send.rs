@@ -321,18 +321,3 @@ fn a_refused_reset_is_an_error_and_no_message_goes_out() {
         });
     }
 }
-
-#[test]
-fn binary_text_is_not_sent_behind_data() {
-    let offer = ["BINARYMIME", "CHUNKING"];
-    play_on(&offer, "C: QUIT\nS: 221 bye", async |mut connection| {
-        let mail = Mail::try_from("a@example.org").unwrap().body(Body::BinaryMime);
-        let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
-        let text = Text::new("a: b\r\n").unwrap();
-        let error = connection.send(&envelope, &text).await.unwrap_err();
-        let lacking = Unsupported::ByClient(Extension::BinaryMime);
-        let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking);
-        assert!(found && !error.in_doubt(), "{error:?}");
-        connection.quit().await.unwrap();
-    });
-}

@@ -1,0 +1,132 @@
+//! What the server's replies mean for the recipients of a transaction.
+use smtp_error::{Ended, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+
+use super::{Dialect, Expected, Owed, Session, Transaction, Turn, flow::Flow, text::Text};
+
+impl Transaction<'_> {
+    /// Hears a reply that was owed.
+    pub(super) fn hear_reply(
+        &mut self,
+        session: &mut Session,
+        owed: Owed,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        if reply.code() == ReplyCode::SHUTTING_DOWN {
+            return self.shut_down(session, owed, reply);
+        }
+        let refused = reply.is_transient() || reply.is_permanent();
+        match owed.step {
+            Step::Reset if refused => return Err(ErrorKind::Refused(reply)),
+            Step::Mail if refused => {
+                session.dirty = false;
+                self.give_up(Step::Mail, &reply);
+            }
+            Step::Rcpt if refused => self.slots.settle(owed.recipient, Step::Rcpt, &reply),
+            Step::Rcpt => self.slots.take(owed.recipient),
+            Step::Data if refused => self.give_up(Step::Data, &reply),
+            Step::Data => self.invited(session),
+            // A chunk that is not the last: no other follows, and the server drops those that do.
+            Step::Text if refused => self.give_up(Step::Text, &reply),
+            Step::EndOfText => self.conclude(session, owed, &reply),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Hears a reply that nobody is owed.
+    ///
+    /// A refusal while the text still flows is the server's word: the text is cut off there, or its
+    /// end was on the way already. Anything else makes no sense there; nor does a refusal with LMTP
+    /// when the end was on the way, because nobody can tell for which recipients it is.
+    pub(super) fn hear_unasked(
+        &mut self,
+        session: &mut Session,
+        step: Step,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        let flowing = !matches!(self.text, Text::None);
+        let step = if flowing { Step::Text } else { step };
+        let for_whom = session.dialect == Dialect::Smtp || !self.text.is_in_doubt(session);
+        if reply.code() == ReplyCode::SHUTTING_DOWN && for_whom {
+            let owed = Owed::new(step, Expected::Codes(&[]));
+            return self.shut_down(session, owed, reply);
+        }
+        let refused = reply.is_transient() || reply.is_permanent();
+        if !(flowing && refused && for_whom) {
+            return Err(Misbehaved::Unsolicited(reply).into());
+        }
+        self.slots.settle_all(step, &reply);
+        session.end(Ended::Failed { step });
+        self.turn = Turn::Done;
+        Ok(())
+    }
+
+    /// The message as a whole was refused.
+    fn give_up(&mut self, step: Step, reply: &Reply) {
+        self.slots.settle_all(step, reply);
+        self.turn = Turn::GiveUp;
+    }
+
+    /// The server answered DATA with 354.
+    fn invited(&mut self, session: &mut Session) {
+        if self.turn == Turn::Text && self.slots.taken().next().is_some() {
+            self.text = Text::Flowing(Flow::data(self.facts, session.output.end()));
+        } else {
+            // It waits for a text that must not be sent, and an empty one might be delivered to
+            // somebody. Closing is the one answer that cannot be misunderstood.
+            session.end(Ended::Failed { step: Step::Data });
+            self.turn = Turn::Done;
+        }
+    }
+
+    /// A reply behind the end of the text: to all recipients that were taken, or to one of them.
+    fn conclude(&mut self, session: &mut Session, owed: Owed, reply: &Reply) {
+        if reply.code() == ReplyCode::EACH_RECIPIENT {
+            return self.expect_each(session, owed);
+        }
+        let refused = !reply.is_completion();
+        match session.dialect {
+            Dialect::Smtp if self.each > 0 && reply.code() != ReplyCode::SHUTTING_DOWN => {
+                self.each -= 1;
+                // Who is not refused here waits for the final reply.
+                if refused {
+                    self.slots.settle(owed.recipient, Step::EndOfText, reply);
+                }
+            }
+            Dialect::Smtp => self.slots.settle_taken(Step::EndOfText, reply),
+            Dialect::Lmtp => self.slots.settle(owed.recipient, Step::EndOfText, reply),
+        }
+        if session.owed.is_empty() {
+            // What a refused chunk leaves behind is not stated.
+            session.dirty = refused && self.is_in_chunks();
+            self.round_over(session);
+        }
+    }
+
+    /// One reply for each recipient follows, and then the final one.
+    fn expect_each(&mut self, session: &mut Session, owed: Owed) {
+        let owed = Owed { expected: Expected::Completion, ..owed };
+        let each: Vec<Owed> =
+            self.slots.taken().map(|recipient| Owed { recipient, ..owed }).collect();
+        self.each = each.len();
+        session.owed.push_front(owed);
+        each.into_iter().rev().for_each(|owed| session.owed.push_front(owed));
+    }
+
+    /// The server said 421: the session is over. Before the end of the text that is its word on
+    /// every recipient; behind it, it is a word on those that it answers for.
+    fn shut_down(
+        &mut self,
+        session: &mut Session,
+        owed: Owed,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        if owed.step == Step::EndOfText {
+            self.conclude(session, owed, &reply);
+        } else {
+            self.slots.settle_all(owed.step, &reply);
+        }
+        self.turn = Turn::Done;
+        if self.slots.are_settled() { Ok(()) } else { Err(Ended::ShutDown(reply).into()) }
+    }
+}

@@ -1,0 +1,136 @@
+//! The text's part in a transaction: when it is asked for, and what is owed to it.
+use smtp_caps::Framing;
+use smtp_codec::{Command, MailParam};
+use smtp_error::{ErrorKind, Step};
+
+use super::{
+    Dialect, Expected, Owed, Session, Transaction,
+    flow::{Chunk, Flow, Piece},
+};
+use crate::session::Event;
+
+/// How far the text of the message has come.
+#[derive(Debug)]
+pub(super) enum Text {
+    /// There is none under way.
+    None,
+    /// It is being given.
+    Flowing(Flow),
+    /// Its end was said, and the server owes its word. `mark` is the octet of the output from
+    /// which on the message is in doubt, `began` the first of the text.
+    Ended { mark: u64, began: u64 },
+}
+
+impl Text {
+    /// Whether nothing of it was said.
+    pub(super) fn is_unsaid(&self, session: &Session) -> bool {
+        match self {
+            Self::None => true,
+            Self::Flowing(flow) => flow.began == session.output.end(),
+            Self::Ended { .. } => false,
+        }
+    }
+
+    /// Whether its end was handed to the transport and the server's word is missing.
+    pub(super) fn is_in_doubt(&self, session: &Session) -> bool {
+        matches!(self, Self::Ended { mark, .. } if session.output.handed() > *mark)
+    }
+
+    /// Where it began.
+    pub(super) fn began(&self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Flowing(flow) => Some(flow.began),
+            Self::Ended { began, .. } => Some(*began),
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Whether the text travels in chunks.
+    pub(super) fn is_in_chunks(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.framing() == Framing::Chunks)
+    }
+
+    /// Whether the text may go out with the commands: then it is one chunk, and one reply ends it
+    /// whoever is taken.
+    pub(super) fn fits_one_chunk(&self, session: &Session) -> bool {
+        let limit = self.sending.chunk.get() as u64;
+        session.dialect == Dialect::Smtp
+            && !self.facts.fetched
+            && self.facts.size.is_some_and(|size| size <= limit)
+    }
+
+    /// Says the next chunk, or gets ready for the text that they are made of; whether there was
+    /// anything to do.
+    pub(super) fn say_chunk(&mut self, session: &mut Session) -> Result<bool, ErrorKind> {
+        let in_chunks = self.is_in_chunks();
+        let (mark, began) = match &mut self.text {
+            Text::None if in_chunks => {
+                let (limit, began) = (self.sending.chunk.get(), session.output.end());
+                self.text = Text::Flowing(Flow::chunks(limit, self.facts, began));
+                return Ok(true);
+            }
+            Text::Flowing(flow) => match flow.next_chunk() {
+                None => return Ok(false),
+                Some(Chunk::Octets { size, last }) => {
+                    session.write(Command::Bdat { size: size as u64, last }, Command::MAX_LINE)?;
+                    flow.pour(size, &mut session.output);
+                    session.emit(Event::Text { octets: size as u64 });
+                    // The last octet of the text, or of the line if there is no text.
+                    (last.then(|| session.output.end() - 1), flow.began)
+                }
+                Some(Chunk::Fetched { uri, last }) => {
+                    session
+                        .write(Command::Burl { uri: uri.borrowed(), last }, Command::MAX_LINE)?;
+                    (last.then(|| session.output.end() - 1), flow.began)
+                }
+            },
+            Text::None | Text::Ended { .. } => return Ok(false),
+        };
+        match mark {
+            Some(mark) => self.text_ended(mark, began, session),
+            None => session.owe(Owed::new(Step::Text, Expected::Codes(&[250]))),
+        }
+        Ok(true)
+    }
+
+    /// The end of the text was said: the server owes its word, once or for each recipient.
+    pub(super) fn text_ended(&mut self, mark: u64, began: u64, session: &mut Session) {
+        self.text = Text::Ended { mark, began };
+        let each = self
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.mail().params().any(|param| param == MailParam::Prdr));
+        let expected = if each { Expected::CompletionOrEach } else { Expected::Completion };
+        let owed = Owed { asked: mark + 1, ..Owed::new(Step::EndOfText, expected) };
+        match session.dialect {
+            Dialect::Smtp => session.owed.push_back(owed),
+            Dialect::Lmtp => {
+                let owed = self.slots.taken().map(|recipient| Owed { recipient, ..owed });
+                session.owed.extend(owed);
+            }
+        }
+    }
+
+    pub(super) fn take_piece(
+        &mut self,
+        session: &mut Session,
+        piece: Piece,
+    ) -> Result<(), ErrorKind> {
+        match &mut self.text {
+            Text::Flowing(flow) => Ok(flow.give(piece, &mut session.output)?),
+            Text::None | Text::Ended { .. } => Ok(()),
+        }
+    }
+
+    pub(super) fn take_end(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        let Text::Flowing(flow) = &mut self.text else { return Ok(()) };
+        if let Some(mark) = flow.end(&mut session.output)? {
+            let began = flow.began;
+            session.emit(Event::Text { octets: session.output.end() - began });
+            self.text_ended(mark, began, session);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! Texts in chunks (RFC 3030): when they leave, what they hold, and what the replies mean.
+use std::num::NonZeroUsize;
+
+use smtp_client::{
+    Body, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Excess, Framing, Mail, Sending,
+    Step, Text, session::Dialect,
+};
+
+use crate::stage::{play_in, play_on};
+
+const TEXT: &str = "Subject: a\r\n\r\n.b\r\n";
+const FAST: [&str; 2] = ["PIPELINING", "CHUNKING"];
+
+fn envelope() -> Envelope {
+    Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap()
+}
+
+/// Chunks of at most so many octets.
+fn chunks_of(octets: usize) -> Sending {
+    let mut sending = Sending::default();
+    sending.framing = Some(Framing::Chunks);
+    sending.chunk = NonZeroUsize::new(octets).unwrap();
+    sending
+}
+
+async fn send(connection: &mut Connection, sending: Sending) -> Result<Delivery, Error> {
+    connection.sending(sending).send(&envelope(), Text::new(TEXT).unwrap()).await
+}
+
+/// The steps and codes of the verdicts.
+fn words(delivery: &Delivery) -> Vec<(Step, u16)> {
+    delivery.verdicts().iter().map(|one| (one.step(), one.reply().code().get())).collect()
+}
+
+/// MAIL and two recipients in one group, as they stand in a script.
+const COMMANDS: &str = "C| MAIL FROM:<a@example.org>
+C| RCPT TO:<b@example.org>
+C| RCPT TO:<c@example.org>
+";
+
+#[test]
+fn a_short_text_leaves_with_the_commands() {
+    let rest = format!(
+        "{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\nS: 250 a\nS: 250 b\nS: 550 c\nS: 250 taken"
+    );
+    let (delivery, report) = play_on(&FAST, &rest, async |mut connection| {
+        send(&mut connection, Sending::default()).await.unwrap()
+    });
+    assert_eq!(words(&delivery), [(Step::EndOfText, 250), (Step::Rcpt, 550)]);
+    let message = &report.connections()[0].messages()[0];
+    assert_eq!(message.text(), TEXT.as_bytes());
+}
+
+#[test]
+fn without_pipelining_the_text_waits_for_its_turn() {
+    let rest = "C: MAIL FROM:<a@example.org>\nS: 250 a\nC: RCPT TO:<b@example.org>\nS: 250 b
+C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 10\n[chunk 10]\nS: 250 so far
+C: BDAT 8 LAST\n[chunk 8]\nS: 250 taken";
+    let (delivery, _) = play_on(&["CHUNKING"], rest, async |mut connection| {
+        send(&mut connection, chunks_of(10)).await.unwrap()
+    });
+    assert!(delivery.all_accepted());
+}
+
+#[test]
+fn a_longer_text_waits_for_the_recipients_and_then_flows() {
+    let rest = format!(
+        "{COMMANDS}S: 250 a\nS: 250 b\nS: 550 c
+C: BDAT 7\n[chunk 7]\nC: BDAT 7\n[chunk 7]\nC: BDAT 4 LAST\n[chunk 4]
+S: 250 one\nS: 250 two\nS: 250 taken"
+    );
+    let (delivery, report) = play_on(&FAST, &rest, async |mut connection| {
+        send(&mut connection, chunks_of(7)).await.unwrap()
+    });
+    assert_eq!(words(&delivery), [(Step::EndOfText, 250), (Step::Rcpt, 550)]);
+    let messages = report.connections()[0].messages().iter();
+    let text: Vec<u8> = messages.flat_map(|message| message.text().to_vec()).collect();
+    assert_eq!(text, TEXT.as_bytes());
+}
+
+#[test]
+fn nobody_is_sent_a_longer_text_that_nobody_is_to_get() {
+    let rest = format!(
+        "{COMMANDS}S: 250 a\nS: 550 b\nS: 451 c\nC: RSET\nS: 250 reset\nC: NOOP\nS: 250 ok"
+    );
+    let (delivery, _) = play_on(&FAST, &rest, async |mut connection| {
+        let delivery = send(&mut connection, chunks_of(7)).await.unwrap();
+        connection.reset().await.unwrap();
+        connection.noop().await.unwrap();
+        delivery
+    });
+    assert_eq!(words(&delivery), [(Step::Rcpt, 550), (Step::Rcpt, 451)]);
+}
+
+#[test]
+fn a_short_text_for_nobody_leaves_the_connection_in_order() {
+    let second = format!("C| RSET\n{COMMANDS}C| BDAT 18 LAST\n[chunk 18]");
+    let rest = format!(
+        "{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\nS: 250 a\nS: 550 b\nS: 550 c\nS: 503 no
+{second}\nS: 250 reset\nS: 250 a\nS: 250 b\nS: 250 c\nS: 250 taken"
+    );
+    play_on(&FAST, &rest, async |mut connection| {
+        let refused = send(&mut connection, Sending::default()).await.unwrap();
+        assert_eq!(words(&refused), [(Step::Rcpt, 550); 2]);
+        assert!(send(&mut connection, Sending::default()).await.unwrap().all_accepted());
+    });
+}
+
+#[test]
+fn a_refused_chunk_is_the_last() {
+    let rest = "C: MAIL FROM:<a@example.org>\nS: 250 a\nC: RCPT TO:<b@example.org>\nS: 250 b
+C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 7\n[chunk 7]\nS: 552 5.3.4 too much
+C: RSET\nS: 250 reset";
+    let (delivery, _) = play_on(&["CHUNKING"], rest, async |mut connection| {
+        let delivery = send(&mut connection, chunks_of(7)).await.unwrap();
+        connection.reset().await.unwrap();
+        delivery
+    });
+    assert_eq!(words(&delivery), [(Step::Text, 552); 2]);
+}
+
+#[test]
+fn the_replies_to_chunks_in_flight_are_counted() {
+    let rest = format!(
+        "{COMMANDS}S: 250 a\nS: 250 b\nS: 250 c
+C: BDAT 7\n[chunk 7]\nC: BDAT 7\n[chunk 7]\nC: BDAT 4 LAST\n[chunk 4]
+S: 552 too much\nS: 551 dropped\nS: 551 dropped\nC: RSET\nS: 250 ok"
+    );
+    let (delivery, _) = play_on(&FAST, &rest, async |mut connection| {
+        let delivery = send(&mut connection, chunks_of(7)).await.unwrap();
+        connection.reset().await.unwrap();
+        delivery
+    });
+    assert_eq!(words(&delivery), [(Step::Text, 552); 2]);
+}
+
+#[test]
+fn a_refusal_before_the_end_of_a_chunk_is_the_verdict() {
+    let rest = "C: MAIL FROM:<a@example.org>\nS: 250 a\nC: RCPT TO:<b@example.org>\nS: 250 b
+C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 300000 LAST\n[raw \"521 no chunks here\\r\\n\"]\n[close]";
+    play_on(&["CHUNKING"], rest, async |mut connection| {
+        let line = "x".repeat(98) + "\r\n";
+        let text = Text::new(line.repeat(3000)).unwrap();
+        match connection.send(&envelope(), &text).await {
+            Ok(delivery) => assert_eq!(words(&delivery)[0].1, 521),
+            Err(error) => panic!("{error:?}"),
+        }
+        let ended = connection.noop().await.unwrap_err();
+        assert!(matches!(ended.kind(), ErrorKind::Ended(Ended::Failed { .. })), "{ended:?}");
+    });
+}
+
+#[test]
+fn a_line_that_breaks_behind_the_last_octet_leaves_doubt() {
+    for (pipelined, cut) in [(true, 17), (true, 18), (false, 17), (false, 18)] {
+        let (keywords, commands) = if pipelined {
+            (&FAST[..], format!("{COMMANDS}C| BDAT 18 LAST\n[chunk {cut}]\n[close]"))
+        } else {
+            let spoken = "C: MAIL FROM:<a@example.org>\nS: 250 a\nC: RCPT TO:<b@example.org>
+S: 250 b\nC: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 18 LAST\n";
+            (&FAST[1..], format!("{spoken}[chunk {cut}]\n[close]"))
+        };
+        let opening = crate::stage::opening(Dialect::Smtp, keywords) + &commands;
+        let connector = crate::stage::connector(Dialect::Smtp);
+        let played = crate::stage::play(&opening, &connector, async |connected| {
+            send(&mut connected.unwrap(), Sending::default()).await
+        });
+        // It was handed over whole, whatever the server read of it.
+        let error = played.outcome.unwrap_err();
+        assert!(error.in_doubt(), "{error:?}");
+        assert_eq!(error.verdicts(), [None, None]);
+    }
+}
+
+#[test]
+fn lmtp_answers_for_each_recipient_in_chunks_too() {
+    let rest = format!(
+        "{COMMANDS}S: 250 a\nS: 250 b\nS: 250 c\nC: BDAT 18 LAST\n[chunk 18]
+S: 250 for b\nS: 552 c is full"
+    );
+    let (delivery, _) = play_in(Dialect::Lmtp, &FAST, &rest, async |mut connection| {
+        send(&mut connection, chunks_of(100)).await.unwrap()
+    });
+    assert_eq!(words(&delivery), [(Step::EndOfText, 250), (Step::EndOfText, 552)]);
+}
+
+#[test]
+fn lmtp_uses_data_unless_told_otherwise() {
+    let rest = format!(
+        "{COMMANDS}C| DATA\nS: 250 a\nS: 250 b\nS: 250 c\nS: 354 go\n[text]\nS: 250 b\nS: 250 c"
+    );
+    play_in(Dialect::Lmtp, &FAST, &rest, async |mut connection| {
+        assert!(send(&mut connection, Sending::default()).await.unwrap().all_accepted());
+    });
+}
+
+#[test]
+fn a_text_without_its_last_line_end_is_given_one() {
+    let rest = "C| MAIL FROM:<a@example.org> SIZE=5\nC| RCPT TO:<b@example.org>\nC| BDAT 5 LAST
+[chunk 5]\nS: 250 a\nS: 250 b\nS: 250 taken";
+    let keywords = ["PIPELINING", "CHUNKING", "SIZE"];
+    let (_, report) = play_on(&keywords, rest, async |mut connection| {
+        let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+        connection.send(&envelope, Text::new("a:b").unwrap()).await.unwrap()
+    });
+    assert_eq!(report.connections()[0].messages()[0].text(), b"a:b\r\n");
+}
+
+#[test]
+fn a_binary_text_arrives_as_it_is() {
+    let rest = "C| MAIL FROM:<a@example.org> BODY=BINARYMIME\nC| RCPT TO:<b@example.org>
+C| BDAT 6 LAST\n[chunk 6]\nS: 250 a\nS: 250 b\nS: 250 taken";
+    let keywords = ["PIPELINING", "CHUNKING", "BINARYMIME"];
+    let (_, report) = play_on(&keywords, rest, async |mut connection| {
+        let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+        connection.send(&envelope, Text::binary(&b"\n.\n\0\r\xff"[..])).await.unwrap()
+    });
+    assert_eq!(report.connections()[0].messages()[0].text(), b"\n.\n\0\r\xff");
+}
+
+#[test]
+fn what_is_declared_binary_travels_in_chunks() {
+    let rest = "C: MAIL FROM:<a@example.org> BODY=BINARYMIME\nS: 250 a\nC: RCPT TO:<b@example.org>
+S: 250 b\nC: BDAT 6 LAST\n[chunk 6]\nS: 250 taken";
+    play_on(&["CHUNKING", "BINARYMIME"], rest, async |mut connection| {
+        let mail = Mail::try_from("a@example.org").unwrap().body(Body::BinaryMime);
+        let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
+        let mut sending = Sending::default();
+        sending.framing = Some(Framing::Data);
+        sending.excess = Excess::Continue;
+        let text = Text::new("a: b\r\n").unwrap();
+        let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
+        assert!(delivery.all_accepted());
+    });
+}
+
+#[test]
+fn an_empty_text_goes_behind_data() {
+    let rest =
+        "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\nS: 250 a\nS: 250 b
+S: 354 go\n[text]\nS: 250 taken";
+    play_on(&FAST, rest, async |mut connection| {
+        let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+        let delivery = connection.send(&envelope, Text::new("").unwrap()).await.unwrap();
+        assert!(delivery.all_accepted());
+    });
+}

@@ -1,0 +1,77 @@
+//! One reply for each recipient over SMTP (PRDR), as Exim has it.
+use smtp_client::{Envelope, Mail, MailParam, Step, Text};
+
+use crate::stage::{connector, opening, play, play_on};
+use smtp_client::session::Dialect;
+
+const OFFER: [&str; 2] = ["PIPELINING", "PRDR"];
+const COMMANDS: &str = "C| MAIL FROM:<a@example.org> PRDR\nC| RCPT TO:<b@example.org>
+C| RCPT TO:<c@example.org>\nC| RCPT TO:<d@example.org>\nC| DATA
+S: 250 OK, PRDR Requested\nS: 250 b\nS: 550 c\nS: 250 d\nS: 354 go\n[text]\n";
+
+fn envelope() -> Envelope {
+    let mail = Mail::try_from("a@example.org").unwrap().with(MailParam::Prdr).unwrap();
+    Envelope::new(mail, ["b@example.org", "c@example.org", "d@example.org"]).unwrap()
+}
+
+/// The verdicts where the server says this to the text; `None` where there is none.
+#[track_caller]
+fn check(replies: &str, expected: [Option<(Step, u16)>; 3], in_doubt: bool) {
+    let script = opening(Dialect::Smtp, &OFFER) + COMMANDS + replies;
+    let played = play(&script, &connector(Dialect::Smtp), async |connected| {
+        connected.unwrap().send(&envelope(), Text::new("a: b\r\n").unwrap()).await
+    });
+    let word = |one: &smtp_client::Verdict| (one.step(), one.reply().code().get());
+    let found: Vec<Option<(Step, u16)>> = match &played.outcome {
+        Ok(delivery) => delivery.verdicts().iter().map(|one| Some(word(one))).collect(),
+        Err(error) => {
+            assert_eq!(error.in_doubt(), in_doubt, "{error:?}");
+            error.verdicts().iter().map(|one| one.as_ref().map(word)).collect()
+        }
+    };
+    assert_eq!(found, expected, "{replies}");
+    assert_eq!(played.outcome.is_err(), in_doubt, "{replies}");
+    played.verdict.unwrap();
+}
+
+const REFUSED: Option<(Step, u16)> = Some((Step::Rcpt, 550));
+
+fn last(code: u16) -> Option<(Step, u16)> {
+    Some((Step::EndOfText, code))
+}
+
+#[test]
+fn each_recipient_has_its_own_verdict() {
+    let begun = "S: 353 content analysis beginning\n";
+    let both = format!("{begun}S: 250 R=<b> acceptance\nS: 550 R=<d> refused\nS: 250 id=1");
+    check(&both, [last(250), REFUSED, last(550)], false);
+    let none = format!("{begun}S: 550 R=<b> no\nS: 451 R=<d> later\nS: 550 nobody");
+    check(&none, [last(550), REFUSED, last(451)], false);
+    let spam = format!("{begun}S: 250 R=<b> yes\nS: 550 R=<d> no\nS: 554 after all no");
+    check(&spam, [last(554), REFUSED, last(550)], false);
+}
+
+#[test]
+fn a_server_may_answer_for_all_at_once() {
+    check("S: 250 id=1", [last(250), REFUSED, last(250)], false);
+    check("S: 554 spam", [last(554), REFUSED, last(554)], false);
+}
+
+#[test]
+fn nobody_is_accepted_before_the_final_reply() {
+    let begun = "S: 353 content analysis beginning\nS: 250 R=<b> yes\nS: 550 R=<d> no\n";
+    check(&format!("{begun}[close]"), [None, REFUSED, last(550)], true);
+    let half = "S: 353 begins\nS: 250 R=<b> yes\n[close]";
+    check(half, [None, REFUSED, None], true);
+}
+
+#[test]
+fn the_word_that_each_follows_is_out_of_place_where_nobody_asked() {
+    let rest = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\nS: 250 a
+S: 250 b\nS: 354 go\n[text]\nS: 353 each";
+    play_on(&OFFER, rest, async |mut connection| {
+        let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+        let error = connection.send(&envelope, Text::new("a: b").unwrap()).await.unwrap_err();
+        assert!(error.in_doubt());
+    });
+}

@@ -1,0 +1,203 @@
+//! Recipients that are too many for one transaction, and messages that all are to get or none.
+use smtp_client::{
+    Connection, Delivery, Envelope, Error, ErrorKind, Excess, Limited, Partial, Sending, Step,
+    Text, Unsupported, session::Dialect,
+};
+
+use crate::stage::{play_in, play_on};
+
+/// Sends to so many recipients.
+async fn send(
+    connection: &mut Connection,
+    recipients: &[&str],
+    sending: Sending,
+) -> Result<Delivery, Error> {
+    let rcpts = recipients.iter().map(|name| format!("{name}@example.org"));
+    let rcpts: Vec<String> = rcpts.collect();
+    let envelope = Envelope::new("s@example.org", rcpts.iter().map(|one| &**one)).unwrap();
+    connection.sending(sending).send(&envelope, Text::new("a: b\r\n").unwrap()).await
+}
+
+fn continued() -> Sending {
+    let mut sending = Sending::default();
+    sending.excess = Excess::Continue;
+    sending
+}
+
+fn withheld() -> Sending {
+    let mut sending = Sending::default();
+    sending.partial = Partial::Withhold;
+    sending
+}
+
+fn codes(delivery: &Delivery) -> Vec<u16> {
+    delivery.verdicts().iter().map(|one| one.reply().code().get()).collect()
+}
+
+/// A pipelined transaction of these recipients, each with the answer to its RCPT.
+fn round(rcpts: &[(&str, &str)], last: &str) -> String {
+    let mut script = "C| MAIL FROM:<s@example.org>\n".to_owned();
+    for (name, _) in rcpts {
+        script += &format!("C| RCPT TO:<{name}@example.org>\n");
+    }
+    script += "C| DATA\nS: 250 sender\n";
+    for (_, answer) in rcpts {
+        script += &format!("S: {answer}\n");
+    }
+    script + "S: 354 go\n[text]\n" + last
+}
+
+#[test]
+fn the_rest_follows_in_further_transactions() {
+    let first = [("a", "250 ok"), ("b", "452 4.5.3 too many"), ("c", "452 too many")];
+    let second = [("b", "250 ok"), ("c", "452 too many")];
+    let script = round(&first, "S: 250 first\n")
+        + &round(&second, "S: 250 second\n")
+        + &round(&[("c", "250 ok")], "S: 250 third\n");
+    let (delivery, _) = play_on(&["PIPELINING"], &script, async |mut connection| {
+        send(&mut connection, &["a", "b", "c"], continued()).await.unwrap()
+    });
+    assert!(delivery.all_accepted());
+    let texts: Vec<&[u8]> = delivery.verdicts().iter().map(|one| one.reply().as_bytes()).collect();
+    assert_eq!(texts, [&b"first"[..], b"second", b"third"]);
+}
+
+#[test]
+fn the_verdict_is_452_where_nobody_asks_for_more() {
+    let rcpts = [("a", "250 ok"), ("b", "452 4.5.3 too many")];
+    let script = round(&rcpts, "S: 250 taken\n");
+    let (delivery, _) = play_on(&["PIPELINING"], &script, async |mut connection| {
+        send(&mut connection, &["a", "b"], Sending::default()).await.unwrap()
+    });
+    assert_eq!(codes(&delivery), [250, 452]);
+}
+
+#[test]
+fn a_full_disk_is_not_too_many_recipients() {
+    let rcpts = [("a", "250 ok"), ("b", "452 4.3.1 disk full"), ("c", "451 4.5.3 too many")];
+    let script = round(&rcpts, "S: 250 taken\n") + &round(&[("c", "250 ok")], "S: 250 second\n");
+    let (delivery, _) = play_on(&["PIPELINING"], &script, async |mut connection| {
+        send(&mut connection, &["a", "b", "c"], continued()).await.unwrap()
+    });
+    assert_eq!(codes(&delivery), [250, 452, 250]);
+}
+
+#[test]
+fn a_server_that_takes_nobody_is_not_asked_again() {
+    let script = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>
+C| RCPT TO:<b@example.org>\nC| DATA\nS: 250 s\nS: 452 full\nS: 452 full\nS: 554 nobody\n";
+    let (delivery, _) = play_on(&["PIPELINING"], script, async |mut connection| {
+        send(&mut connection, &["a", "b"], continued()).await.unwrap()
+    });
+    assert_eq!(codes(&delivery), [452, 452]);
+}
+
+#[test]
+fn a_stated_limit_parts_the_envelope_beforehand() {
+    let script = round(&[("a", "250 ok"), ("b", "550 unknown")], "S: 250 first\n")
+        + &round(&[("c", "250 ok")], "S: 554 second\n");
+    let offer = ["PIPELINING", "LIMITS RCPTMAX=2"];
+    let (delivery, _) = play_on(&offer, &script, async |mut connection| {
+        send(&mut connection, &["a", "b", "c"], continued()).await.unwrap()
+    });
+    assert_eq!(codes(&delivery), [250, 550, 554]);
+}
+
+#[test]
+fn each_part_of_an_lmtp_envelope_has_its_own_replies() {
+    let script = round(&[("a", "250 ok"), ("b", "250 ok")], "S: 250 for a\nS: 552 for b\n")
+        + &round(&[("c", "250 ok")], "S: 250 for c\n");
+    let offer = ["PIPELINING", "LIMITS RCPTMAX=2"];
+    let (delivery, _) = play_in(Dialect::Lmtp, &offer, &script, async |mut connection| {
+        send(&mut connection, &["a", "b", "c"], continued()).await.unwrap()
+    });
+    assert_eq!(codes(&delivery), [250, 552, 250]);
+}
+
+#[test]
+fn parts_go_out_in_chunks_too() {
+    let part = |names: &[&str]| {
+        let mut script = "C| MAIL FROM:<s@example.org>\n".to_owned();
+        names.iter().for_each(|one| script += &format!("C| RCPT TO:<{one}@example.org>\n"));
+        script += "C| BDAT 6 LAST\n[chunk 6]\nS: 250 sender\n";
+        names.iter().for_each(|one| script += &format!("S: 250 {one}\n"));
+        script + "S: 250 taken\n"
+    };
+    let script = part(&["a", "b"]) + &part(&["c"]);
+    let offer = ["PIPELINING", "CHUNKING", "LIMITS RCPTMAX=2"];
+    play_on(&offer, &script, async |mut connection| {
+        let delivery = send(&mut connection, &["a", "b", "c"], continued()).await.unwrap();
+        assert!(delivery.all_accepted());
+    });
+}
+
+/// The message is over this limit, and nothing is written.
+#[track_caller]
+fn refused(offer: &str, sending: Sending, what: Limited, asked: u64, limit: u64) {
+    play_on(&[offer], "C: QUIT\nS: 221 bye", async |mut connection| {
+        let error = send(&mut connection, &["a", "b", "c"], sending).await.unwrap_err();
+        let over = Unsupported::TooMany { what, asked, limit };
+        let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == over);
+        assert!(found && !error.in_doubt() && error.verdicts().is_empty(), "{error:?}");
+        connection.quit().await.unwrap();
+    });
+}
+
+#[test]
+fn an_envelope_over_a_stated_limit_is_refused_before_anything_is_written() {
+    let most = Limited::Recipients;
+    refused("LIMITS RCPTMAX=2", Sending::default(), most, 3, 2);
+    let mut both = withheld();
+    both.excess = Excess::Continue;
+    refused("LIMITS RCPTMAX=2", both, most, 3, 2);
+}
+
+#[test]
+fn the_limits_of_a_session_are_kept() {
+    let script = round(&[("a", "250 ok")], "S: 250 first\n");
+    let offer = ["PIPELINING", "LIMITS MAILMAX=1"];
+    play_on(&offer, &(script + "C: QUIT\nS: 221 bye"), async |mut connection| {
+        let _ = send(&mut connection, &["a"], Sending::default()).await.unwrap();
+        let error = send(&mut connection, &["a"], Sending::default()).await.unwrap_err();
+        let over = Unsupported::TooMany { what: Limited::Transactions, asked: 2, limit: 1 };
+        assert!(matches!(error.kind(), ErrorKind::Unsupported(found) if *found == over));
+        assert!(error.is_transient());
+        connection.quit().await.unwrap();
+    });
+}
+
+#[test]
+fn the_domains_of_a_session_are_counted_once_each() {
+    let script = round(&[("a", "250 ok"), ("b", "250 ok")], "S: 250 first\n");
+    let offer = ["PIPELINING", "LIMITS RCPTDOMAINMAX=1"];
+    play_on(&offer, &(script + "C: QUIT\nS: 221 bye"), async |mut connection| {
+        let _ = send(&mut connection, &["a", "b"], Sending::default()).await.unwrap();
+        let envelope = Envelope::new("s@example.org", ["c@other.example"]).unwrap();
+        let text = Text::new("a: b\r\n").unwrap();
+        let error = connection.send(&envelope, &text).await.unwrap_err();
+        let over = Unsupported::TooMany { what: Limited::RecipientDomains, asked: 2, limit: 1 };
+        assert!(matches!(error.kind(), ErrorKind::Unsupported(found) if *found == over));
+        connection.quit().await.unwrap();
+    });
+}
+
+#[test]
+fn all_or_none_waits_for_every_recipient() {
+    let commands = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>
+C| RCPT TO:<b@example.org>\n";
+    for (offer, text) in [
+        (&["PIPELINING"][..], "C: DATA\nS: 354 go\n[text]\nS: 250 taken"),
+        (&["PIPELINING", "CHUNKING"], "C: BDAT 6 LAST\n[chunk 6]\nS: 250 taken"),
+    ] {
+        let refused = format!("{commands}S: 250 s\nS: 250 a\nS: 550 b\n");
+        let taken = format!("C| RSET\n{commands}S: 250 reset\nS: 250 s\nS: 250 a\nS: 250 b\n");
+        play_on(offer, &(refused + &taken + text), async |mut connection| {
+            let error = send(&mut connection, &["a", "b"], withheld()).await.unwrap_err();
+            assert_eq!((error.step(), error.in_doubt()), (Step::Rcpt, false));
+            assert_eq!(error.reply().unwrap().code().get(), 550);
+            let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+            assert_eq!(known, [false, true]);
+            assert!(send(&mut connection, &["a", "b"], withheld()).await.unwrap().all_accepted());
+        });
+    }
+}
