@@ -257,7 +257,9 @@ fn derive(
             return Err(Invalid::new(Field::Text, Flaw::NotSevenBit).into());
         }
         None if text.binary => mail = mail.body(Body::BinaryMime),
-        None if text.eight_bit => mail = mail.body(Body::EightBitMime),
+        None if text.eight_bit || (text.unseen && capabilities.has(Extension::EightBitMime)) => {
+            mail = mail.body(Body::EightBitMime);
+        }
         _ => {}
     }
     if utf8_envelope || (text.utf8_headers && capabilities.has(Extension::SmtpUtf8)) {

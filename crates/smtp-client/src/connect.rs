@@ -11,8 +11,10 @@ use tokio::{
 };
 
 use crate::{
-    Address, Connection, Content, Io, Security, Server, Timeouts,
-    drive::{Clock, Wire},
+    Address, Connection, Io, Security, Server, Timeouts,
+    clock::Clock,
+    drive::Wire,
+    feed::Nothing,
     session::{Conversation, Hello, HelloFallback, Observer, Sending, Session, StartTls},
     stream::{Stream, Transport},
     tls::Tls,
@@ -213,7 +215,7 @@ async fn converse<C: Conversation>(
     conversation: C,
 ) -> Result<C::Answer, Error> {
     let run = session.run(conversation)?;
-    wire.drive(run, clock, &mut Content::none()).await
+    wire.drive(run, clock, &mut Nothing).await
 }
 
 /// Awaits one attempt to open something, within the time that it may take.

@@ -1,18 +1,24 @@
 //! The connection: a session over a stream, one operation at a time.
-use std::{
-    fmt,
-    ops::{Deref, DerefMut},
-};
+use std::fmt;
 
 use smtp_caps::{Capabilities, Envelope};
 use smtp_codec::{Argument, Deviations, HelloName};
 use smtp_error::{Delivery, Ended, Error, Field, Invalid, Reply, Step, Verdict};
 
 use crate::{
-    Content, Timeouts,
-    drive::{Clock, Wire},
-    session::{Ask, Conversation, Dialect, Hello, HelloFallback, Sending, Session, Transaction},
+    Content, Messages, SendMany, Timeouts,
+    clock::Clock,
+    drive::Wire,
+    feed::{Feed, Nothing},
+    many::Queue,
+    session::{
+        Ask, Batch, Conversation, Dialect, Hello, HelloFallback, Sending, Session, Transaction,
+    },
 };
+
+mod bounded;
+
+pub use bounded::Bounded;
 
 /// An open connection to a server.
 ///
@@ -51,8 +57,30 @@ impl Connection {
     ) -> Result<Delivery, Error> {
         self.check(Step::Mail).await?;
         let mut content = content.into();
-        let transaction = Transaction::new(envelope, content.facts()).sending(self.sending);
+        let transaction = Transaction::new(envelope, content.facts());
+        let transaction = transaction.sending(content.sending(self.sending));
         self.drive(transaction, &mut content).await
+    }
+
+    /// Sends many messages, one after the other or [running ahead](crate::Ahead), and has a result
+    /// for each, in their order and as soon as it is known. A message that is refused or cannot be
+    /// sent disturbs no other.
+    ///
+    /// The messages come from an iterator, or from a stream by way of [`Messages::stream`].
+    ///
+    /// # Errors
+    /// The session has ended; then none was taken.
+    pub async fn send_many<'c, 'm>(
+        &'c mut self,
+        messages: impl Into<Messages<'m>>,
+    ) -> Result<SendMany<'c, 'm>, Error> {
+        self.check(Step::Mail).await?;
+        let Some(wire) = &mut self.wire else {
+            return Err(Error::new(Step::Mail, Ended::Closed));
+        };
+        let run = self.session.run(Batch::new(self.sending.ahead))?;
+        let clock = Clock::start(self.timeouts);
+        Ok(SendMany::new(run, wire, clock, Queue::new(messages.into(), self.sending)))
     }
 
     /// RSET: aborts the mail transaction, if one is open.
@@ -125,7 +153,7 @@ impl Connection {
     pub async fn rehlo(&mut self) -> Result<&Capabilities, Error> {
         self.check(Step::Hello).await?;
         let hello = Hello::again().fallback(HelloFallback::Forbidden);
-        self.drive(hello, &mut Content::none()).await?;
+        self.drive(hello, &mut Nothing).await?;
         Ok(self.session.capabilities())
     }
 
@@ -190,30 +218,9 @@ impl Connection {
         &mut self.timeouts
     }
 
-    /// The same connection with other timeouts, for as long as the value lives: for one call,
-    /// `connection.bounded(timeouts).noop().await`.
-    pub fn bounded(&mut self, timeouts: Timeouts) -> Bounded<'_> {
-        let usual = (self.timeouts, self.sending);
-        self.timeouts = timeouts;
-        Bounded { connection: self, usual }
-    }
-
-    /// How messages are sent, to look at or to change for all that follow.
-    pub fn sending_mut(&mut self) -> &mut Sending {
-        &mut self.sending
-    }
-
-    /// The same connection sending in this way, for as long as the value lives: for one message,
-    /// `connection.sending(sending).send(&envelope, &text).await`.
-    pub fn sending(&mut self, sending: Sending) -> Bounded<'_> {
-        let usual = (self.timeouts, self.sending);
-        self.sending = sending;
-        Bounded { connection: self, usual }
-    }
-
     async fn ask(&mut self, ask: Ask<'_>) -> Result<Reply, Error> {
         self.check(ask.step()).await?;
-        self.drive(ask, &mut Content::none()).await
+        self.drive(ask, &mut Nothing).await
     }
 
     /// Looks whether the session can take an operation, before anything is prepared for it.
@@ -231,7 +238,7 @@ impl Connection {
     async fn drive<C: Conversation>(
         &mut self,
         what: C,
-        content: &mut Content<'_>,
+        feed: &mut impl Feed<C>,
     ) -> Result<C::Answer, Error> {
         let step = what.step();
         let mut clock = Clock::start(self.timeouts);
@@ -239,7 +246,7 @@ impl Connection {
         let Some(wire) = &mut self.wire else {
             return Err(Error::new(step, Ended::Closed));
         };
-        let answer = wire.drive(run, &mut clock, content).await;
+        let answer = wire.drive(run, &mut clock, feed).await;
         // QUIT closes in its own way.
         if step != Step::Quit {
             self.drop_if_ended();
@@ -266,32 +273,5 @@ where
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("session", &self.session).finish_non_exhaustive()
-    }
-}
-
-/// A connection with other settings for a while; dropping this restores the usual ones.
-#[derive(Debug)]
-pub struct Bounded<'c> {
-    connection: &'c mut Connection,
-    usual: (Timeouts, Sending),
-}
-
-impl Deref for Bounded<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.connection
-    }
-}
-
-impl DerefMut for Bounded<'_> {
-    fn deref_mut(&mut self) -> &mut Connection {
-        self.connection
-    }
-}
-
-impl Drop for Bounded<'_> {
-    fn drop(&mut self) {
-        (self.connection.timeouts, self.connection.sending) = self.usual;
     }
 }

@@ -1,17 +1,26 @@
 //! Content: what a message is made of, and where it comes from.
-use std::fmt;
+use std::{fmt, io};
 
-use smtp_codec::{Text, TextFacts, Word};
+use bytes::Bytes;
+use smtp_codec::{LineEnds, Text, TextFacts, Word};
 use smtp_error::Invalid;
+use tokio::io::AsyncRead;
 
-use crate::session::Piece;
+use crate::session::{Excess, Piece, Sending};
+
+mod source;
+
+pub(crate) use source::Source;
 
 /// What a message is made of.
 ///
-/// A [`Text`] converts into it, and so does what is made of [`Part`]s.
+/// A [`Text`] converts into it, and so does what is made of [`Part`]s. What is too large to be held
+/// in memory comes from a [reader](Self::read) or an [iterator](Self::pieces): it is looked at as
+/// it passes, and one that fails in the middle, or turns out to be what must not be sent, is cut
+/// off there, so that the server never takes the beginning for the whole.
 pub struct Content<'a> {
     facts: TextFacts,
-    source: Source,
+    source: Source<'a>,
     progress: Option<Box<dyn FnMut(u64) + Send + 'a>>,
 }
 
@@ -35,17 +44,6 @@ impl Part {
         Ok(Self::Fetched(Word::new(uri.into())?))
     }
 }
-
-/// Where the pieces of a text come from.
-pub(crate) struct Source {
-    pieces: Vec<Piece>,
-    /// The piece that is under way, and how much of it was taken.
-    at: usize,
-    taken: usize,
-}
-
-/// How many octets of text are given to a run at a time.
-const PIECE: usize = 64 * 1024;
 
 impl<'a> Content<'a> {
     /// The content that these parts make together, in order.
@@ -76,7 +74,48 @@ impl<'a> Content<'a> {
             _ => false,
         };
         facts.size = size.map(|size| if open && !facts.binary { size + 2 } else { size });
-        Self { facts, source: Source::new(pieces), progress: None }
+        Self::new(facts, Source::held(pieces))
+    }
+
+    /// The text that this reader gives, up to its end, in constant memory: a file, for instance.
+    pub fn read(reader: impl AsyncRead + Send + 'a) -> Self {
+        Self::new(unseen(), Source::reader(Box::pin(reader)))
+    }
+
+    /// The text that these pieces make together, in constant memory.
+    pub fn pieces(
+        pieces: impl IntoIterator<Item = io::Result<Bytes>, IntoIter: Send + 'a>,
+    ) -> Self {
+        Self::new(unseen(), Source::pieces(Box::new(pieces.into_iter())))
+    }
+
+    fn new(facts: TextFacts, source: Source<'a>) -> Self {
+        Self { facts, source, progress: None }
+    }
+
+    /// Declares the size of a text that comes from a reader or an iterator, in octets, with CRLF
+    /// line ends and one at its end. The server is told, and a text that turns out to have another
+    /// size is cut off.
+    #[must_use]
+    pub fn size(mut self, octets: u64) -> Self {
+        self.facts.size = Some(octets);
+        self
+    }
+
+    /// What becomes of line ends that are no CRLF in a text that comes from a reader or an
+    /// iterator; by default they are errors. A size must be declared as it is with CRLF.
+    #[must_use]
+    pub fn line_ends(mut self, ends: LineEnds) -> Self {
+        self.source.mend(ends);
+        self
+    }
+
+    /// Declares a text that comes from a reader or an iterator to be any octets, which travel
+    /// exactly as they are. It needs BINARYMIME (RFC 3030).
+    #[must_use]
+    pub fn binary(mut self) -> Self {
+        self.facts.binary = true;
+        self
     }
 
     /// Calls `progress` whenever a part of the text was handed to the transport, with how many
@@ -88,66 +127,47 @@ impl<'a> Content<'a> {
         self
     }
 
-    /// Nothing, for conversations that have no text.
-    pub(crate) fn none() -> Self {
-        Self { facts: TextFacts::default(), source: Source::new(Vec::new()), progress: None }
-    }
-
     pub(crate) fn facts(&self) -> TextFacts {
         self.facts
     }
 
-    pub(crate) fn source(&mut self) -> &mut Source {
+    pub(crate) fn source(&mut self) -> &mut Source<'a> {
         &mut self.source
     }
 
+    /// How it is sent where others are sent so: what can be given only once goes out in one
+    /// transaction.
+    pub(crate) fn sending(&self, mut usual: Sending) -> Sending {
+        if !self.source.is_held() {
+            usual.excess = Excess::Refuse;
+        }
+        usual
+    }
+
     /// So many octets of the text were handed to the transport.
-    pub(crate) fn came_forward(&mut self, octets: Option<u64>) {
+    pub(crate) fn report(&mut self, octets: Option<u64>) {
         if let (Some(progress), Some(octets)) = (&mut self.progress, octets) {
             progress(octets);
         }
     }
 }
 
+/// Nobody has looked at a text that comes in pieces.
+fn unseen() -> TextFacts {
+    let mut facts = TextFacts::default();
+    facts.unseen = true;
+    facts
+}
+
 impl From<&Text> for Content<'_> {
     fn from(text: &Text) -> Self {
-        let source = Source::new(vec![Piece::Octets(text.octets().clone())]);
-        Self { facts: text.facts(), source, progress: None }
+        Self::new(text.facts(), Source::held(vec![Piece::Octets(text.octets().clone())]))
     }
 }
 
 impl From<Text> for Content<'_> {
     fn from(text: Text) -> Self {
         Self::from(&text)
-    }
-}
-
-impl Source {
-    fn new(pieces: Vec<Piece>) -> Self {
-        Self { pieces, at: 0, taken: 0 }
-    }
-
-    /// The next piece; `None` at the end, after which it begins anew.
-    pub(crate) fn next_piece(&mut self) -> Option<Piece> {
-        loop {
-            match self.pieces.get(self.at) {
-                None => {
-                    self.at = 0;
-                    return None;
-                }
-                Some(Piece::Octets(octets)) if self.taken < octets.len() => {
-                    let end = octets.len().min(self.taken + PIECE);
-                    let piece = octets.slice(self.taken..end);
-                    self.taken = end;
-                    return Some(Piece::Octets(piece));
-                }
-                Some(Piece::Fetched(uri)) => {
-                    self.at += 1;
-                    return Some(Piece::Fetched(uri.clone()));
-                }
-                Some(_) => (self.at, self.taken) = (self.at + 1, 0),
-            }
-        }
     }
 }
 

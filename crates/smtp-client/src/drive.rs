@@ -10,11 +10,12 @@ use std::{
 use smtp_error::{Broken, Error, Step};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::{Instant, timeout, timeout_at},
+    time::{timeout, timeout_at},
 };
 
 use crate::{
-    Content, Timeouts,
+    clock::Clock,
+    feed::Feed,
     session::{Conversation, Next, Output, Run, Session},
     stream::{Stream, Transport},
     tls::broken,
@@ -31,6 +32,7 @@ pub(crate) struct Wire {
 
 /// What happened on the wire.
 enum Turn {
+    Fed,
     Read(usize),
     Wrote(usize),
     Flushed,
@@ -65,40 +67,52 @@ impl Wire {
         }
     }
 
-    /// Runs a conversation to its end. `content` is what is sent if the conversation asks for text.
+    /// Runs a conversation to its end, and feeds it what it asks for.
     ///
     /// Dropping the future drops the run, which ends the session unless nothing was written.
     pub(crate) async fn drive<C: Conversation>(
         &mut self,
         mut run: Run<'_, C>,
         clock: &mut Clock,
-        content: &mut Content<'_>,
+        feed: &mut impl Feed<C>,
     ) -> Result<C::Answer, Error> {
+        self.advance(&mut run, clock, feed).await;
+        run.finish()
+    }
+
+    /// Goes on with a conversation until it is done, or has a result to take.
+    pub(crate) async fn advance<C: Conversation>(
+        &mut self,
+        run: &mut Run<'_, C>,
+        clock: &mut Clock,
+        feed: &mut impl Feed<C>,
+    ) {
         let mut write_failure: Option<io::Error> = None;
         loop {
-            match run.next() {
-                Next::Done => return run.finish(),
-                Next::Text if write_failure.is_none() => {
-                    match content.source().next_piece() {
-                        Some(piece) => run.piece(piece),
-                        None => run.end_of_text(),
-                    }
-                    continue;
-                }
-                Next::Text | Next::Write | Next::Read => {}
-            }
-            if write_failure.is_none() {
-                clock.turn(run.step(), run.progress(), run.is_settled());
+            let next = run.next();
+            if matches!(next, Next::Done | Next::Result) {
+                return;
             }
             let may_write = write_failure.is_none();
-            let turn = poll_fn(|cx| self.poll_turn(cx, run.output(), may_write));
+            if next == Next::Message {
+                clock.wait_for_the_caller();
+            } else if may_write {
+                clock.turn(run.step(), run.progress(), run.is_settled());
+            }
+            let turn = poll_fn(|cx| {
+                let hungry = run.wanted().is_some() || run.wants_message();
+                if may_write && hungry && feed.poll_feed(cx, run).is_ready() {
+                    return Poll::Ready(Turn::Fed);
+                }
+                self.poll_turn(cx, run.output(), may_write)
+            });
             match timeout_at(clock.deadline(), turn).await {
                 Ok(Turn::Read(octets)) if octets > 0 => run.receive(&self.incoming[..octets]),
                 Ok(Turn::Wrote(octets)) => {
                     run.wrote(octets);
-                    content.came_forward(run.text_written());
+                    feed.came_forward(run);
                 }
-                Ok(Turn::Flushed) => {}
+                Ok(Turn::Flushed | Turn::Fed) => {}
                 // A failed write is not the verdict: the server may have said why, before it
                 // stopped reading.
                 Ok(Turn::WriteFailed(error)) => {
@@ -211,64 +225,4 @@ impl Wire {
         output.gather(GATHER, &mut self.gathered);
         stream.poll_write(cx, &self.gathered)
     }
-}
-
-/// When the current step has to be over, and the operation as a whole.
-pub(crate) struct Clock {
-    timeouts: Timeouts,
-    step: Step,
-    progress: Option<u64>,
-    step_ends: Instant,
-    operation_ends: Option<Instant>,
-}
-
-impl Clock {
-    /// A clock for an operation that begins now.
-    pub(crate) fn start(timeouts: Timeouts) -> Self {
-        let now = Instant::now();
-        let operation_ends = timeouts.operation.map(|limit| later(now, limit));
-        Self { timeouts, step: Step::Connect, progress: None, step_ends: now, operation_ends }
-    }
-
-    /// Begins to wait for `step`, for at most as long as it may take, and says how long that is.
-    pub(crate) fn begin(&mut self, step: Step) -> Duration {
-        let now = Instant::now();
-        self.step = step;
-        self.step_ends = later(now, self.timeouts.for_step(step));
-        self.deadline() - now
-    }
-
-    /// What it means that the deadline has passed.
-    pub(crate) fn expired(&self) -> Broken {
-        match (self.timeouts.operation, self.operation_ends) {
-            (Some(limit), Some(ends)) if ends <= self.step_ends => Broken::Deadline { limit },
-            _ => Broken::TimedOut { after: self.timeouts.for_step(self.step) },
-        }
-    }
-
-    /// Begins anew whenever something came forward. What is owed when the answer is `settled` gets
-    /// no more time than closing does.
-    fn turn(&mut self, step: Step, progress: u64, settled: bool) {
-        if self.step != step || self.progress != Some(progress) {
-            self.progress = Some(progress);
-            self.begin(step);
-            if settled {
-                self.close_in();
-            }
-        }
-    }
-
-    fn close_in(&mut self) {
-        self.step_ends = later(Instant::now(), self.timeouts.close);
-    }
-
-    fn deadline(&self) -> Instant {
-        self.operation_ends.map_or(self.step_ends, |ends| ends.min(self.step_ends))
-    }
-}
-
-/// The end of a time that begins now; one that is longer than the clock goes is as good as none.
-fn later(now: Instant, time: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    now.checked_add(time.min(CENTURY)).unwrap_or(now + Duration::from_secs(1 << 30))
 }

@@ -29,6 +29,8 @@
 pub mod session;
 
 #[cfg(feature = "tokio")]
+mod clock;
+#[cfg(feature = "tokio")]
 mod connect;
 #[cfg(feature = "tokio")]
 mod connection;
@@ -36,6 +38,10 @@ mod connection;
 mod content;
 #[cfg(feature = "tokio")]
 mod drive;
+#[cfg(feature = "tokio")]
+mod feed;
+#[cfg(feature = "tokio")]
+mod many;
 #[cfg(feature = "tokio")]
 mod server;
 #[cfg(feature = "tokio")]
@@ -49,7 +55,7 @@ mod without_tls;
 #[cfg(all(feature = "tokio", not(feature = "tls")))]
 use without_tls as tls;
 
-pub use session::{Excess, Partial, Sending};
+pub use session::{Ahead, Excess, Partial, Sending};
 pub use smtp_caps::{Capabilities, Envelope, Framing};
 pub use smtp_codec::{
     Argument, Body, Deviations, HelloName, LineEnds, Mail, MailParam, Mailbox, Param, Rcpt,
@@ -67,6 +73,8 @@ pub use connect::Connector;
 pub use connection::{Bounded, Connection};
 #[cfg(feature = "tokio")]
 pub use content::{Content, Part};
+#[cfg(feature = "tokio")]
+pub use many::{EnvelopeOf, Message, Messages, SendMany};
 #[cfg(feature = "tokio")]
 pub use server::{Address, Security, Server};
 #[cfg(feature = "tokio")]

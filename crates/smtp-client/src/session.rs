@@ -32,10 +32,12 @@ use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
 use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, Step, Verdict};
 
 mod ask;
+mod batch;
 mod conversation;
 mod dialect;
 mod hello;
 mod idle;
+mod next;
 mod observer;
 mod output;
 mod run;
@@ -45,13 +47,15 @@ mod transaction;
 mod used;
 
 pub use ask::Ask;
-pub use conversation::{Conversation, Expected, Owed};
+pub use batch::Batch;
+pub use conversation::{Conversation, Expected, Owed, Wanted};
 pub use dialect::Dialect;
 pub use hello::{Hello, HelloFallback};
+pub use next::Next;
 pub use observer::{Event, Observer};
 pub use output::Output;
-pub use run::{Next, Run};
-pub use sending::{Excess, Partial, Sending};
+pub use run::Run;
+pub use sending::{Ahead, Excess, Partial, Sending};
 pub use starttls::StartTls;
 pub use transaction::{Piece, Transaction};
 
@@ -65,8 +69,10 @@ pub struct Session {
     channel: Channel,
     capabilities: Capabilities,
     fell_back: bool,
-    /// Whether a mail transaction may be open on the server's side.
-    dirty: bool,
+    /// The mail transaction that may be open on the server's side.
+    open: Option<u64>,
+    /// How many transactions were begun.
+    numbers: u64,
     ended: Option<Ended>,
 
     limits: ReplyLimits,
@@ -101,7 +107,8 @@ impl Session {
             channel: Channel::default(),
             capabilities: Capabilities::none(),
             fell_back: false,
-            dirty: false,
+            open: None,
+            numbers: 0,
             ended: None,
             limits,
             decoder: ReplyDecoder::new(limits, Deviations::TOLERANT),
@@ -237,6 +244,19 @@ impl Session {
     /// Owes a reply to what was said last.
     fn owe(&mut self, owed: Owed) {
         self.owed.push_back(Owed { asked: self.output.end(), ..owed });
+    }
+
+    /// A number for the next transaction.
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// This transaction is over on the server's side.
+    fn close_transaction(&mut self, number: u64) {
+        if self.open == Some(number) {
+            self.open = None;
+        }
     }
 
     fn emit(&self, event: Event<'_>) {

@@ -73,6 +73,7 @@ mod command;
 mod sequence;
 mod verb;
 
+mod scanner;
 mod stuffing;
 mod text;
 mod unstuffing;
@@ -92,6 +93,7 @@ pub use rcpt::Rcpt;
 pub use rcpt_param::{Notify, RcptParam, RrvsAction};
 pub use reply::{DecodedReply, ReplyDecoder, ReplyLimits, encode_reply};
 pub use sasl::{Mechanism, SaslResponse};
+pub use scanner::{Normalizer, TextScanner};
 pub use sequence::Sequence;
 pub use stuffing::{Stuffed, Stuffer};
 pub use text::{LineEnds, Text, TextFacts};

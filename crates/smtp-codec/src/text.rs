@@ -32,6 +32,9 @@ pub struct TextFacts {
     pub binary: bool,
     /// Whether the server is to fetch parts of it, which needs BURL (RFC 4468).
     pub fetched: bool,
+    /// Whether nobody has looked at it yet, because it comes in pieces. It is declared 8BITMIME
+    /// where that is offered; where it is not, an octet outside ASCII is an error when it comes.
+    pub unseen: bool,
 }
 
 /// What becomes of line ends that are no CRLF.
@@ -129,7 +132,7 @@ fn needs_of(octets: &[u8]) -> TextFacts {
 
 /// Whether no line of this text, whose line ends are whole, is too long. From the beginning of a
 /// line it goes to the last line end that is near enough, so that most need not be found.
-fn has_short_lines(octets: &[u8]) -> bool {
+pub(crate) fn has_short_lines(octets: &[u8]) -> bool {
     let mut rest = octets;
     while rest.len() > Text::MAX_LINE {
         let reach = rest.len().min(Text::MAX_LINE + "\r\n".len());
@@ -183,7 +186,7 @@ fn first_flaw(octets: &[u8], start: usize, lf: usize, bare: Flaw) -> Result<(), 
 }
 
 /// The octets with bare LF, and bare CR if asked, made CRLF; `None` if there are none.
-fn crlf(octets: &[u8], bare_cr: bool) -> Option<Vec<u8>> {
+pub(crate) fn crlf(octets: &[u8], bare_cr: bool) -> Option<Vec<u8>> {
     let mut changed: Option<Vec<u8>> = None;
     let mut kept = 0;
     for at in memchr::memchr2_iter(b'\r', b'\n', octets) {

@@ -90,7 +90,7 @@ impl Error {
             ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
                 *what != Limited::Recipients
             }
-            ErrorKind::Unsupported(_) | ErrorKind::Invalid(_) => false,
+            ErrorKind::Unsupported(_) | ErrorKind::Invalid(_) | ErrorKind::Source(_) => false,
         }
     }
 }
@@ -122,6 +122,10 @@ pub enum ErrorKind {
     /// The caller asked for what no client may send. Nothing was written.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// What the caller gave the text from failed before its end. What was begun was cut off there:
+    /// the server has no message.
+    #[error("the text could not be read: {0}")]
+    Source(#[source] Cause),
     /// The line broke.
     #[error(transparent)]
     Broken(#[from] Broken),

@@ -132,6 +132,7 @@ fn drive<C: Conversation>(
                 peer.note_end(run.output().len());
             }
             Next::Text => run.text(left.split_to(peer.length().clamp(1, left.len()))),
+            Next::Message | Next::Result => unreachable!("it is no batch"),
             Next::Read => peer.read(&mut run),
             Next::Done => return Outcome::Answered(run.finish()),
         }

@@ -111,7 +111,7 @@ impl Conversation for Ask<'_> {
             return Err(ErrorKind::Refused(reply));
         }
         if self.step == Step::Reset {
-            session.dirty = false;
+            session.open = None;
         }
         self.reply = Some(reply);
         Ok(())

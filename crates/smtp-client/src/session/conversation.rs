@@ -5,8 +5,8 @@ use super::{Piece, Session};
 
 /// Something that is done with a session: it says commands, hears replies, and comes to an answer.
 ///
-/// This crate has four: [`Hello`](super::Hello), [`StartTls`](super::StartTls),
-/// [`Ask`](super::Ask) and [`Transaction`](super::Transaction). The methods are for [`Run`](super::Run)
+/// This crate has five: [`Hello`](super::Hello), [`StartTls`](super::StartTls),
+/// [`Ask`](super::Ask), [`Transaction`](super::Transaction) and [`Batch`](super::Batch). The methods are for [`Run`](super::Run)
 /// to call.
 pub trait Conversation {
     /// What it comes to.
@@ -33,16 +33,31 @@ pub trait Conversation {
         reply: Reply,
     ) -> Result<(), ErrorKind> {
         let _ = (session, step);
-        Err(match reply.code() {
-            ReplyCode::SHUTTING_DOWN => ErrorKind::Refused(reply),
-            _ => Misbehaved::Unsolicited(reply).into(),
-        })
+        Err(unasked(reply))
     }
 
     /// Whether the next piece of a text is wanted.
     #[doc(hidden)]
-    fn wants_piece(&self, session: &Session) -> bool {
+    fn wants_piece(&self, session: &Session) -> Option<Wanted> {
         let _ = session;
+        None
+    }
+
+    /// Whether another message is wanted.
+    #[doc(hidden)]
+    fn wants_message(&self) -> bool {
+        false
+    }
+
+    /// Whether there is a result to take.
+    #[doc(hidden)]
+    fn has_result(&self) -> bool {
+        false
+    }
+
+    /// Whether nothing is under way, though it is not done.
+    #[doc(hidden)]
+    fn is_idle(&self) -> bool {
         false
     }
 
@@ -60,9 +75,10 @@ pub trait Conversation {
         Ok(())
     }
 
-    /// How many octets of the text under way were handed to the transport.
+    /// Of which message a text is under way, counted as in [`Wanted`], and how many octets of it
+    /// were handed to the transport.
     #[doc(hidden)]
-    fn text_written(&self, session: &Session) -> Option<u64> {
+    fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
         let _ = session;
         None
     }
@@ -113,12 +129,32 @@ pub trait Conversation {
     }
 }
 
+/// What a reply means that belongs to nothing: only 421 may come at any time.
+pub(super) fn unasked(reply: Reply) -> ErrorKind {
+    match reply.code() {
+        ReplyCode::SHUTTING_DOWN => ErrorKind::Refused(reply),
+        _ => Misbehaved::Unsolicited(reply).into(),
+    }
+}
+
+/// A text that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wanted {
+    /// Of which message: how many messages whose results were not taken yet come before it.
+    pub message: usize,
+    /// Which time it is asked for from its beginning, from 1.
+    pub round: u32,
+}
+
 /// A step that is owed a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub struct Owed {
     pub(super) step: Step,
     pub(super) expected: Expected,
+    /// Which transaction of the session it belongs to.
+    pub(super) number: u64,
     /// Which recipient it is about, for RCPT and for LMTP's final replies.
     pub(super) recipient: usize,
     /// Where the octets end that ask for it, counted as [`Output::end`](super::Output::end) is: a
@@ -142,7 +178,7 @@ pub enum Expected {
 
 impl Owed {
     pub(super) fn new(step: Step, expected: Expected) -> Self {
-        Self { step, expected, recipient: 0, asked: 0 }
+        Self { step, expected, number: 0, recipient: 0, asked: 0 }
     }
 
     /// Whether this reply can answer the step: a refusal, or a code that it may get.

@@ -112,7 +112,7 @@ impl Conversation for Hello {
         }
         self.turn = match self.turn {
             Turn::Listen(verb) => {
-                session.dirty = false;
+                session.open = None;
                 session.fell_back = verb == Verb::Helo;
                 session.capabilities = match verb {
                     Verb::Extended => Capabilities::from_reply(reply).learned(session.channel),

@@ -2,7 +2,7 @@
 use bytes::Bytes;
 use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
-use super::{Conversation, Event, Output, Piece, Session};
+use super::{Conversation, Event, Next, Output, Piece, Session, Wanted};
 
 /// A conversation under way. Dropping it before [`finish`](Self::finish) ends the session, unless
 /// nothing of it was written.
@@ -17,23 +17,6 @@ pub struct Run<'s, C: Conversation> {
     progress: u64,
 }
 
-/// What a run needs next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "who drives a run has to know them all")]
-pub enum Next {
-    /// Write [`Run::output`], and take what comes in meanwhile: replies may come before all is
-    /// written, and a server that cannot get rid of them stops reading.
-    Write,
-    /// Give the next piece of the text, or say that there is none: [`Run::text`] or
-    /// [`Run::piece`], and [`Run::end_of_text`]. After its end the text is asked for again from
-    /// its beginning if the recipients take another transaction.
-    Text,
-    /// Wait for octets, and give them to [`Run::receive`].
-    Read,
-    /// Call [`Run::finish`].
-    Done,
-}
-
 impl<'s, C: Conversation> Run<'s, C> {
     pub(super) fn new(session: &'s mut Session, conversation: C) -> Self {
         let began = session.output.handed();
@@ -44,16 +27,29 @@ impl<'s, C: Conversation> Run<'s, C> {
     #[allow(clippy::should_implement_trait, reason = "it is no iterator: each turn needs an act")]
     pub fn next(&mut self) -> Next {
         self.speak();
-        let wants_piece = |one: &C| one.wants_piece(self.session);
         if self.failure.is_some() || self.is_done() {
             Next::Done
-        } else if self.conversation.as_ref().is_some_and(wants_piece) {
+        } else if self.conversation.as_ref().is_some_and(|one| one.has_result()) {
+            Next::Result
+        } else if self.wanted().is_some() {
             Next::Text
         } else if !self.session.output.is_empty() {
             Next::Write
+        } else if self.session.owed.is_empty() && self.wants_message() {
+            Next::Message
         } else {
             Next::Read
         }
+    }
+
+    /// The text of which the next piece is wanted.
+    pub fn wanted(&self) -> Option<Wanted> {
+        self.conversation.as_ref()?.wants_piece(self.session)
+    }
+
+    /// Whether a [`Batch`](super::Batch) takes another message, whatever else is under way.
+    pub fn wants_message(&self) -> bool {
+        self.failure.is_none() && self.conversation.as_ref().is_some_and(|one| one.wants_message())
     }
 
     /// What is to be written.
@@ -90,9 +86,9 @@ impl<'s, C: Conversation> Run<'s, C> {
         self.fail(Step::Text, kind.into());
     }
 
-    /// How many octets of the text under way were handed to the transport, stuffed dots and
-    /// commands between chunks included; `None` while there is no text.
-    pub fn text_written(&self) -> Option<u64> {
+    /// The message whose text is under way, counted as in [`Wanted`], and how many octets of it were
+    /// handed to the transport, stuffed dots and the commands of chunks included.
+    pub fn text_written(&self) -> Option<(usize, u64)> {
         self.conversation.as_ref()?.text_written(self.session)
     }
 
@@ -177,7 +173,7 @@ impl<'s, C: Conversation> Run<'s, C> {
                 self.session.forget();
             }
             return conversation.answer(self.session).inspect_err(|error| {
-                if !matches!(error.kind(), ErrorKind::Refused(_)) {
+                if matches!(error.kind(), ErrorKind::Misbehaved(_) | ErrorKind::Ended(_)) {
                     self.session.end(Ended::Failed { step });
                 }
             });
@@ -254,6 +250,15 @@ impl<'s, C: Conversation> Run<'s, C> {
         }
     }
 
+    pub(super) fn failure(&self) -> Option<&(Step, ErrorKind)> {
+        self.failure.as_ref()
+    }
+
+    /// The conversation and the session that it is held over.
+    pub(super) fn parts(&mut self) -> Option<(&mut C, &Session)> {
+        Some((self.conversation.as_mut()?, &*self.session))
+    }
+
     fn fail(&mut self, step: Step, kind: ErrorKind) {
         self.failure.get_or_insert((step, kind));
     }
@@ -272,6 +277,9 @@ impl<C: Conversation> Drop for Run<'_, C> {
     fn drop(&mut self) {
         let step = self.step();
         if let Some(conversation) = self.conversation.take() {
+            if conversation.is_idle() && self.failure.is_none() && self.session.is_settled() {
+                return;
+            }
             let in_doubt = conversation.is_in_doubt(self.session);
             self.cancel(step, in_doubt);
             self.session.cancelled = conversation.verdicts();
@@ -306,7 +314,7 @@ mod tests {
                     Some(reply) => run.receive(reply.as_bytes()),
                     None => break,
                 },
-                Next::Done => unreachable!("no final reply has come"),
+                next => unreachable!("{next:?}, and no final reply has come"),
             }
         }
         let error = run.finish().unwrap_err();

@@ -24,6 +24,8 @@ pub struct Sending {
     pub excess: Excess,
     /// What becomes of a message when some of its recipients are refused.
     pub partial: Partial,
+    /// Whether a message of many is begun before the one before it is answered: by default not.
+    pub ahead: Option<Ahead>,
 }
 
 impl Default for Sending {
@@ -33,6 +35,7 @@ impl Default for Sending {
             chunk: NonZeroUsize::MIN.saturating_add((1 << 20) - 1),
             excess: Excess::default(),
             partial: Partial::default(),
+            ahead: None,
         }
     }
 }
@@ -60,4 +63,27 @@ pub enum Partial {
     /// It goes to nobody. The text waits for the server's answer for every recipient, which costs
     /// a round trip; where one is refused the refusal is the error, and the text is not sent.
     Withhold,
+}
+
+/// How far messages run ahead of the answers to those before them, where PIPELINING is offered.
+///
+/// The commands of a message then leave together with the text of the one before it
+/// (RFC 2920, 3.1), and in chunks its text as well. That is for servers that are known to take it:
+/// some that offer PIPELINING refuse what comes behind the end of a text. A message that is refused
+/// for that is sent again in its turn; but there are also servers that close the connection, which
+/// leaves the messages before in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ahead {
+    /// How many messages may be unanswered, and so in doubt at the same time: by default 32.
+    pub messages: NonZeroUsize,
+    /// How many octets of text may be unanswered, unless it is those of one message: by default
+    /// 4 MiB. A text of unknown size counts as one of this size.
+    pub octets: u64,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self { messages: NonZeroUsize::MIN.saturating_add(31), octets: 4 << 20 }
+    }
 }

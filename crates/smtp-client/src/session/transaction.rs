@@ -1,22 +1,26 @@
 //! Mail transactions: MAIL, RCPT, DATA or BDAT, the text, and a verdict for every recipient
 //! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920; RFC 3030).
-use smtp_caps::{Envelope, Framing, Plan};
-use smtp_codec::{Command, TextFacts};
+use std::borrow::Cow;
+
+use smtp_caps::{Envelope, Plan};
+use smtp_codec::TextFacts;
 use smtp_error::{Delivery, Ended, Error, ErrorKind, Reply, Step, Verdict};
 
 use super::{
     Conversation, Dialect, Excess, Partial, Sending, Session,
-    conversation::{Expected, Owed},
+    conversation::{Expected, Owed, Wanted},
 };
 
 mod flow;
 mod hearing;
 mod opening;
+mod saying;
 mod slots;
 mod text;
 
 pub use flow::Piece;
 
+use saying::comes_before_text;
 use slots::Slots;
 use text::Text;
 
@@ -33,14 +37,25 @@ use text::Text;
 /// from its beginning.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    envelope: &'a Envelope,
+    envelope: Cow<'a, Envelope>,
     facts: TextFacts,
     sending: Sending,
     /// There is one from the first turn on.
     plan: Option<Plan>,
+    /// Why it is not sent, or goes no further.
+    objection: Option<ErrorKind>,
     turn: Turn,
     slots: Slots,
     text: Text,
+    /// How many replies it is owed, and how many of them before anybody is asked for the text.
+    owed: usize,
+    unanswered: usize,
+    /// Its number in the session, from its first turn on.
+    number: u64,
+    /// How often its text was begun.
+    rounds: u32,
+    /// Whether it was begun before the message before it was answered.
+    ahead: bool,
     /// How many recipients are still to be answered for before the final reply (PRDR).
     each: usize,
 }
@@ -60,22 +75,33 @@ enum Turn {
     Done,
 }
 
-/// How many octets of commands may wait to be written before more are encoded.
-const COMMANDS_AHEAD: usize = 64 * 1024;
 /// How much text may wait to be written before more is asked for, in octets.
 const TEXT_AHEAD: usize = 256 * 1024;
+
 impl<'a> Transaction<'a> {
     /// A transaction for a message of this envelope whose text has these properties, sent as the
     /// defaults of [`Sending`] have it.
     pub fn new(envelope: &'a Envelope, text: TextFacts) -> Self {
+        Self::of(Cow::Borrowed(envelope), text)
+    }
+
+    /// The same with an envelope of its own, or not.
+    pub(crate) fn of(envelope: Cow<'a, Envelope>, text: TextFacts) -> Self {
+        let slots = Slots::new(envelope.rcpts().len());
         Self {
             envelope,
             facts: text,
             sending: Sending::default(),
             plan: None,
+            objection: None,
             turn: Turn::Begin,
-            slots: Slots::new(envelope.rcpts().len()),
+            slots,
             text: Text::None,
+            owed: 0,
+            unanswered: 0,
+            number: 0,
+            rounds: 0,
+            ahead: false,
             each: 0,
         }
     }
@@ -87,65 +113,11 @@ impl<'a> Transaction<'a> {
         self
     }
 
-    /// Says the next command, and whose turn it is then.
-    fn say(&mut self, plan: &Plan, session: &mut Session) -> Result<Turn, ErrorKind> {
-        let code = |step, code| Owed::new(step, Expected::Codes(code));
-        Ok(match self.turn {
-            Turn::Reset => {
-                session.say(Command::Rset, Command::MAX_LINE, code(Step::Reset, &[250]))?;
-                Turn::Mail
-            }
-            Turn::Mail => {
-                let limit = session.capabilities.mail_line_limit();
-                session.admit_transaction()?;
-                let mail = Command::Mail(plan.mail().borrowed());
-                session.say(mail, limit, code(Step::Mail, &[250]))?;
-                session.dirty = true;
-                Turn::Rcpt
-            }
-            Turn::Rcpt => {
-                let most = plan.rcpt_max().and_then(|most| usize::try_from(most).ok());
-                match self.slots.say_next(most.unwrap_or(usize::MAX)) {
-                    Some(recipient) => {
-                        let rcpt = Command::Rcpt(self.envelope.rcpts()[recipient].borrowed());
-                        let limit = session.capabilities.rcpt_line_limit();
-                        let owed = Owed { recipient, ..code(Step::Rcpt, &[250, 251, 252]) };
-                        session.say(rcpt, limit, owed)?;
-                        Turn::Rcpt
-                    }
-                    None if plan.framing() == Framing::Data => Turn::Data,
-                    None => Turn::Text,
-                }
-            }
-            Turn::Data => {
-                session.say(Command::Data, Command::MAX_LINE, code(Step::Data, &[354]))?;
-                Turn::Text
-            }
-            turn => turn,
-        })
-    }
-
-    /// Whether the next command may be said, though replies are owed.
-    fn may_run_ahead(&self, session: &Session) -> bool {
-        let Some(plan) = &self.plan else { return false };
-        let text = matches!(self.turn, Turn::Data | Turn::Text);
-        let recipients_wait = session
-            .owed
-            .front()
-            .is_some_and(|owed| matches!(owed.step, Step::Reset | Step::Mail | Step::Rcpt));
-        let text_waits = self.sending.partial == Partial::Withhold
-            || (plan.framing() == Framing::Chunks && !self.fits_one_chunk(session));
-        plan.is_pipelined()
-            && session.output.len() < COMMANDS_AHEAD
-            && !(text && recipients_wait && text_waits)
-    }
-
     /// Whether nobody is to get the text: every recipient of this round was refused, or one was
     /// and the caller wants all or none.
-    fn is_pointless(&self, session: &Session) -> bool {
-        let answered = session.owed.is_empty();
+    fn is_pointless(&self) -> bool {
         let withheld = self.sending.partial == Partial::Withhold && self.slots.refusal().is_some();
-        answered && (withheld || self.slots.taken().next().is_none())
+        self.owed == 0 && (withheld || self.slots.taken().next().is_none())
     }
 
     /// Whether what is still to be written is in vain: everybody was refused while it waited. To
@@ -162,7 +134,7 @@ impl<'a> Transaction<'a> {
             Partial::Withhold => Excess::Refuse,
         };
         let again = self.slots.next_round(excess);
-        self.turn = if again { Self::first(session) } else { Turn::Done };
+        self.turn = if again { Turn::first(session) } else { Turn::Done };
     }
 }
 
@@ -188,13 +160,11 @@ impl Conversation for Transaction<'_> {
                     session.end(Ended::Failed { step: Step::Text });
                     self.turn = Turn::Done;
                 }
-                Turn::GiveUp if session.owed.is_empty() => self.round_over(session),
+                Turn::GiveUp if self.owed == 0 => self.round_over(session),
                 Turn::GiveUp => return Ok(()),
+                Turn::Begin => self.begin(session),
                 _ if !ready => return Ok(()),
-                Turn::Begin => self.begin(session)?,
-                Turn::Data | Turn::Text
-                    if self.text.is_unsaid(session) && self.is_pointless(session) =>
-                {
+                Turn::Data | Turn::Text if self.text.is_unsaid(session) && self.is_pointless() => {
                     self.turn = Turn::GiveUp;
                 }
                 Turn::Text => {
@@ -213,6 +183,8 @@ impl Conversation for Transaction<'_> {
     }
 
     fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind> {
+        self.owed -= 1;
+        self.unanswered -= usize::from(comes_before_text(owed.step));
         self.hear_reply(session, owed, reply)
     }
 
@@ -225,10 +197,11 @@ impl Conversation for Transaction<'_> {
         self.hear_unasked(session, step, reply)
     }
 
-    fn wants_piece(&self, session: &Session) -> bool {
-        self.turn == Turn::Text
+    fn wants_piece(&self, session: &Session) -> Option<Wanted> {
+        let wants = self.turn == Turn::Text
             && session.output.len() < TEXT_AHEAD
-            && matches!(&self.text, Text::Flowing(flow) if flow.wants_more())
+            && matches!(&self.text, Text::Flowing(flow) if flow.wants_more());
+        wants.then_some(Wanted { message: 0, round: self.rounds })
     }
 
     fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
@@ -239,8 +212,9 @@ impl Conversation for Transaction<'_> {
         self.take_end(session)
     }
 
-    fn text_written(&self, session: &Session) -> Option<u64> {
-        self.text.began().map(|began| session.output.handed().saturating_sub(began))
+    fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
+        let written = session.output.handed().checked_sub(self.text.began()?)?;
+        (written > 0).then_some((0, written))
     }
 
     fn is_mid_text(&self) -> bool {
@@ -260,6 +234,11 @@ impl Conversation for Transaction<'_> {
     }
 
     fn answer(self, _: &Session) -> Result<Delivery, Error> {
+        if let Some(kind) = self.objection {
+            let error = Error::new(Step::Mail, kind);
+            let begun = self.plan.is_some();
+            return Err(if begun { error.known(self.slots.into_verdicts()) } else { error });
+        }
         let refusal = self.slots.refusal().map(|verdict| verdict.reply().clone());
         let verdicts = self.slots.into_verdicts();
         if verdicts.iter().all(Option::is_some) {

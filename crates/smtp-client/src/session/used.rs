@@ -18,7 +18,11 @@ pub(super) struct Used {
 impl Session {
     /// Whether the server still takes this message, as far as the limits for a session go.
     pub(super) fn admit(&mut self, envelope: &Envelope) -> Result<(), Unsupported> {
-        let Some(limit) = self.limits_stated().and_then(Limits::rcpt_domain_max) else {
+        let Some(limits) = self.limits_stated() else { return Ok(()) };
+        if let Some(limit) = limits.mail_max() {
+            check(Limited::Transactions, u64::from(self.used.transactions) + 1, limit)?;
+        }
+        let Some(limit) = limits.rcpt_domain_max() else {
             return Ok(());
         };
         let domains = envelope.rcpts().iter().filter_map(domain);

@@ -225,6 +225,7 @@ impl Prompter {
     fn play<C: Conversation>(&mut self, mut run: Run<'_, C>, text: &'static str) -> C::Answer {
         loop {
             match run.next() {
+                Next::Message | Next::Result => unreachable!("it is no batch"),
                 Next::Done => return run.finish().unwrap(),
                 Next::Text => {
                     run.text(Bytes::from_static(text.as_bytes()));

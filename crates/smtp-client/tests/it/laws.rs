@@ -85,6 +85,7 @@ fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
                 written.extend_from_slice(&slice[..taken]);
                 run.wrote(taken);
             }
+            Next::Message | Next::Result => unreachable!("it is no batch"),
             Next::Write | Next::Read => match chunks.next() {
                 Some(chunk) => {
                     heard.push((written.len(), chunk.octets.clone()));

@@ -8,12 +8,20 @@ use proptest::{
     prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 use smtp_codec::{
-    Argument, Command, Deviations, HelloName, LineEnds, Mail, Mailbox, Param, Rcpt, ReplyDecoder,
-    SaslResponse, Text, encode_reply,
+    Argument, Command, Deviations, HelloName, LineEnds, Mail, Mailbox, Normalizer, Param, Rcpt,
+    ReplyDecoder, SaslResponse, Text, TextScanner, encode_reply,
 };
-use smtp_error::{Reply, ReplyCode};
+use smtp_error::{Flaw, Invalid, Reply, ReplyCode};
 
 use crate::stuffing::stuffed;
+
+/// The octets, cut at these places.
+fn pieces<'a>(octets: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| (*cut).min(octets.len())).collect();
+    cuts.extend([0, octets.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|cut| &octets[cut[0]..cut[1]]).collect()
+}
 
 /// Texts with many dots and line ends, with and without a final CRLF.
 fn texts() -> impl Strategy<Value = Vec<u8>> {
@@ -93,11 +101,51 @@ fn unquoted(wire: &str) -> String {
 proptest! {
     #[test]
     fn stuffing_does_not_depend_on_cuts(text in octets(), cuts in vec(0..60_usize, 0..6)) {
-        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
-        cuts.extend([0, text.len()]);
-        cuts.sort_unstable();
-        let pieces = cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]);
-        prop_assert_eq!(stuffed(pieces), stuffed([&text[..]]));
+        prop_assert_eq!(stuffed(pieces(&text, &cuts)), stuffed([&text[..]]));
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_as_fit_as_the_whole(
+        mut text in octets(),
+        long in vec((0..60_usize, 990..1010_usize), 0..2),
+        cuts in vec(0..1100_usize, 0..6),
+    ) {
+        for (at, length) in long {
+            let at = at.min(text.len());
+            text.splice(at..at, vec![b'x'; length]);
+        }
+        let mut scanner = TextScanner::new();
+        let scanned = pieces(&text, &cuts).into_iter().try_for_each(|piece| scanner.scan(piece));
+        let scanned = scanned.and_then(|()| scanner.end()).map(|()| scanner.is_eight_bit());
+        let whole = Text::new(text).map(|text| text.facts().eight_bit);
+        let long = |found: &Result<bool, Invalid>| {
+            matches!(found, Err(Invalid { flaw: Flaw::LineTooLong { .. }, .. }))
+        };
+        // Which flaw of a line that is too long is named first may differ.
+        prop_assert_eq!(scanned.is_ok(), whole.is_ok());
+        if !long(&scanned) && !long(&whole) {
+            prop_assert_eq!(scanned, whole);
+        }
+    }
+
+    #[test]
+    fn line_ends_are_mended_whatever_the_cuts(text in octets(), cuts in vec(0..60_usize, 0..6)) {
+        for ends in [LineEnds::Strict, LineEnds::Unix, LineEnds::Any] {
+            let mended = |pieces: Vec<&[u8]>| {
+                let mut normalizer = Normalizer::new(ends);
+                let mut mended = Vec::new();
+                for piece in pieces {
+                    mended.extend(normalizer.normalize(piece.to_vec().into()));
+                }
+                mended.extend(normalizer.end());
+                mended
+            };
+            let found = mended(pieces(&text, &cuts));
+            prop_assert_eq!(&found, &mended(vec![&text]));
+            if let Ok(whole) = Text::normalize(text.clone(), ends) {
+                prop_assert_eq!(found, &whole.octets()[..]);
+            }
+        }
     }
 
     #[test]

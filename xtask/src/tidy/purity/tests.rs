@@ -97,7 +97,7 @@ fn an_await_outside_the_loop_is_found() {
     let files = [
         ("crates/smtp-client/src/drive.rs", code),
         ("crates/smtp-client/src/pool/drive.rs", code),
-        ("crates/smtp-client/src/mailer.rs", code),
+        ("crates/smtp-client/src/pool.rs", code),
         ("crates/smtp-client/src/config.rs", "// .await\nconst S: &str = \".await\";"),
         ("crates/smtp-client/tests/it/main.rs", code),
         ("crates/smtp-testkit/src/server.rs", code),
@@ -105,7 +105,7 @@ fn an_await_outside_the_loop_is_found() {
     finds(
         awaits,
         &files,
-        &["crates/smtp-client/src/mailer.rs:3", "crates/smtp-client/src/pool/drive.rs:3"],
+        &["crates/smtp-client/src/pool.rs:3", "crates/smtp-client/src/pool/drive.rs:3"],
     );
 }
 

@@ -1,8 +1,8 @@
 //! How the text of a message flows: behind DATA, or in chunks behind BDAT and BURL.
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use smtp_codec::{Stuffer, TextFacts, Word};
+use bytes::{Bytes, BytesMut};
+use smtp_codec::{Body, Stuffer, TextFacts, TextScanner, Word};
 use smtp_error::{Field, Flaw, Invalid};
 
 use crate::session::Output;
@@ -26,12 +26,17 @@ pub(super) struct Flow {
     given: u64,
     tail: [u8; 2],
     binary: bool,
+    /// Looks at a text that nobody has looked at.
+    scanner: Option<TextScanner>,
+    /// Whether an octet outside ASCII must not come.
+    seven_bit: bool,
     /// Where it began, counted as [`Output::end`] is.
     pub(super) began: u64,
 }
 
+/// How it travels.
 #[derive(Debug)]
-enum Way {
+pub(super) enum Way {
     Data(Stuffer),
     Chunks(Chunks),
 }
@@ -39,7 +44,7 @@ enum Way {
 /// What is given and not said yet. The last of it is held back until its end is known, so that no
 /// chunk is said to be the last that is not.
 #[derive(Debug)]
-struct Chunks {
+pub(super) struct Chunks {
     limit: usize,
     octets: VecDeque<Bytes>,
     len: usize,
@@ -59,21 +64,19 @@ pub(super) enum Chunk {
 }
 
 impl Flow {
-    /// A text behind DATA.
-    pub(super) fn data(facts: TextFacts, began: u64) -> Self {
-        Self::new(Way::Data(Stuffer::new()), facts, began)
-    }
-
-    /// A text in chunks of at most `limit` octets.
-    pub(super) fn chunks(limit: usize, facts: TextFacts, began: u64) -> Self {
-        let octets = VecDeque::new();
-        let chunks = Chunks { limit, octets, len: 0, fetched: None, behind: None, complete: false };
-        Self::new(Way::Chunks(chunks), facts, began)
-    }
-
-    fn new(way: Way, facts: TextFacts, began: u64) -> Self {
-        let TextFacts { size: declared, binary, .. } = facts;
-        Self { way, declared, given: 0, tail: *b"\r\n", binary, began }
+    /// A text of these properties, sent behind a MAIL that declares this, which begins here.
+    pub(super) fn new(way: Way, facts: TextFacts, body: Option<Body>, began: u64) -> Self {
+        let TextFacts { size: declared, binary, unseen, .. } = facts;
+        Self {
+            way,
+            declared,
+            given: 0,
+            tail: *b"\r\n",
+            binary,
+            scanner: (unseen && !binary).then(TextScanner::new),
+            seven_bit: matches!(body, None | Some(Body::SevenBit)),
+            began,
+        }
     }
 
     /// Whether the next piece can be taken.
@@ -107,6 +110,9 @@ impl Flow {
     /// Takes the end, with a CRLF if the last line has none. Behind DATA it is the dot, and where
     /// that will stand is the answer.
     pub(super) fn end(&mut self, output: &mut Output) -> Result<Option<u64>, Invalid> {
+        if let Some(scanner) = &self.scanner {
+            scanner.end()?;
+        }
         let crlf = Bytes::from_static(b"\r\n");
         if self.tail != *b"\r\n" && !self.binary {
             self.give(Piece::Octets(crlf), output)?;
@@ -144,6 +150,12 @@ impl Flow {
     }
 
     fn count(&mut self, octets: &[u8]) -> Result<(), Invalid> {
+        if let Some(scanner) = &mut self.scanner {
+            scanner.scan(octets)?;
+            if self.seven_bit && scanner.is_eight_bit() {
+                return Err(Invalid::new(Field::Text, Flaw::NotSevenBit));
+            }
+        }
         self.given += octets.len() as u64;
         match *octets {
             [] => {}
@@ -157,6 +169,14 @@ impl Flow {
     }
 }
 
+impl Way {
+    /// In chunks of at most `limit` octets.
+    pub(super) fn chunks(limit: usize) -> Self {
+        let octets = VecDeque::new();
+        Self::Chunks(Chunks { limit, octets, len: 0, fetched: None, behind: None, complete: false })
+    }
+}
+
 impl Chunks {
     fn hold(&mut self, piece: Piece) {
         match piece {
@@ -164,7 +184,12 @@ impl Chunks {
             Piece::Fetched(uri) => self.fetched = Some(uri),
             Piece::Octets(octets) => {
                 self.len += octets.len();
-                self.octets.push_back(octets);
+                match self.octets.back_mut() {
+                    Some(last) if last.len() < SMALL && octets.len() < SMALL => {
+                        *last = joined(std::mem::take(last), &octets);
+                    }
+                    _ => self.octets.push_back(octets),
+                }
             }
         }
     }
@@ -204,6 +229,21 @@ impl Chunks {
             output.text(part);
         }
     }
+}
+
+/// Pieces smaller than this are joined while they are held: a million of single octets would
+/// take many times their size.
+const SMALL: usize = 4096;
+
+/// The octets, with these behind them.
+fn joined(before: Bytes, behind: &[u8]) -> Bytes {
+    let mut joined = before.try_into_mut().unwrap_or_else(|shared| {
+        let mut own = BytesMut::with_capacity(2 * SMALL);
+        own.extend_from_slice(&shared);
+        own
+    });
+    joined.extend_from_slice(behind);
+    joined.freeze()
 }
 
 fn stuff(stuffer: &mut Stuffer, octets: &Bytes, output: &mut Output) {

@@ -1,7 +1,8 @@
 //! What the server's replies mean for the recipients of a transaction.
+use smtp_codec::Stuffer;
 use smtp_error::{Ended, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
-use super::{Dialect, Expected, Owed, Session, Transaction, Turn, flow::Flow, text::Text};
+use super::{Dialect, Expected, Owed, Session, Transaction, Turn, flow::Way, text::Text};
 
 impl Transaction<'_> {
     /// Hears a reply that was owed.
@@ -18,7 +19,7 @@ impl Transaction<'_> {
         match owed.step {
             Step::Reset if refused => return Err(ErrorKind::Refused(reply)),
             Step::Mail if refused => {
-                session.dirty = false;
+                session.close_transaction(self.number);
                 self.give_up(Step::Mail, &reply);
             }
             Step::Rcpt if refused => self.slots.settle(owed.recipient, Step::Rcpt, &reply),
@@ -70,7 +71,7 @@ impl Transaction<'_> {
     /// The server answered DATA with 354.
     fn invited(&mut self, session: &mut Session) {
         if self.turn == Turn::Text && self.slots.taken().next().is_some() {
-            self.text = Text::Flowing(Flow::data(self.facts, session.output.end()));
+            self.begin_text(Way::Data(Stuffer::new()), session);
         } else {
             // It waits for a text that must not be sent, and an empty one might be delivered to
             // somebody. Closing is the one answer that cannot be misunderstood.
@@ -96,9 +97,11 @@ impl Transaction<'_> {
             Dialect::Smtp => self.slots.settle_taken(Step::EndOfText, reply),
             Dialect::Lmtp => self.slots.settle(owed.recipient, Step::EndOfText, reply),
         }
-        if session.owed.is_empty() {
+        if self.owed == 0 {
             // What a refused chunk leaves behind is not stated.
-            session.dirty = refused && self.is_in_chunks();
+            if !refused {
+                session.close_transaction(self.number);
+            }
             self.round_over(session);
         }
     }
@@ -109,6 +112,7 @@ impl Transaction<'_> {
         let each: Vec<Owed> =
             self.slots.taken().map(|recipient| Owed { recipient, ..owed }).collect();
         self.each = each.len();
+        self.owed += each.len() + 1;
         session.owed.push_front(owed);
         each.into_iter().rev().for_each(|owed| session.owed.push_front(owed));
     }

@@ -1,13 +1,34 @@
 //! The opening of a transaction: the message, held against what the server offers and takes.
 use smtp_caps::{Framing, Plan};
-use smtp_error::{ErrorKind, Limited, Unsupported};
+use smtp_error::{ErrorKind, Limited, ReplyCode, Step, Unsupported};
 
-use super::{Dialect, Excess, Partial, Session, Transaction, Turn};
+use super::{Dialect, Excess, Partial, Session, Slots, Text, Transaction, Turn};
+
+impl Turn {
+    /// Whose turn it is at the beginning of a round.
+    pub(super) fn first(session: &Session) -> Self {
+        if session.open.is_some() { Self::Reset } else { Self::Mail }
+    }
+}
 
 impl Transaction<'_> {
-    /// Holds the message against what the server offers.
-    pub(super) fn begin(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        let mut plan = Plan::new(session.capabilities(), self.envelope, self.facts)?;
+    /// Holds the message against what the server offers. If it cannot be sent, nothing is written.
+    pub(super) fn begin(&mut self, session: &mut Session) {
+        match self.plan_for(session) {
+            Ok(plan) => {
+                self.plan = Some(plan);
+                self.number = session.next_number();
+                self.turn = Turn::first(session);
+            }
+            Err(kind) => {
+                self.objection = Some(kind);
+                self.turn = Turn::Done;
+            }
+        }
+    }
+
+    fn plan_for(&self, session: &mut Session) -> Result<Plan, ErrorKind> {
+        let mut plan = Plan::new(session.capabilities(), &self.envelope, self.facts)?;
         // A reply to each recipient is owed only by those that were taken, and in chunks nobody
         // knows in time who they are: with LMTP there is a round trip to be spared neither way.
         let derived = match session.dialect {
@@ -24,14 +45,49 @@ impl Transaction<'_> {
             let what = Limited::Recipients;
             return Err(Unsupported::TooMany { what, asked, limit }.into());
         }
-        session.admit(self.envelope)?;
-        self.plan = Some(plan);
-        self.turn = Self::first(session);
-        Ok(())
+        session.admit(&self.envelope)?;
+        Ok(plan)
     }
 
-    /// Whose turn it is at the beginning of a round.
-    pub(super) fn first(session: &Session) -> Turn {
-        if session.dirty { Turn::Reset } else { Turn::Mail }
+    /// Whether everything is said, so that another message may be begun behind it.
+    pub(in crate::session) fn is_said_out(&self) -> bool {
+        self.turn == Turn::Done || matches!(self.text, Text::Ended { .. })
+    }
+
+    /// Whether nothing of it was said.
+    pub(in crate::session) fn is_unbegun(&self) -> bool {
+        self.turn == Turn::Begin
+    }
+
+    /// Whether the server only took offense at its coming too early: then it can be sent again.
+    pub(in crate::session) fn came_too_early(&self) -> bool {
+        self.ahead
+            && self.turn == Turn::Done
+            && self.slots.all_settled_by(|verdict| {
+                verdict.step() == Step::Mail && verdict.reply().code() == ReplyCode::BAD_SEQUENCE
+            })
+    }
+
+    /// Its number in the session, once it has begun.
+    pub(in crate::session) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The size of the text in octets, if it is known.
+    pub(in crate::session) fn size(&self) -> Option<u64> {
+        self.facts.size
+    }
+
+    /// Says whether it is begun before the message before it is answered.
+    pub(in crate::session) fn set_ahead(&mut self, ahead: bool) {
+        self.ahead = ahead;
+    }
+
+    /// Begins anew.
+    pub(in crate::session) fn renew(&mut self) {
+        self.plan = None;
+        self.turn = Turn::Begin;
+        self.slots = Slots::new(self.envelope.rcpts().len());
+        self.text = Text::None;
     }
 }

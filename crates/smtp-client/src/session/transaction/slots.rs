@@ -91,6 +91,11 @@ impl Slots {
         }
     }
 
+    /// Whether every recipient has a verdict of this kind.
+    pub(super) fn all_settled_by(&self, kind: impl Fn(&Verdict) -> bool) -> bool {
+        self.slots.iter().all(|slot| matches!(slot, Slot::Settled(verdict) if kind(verdict)))
+    }
+
     /// The refusal of a recipient, if there is one.
     pub(super) fn refusal(&self) -> Option<&Verdict> {
         self.slots.iter().find_map(|slot| match slot {

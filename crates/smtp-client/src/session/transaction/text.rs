@@ -5,7 +5,7 @@ use smtp_error::{ErrorKind, Step};
 
 use super::{
     Dialect, Expected, Owed, Session, Transaction,
-    flow::{Chunk, Flow, Piece},
+    flow::{Chunk, Flow, Piece, Way},
 };
 use crate::session::Event;
 
@@ -58,6 +58,7 @@ impl Transaction<'_> {
         let limit = self.sending.chunk.get() as u64;
         session.dialect == Dialect::Smtp
             && !self.facts.fetched
+            && !self.facts.unseen
             && self.facts.size.is_some_and(|size| size <= limit)
     }
 
@@ -67,8 +68,8 @@ impl Transaction<'_> {
         let in_chunks = self.is_in_chunks();
         let (mark, began) = match &mut self.text {
             Text::None if in_chunks => {
-                let (limit, began) = (self.sending.chunk.get(), session.output.end());
-                self.text = Text::Flowing(Flow::chunks(limit, self.facts, began));
+                let way = Way::chunks(self.sending.chunk.get());
+                self.begin_text(way, session);
                 return Ok(true);
             }
             Text::Flowing(flow) => match flow.next_chunk() {
@@ -90,9 +91,16 @@ impl Transaction<'_> {
         };
         match mark {
             Some(mark) => self.text_ended(mark, began, session),
-            None => session.owe(Owed::new(Step::Text, Expected::Codes(&[250]))),
+            None => self.owe(session, Owed::new(Step::Text, Expected::Codes(&[250]))),
         }
         Ok(true)
+    }
+
+    /// The text begins here, in this way.
+    pub(super) fn begin_text(&mut self, way: Way, session: &Session) {
+        let body = self.plan.as_ref().and_then(|plan| plan.mail().declared_body());
+        self.text = Text::Flowing(Flow::new(way, self.facts, body, session.output.end()));
+        self.rounds += 1;
     }
 
     /// The end of the text was said: the server owes its word, once or for each recipient.
@@ -103,13 +111,20 @@ impl Transaction<'_> {
             .as_ref()
             .is_some_and(|plan| plan.mail().params().any(|param| param == MailParam::Prdr));
         let expected = if each { Expected::CompletionOrEach } else { Expected::Completion };
-        let owed = Owed { asked: mark + 1, ..Owed::new(Step::EndOfText, expected) };
+        let owed = Owed { number: self.number, ..Owed::new(Step::EndOfText, expected) };
+        let owed = Owed { asked: mark + 1, ..owed };
+        let before = session.owed.len();
         match session.dialect {
             Dialect::Smtp => session.owed.push_back(owed),
             Dialect::Lmtp => {
                 let owed = self.slots.taken().map(|recipient| Owed { recipient, ..owed });
                 session.owed.extend(owed);
             }
+        }
+        self.owed += session.owed.len() - before;
+        // Whatever the server says to the dot, the transaction is over (RFC 5321, 4.1.1.4).
+        if !self.is_in_chunks() {
+            session.close_transaction(self.number);
         }
     }
 

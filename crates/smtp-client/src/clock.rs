@@ -1,0 +1,79 @@
+//! The clock: how long the step under way may still take.
+use std::time::Duration;
+
+use smtp_error::{Broken, Step};
+use tokio::time::Instant;
+
+use crate::Timeouts;
+
+/// When the current step has to be over, and the operation as a whole.
+pub(crate) struct Clock {
+    timeouts: Timeouts,
+    step: Step,
+    progress: Option<u64>,
+    step_ends: Instant,
+    operation_ends: Option<Instant>,
+}
+
+impl Clock {
+    /// A clock for an operation that begins now.
+    pub(crate) fn start(timeouts: Timeouts) -> Self {
+        let now = Instant::now();
+        let operation_ends = timeouts.operation.map(|limit| later(now, limit));
+        Self { timeouts, step: Step::Connect, progress: None, step_ends: now, operation_ends }
+    }
+
+    /// Begins to wait for `step`, for at most as long as it may take, and says how long that is.
+    pub(crate) fn begin(&mut self, step: Step) -> Duration {
+        let now = Instant::now();
+        self.step = step;
+        self.step_ends = later(now, self.timeouts.for_step(step));
+        self.deadline() - now
+    }
+
+    /// What it means that the deadline has passed.
+    pub(crate) fn expired(&self) -> Broken {
+        match (self.timeouts.operation, self.operation_ends) {
+            (Some(limit), Some(ends)) if ends <= self.step_ends => Broken::Deadline { limit },
+            _ => Broken::TimedOut { after: self.timeouts.for_step(self.step) },
+        }
+    }
+
+    /// Begins anew whenever something came forward. What is owed when the answer is `settled` gets
+    /// no more time than closing does.
+    pub(crate) fn turn(&mut self, step: Step, progress: u64, settled: bool) {
+        if self.step != step || self.progress != Some(progress) {
+            self.progress = Some(progress);
+            self.begin(step);
+            if settled {
+                self.close_in();
+            }
+        }
+    }
+
+    /// The next step is the caller's, who may take any time.
+    pub(crate) fn wait_for_the_caller(&mut self) {
+        self.progress = None;
+        self.step_ends = later(Instant::now(), Duration::MAX);
+        self.operation_ends = None;
+    }
+
+    /// An operation begins.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::start(self.timeouts);
+    }
+
+    pub(crate) fn close_in(&mut self) {
+        self.step_ends = later(Instant::now(), self.timeouts.close);
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.operation_ends.map_or(self.step_ends, |ends| ends.min(self.step_ends))
+    }
+}
+
+/// The end of a time that begins now; one that is longer than the clock goes is as good as none.
+fn later(now: Instant, time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(time.min(CENTURY)).unwrap_or(now + Duration::from_secs(1 << 30))
+}

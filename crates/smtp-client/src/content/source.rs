@@ -1,0 +1,145 @@
+//! Sources: where the pieces of a text come from.
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use smtp_codec::{LineEnds, Normalizer};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::session::Piece;
+
+/// Where the pieces of a text come from.
+pub(crate) struct Source<'a> {
+    origin: Origin<'a>,
+    normalizer: Normalizer,
+    /// Which time it is given, from 1.
+    round: u32,
+}
+
+enum Origin<'a> {
+    /// All of it is there. `at` is the piece that is under way, and `taken` of it were given.
+    Held {
+        pieces: Vec<Piece>,
+        at: usize,
+        taken: usize,
+    },
+    Pieces(Box<dyn Iterator<Item = io::Result<Bytes>> + Send + 'a>),
+    Reader {
+        reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+        buffer: BytesMut,
+    },
+    /// Its end, or its failure, has come.
+    Over,
+}
+
+/// How many octets are given at a time.
+const PIECE: usize = 64 * 1024;
+/// How many octets of a reader are not worth waiting to be joined by more.
+const ENOUGH: usize = 8 * 1024;
+
+impl<'a> Source<'a> {
+    pub(super) fn held(pieces: Vec<Piece>) -> Self {
+        Self::new(Origin::Held { pieces, at: 0, taken: 0 })
+    }
+
+    pub(super) fn pieces(pieces: Box<dyn Iterator<Item = io::Result<Bytes>> + Send + 'a>) -> Self {
+        Self::new(Origin::Pieces(pieces))
+    }
+
+    pub(super) fn reader(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
+        Self::new(Origin::Reader { reader, buffer: BytesMut::new() })
+    }
+
+    fn new(origin: Origin<'a>) -> Self {
+        Self { origin, normalizer: Normalizer::default(), round: 1 }
+    }
+
+    pub(super) fn mend(&mut self, ends: LineEnds) {
+        self.normalizer = Normalizer::new(ends);
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.origin, Origin::Held { .. })
+    }
+
+    /// The next piece, the text being given for the `round`th time; `None` at its end.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        round: u32,
+    ) -> Poll<io::Result<Option<Piece>>> {
+        if std::mem::replace(&mut self.round, round) != round {
+            self.rewind()?;
+        }
+        let next = match &mut self.origin {
+            Origin::Held { pieces, at, taken } => return Poll::Ready(Ok(held(pieces, at, taken))),
+            Origin::Pieces(pieces) => pieces.next().transpose()?,
+            Origin::Reader { reader, buffer } => ready!(poll_read(reader.as_mut(), buffer, cx))?,
+            Origin::Over => return Poll::Ready(Ok(None)),
+        };
+        let octets = match next {
+            Some(octets) => self.normalizer.normalize(octets),
+            None => self.end(),
+        };
+        let over = matches!(self.origin, Origin::Over) && octets.is_empty();
+        Poll::Ready(Ok((!over).then_some(Piece::Octets(octets))))
+    }
+
+    /// What is left at the end.
+    fn end(&mut self) -> Bytes {
+        self.origin = Origin::Over;
+        Bytes::from_static(self.normalizer.end())
+    }
+
+    fn rewind(&mut self) -> io::Result<()> {
+        match &mut self.origin {
+            Origin::Held { at, taken, .. } => {
+                (*at, *taken) = (0, 0);
+                Ok(())
+            }
+            _ => Err(io::Error::new(io::ErrorKind::NotSeekable, "it can be given only once")),
+        }
+    }
+}
+
+/// The next piece of those that are held.
+fn held(pieces: &[Piece], at: &mut usize, taken: &mut usize) -> Option<Piece> {
+    loop {
+        match pieces.get(*at)? {
+            Piece::Octets(octets) if *taken < octets.len() => {
+                let end = octets.len().min(*taken + PIECE);
+                let piece = octets.slice(*taken..end);
+                *taken = end;
+                return Some(Piece::Octets(piece));
+            }
+            Piece::Octets(_) => (*at, *taken) = (*at + 1, 0),
+            fetched => {
+                *at += 1;
+                return Some(fetched.clone());
+            }
+        }
+    }
+}
+
+/// The next octets; `None` at the end. What comes in driblets is gathered, as far as it is there.
+fn poll_read(
+    mut reader: Pin<&mut (dyn AsyncRead + Send + '_)>,
+    buffer: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Option<Bytes>>> {
+    let mut over = false;
+    while buffer.len() < ENOUGH && !over {
+        if buffer.capacity() - buffer.len() < ENOUGH {
+            buffer.reserve(PIECE);
+        }
+        match pin!(reader.read_buf(buffer)).poll(cx) {
+            Poll::Ready(read) => over = read? == 0,
+            Poll::Pending if buffer.is_empty() => return Poll::Pending,
+            Poll::Pending => break,
+        }
+    }
+    Poll::Ready(Ok((!buffer.is_empty()).then(|| buffer.split().freeze())))
+}

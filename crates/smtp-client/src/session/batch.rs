@@ -1,0 +1,244 @@
+//! Batches: many messages, one after the other or running ahead (RFC 2920, 3.1).
+use std::collections::VecDeque;
+
+use smtp_error::{Delivery, Error, ErrorKind, Reply, Step, Verdict};
+
+use super::{
+    Ahead, Conversation, Piece, Run, Session, Transaction,
+    conversation::{Owed, Wanted, unasked},
+};
+
+/// Sends many messages.
+///
+/// They are [pushed](Run::push) as they come, and each has its own result, in the order in which
+/// they were pushed. By default one is begun when the one before it is answered; with [`Ahead`] as
+/// soon as the text of the one before it is said.
+///
+/// If the connection fails, [`Run::next`] says that it is done, and those that are under way have
+/// their results too.
+#[derive(Debug, Default)]
+pub struct Batch<'a> {
+    ahead: Option<Ahead>,
+    /// Those that have no result yet, the oldest first.
+    under_way: VecDeque<Transaction<'a>>,
+    results: VecDeque<Result<Delivery, Error>>,
+    /// Whether no more messages come.
+    complete: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// A batch without messages.
+    pub fn new(ahead: Option<Ahead>) -> Self {
+        Self { ahead, ..Self::default() }
+    }
+
+    /// How many messages may be under way.
+    fn window(&self) -> usize {
+        self.ahead.map_or(1, |ahead| ahead.messages.get())
+    }
+
+    /// Whether the message at this place may be begun, though those before it are not answered.
+    fn may_begin(&self, place: usize) -> bool {
+        let Some(ahead) = self.ahead else { return false };
+        let before = self.under_way.iter().take(place);
+        let size = |message: &Transaction<'_>| message.size().unwrap_or(ahead.octets);
+        let octets = before.map(size).fold(0, u64::saturating_add);
+        let here = self.under_way.get(place).map_or(0, size);
+        place < ahead.messages.get() && octets.saturating_add(here) <= ahead.octets
+    }
+
+    /// Takes the results of those at the front that are done. One that only came too early is
+    /// begun again, and from there on none runs ahead.
+    fn collect(&mut self, session: &Session) {
+        while self.under_way.front().is_some_and(|front| front.is_done(session)) {
+            let Some(mut message) = self.under_way.pop_front() else { break };
+            if message.came_too_early() && session.ended().is_none() {
+                message.renew();
+                self.ahead = None;
+                return self.under_way.push_front(message);
+            }
+            self.results.push_back(message.answer(session));
+        }
+    }
+
+    /// Lets those speak that may, the oldest first.
+    fn speak_in_turn(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        for place in 0..self.under_way.len() {
+            if self.under_way[place].is_unbegun() {
+                let free = match place {
+                    0 => session.owed.is_empty(),
+                    _ => self.may_begin(place),
+                };
+                if !free {
+                    break;
+                }
+                self.under_way[place].set_ahead(place > 0);
+            }
+            let message = &mut self.under_way[place];
+            message.speak(session)?;
+            // What becomes of the oldest comes first: it may have to be sent again.
+            if !message.is_said_out() || (place == 0 && message.is_done(session)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The message that a reply is about: that of the oldest step that is owed one, or the one
+    /// whose text is under way.
+    fn concerned(&mut self, owed: Option<Owed>) -> Option<&mut Transaction<'a>> {
+        self.under_way.iter_mut().find(|one| match owed {
+            Some(owed) => one.number() == owed.number,
+            None => one.is_mid_text(),
+        })
+    }
+
+    /// The message whose text is being given, and its place.
+    fn flowing(&self, session: &Session) -> Option<(usize, Wanted)> {
+        let mut places = self.under_way.iter().enumerate();
+        places.find_map(|(place, one)| Some((place, one.wants_piece(session)?)))
+    }
+
+    /// What became of those that were under way when the connection failed.
+    fn fail(&mut self, session: &Session, step: Step, kind: &ErrorKind) {
+        for (place, message) in self.under_way.drain(..).enumerate() {
+            let step = if place == 0 { step } else { message.step() };
+            let error = Error::new(step, kind.clone()).doubt(message.is_in_doubt(session));
+            self.results.push_back(message.failed(error));
+        }
+    }
+}
+
+impl Conversation for Batch<'_> {
+    type Answer = ();
+
+    fn step(&self) -> Step {
+        self.under_way.front().map_or(Step::Mail, Conversation::step)
+    }
+
+    fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        loop {
+            self.collect(session);
+            let unfinished = self.under_way.iter().any(|one| !one.is_done(session));
+            if let Some(ended) = session.ended()
+                && unfinished
+            {
+                return Err(ended.clone().into());
+            }
+            self.speak_in_turn(session)?;
+            if !self.under_way.front().is_some_and(|front| front.is_done(session)) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind> {
+        match self.concerned(Some(owed)) {
+            Some(message) => message.hear(session, owed, reply),
+            None => Ok(()),
+        }
+    }
+
+    fn interrupted(
+        &mut self,
+        session: &mut Session,
+        step: Step,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        match self.concerned(session.owed.front().copied()) {
+            Some(message) => message.interrupted(session, step, reply),
+            None => Err(unasked(reply)),
+        }
+    }
+
+    fn wants_piece(&self, session: &Session) -> Option<Wanted> {
+        let (place, wanted) = self.flowing(session)?;
+        Some(Wanted { message: self.results.len() + place, ..wanted })
+    }
+
+    fn wants_message(&self) -> bool {
+        // One that could not be begun is better left where it is.
+        !self.complete
+            && self.under_way.len() < self.window()
+            && self.under_way.iter().all(Transaction::is_said_out)
+    }
+
+    fn has_result(&self) -> bool {
+        !self.results.is_empty()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
+        match self.flowing(session) {
+            Some((place, _)) => self.under_way[place].piece(session, piece),
+            None => Ok(()),
+        }
+    }
+
+    fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        match self.flowing(session) {
+            Some((place, _)) => self.under_way[place].end_of_text(session),
+            None => Ok(()),
+        }
+    }
+
+    fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
+        let mut places = self.under_way.iter().enumerate().rev();
+        places.find_map(|(place, one)| {
+            Some((self.results.len() + place, one.text_written(session)?.1))
+        })
+    }
+
+    fn is_mid_text(&self) -> bool {
+        self.under_way.iter().any(Conversation::is_mid_text)
+    }
+
+    fn is_in_doubt(&self, session: &Session) -> bool {
+        self.under_way.iter().any(|one| one.is_in_doubt(session))
+    }
+
+    fn is_settled(&self) -> bool {
+        !self.under_way.is_empty() && self.under_way.iter().all(Conversation::is_settled)
+    }
+
+    fn is_done(&self, _: &Session) -> bool {
+        self.complete && self.under_way.is_empty()
+    }
+
+    fn answer(self, _: &Session) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn verdicts(self) -> Vec<Option<Verdict>> {
+        self.under_way.into_iter().flat_map(Conversation::verdicts).collect()
+    }
+}
+
+impl<'a> Run<'_, Batch<'a>> {
+    /// Adds a message to the batch. It waits for its turn.
+    pub fn push(&mut self, message: Transaction<'a>) {
+        if let Some((batch, _)) = self.parts() {
+            batch.under_way.push_back(message);
+        }
+    }
+
+    /// Says that no more messages come.
+    pub fn no_more_messages(&mut self) {
+        if let Some((batch, _)) = self.parts() {
+            batch.complete = true;
+        }
+    }
+
+    /// The next result, in the order in which the messages were pushed.
+    pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
+        let failure = self.failure().cloned();
+        let (batch, session) = self.parts()?;
+        if let Some((step, kind)) = failure {
+            batch.fail(session, step, &kind);
+        }
+        batch.results.pop_front()
+    }
+}

@@ -1,0 +1,266 @@
+//! Many messages on one connection: in which order they leave, and what becomes of each.
+use smtp_client::{
+    Ahead, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Message, Step, Text,
+    Unsupported,
+};
+
+use crate::stage::play_on;
+
+/// A message to a recipient of this name.
+fn message(name: &str) -> Message<'static> {
+    let envelope = Envelope::new("s@example.org", [&*format!("{name}@example.org")]).unwrap();
+    Message::new(envelope, Text::new(format!("{name}\r\n")).unwrap())
+}
+
+/// What became of each message: its final or first code, or nothing.
+type Outcome = Result<u16, bool>;
+
+/// The code for one recipient, or whether the error is in doubt.
+fn outcome(result: Result<Delivery, Error>) -> Outcome {
+    match result {
+        Ok(delivery) => Ok(delivery.verdicts()[0].reply().code().get()),
+        Err(error) => Err(error.in_doubt()),
+    }
+}
+
+async fn send_all(connection: &mut Connection, names: &[&str]) -> Vec<Outcome> {
+    let mut sending = connection.send_many(names.iter().map(|name| message(name))).await.unwrap();
+    let mut outcomes = Vec::new();
+    while let Some(result) = sending.next().await {
+        outcomes.push(outcome(result));
+    }
+    outcomes
+}
+
+/// Sends to these names, ahead or not, against this script.
+#[track_caller]
+fn check(offer: &[&str], ahead: Option<Ahead>, names: &[&str], script: &str, expected: &[Outcome]) {
+    let (outcomes, _) = play_on(offer, script, async |mut connection| {
+        connection.sending_mut().ahead = ahead;
+        send_all(&mut connection, names).await
+    });
+    assert_eq!(outcomes, expected);
+}
+
+fn ahead() -> Option<Ahead> {
+    Some(Ahead::default())
+}
+
+/// The commands of a message up to the text, as they stand in a script.
+fn group(name: &str) -> String {
+    format!("C| MAIL FROM:<s@example.org>\nC| RCPT TO:<{name}@example.org>\n")
+}
+
+const TAKEN: &str = "S: 250 sender\nS: 250 recipient\nS: 354 go\n";
+
+#[test]
+fn one_is_answered_before_the_next_begins() {
+    let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\nS: 250 taken\n";
+    let script = one("a") + &one("b") + &one("c");
+    check(&["PIPELINING"], None, &["a", "b", "c"], &script, &[Ok(250); 3]);
+}
+
+#[test]
+fn commands_run_ahead_with_the_text_before_them() {
+    let script = group("a")
+        + "C| DATA\n"
+        + TAKEN
+        + "[text]\n"
+        + &group("b")
+        + "C| DATA\nS: 250 a\n"
+        + TAKEN
+        + "[text]\n"
+        + &group("c")
+        + "C| DATA\nS: 554 b\n"
+        + TAKEN
+        + "[text]\nS: 250 c\n";
+    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Ok(250), Ok(554), Ok(250)]);
+}
+
+#[test]
+fn in_chunks_all_leave_at_once() {
+    let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
+    let script = one("a")
+        + "C| RSET\n"
+        + &one("b")
+        + "C| RSET\n"
+        + &one("c")
+        + "S: 250 a\nS: 250 a\nS: 250 a\nS: 250 reset\nS: 250 b\nS: 550 b\nS: 503 b\nS: 250 reset
+S: 250 c\nS: 250 c\nS: 250 c\n";
+    let offer = ["PIPELINING", "CHUNKING"];
+    check(&offer, ahead(), &["a", "b", "c"], &script, &[Ok(250), Ok(550), Ok(250)]);
+}
+
+#[test]
+fn no_more_messages_are_unanswered_than_is_allowed() {
+    let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
+    let answers = "S: 250 s\nS: 250 r\nS: 250 taken\n";
+    // The first answer makes room for the third message.
+    let script = one("a") + "C| RSET\n" + &one("b") + answers + "C| RSET\n" + &one("c");
+    let script = script + &("S: 250 reset\n".to_owned() + answers).repeat(2);
+    let offer = ["PIPELINING", "CHUNKING"];
+    let mut two = Ahead::default();
+    two.messages = 2.try_into().unwrap();
+    check(&offer, Some(two), &["a", "b", "c"], &script, &[Ok(250); 3]);
+    let mut six = Ahead::default();
+    six.octets = 6;
+    check(&offer, Some(six), &["a", "b", "c"], &script, &[Ok(250); 3]);
+}
+
+#[test]
+fn a_refused_message_in_the_middle_disturbs_no_other() {
+    let script = group("a")
+        + "C| DATA\n"
+        + TAKEN
+        + "[text]\n"
+        + &group("b")
+        + "C| DATA\nS: 250 a\nS: 250 sender\nS: 550 b\nS: 503 nobody\n"
+        + "C| RSET\n"
+        + &group("c")
+        + "C| DATA\nS: 250 reset\n"
+        + TAKEN
+        + "[text]\nS: 250 c\n";
+    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Ok(250), Ok(550), Ok(250)]);
+}
+
+#[test]
+fn what_came_too_early_is_sent_again_in_its_turn() {
+    let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\n";
+    let script = one("a")
+        + &group("b")
+        + "C| DATA\nS: 250 a\nS: 503 after end of data\nS: 503 no\nS: 503 no\n"
+        + &one("b")
+        + "S: 250 b\n"
+        + &one("c")
+        + "S: 250 c\n";
+    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Ok(250); 3]);
+}
+
+#[test]
+fn chunks_that_came_too_early_are_sent_again_in_their_turn() {
+    let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
+    let answers = "S: 250 s\nS: 250 r\nS: 250 taken\n";
+    let script = one("a")
+        + "C| RSET\n"
+        + &one("b")
+        + "C| RSET\n"
+        + &one("c")
+        + answers
+        + &"S: 250 reset\nS: 503 no\nS: 503 no\nS: 503 no\n".repeat(2)
+        + &one("b")
+        + answers
+        + &one("c")
+        + answers;
+    let offer = ["PIPELINING", "CHUNKING"];
+    check(&offer, ahead(), &["a", "b", "c"], &script, &[Ok(250); 3]);
+}
+
+#[test]
+fn a_line_that_breaks_leaves_doubt_only_where_the_text_was_handed_over() {
+    let script = group("a") + "C| DATA\n" + TAKEN + "[text]\n" + &group("b") + "C| DATA\n[close]";
+    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Err(true), Err(false)]);
+    let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
+    let script = one("a") + "C| RSET\n" + &one("b") + "S: 250 s\nS: 250 a\nS: 250 a\n[close]";
+    check(&["PIPELINING", "CHUNKING"], ahead(), &["a", "b"], &script, &[Ok(250), Err(true)]);
+}
+
+#[test]
+fn a_server_that_shuts_down_is_heard_by_all() {
+    let script = group("a")
+        + "C| DATA\n"
+        + TAKEN
+        + "[text]\n"
+        + &group("b")
+        + "C| DATA\nS: 250 a\nS: 421 closing\n[close]";
+    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Ok(250), Ok(421)]);
+}
+
+#[test]
+fn without_pipelining_nothing_runs_ahead() {
+    let one = |name: &str| {
+        format!(
+            "C: MAIL FROM:<s@example.org>\nS: 250 s\nC: RCPT TO:<{name}@example.org>\nS: 250 r
+C: DATA\nS: 354 go\n[text]\nS: 250 taken\n"
+        )
+    };
+    check(&[], ahead(), &["a", "b"], &(one("a") + &one("b")), &[Ok(250); 2]);
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_is_an_error_of_its_own() {
+    let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\nS: 250 taken\n";
+    let script = one("a") + &one("c") + "C: QUIT\nS: 221 bye";
+    for ahead in [None, ahead()] {
+        let script = match ahead {
+            None => script.clone(),
+            Some(_) => {
+                group("a")
+                    + "C| DATA\n"
+                    + TAKEN
+                    + "[text]\n"
+                    + &group("c")
+                    + "C| DATA\nS: 250 taken\n"
+                    + TAKEN
+                    + "[text]\nS: 250 taken\nC: QUIT\nS: 221 bye"
+            }
+        };
+        play_on(&["PIPELINING"], &script, async |mut connection| {
+            connection.sending_mut().ahead = ahead;
+            let envelope = Envelope::new("s@example.org", ["b@example.org"]).unwrap();
+            let odd = Message::new(envelope, Text::new("\u{e9}\r\n").unwrap());
+            let messages = [message("a"), odd, message("c")];
+            let mut sending = connection.send_many(messages).await.unwrap();
+            assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
+            let error = sending.next().await.unwrap().unwrap_err();
+            let lacking = Unsupported::Extension(Extension::EightBitMime);
+            assert!(matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking));
+            assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
+            assert!(sending.next().await.is_none());
+            drop(sending);
+            connection.quit().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn between_messages_it_can_be_left() {
+    let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\nS: 250 taken\n";
+    let script = one("a") + "C: NOOP\nS: 250 ok\n";
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        let names = ["a", "b"].into_iter().map(message);
+        let mut sending = connection.send_many(names).await.unwrap();
+        assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
+        drop(sending);
+        connection.noop().await.unwrap();
+    });
+}
+
+#[test]
+fn to_leave_a_message_under_way_ends_the_session() {
+    let script = group("a")
+        + "C| DATA\n"
+        + TAKEN
+        + "[text]\n"
+        + &group("b")
+        + "C| DATA\nS: 250 a\n[expect-close]";
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        connection.sending_mut().ahead = ahead();
+        let mut sending = connection.send_many(["a", "b"].into_iter().map(message)).await.unwrap();
+        assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
+        drop(sending);
+        let error = connection.noop().await.unwrap_err();
+        let cancelled = Ended::Cancelled { step: Step::Mail, in_doubt: false };
+        assert!(
+            matches!(error.kind(), ErrorKind::Ended(found) if *found == cancelled),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn a_session_that_has_ended_takes_none() {
+    play_on(&[], "C: QUIT\nS: 221 bye", async |mut connection| {
+        connection.quit().await.unwrap();
+        assert!(connection.send_many([message("a")]).await.is_err());
+    });
+}
