@@ -188,7 +188,7 @@ impl<'a> Capability<'a> {
 }
 
 /// A decimal number; `None` if it is none, or too large.
-fn decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

@@ -3,7 +3,7 @@ use core::fmt;
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::Capability;
+use crate::{Capability, capabilities::decimal};
 
 /// One of the limits that have a name here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,10 +125,7 @@ fn split(param: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// One to six digits, the first of them no zero.
 fn number(digits: &[u8]) -> Option<u32> {
-    if digits.len() > 6 || !matches!(digits, [b'1'..=b'9', ..]) {
-        return None;
-    }
-    digits.iter().try_fold(0, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
-    })
+    let sound = digits.len() <= 6 && !digits.starts_with(b"0");
+    let number = Some(digits).filter(|_| sound).and_then(decimal)?;
+    u32::try_from(number).ok()
 }

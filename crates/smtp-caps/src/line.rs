@@ -46,26 +46,31 @@ impl Capabilities {
     /// Refuses a line that no server may say.
     pub fn with(mut self, line: &str) -> Result<Self, Invalid> {
         let added = legal(line)?;
-        let first = self.reply.as_ref().and_then(|reply| reply.lines().next());
-        let mut text = first.map_or_else(Vec::new, |line| line.as_bytes().to_vec());
-        let mut say = |line: Capability<'_>| {
-            text.push(b'\n');
-            text.extend_from_slice(line.as_bytes());
-        };
         let mut waiting = Some(added);
+        let mut lines = Vec::new();
         for line in self.iter() {
             match line.is_same(added) {
-                true => waiting.take().into_iter().for_each(&mut say),
-                false => say(line),
+                true => lines.extend(waiting.take()),
+                false => lines.push(line),
             }
         }
-        waiting.take().into_iter().for_each(&mut say);
-        let code = self.reply.as_ref().map_or(ReplyCode::OK, Reply::code);
-        let extension = added.extension();
-        self.edited = Some(Reply::new(code, text));
-        if let Some(extension) = extension {
+        lines.extend(waiting);
+        self.edited = Some(self.edit(&lines));
+        if let Some(extension) = added.extension() {
             self.offered.add(extension);
         }
         Ok(self)
+    }
+
+    /// The reply, with these lines in place of those behind its first.
+    pub(crate) fn edit(&self, lines: &[Capability<'_>]) -> Reply {
+        let first = self.reply.as_ref().and_then(|reply| reply.lines().next());
+        let mut text = first.map_or_else(Vec::new, |line| line.as_bytes().to_vec());
+        for line in lines {
+            text.push(b'\n');
+            text.extend_from_slice(line.as_bytes());
+        }
+        let code = self.reply.as_ref().map_or(ReplyCode::OK, Reply::code);
+        Reply::new(code, text)
     }
 }

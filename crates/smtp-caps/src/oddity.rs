@@ -2,7 +2,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use smtp_error::{Extension, Reply, ReplyCode};
+use smtp_error::Extension;
 
 use crate::{Capabilities, Capability, form};
 
@@ -54,20 +54,11 @@ impl Capabilities {
     /// [`Separators`](OddityKind::Separators), counts as `AUTH PLAIN` does.
     #[must_use]
     pub fn refusing(mut self, refused: impl Fn(OddityKind) -> bool) -> Self {
-        let mut text = Vec::new();
-        let mut kept = Vec::new();
-        if let Some(reply) = &self.reply {
-            text.extend(reply.lines().take(1).flat_map(|line| line.as_bytes().iter().copied()));
-        }
-        for (number, line) in self.iter().enumerate() {
-            if !self.kinds(number, line).any(&refused) {
-                text.push(b'\n');
-                text.extend_from_slice(line.as_bytes());
-                kept.extend(line.extension());
-            }
-        }
-        let code = self.reply.as_ref().map_or(ReplyCode::OK, Reply::code);
-        self.edited = Some(Reply::new(code, text));
+        let lines = self.iter().enumerate();
+        let lines = lines.filter(|&(number, line)| !self.kinds(number, line).any(&refused));
+        let lines: Vec<Capability<'_>> = lines.map(|(_, line)| line).collect();
+        let kept: Vec<Extension> = lines.iter().filter_map(|line| line.extension()).collect();
+        self.edited = Some(self.edit(&lines));
         for &extension in Extension::ALL {
             if !kept.contains(&extension) {
                 self.offered.remove(extension);

@@ -2,7 +2,7 @@
 use smtp_codec::{MailParam, Param};
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::Capability;
+use crate::{Capability, capabilities::decimal};
 
 /// How far in the future a message may be released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,8 +66,8 @@ const WHOLE_SECONDS: usize = 19;
 
 /// One to nine digits.
 pub(crate) fn seconds(digits: &[u8]) -> Option<u32> {
-    let sound = (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    sound.then(|| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    let number = Some(digits).filter(|digits| digits.len() <= 9).and_then(decimal)?;
+    u32::try_from(number).ok()
 }
 
 /// A date and time as HOLDUNTIL has it, in UTC and of a sensible length.

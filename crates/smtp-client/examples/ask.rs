@@ -1,7 +1,6 @@
 //! The session commands: asks a server things, without sending a message.
 //!
-//! `ask ADDRESS COMMAND...`, where a command is `noop`, `reset`, `rehlo`, `help`, `help=TOPIC`,
-//! `verify=STRING` or `expand=STRING`. Without arguments it asks a server in the same process.
+//! Without arguments it asks a server in the same process; `--help` shows what it can ask.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
 
 use std::{error::Error, process::ExitCode};
@@ -9,11 +8,28 @@ use std::{error::Error, process::ExitCode};
 use smtp_client::{Argument, Connection, Connector, Mailbox, Reply, Server};
 use smtp_testkit::{Script, Server as TestServer};
 
+const USAGE: &str = "\
+Usage: ask                        (a demonstration in one process)
+       ask ADDRESS [COMMAND]...
+
+Shows the greeting and the EHLO reply of a server, and what it answers to each command.
+
+  ADDRESS          smtp://host:port, smtps://, smtp+starttls://, lmtp://, lmtp+starttls://,
+                   smtp+unix:///path, lmtp+unix:///path
+  noop, reset, rehlo, help, help=TOPIC
+  verify=STRING    VRFY; a mailbox as it is, anything else as an atom or quoted
+  expand=STRING    EXPN
+  etrn=NODE        ETRN
+  VERB[=ARGUMENTS] any command that has no name here
+
+Exit status: 0 every command was answered, 1 it came to an error.";
+
 const SCRIPT: &str = "
     S: 220 mx.example.org ESMTP
     C: EHLO localhost
     S: 250-mx.example.org
     S: 250-EXPN
+    S: 250-ETRN
     S: 250 HELP
     C: VRFY Jones
     S: 250 Harry Jones <jones@example.org>
@@ -24,6 +40,10 @@ const SCRIPT: &str = "
     S: 250 Bertil <bertil@example.org>
     C: HELP MAIL
     S: 214 MAIL FROM:<reverse-path>
+    C: ETRN example.org
+    S: 251 No mail waits for example.org
+    C: XPING once
+    S: 500 5.5.2 Unknown command
     C: NOOP
     S: 250 OK
     C: RSET
@@ -35,11 +55,13 @@ const SCRIPT: &str = "
     S: 221 Bye
     ";
 
-const DEMONSTRATION: [&str; 7] = [
+const DEMONSTRATION: [&str; 9] = [
     "verify=Jones",
     "verify=jones@example.org",
     "expand=the list",
     "help=MAIL",
+    "etrn=example.org",
+    "XPING=once",
     "noop",
     "reset",
     "rehlo",
@@ -50,6 +72,10 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let asked = match arguments.next() {
         None => demonstrate().await,
+        Some(option) if option == "--help" || option == "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
         Some(address) => ask(&address, arguments).await,
     };
     match asked {
@@ -78,6 +104,7 @@ async fn converse(
     mut connection: Connection,
     commands: impl IntoIterator<Item = String>,
 ) -> Result<(), Box<dyn Error>> {
+    connection.greeting().into_iter().chain(connection.capabilities().reply()).for_each(show);
     for command in commands {
         println!("{command}");
         show(&one(&mut connection, &command).await?);
@@ -101,7 +128,8 @@ async fn one(connection: &mut Connection, command: &str) -> Result<Reply, Box<dy
             let capabilities = connection.rehlo().await?;
             capabilities.reply().cloned().ok_or("the server knows HELO only")?
         }
-        _ => return Err(format!("{command}: no such command").into()),
+        ("etrn", Some(node)) => connection.etrn(node).await?,
+        (verb, arguments) => connection.command(verb, arguments.unwrap_or("")).await?,
     })
 }
 

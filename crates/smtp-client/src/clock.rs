@@ -73,7 +73,7 @@ impl Clock {
 }
 
 /// The end of a time that begins now; one that is longer than the clock goes is as good as none.
-fn later(now: Instant, time: Duration) -> Instant {
+pub(crate) fn later(now: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     now.checked_add(time.min(CENTURY)).unwrap_or(now + Duration::from_secs(1 << 30))
 }

@@ -1,35 +1,36 @@
 //! Connecting: from an address to a session that knows what the server offers.
-use std::{future::Future, sync::Arc};
+use std::{future::Future, io, sync::Arc};
 
 use smtp_codec::{HelloName, ReplyLimits};
-use smtp_error::{Broken, Error, ErrorKind, Step};
-#[cfg(unix)]
-use tokio::net::UnixStream;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use smtp_error::{Broken, Error, ErrorKind, Hint, Step};
+use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::{
     Address, Connection, Io, Security, Server, Timeouts,
     clock::Clock,
+    dial::{Dialer, dial, dial_by},
     drive::Wire,
     feed::Nothing,
     session::{Conversation, Hello, HelloFallback, Observer, Sending, Session, StartTls},
+    spans::Watch,
     stream::{Stream, Transport},
-    tls::Tls,
+    tls::{self, Tls, TlsFacts},
 };
 
 /// Opens connections to one server, all in the same way.
 #[derive(Clone)]
 pub struct Connector {
     server: Server,
+    dialer: Option<Dialer>,
     hello_name: Option<HelloName>,
     timeouts: Timeouts,
     sending: Sending,
     limits: ReplyLimits,
     observer: Option<Arc<dyn Observer>>,
     tls: Option<Tls>,
+    #[cfg(feature = "sasl")]
+    login: Option<crate::Login>,
 }
 
 impl Connector {
@@ -37,12 +38,15 @@ impl Connector {
     pub fn new(server: Server) -> Self {
         Self {
             server,
+            dialer: None,
             hello_name: None,
             timeouts: Timeouts::default(),
             sending: Sending::default(),
             limits: ReplyLimits::default(),
             observer: None,
             tls: None,
+            #[cfg(feature = "sasl")]
+            login: None,
         }
     }
 
@@ -92,8 +96,35 @@ impl Connector {
         self
     }
 
-    /// Opens a connection: socket, TLS as the address asks for, greeting, and EHLO or LHLO. The
-    /// addresses of a name are tried one after the other.
+    /// Opens streams in this way instead of connecting to the address: through a proxy, or in
+    /// memory. What it opens is in clear; the address says what is done with it, as for
+    /// [`connect_over`](Self::connect_over).
+    #[must_use]
+    pub fn dialer<D, F, S>(mut self, dial: D) -> Self
+    where
+        D: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: Io + 'static,
+    {
+        self.dialer = Some(Arc::new(move || {
+            let opening = dial();
+            Box::pin(async move { Ok(Box::new(opening.await?) as Box<dyn Io>) })
+        }));
+        self
+    }
+
+    /// Authenticates while connecting: a connection that is not authenticated is an error then. By
+    /// default nobody is.
+    #[cfg(feature = "sasl")]
+    #[must_use]
+    pub fn login(mut self, login: crate::Login) -> Self {
+        self.login = Some(login);
+        self
+    }
+
+    /// Opens a connection: socket, TLS as the address asks for, greeting, EHLO or LHLO, and AUTH if
+    /// there is a [`login`](Self::login). The addresses of a name are tried one after the other,
+    /// never two at once; if all fail, the error has [all of them](Broken::Unreachable).
     ///
     /// A name is looked up on a thread of the runtime, which a runtime that is dropped waits for:
     /// shut it down in the background if a lookup that hangs must not hold up the program.
@@ -101,9 +132,15 @@ impl Connector {
     /// # Errors
     /// Whatever keeps it from being usable; nothing of a failed connection is left.
     pub async fn connect(&self) -> Result<Connection, Error> {
-        let mut clock = Clock::start(self.timeouts);
-        let transport = self.open(&mut clock).await?;
-        self.greet(transport, clock).await
+        let connecting = async {
+            let mut clock = Clock::start(self.timeouts);
+            let transport = match &self.dialer {
+                Some(dialer) => dial_by(dialer, &mut clock).await?,
+                None => dial(&self.server.address, &mut clock).await?,
+            };
+            self.greet(transport, clock).await
+        };
+        self.watched(connecting).await
     }
 
     /// The same over a stream that is open already. The address is used for the name that a
@@ -113,37 +150,18 @@ impl Connector {
     /// As for [`connect`](Self::connect).
     pub async fn connect_over(&self, stream: impl Io + 'static) -> Result<Connection, Error> {
         let clock = Clock::start(self.timeouts);
-        self.greet(Transport::Brought(Box::new(stream)), clock).await
+        self.watched(self.greet(Transport::Brought(Box::new(stream)), clock)).await
     }
 
-    async fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
-        match &self.server.address {
-            Address::Tcp { host, port } => {
-                let nothing = Broken::from(std::io::Error::from(std::io::ErrorKind::NotFound));
-                let mut last = Error::new(Step::Connect, nothing);
-                for address in opened(clock, lookup_host((host.as_str(), *port))).await? {
-                    match opened(clock, TcpStream::connect(address)).await {
-                        Ok(tcp) => {
-                            // A group of commands leaves in one write; nothing may hold it back.
-                            let _ = tcp.set_nodelay(true);
-                            return Ok(Transport::Tcp(tcp));
-                        }
-                        Err(error) if is_deadline(&error) => return Err(error),
-                        Err(error) => last = error,
-                    }
-                }
-                Err(last)
-            }
-            #[cfg(unix)]
-            Address::Unix(path) => {
-                opened(clock, UnixStream::connect(path)).await.map(Transport::Unix)
-            }
-            #[cfg(not(unix))]
-            Address::Unix(_) => Err(Error::new(
-                Step::Connect,
-                Broken::from(std::io::Error::from(std::io::ErrorKind::Unsupported)),
-            )),
-        }
+    async fn watched(
+        &self,
+        connecting: impl Future<Output = Result<Connection, Error>>,
+    ) -> Result<Connection, Error> {
+        let watch = Watch::connect(&self.server);
+        let connected = connecting.instrument(watch.span()).await;
+        let connected = connected.map_err(|error| self.hinted(error));
+        watch.end(&connected, None);
+        connected
     }
 
     async fn greet(&self, transport: Transport, mut clock: Clock) -> Result<Connection, Error> {
@@ -155,9 +173,13 @@ impl Connector {
         if let Some(observer) = &self.observer {
             session.observe(Arc::clone(observer));
         }
+        if transport.is_confined() {
+            session.confined();
+        }
         let plain = |transport| Wire::new(Stream::Plain(transport));
-        let hello = Hello::after_greeting();
-        let wire = match self.server.security {
+        let hello = Hello::after_greeting().fallback(self.fallback());
+        #[cfg_attr(not(feature = "sasl"), allow(unused_mut, reason = "only a login uses it"))]
+        let mut wire = match self.server.security {
             Security::Plain => {
                 let mut wire = plain(transport);
                 converse(&mut wire, &mut session, clock, hello).await?;
@@ -184,7 +206,39 @@ impl Connector {
                 wire
             }
         };
-        Ok(Connection::new(session, wire, self.timeouts, self.sending))
+        #[cfg(feature = "sasl")]
+        if let Some(login) = &self.login {
+            crate::login::log_in(&mut wire, &mut session, clock, login).await?;
+        }
+        let facts = TlsFacts::of(wire.stream(), self.server.security);
+        Ok(Connection::new(session, wire, (self.timeouts, self.sending), facts))
+    }
+
+    /// Says what is likely to be the matter if the port is for the other kind of protection.
+    fn hinted(&self, error: Error) -> Error {
+        let over_tcp = matches!(self.server.address, Address::Tcp { .. });
+        match (self.server.security, error.step(), error.kind()) {
+            (Security::Tls, Step::Handshake, ErrorKind::Broken(broken))
+                if tls::is_no_tls(broken) =>
+            {
+                error.hinted(Hint::NoTls)
+            }
+            (
+                Security::Plain | Security::StartTls,
+                Step::Greeting,
+                ErrorKind::Broken(Broken::TimedOut { .. } | Broken::Deadline { .. }),
+            ) if over_tcp => error.hinted(Hint::ImplicitTls),
+            _ => error,
+        }
+    }
+
+    /// A login needs EHLO, without which there is no AUTH.
+    fn fallback(&self) -> HelloFallback {
+        #[cfg(feature = "sasl")]
+        if self.login.is_some() {
+            return HelloFallback::Forbidden;
+        }
+        HelloFallback::Allowed
     }
 
     /// How TLS is done. Asked before anything is said, so that nothing is said in vain.
@@ -199,12 +253,15 @@ impl Connector {
         session: &mut Session,
         clock: &mut Clock,
     ) -> Result<Wire, Error> {
+        let watch = Watch::begin(Step::Handshake);
         let bound = clock.begin(Step::Handshake);
         let handshake = tls.handshake(self.server.host(), transport, session);
-        match timeout(bound, handshake).await {
+        let secured = match timeout(bound, handshake.instrument(watch.span())).await {
             Ok(secured) => secured.map(Wire::new),
             Err(_) => Err(Error::new(Step::Handshake, clock.expired())),
-        }
+        };
+        watch.end(&secured, None);
+        secured
     }
 }
 
@@ -214,26 +271,12 @@ async fn converse<C: Conversation>(
     clock: &mut Clock,
     conversation: C,
 ) -> Result<C::Answer, Error> {
+    let step = conversation.step();
     let run = session.run(conversation)?;
-    wire.drive(run, clock, &mut Nothing).await
-}
-
-/// Awaits one attempt to open something, within the time that it may take.
-async fn opened<T>(
-    clock: &mut Clock,
-    attempt: impl Future<Output = std::io::Result<T>>,
-) -> Result<T, Error> {
-    let error = |broken| Error::new(Step::Connect, broken);
-    let bound = clock.begin(Step::Connect);
-    match timeout(bound, attempt).await {
-        Ok(opened) => opened.map_err(|failure| error(Broken::from(failure))),
-        Err(_) => Err(error(clock.expired())),
-    }
-}
-
-/// Whether the operation as a whole is over.
-fn is_deadline(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Broken(Broken::Deadline { .. }))
+    let watch = Watch::begin(step);
+    let answer = wire.drive(run, clock, &mut Nothing).instrument(watch.span()).await;
+    watch.end(&answer, session.last_code());
+    answer
 }
 
 impl std::fmt::Debug for Connector {

@@ -2,8 +2,9 @@
 use std::fmt;
 
 use smtp_caps::{Capabilities, Envelope};
-use smtp_codec::{Argument, Deviations, HelloName};
-use smtp_error::{Delivery, Ended, Error, Field, Invalid, Reply, Step, Verdict};
+use smtp_codec::{Deviations, HelloName};
+use smtp_error::{Delivery, Ended, Error, Reply, Step, Verdict};
+use tracing::Instrument;
 
 use crate::{
     Content, Messages, SendMany, Timeouts,
@@ -11,12 +12,14 @@ use crate::{
     drive::Wire,
     feed::{Feed, Nothing},
     many::Queue,
-    session::{
-        Ask, Batch, Conversation, Dialect, Hello, HelloFallback, Sending, Session, Transaction,
-    },
+    session::{Ask, Batch, Conversation, Dialect, Sending, Session, Transaction},
+    spans::Watch,
+    tls::TlsFacts,
 };
 
 mod bounded;
+mod commands;
+mod verbs;
 
 pub use bounded::Bounded;
 
@@ -33,11 +36,19 @@ pub struct Connection {
     wire: Option<Wire>,
     timeouts: Timeouts,
     sending: Sending,
+    /// What is known of the TLS around it.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no TLS"))]
+    tls: Option<TlsFacts>,
 }
 
 impl Connection {
-    pub(crate) fn new(session: Session, wire: Wire, timeouts: Timeouts, sending: Sending) -> Self {
-        Self { session, wire: Some(wire), timeouts, sending }
+    pub(crate) fn new(
+        session: Session,
+        wire: Wire,
+        (timeouts, sending): (Timeouts, Sending),
+        tls: Option<TlsFacts>,
+    ) -> Self {
+        Self { session, wire: Some(wire), timeouts, sending, tls }
     }
 
     /// Sends one message, and says what became of it for each recipient.
@@ -55,11 +66,23 @@ impl Connection {
         envelope: &Envelope,
         content: impl Into<Content<'_>>,
     ) -> Result<Delivery, Error> {
-        self.check(Step::Mail).await?;
         let mut content = content.into();
+        let watch = Watch::send(envelope, content.facts());
+        let sent = self.transact(envelope, &mut content).instrument(watch.span()).await;
+        watch.sent(&sent);
+        watch.end(&sent, self.session.last_code());
+        sent
+    }
+
+    async fn transact(
+        &mut self,
+        envelope: &Envelope,
+        content: &mut Content<'_>,
+    ) -> Result<Delivery, Error> {
+        self.look(Step::Mail).await?;
         let transaction = Transaction::new(envelope, content.facts());
         let transaction = transaction.sending(content.sending(self.sending));
-        self.drive(transaction, &mut content).await
+        self.run(transaction, content).await
     }
 
     /// Sends many messages, one after the other or [running ahead](crate::Ahead), and has a result
@@ -83,92 +106,29 @@ impl Connection {
         Ok(SendMany::new(run, wire, clock, Queue::new(messages.into(), self.sending)))
     }
 
-    /// RSET: aborts the mail transaction, if one is open.
+    /// AUTH: authenticates the session, which is possible once. If a transaction may be open, RSET
+    /// closes it first. What the server offers is taken to be as before; [`rehlo`](Self::rehlo)
+    /// asks again.
     ///
     /// # Errors
-    /// A refusal is one; and any 2yz reply but 250 is a misbehavior.
-    pub async fn reset(&mut self) -> Result<Reply, Error> {
-        self.ask(Ask::reset()).await
+    /// The session is authenticated already, nothing that the server offers may be used, the
+    /// server refused ([`advice`](Error::advice) says what to do), or it did not prove what it has
+    /// to prove: then the session has ended.
+    #[cfg(feature = "sasl")]
+    pub async fn login(&mut self, login: &crate::Login) -> Result<(), Error> {
+        self.check(Step::Auth).await?;
+        let mut clock = Clock::start(self.timeouts);
+        let Some(wire) = &mut self.wire else {
+            return Err(Error::new(Step::Auth, Ended::Closed));
+        };
+        let outcome = crate::login::log_in(wire, &mut self.session, &mut clock, login).await;
+        self.drop_if_ended();
+        outcome
     }
 
-    /// NOOP: keeps the connection alive. There is no need for it before another operation, which
-    /// looks for itself whether the server has closed the connection.
-    ///
-    /// # Errors
-    /// A refusal is one; and any 2yz reply but 250 is a misbehavior.
-    pub async fn noop(&mut self) -> Result<Reply, Error> {
-        self.ask(Ask::noop()).await
-    }
-
-    /// VRFY: asks who a user name or mailbox is (RFC 5321, 3.5). The reply is the answer, whatever
-    /// its code: 250 and 251 verified, 252 cannot verify but will try, 550 unknown, 553 ambiguous,
-    /// 502 not implemented.
-    ///
-    /// Text that is no atom is quoted; a [`Mailbox`](crate::Mailbox) is sent as it is. Outside
-    /// ASCII it needs SMTPUTF8 (RFC 6531, 3.7.4.2).
-    ///
-    /// # Errors
-    /// Only what is no answer: a bad argument, 421, a broken line.
-    pub async fn verify<A>(&mut self, who: A) -> Result<Reply, Error>
-    where
-        A: TryInto<Argument, Error: Into<Invalid>>,
-    {
-        self.check(Step::Verify).await?;
-        let argument = argument(who, Step::Verify, Field::VerifyArgument)?;
-        self.ask(Ask::verify(&argument)).await
-    }
-
-    /// EXPN: asks who is on a list (RFC 5321, 3.5). The reply is the answer, whatever its code; its
-    /// [`lines`](Reply::lines) are the members.
-    ///
-    /// Arguments are treated as by [`verify`](Self::verify).
-    ///
-    /// # Errors
-    /// Only what is no answer: a bad argument, 421, a broken line.
-    pub async fn expand<A>(&mut self, list: A) -> Result<Reply, Error>
-    where
-        A: TryInto<Argument, Error: Into<Invalid>>,
-    {
-        self.check(Step::Expand).await?;
-        let argument = argument(list, Step::Expand, Field::ExpandArgument)?;
-        self.ask(Ask::expand(&argument)).await
-    }
-
-    /// HELP, with a topic or `None`. The reply is the answer, whatever its code.
-    ///
-    /// # Errors
-    /// Only what is no answer: a bad topic, 421, a broken line.
-    pub async fn help(&mut self, topic: impl Into<Option<&str>>) -> Result<Reply, Error> {
-        self.check(Step::Help).await?;
-        let topic = topic.into().map(|topic| argument(topic, Step::Help, Field::HelpTopic));
-        let topic = topic.transpose()?;
-        self.ask(Ask::help(topic.as_ref())).await
-    }
-
-    /// EHLO or LHLO again, or HELO if the session fell back to it: the fresh capabilities replace
-    /// the old ones. It aborts the mail transaction, if one is open.
-    ///
-    /// # Errors
-    /// A refusal is one; the capabilities stay as they were then.
-    pub async fn rehlo(&mut self) -> Result<&Capabilities, Error> {
-        self.check(Step::Hello).await?;
-        let hello = Hello::again().fallback(HelloFallback::Forbidden);
-        self.drive(hello, &mut Nothing).await?;
-        Ok(self.session.capabilities())
-    }
-
-    /// QUIT: ends the session and closes the connection in both directions, with close_notify if
-    /// TLS protects it. Every call afterwards says that the session has ended.
-    ///
-    /// # Errors
-    /// The server did not answer with 221, or not in time. The connection is closed all the same.
-    pub async fn quit(&mut self) -> Result<Reply, Error> {
-        self.check(Step::Quit).await?;
-        let answer = self.ask(Ask::quit()).await;
-        if let (Some(wire), Ok(_)) = (self.wire.take(), &answer) {
-            wire.close(self.timeouts.close).await;
-        }
-        answer
+    /// The mechanism by which the session is authenticated; `None` if it is not.
+    pub fn authenticated_by(&self) -> Option<&str> {
+        self.session.authenticated_by()
     }
 
     /// What the server offers.
@@ -189,6 +149,12 @@ impl Connection {
     /// What the server greeted with.
     pub fn greeting(&self) -> Option<&Reply> {
         self.session.greeting()
+    }
+
+    /// What is known of the TLS around this connection; `None` if it is in clear.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.tls.as_ref()
     }
 
     /// Whether SMTP or LMTP is spoken.
@@ -220,11 +186,19 @@ impl Connection {
 
     async fn ask(&mut self, ask: Ask<'_>) -> Result<Reply, Error> {
         self.check(ask.step()).await?;
-        self.drive(ask, &mut Nothing).await
+        self.drive(ask).await
     }
 
     /// Looks whether the session can take an operation, before anything is prepared for it.
     async fn check(&mut self, step: Step) -> Result<(), Error> {
+        let checked = self.look(step).await;
+        if checked.is_err() {
+            Watch::begin(step).end(&checked, None);
+        }
+        checked
+    }
+
+    async fn look(&mut self, step: Step) -> Result<(), Error> {
         if self.session.ended().is_none()
             && let Some(wire) = &mut self.wire
         {
@@ -235,7 +209,15 @@ impl Connection {
         checked
     }
 
-    async fn drive<C: Conversation>(
+    /// Runs a conversation in a span of its own.
+    async fn drive<C: Conversation>(&mut self, what: C) -> Result<C::Answer, Error> {
+        let watch = Watch::begin(what.step());
+        let answer = self.run(what, &mut Nothing).instrument(watch.span()).await;
+        watch.end(&answer, self.session.last_code());
+        answer
+    }
+
+    async fn run<C: Conversation>(
         &mut self,
         what: C,
         feed: &mut impl Feed<C>,
@@ -247,8 +229,8 @@ impl Connection {
             return Err(Error::new(step, Ended::Closed));
         };
         let answer = wire.drive(run, &mut clock, feed).await;
-        // QUIT closes in its own way.
-        if step != Step::Quit {
+        // QUIT closes in its own way, and ATRN gives the stream away.
+        if !matches!(step, Step::Quit | Step::Atrn) {
             self.drop_if_ended();
         }
         answer
@@ -260,14 +242,6 @@ impl Connection {
             self.wire = None;
         }
     }
-}
-
-/// An argument of this field, given in whatever form.
-fn argument<A>(given: A, step: Step, field: Field) -> Result<Argument, Error>
-where
-    A: TryInto<Argument, Error: Into<Invalid>>,
-{
-    given.try_into().map_err(|invalid| Error::new(step, invalid.into().in_field(field)))
 }
 
 impl fmt::Debug for Connection {

@@ -144,6 +144,12 @@ impl<'a> Content<'a> {
         usual
     }
 
+    /// The same content once more, if it can be given twice. What is told of the progress of the
+    /// one is not told of the other.
+    pub(crate) fn again(&self) -> Option<Self> {
+        Some(Self::new(self.facts, self.source.again()?))
+    }
+
     /// So many octets of the text were handed to the transport.
     pub(crate) fn report(&mut self, octets: Option<u64>) {
         if let (Some(progress), Some(octets)) = (&mut self.progress, octets) {

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use smtp_error::{Broken, Error, Step};
+use smtp_error::{Broken, Error};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::{timeout, timeout_at},
 };
 
 use crate::{
+    Io,
     clock::Clock,
     feed::Feed,
     session::{Conversation, Next, Output, Run, Session},
@@ -62,9 +63,18 @@ impl Wire {
             #[cfg(feature = "tls")]
             Stream::Tls(_) => {
                 let twice = smtp_error::Unsupported::Extension(smtp_error::Extension::StartTls);
-                Err(Error::new(Step::StartTls, twice))
+                Err(Error::new(smtp_error::Step::StartTls, twice))
             }
         }
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The stream, for others to speak on.
+    pub(crate) fn into_stream(self) -> Box<dyn Io> {
+        Box::new(self.stream)
     }
 
     /// Runs a conversation to its end, and feeds it what it asks for.

@@ -20,8 +20,9 @@
 //! # }
 //! ```
 //!
-//! Commands and replies are traced at level `TRACE` under the target `smtp_client::session`:
-//! addresses appear there, secrets never.
+//! Every operation is a span of `tracing`, with its outcome, code and duration:
+//! [`spans`](mod@spans) has their names. Commands and replies are traced at level `TRACE` under the
+//! target `smtp_client::session`: addresses appear there, secrets never.
 //!
 //! Below the connection lies [`session`]: the protocol without sockets, clock or runtime, for
 //! those who bring their own. It is all that is left without the feature `tokio`.
@@ -37,13 +38,23 @@ mod connection;
 #[cfg(feature = "tokio")]
 mod content;
 #[cfg(feature = "tokio")]
+mod dial;
+#[cfg(feature = "tokio")]
 mod drive;
 #[cfg(feature = "tokio")]
 mod feed;
+#[cfg(all(feature = "tokio", feature = "sasl"))]
+mod login;
+#[cfg(feature = "tokio")]
+mod mailer;
 #[cfg(feature = "tokio")]
 mod many;
+#[cfg(feature = "sasl")]
+pub mod sasl;
 #[cfg(feature = "tokio")]
 mod server;
+#[cfg(feature = "tokio")]
+pub mod spans;
 #[cfg(feature = "tokio")]
 mod stream;
 #[cfg(feature = "tokio")]
@@ -55,16 +66,16 @@ mod without_tls;
 #[cfg(all(feature = "tokio", not(feature = "tls")))]
 use without_tls as tls;
 
-pub use session::{Ahead, Excess, Partial, Sending};
+pub use session::{Ahead, EnvelopeOf, Excess, Partial, Sending};
 pub use smtp_caps::{Capabilities, Envelope, Framing};
 pub use smtp_codec::{
-    Argument, Body, Deviations, HelloName, LineEnds, Mail, MailParam, Mailbox, Param, Rcpt,
-    RcptParam, ReplyLimits, Text,
+    Argument, Attribute, Attributes, Body, Deviations, HelloName, LineEnds, Mail, MailParam,
+    Mailbox, Param, Rcpt, RcptParam, ReplyLimits, Text, Xtext,
 };
 pub use smtp_error::{
-    Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Extension, Field, Flaw,
-    Invalid, Limited, MalformedReply, Misbehaved, Reply, ReplyCode, ReplyFault, ReplyLine, Step,
-    Unsupported, Verdict,
+    Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Extension,
+    Field, Flaw, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, ReplyCode, ReplyFault,
+    ReplyLine, SaslFault, Step, Unsupported, Verdict,
 };
 
 #[cfg(feature = "tokio")]
@@ -74,7 +85,11 @@ pub use connection::{Bounded, Connection};
 #[cfg(feature = "tokio")]
 pub use content::{Content, Part};
 #[cfg(feature = "tokio")]
-pub use many::{EnvelopeOf, Message, Messages, SendMany};
+pub use mailer::{Lent, Mailer, MailerLimits, Rate};
+#[cfg(feature = "tokio")]
+pub use many::{Message, Messages, SendMany};
+#[cfg(feature = "sasl")]
+pub use sasl::{Credentials, Login};
 #[cfg(feature = "tokio")]
 pub use server::{Address, Security, Server};
 #[cfg(feature = "tokio")]
@@ -82,7 +97,7 @@ pub use stream::Io;
 #[cfg(feature = "tokio")]
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use tls::{Tls, TlsFacts};
 
 /// The examples of the project's front page.
 #[cfg(doctest)]

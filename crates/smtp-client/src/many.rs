@@ -1,6 +1,5 @@
 //! Many messages on one connection: where they come from, and what becomes of them.
 use std::{
-    borrow::Cow,
     collections::VecDeque,
     fmt,
     pin::Pin,
@@ -8,7 +7,6 @@ use std::{
 };
 
 use futures_core::Stream;
-use smtp_caps::Envelope;
 use smtp_error::{Delivery, Error};
 
 use crate::{
@@ -16,36 +14,20 @@ use crate::{
     clock::Clock,
     drive::Wire,
     feed::Feed,
-    session::{Batch, Next, Run, Transaction},
+    session::{Batch, EnvelopeOf, Next, Run, Transaction},
 };
 
 /// A message: its envelope and its content.
 #[derive(Debug)]
 pub struct Message<'a> {
-    envelope: Cow<'a, Envelope>,
+    envelope: EnvelopeOf<'a>,
     content: Content<'a>,
 }
 
 impl<'a> Message<'a> {
-    /// The message of this envelope, owned or borrowed, and content.
+    /// The message of this envelope, owned, shared or borrowed, and content.
     pub fn new(envelope: impl Into<EnvelopeOf<'a>>, content: impl Into<Content<'a>>) -> Self {
-        Self { envelope: envelope.into().0, content: content.into() }
-    }
-}
-
-/// An envelope, owned or borrowed.
-#[derive(Clone, Debug)]
-pub struct EnvelopeOf<'a>(Cow<'a, Envelope>);
-
-impl<'a> From<&'a Envelope> for EnvelopeOf<'a> {
-    fn from(envelope: &'a Envelope) -> Self {
-        Self(Cow::Borrowed(envelope))
-    }
-}
-
-impl From<Envelope> for EnvelopeOf<'_> {
-    fn from(envelope: Envelope) -> Self {
-        Self(Cow::Owned(envelope))
+        Self { envelope: envelope.into(), content: content.into() }
     }
 }
 
@@ -149,7 +131,7 @@ impl<'m> Queue<'m> {
 
     fn push(&mut self, message: Message<'m>, run: &mut Run<'_, Batch<'m>>) {
         let Message { envelope, content } = message;
-        let transaction = Transaction::of(envelope, content.facts());
+        let transaction = Transaction::new(envelope, content.facts());
         run.push(transaction.sending(content.sending(self.sending)));
         self.contents.push_back(content);
     }

@@ -4,8 +4,9 @@
 //! what came in and writes what is to go out.
 //!
 //! A [`Session`] is what lasts: the dialect, the capabilities, whether and why it has ended. What
-//! is done with it is a [`Conversation`], one of [`Hello`], [`StartTls`], [`Ask`] and
-//! [`Transaction`]. [`Session::run`] makes a [`Run`] of the two, and [`Run::next`] says what to do:
+//! is done with it is a [`Conversation`], one of [`Hello`], [`StartTls`], [`Auth`], [`Ask`],
+//! [`Xclient`], [`Xforward`], [`Transaction`] and [`Batch`]. [`Session::run`] makes a [`Run`] of the
+//! two, and [`Run::next`] says what to do:
 //!
 //! ```
 //! use smtp_client::session::{Hello, Next, Session};
@@ -29,37 +30,47 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 
 use smtp_caps::{Capabilities, Channel};
 use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
-use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, Step, Verdict};
+use smtp_error::{Ended, Error, ErrorKind, Extension, Reply, ReplyCode, Step, Verdict};
 
 mod ask;
+mod auth;
 mod batch;
 mod conversation;
 mod dialect;
+mod exchange;
 mod hello;
-mod idle;
+mod in_step;
 mod next;
 mod observer;
 mod output;
+mod protection;
+mod proxy;
 mod run;
 mod sending;
 mod starttls;
 mod transaction;
 mod used;
+mod veil;
 
 pub use ask::Ask;
+pub use auth::Auth;
 pub use batch::Batch;
 pub use conversation::{Conversation, Expected, Owed, Wanted};
 pub use dialect::Dialect;
+pub use exchange::{Challenge, ClearText, Exchange, Exposure, Response};
 pub use hello::{Hello, HelloFallback};
 pub use next::Next;
 pub use observer::{Event, Observer};
 pub use output::Output;
+pub use protection::ChannelBinding;
+pub use proxy::{Xclient, Xforward};
 pub use run::Run;
 pub use sending::{Ahead, Excess, Partial, Sending};
 pub use starttls::StartTls;
-pub use transaction::{Piece, Transaction};
+pub use transaction::{EnvelopeOf, Piece, Transaction};
 
 use used::Used;
+use veil::Veil;
 
 /// What lasts from one conversation to the next.
 pub struct Session {
@@ -67,6 +78,11 @@ pub struct Session {
     hello_name: HelloName,
     greeting: Option<Reply>,
     channel: Channel,
+    confined: bool,
+    binding: Option<ChannelBinding>,
+    /// The mechanism by which the client is known.
+    authenticated: Option<String>,
+    veil: Veil,
     capabilities: Capabilities,
     fell_back: bool,
     /// The mail transaction that may be open on the server's side.
@@ -89,6 +105,8 @@ pub struct Session {
     used: Used,
     cancelled: Vec<Option<Verdict>>,
     observer: Option<Arc<dyn Observer>>,
+    /// The code of the last reply of what is under way.
+    heard: Option<ReplyCode>,
 }
 
 impl Default for Session {
@@ -105,6 +123,10 @@ impl Session {
             hello_name,
             greeting: None,
             channel: Channel::default(),
+            confined: false,
+            binding: None,
+            authenticated: None,
+            veil: Veil::default(),
             capabilities: Capabilities::none(),
             fell_back: false,
             open: None,
@@ -120,6 +142,7 @@ impl Session {
             used: Used::default(),
             cancelled: Vec::new(),
             observer: None,
+            heard: None,
         }
     }
 
@@ -143,33 +166,12 @@ impl Session {
     /// # Errors
     /// As for [`run`](Self::run).
     pub fn check(&mut self, step: Step) -> Result<(), Error> {
+        self.heard = None;
         self.check_in_step(step)?;
         match &self.ended {
             Some(ended) => Err(Error::new(step, ended.clone())),
             None => Ok(()),
         }
-    }
-
-    /// Whether the handshake may begin: nothing came in clear behind the go-ahead for TLS.
-    ///
-    /// # Errors
-    /// Octets did. They may have been put there to be taken for protected replies.
-    pub fn check_before_tls(&mut self) -> Result<(), Error> {
-        if self.has_surplus() {
-            self.end(Ended::Failed { step: Step::StartTls });
-            return Err(Error::new(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
-        }
-        Ok(())
-    }
-
-    /// TLS of this version and cipher suite protects the connection from here on: what was learnt
-    /// before is forgotten (RFC 3207, 4.2), and the next conversation has to be a [`Hello`].
-    pub fn secured(&mut self, version: &str, suite: &str) {
-        self.emit(Event::Secured { version, suite });
-        self.channel = Channel::TLS;
-        self.capabilities = Capabilities::none();
-        self.fell_back = false;
-        self.decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
     }
 
     /// Whether SMTP or LMTP is spoken.
@@ -212,6 +214,12 @@ impl Session {
         self.deviations
     }
 
+    /// The code of the last reply to what was done last.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn last_code(&self) -> Option<ReplyCode> {
+        self.heard
+    }
+
     fn has(&self, extension: Extension) -> bool {
         self.capabilities.has(extension)
     }
@@ -237,6 +245,9 @@ impl Session {
     /// Says a command, for which nothing is owed yet.
     fn write(&mut self, command: Command<'_>, limit: usize) -> Result<(), ErrorKind> {
         self.output.command(|line| command.encode(limit, line))?;
+        if matches!(command, Command::Auth { .. } | Command::AuthResponse(_)) {
+            self.output.keep_secret();
+        }
         self.emit(Event::Said(command));
         Ok(())
     }
@@ -246,20 +257,15 @@ impl Session {
         self.owed.push_back(Owed { asked: self.output.end(), ..owed });
     }
 
-    /// A number for the next transaction.
-    fn next_number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
+    /// Says RSET, to leave a mail transaction that may be open on the server's side.
+    fn say_reset(&mut self) -> Result<(), ErrorKind> {
+        self.say(Command::Rset, Command::MAX_LINE, Owed::new(Step::Reset, Expected::Codes(&[250])))
     }
 
-    /// This transaction is over on the server's side.
-    fn close_transaction(&mut self, number: u64) {
-        if self.open == Some(number) {
-            self.open = None;
+    fn emit(&mut self, event: Event<'_>) {
+        if let Event::Heard(reply) = event {
+            self.heard = Some(reply.code());
         }
-    }
-
-    fn emit(&self, event: Event<'_>) {
         tracing::trace!(target: "smtp_client::session", "{event}");
         if let Some(observer) = &self.observer {
             observer.event(event);
@@ -275,6 +281,7 @@ impl Session {
     fn forget(&mut self) {
         self.output.clear();
         self.owed.clear();
+        self.veil.lift();
     }
 }
 

@@ -42,6 +42,14 @@ impl Transport {
         }
     }
 
+    /// Whether nobody but this machine can listen in.
+    pub(crate) fn is_confined(&self) -> bool {
+        #[cfg(unix)]
+        return matches!(self, Self::Unix(_));
+        #[cfg(not(unix))]
+        false
+    }
+
     fn io(&mut self) -> Pin<&mut dyn Io> {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp),

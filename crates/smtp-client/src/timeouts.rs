@@ -14,8 +14,11 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// The greeting: 5 minutes.
     pub greeting: Duration,
-    /// EHLO, STARTTLS, RSET, NOOP, VRFY, EXPN and HELP: 5 minutes.
+    /// EHLO, STARTTLS, RSET, NOOP, VRFY, EXPN, HELP, ETRN and all that is not named here: 5 minutes.
     pub command: Duration,
+    /// AUTH, each challenge, and fetching a token: 5 minutes. A server may delay its answer to a
+    /// wrong password.
+    pub auth: Duration,
     /// MAIL: 5 minutes.
     pub mail: Duration,
     /// RCPT, each: 5 minutes.
@@ -27,6 +30,8 @@ pub struct Timeouts {
     pub text: Duration,
     /// The final reply to a message, each with LMTP: 10 minutes.
     pub end_of_text: Duration,
+    /// ATRN, to which a server looks for mail before it answers (RFC 2645, 5.2): 10 minutes.
+    pub turn: Duration,
     /// QUIT: 20 seconds, since nothing depends on it.
     pub quit: Duration,
     /// Closing: what is given to the other side to close too, and to a reply that may still be
@@ -44,11 +49,13 @@ impl Default for Timeouts {
             handshake: minutes(1),
             greeting: minutes(5),
             command: minutes(5),
+            auth: minutes(5),
             mail: minutes(5),
             rcpt: minutes(5),
             data: minutes(2),
             text: minutes(3),
             end_of_text: minutes(10),
+            turn: minutes(10),
             quit: Duration::from_secs(20),
             close: Duration::from_secs(2),
             operation: None,
@@ -64,11 +71,13 @@ impl Timeouts {
             handshake: bound,
             greeting: bound,
             command: bound,
+            auth: bound,
             mail: bound,
             rcpt: bound,
             data: bound,
             text: bound,
             end_of_text: bound,
+            turn: bound,
             quit: bound,
             close: bound,
             operation: None,
@@ -81,11 +90,13 @@ impl Timeouts {
             Step::Connect => self.connect,
             Step::Handshake => self.handshake,
             Step::Greeting => self.greeting,
+            Step::Auth => self.auth,
             Step::Mail => self.mail,
             Step::Rcpt => self.rcpt,
             Step::Data => self.data,
             Step::Text => self.text,
             Step::EndOfText => self.end_of_text,
+            Step::Atrn => self.turn,
             Step::Quit => self.quit,
             _ => self.command,
         }

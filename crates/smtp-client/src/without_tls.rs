@@ -4,6 +4,7 @@ use std::{convert::Infallible, io};
 use smtp_error::{Broken, Error, Step};
 
 use crate::{
+    Security,
     session::Session,
     stream::{Stream, Transport},
 };
@@ -25,6 +26,20 @@ impl Tls {
     ) -> Result<Stream, Error> {
         match self.0 {}
     }
+}
+
+/// There is nothing to know of it.
+pub(crate) struct TlsFacts(Infallible);
+
+impl TlsFacts {
+    pub(crate) fn of(_: &Stream, _: Security) -> Option<Self> {
+        None
+    }
+}
+
+/// Whether a handshake was answered with what is no TLS.
+pub(crate) fn is_no_tls(_: &Broken) -> bool {
+    false
 }
 
 /// What an error of a stream means.

@@ -1,6 +1,6 @@
 //! What XCLIENT and XFORWARD say about a client.
 use alloc::{borrow::ToOwned, string::String};
-use core::fmt;
+use core::{fmt, iter};
 
 use smtp_error::{Field, Flaw, Invalid};
 
@@ -65,6 +65,27 @@ impl<S: AsRef<str>> Attributes<S> {
         })
     }
 
+    /// The same attributes in groups, each as long as it can be within this many octets. An
+    /// attribute that is longer by itself is a group of its own.
+    pub fn groups(&self, octets: usize) -> impl Iterator<Item = Attributes<&str>> {
+        let mut rest = self.as_str();
+        iter::from_fn(move || {
+            let is_space = |&octet: &u8| octet == b' ';
+            // What comes behind the octets has to be a space, or nothing.
+            let end = match rest.as_bytes().get(..octets.saturating_add(1)) {
+                None => rest.len(),
+                Some(head) => head
+                    .iter()
+                    .rposition(is_space)
+                    .or_else(|| rest.bytes().position(|octet| octet == b' '))
+                    .unwrap_or(rest.len()),
+            };
+            let (group, tail) = rest.split_at(end);
+            rest = tail.trim_start_matches(' ');
+            Attributes::parse(group).ok().filter(|group| !group.as_str().is_empty())
+        })
+    }
+
     /// The same attributes, borrowed.
     pub fn borrowed(&self) -> Attributes<&str> {
         Attributes(self.0.borrowed())
@@ -83,5 +104,32 @@ fn check(attribute: Param<&str>) -> Result<(), Invalid> {
 impl<S: AsRef<str>> fmt::Display for Attributes<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn groups_are_as_long_as_they_can_be() {
+        let attributes = Attributes::parse("A=1 BB=22 C=3 LONG=1234567890 D=4").unwrap();
+        for (octets, groups) in [
+            (0, &["A=1", "BB=22", "C=3", "LONG=1234567890", "D=4"][..]),
+            (8, &["A=1", "BB=22", "C=3", "LONG=1234567890", "D=4"]),
+            (9, &["A=1 BB=22", "C=3", "LONG=1234567890", "D=4"]),
+            (13, &["A=1 BB=22 C=3", "LONG=1234567890", "D=4"]),
+            (15, &["A=1 BB=22 C=3", "LONG=1234567890", "D=4"]),
+            (19, &["A=1 BB=22 C=3", "LONG=1234567890 D=4"]),
+            (33, &["A=1 BB=22 C=3 LONG=1234567890 D=4"]),
+            (usize::MAX, &["A=1 BB=22 C=3 LONG=1234567890 D=4"]),
+        ] {
+            let cut: Vec<_> =
+                attributes.groups(octets).map(|group| group.0.as_str().to_owned()).collect();
+            assert_eq!(cut, groups, "{octets}");
+        }
+        assert_eq!(Attributes::<String>::default().groups(10).count(), 0);
     }
 }

@@ -161,8 +161,7 @@ impl<S: AsRef<str>> MailParam<S> {
         }
     }
 
-    /// The extension that defines the parameter; `None` for SUBMITTER, whose extension is
-    /// historic, and for one without a name here.
+    /// The extension that defines the parameter; `None` for one without a name here.
     pub fn extension(&self) -> Option<Extension> {
         Some(match self {
             Self::Auth(_) => Extension::Auth,
@@ -179,8 +178,9 @@ impl<S: AsRef<str>> MailParam<S> {
             Self::Size(_) => Extension::Size,
             Self::SmtpUtf8 => Extension::SmtpUtf8,
             Self::Solicit(_) => Extension::NoSoliciting,
+            Self::Submitter(_) => Extension::Submitter,
             Self::TransId(_) => Extension::Checkpoint,
-            Self::Submitter(_) | Self::Other(_) => return None,
+            Self::Other(_) => return None,
         })
     }
 }

@@ -37,6 +37,37 @@ impl<S: AsRef<str>> Mechanism<S> {
     }
 }
 
+impl Mechanism<&'static str> {
+    /// No identity at all (RFC 4505).
+    pub const ANONYMOUS: Self = Self("ANONYMOUS");
+    /// A keyed MD5 of a challenge (RFC 2195).
+    pub const CRAM_MD5: Self = Self("CRAM-MD5");
+    /// An identity that is known from elsewhere, such as a TLS certificate (RFC 4422).
+    pub const EXTERNAL: Self = Self("EXTERNAL");
+    /// User name and password as they are, one after the other; it was never standardized.
+    pub const LOGIN: Self = Self("LOGIN");
+    /// An OAuth access token (RFC 7628).
+    pub const OAUTHBEARER: Self = Self("OAUTHBEARER");
+    /// User name and password as they are (RFC 4616).
+    pub const PLAIN: Self = Self("PLAIN");
+    /// A proof that both sides know the password (RFC 5802).
+    pub const SCRAM_SHA_1: Self = Self("SCRAM-SHA-1");
+    /// The same, bound to the TLS connection.
+    pub const SCRAM_SHA_1_PLUS: Self = Self("SCRAM-SHA-1-PLUS");
+    /// The same with SHA-256 (RFC 7677).
+    pub const SCRAM_SHA_256: Self = Self("SCRAM-SHA-256");
+    /// The same with SHA-256, bound to the TLS connection.
+    pub const SCRAM_SHA_256_PLUS: Self = Self("SCRAM-SHA-256-PLUS");
+    /// An OAuth access token, in the way that some providers had before the standard.
+    pub const XOAUTH2: Self = Self("XOAUTH2");
+}
+
+impl From<Mechanism<&str>> for Mechanism {
+    fn from(borrowed: Mechanism<&str>) -> Self {
+        Self(borrowed.0.to_owned())
+    }
+}
+
 impl FromStr for Mechanism {
     type Err = Invalid;
 
@@ -60,6 +91,11 @@ impl SaslResponse {
     /// The response of these octets.
     pub fn new(octets: impl AsRef<[u8]>) -> Self {
         Self(STANDARD.encode(octets))
+    }
+
+    /// The response as it goes over the wire, for whoever wants to overwrite it afterwards.
+    pub fn into_base64(self) -> String {
+        self.0
     }
 }
 

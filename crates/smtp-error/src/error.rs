@@ -1,8 +1,11 @@
 //! Errors: what went wrong, when, who said so, and whether a message may have been accepted.
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::{fmt, time::Duration};
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
-use crate::{Invalid, Limited, MalformedReply, Misbehaved, Reply, Step, Unsupported, Verdict};
+use crate::{
+    Broken, Cause, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, Step, Unsupported,
+    Verdict, reply::printable,
+};
 
 /// Why an operation did not come to its end.
 ///
@@ -11,7 +14,7 @@ use crate::{Invalid, Limited, MalformedReply, Misbehaved, Reply, Step, Unsupport
 /// ([`in_doubt`](Self::in_doubt)). Code that sends again is right if it never does so by itself
 /// while `in_doubt` holds.
 #[derive(Clone, thiserror::Error)]
-#[error("{}: {}{}", .0.step, .0.kind, if .0.in_doubt { " (the message may have been accepted)" } else { "" })]
+#[error("{}: {}{}{}{}", .0.step, .0.kind, Behind(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, Behind(.0.hint))]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
@@ -20,13 +23,24 @@ struct Inner {
     kind: ErrorKind,
     in_doubt: bool,
     verdicts: Vec<Option<Verdict>>,
+    hint: Option<Hint>,
+    explanation: Option<Box<str>>,
 }
+
+/// How many octets of an explanation are kept.
+const EXPLANATION: usize = 1024;
 
 impl Error {
     /// An error of this kind at this step, of an operation that cannot have delivered anything.
     pub fn new(step: Step, kind: impl Into<ErrorKind>) -> Self {
-        let kind = kind.into();
-        Self(Box::new(Inner { step, kind, in_doubt: false, verdicts: Vec::new() }))
+        Self(Box::new(Inner {
+            step,
+            kind: kind.into(),
+            in_doubt: false,
+            verdicts: Vec::new(),
+            hint: None,
+            explanation: None,
+        }))
     }
 
     /// The same error, saying whether the message may have been accepted.
@@ -40,6 +54,22 @@ impl Error {
     #[must_use]
     pub fn known(mut self, verdicts: Vec<Option<Verdict>>) -> Self {
         self.0.verdicts = verdicts;
+        self
+    }
+
+    /// The same error, with what is likely to be the matter.
+    #[must_use]
+    pub fn hinted(mut self, hint: Hint) -> Self {
+        self.0.hint = Some(hint);
+        self
+    }
+
+    /// The same error, with what the server said about it besides its reply. No more than 1,024
+    /// octets are kept, and what must not be shown is escaped.
+    #[must_use]
+    pub fn explained(mut self, octets: &[u8]) -> Self {
+        let kept = &octets[..octets.len().min(EXPLANATION)];
+        self.0.explanation = Some(printable(kept).into_owned().into_boxed_str());
         self
     }
 
@@ -64,6 +94,11 @@ impl Error {
         }
     }
 
+    /// What the server said besides its reply: with OAuth, why it does not take the token.
+    pub fn explanation(&self) -> Option<&str> {
+        self.0.explanation.as_deref()
+    }
+
     /// Whether the message may have been accepted by the server, for the recipients that have no
     /// verdict: the line broke, or time ran out, or the server's answer made no sense, after the
     /// end of the text had been handed to the transport. Sending again may deliver it twice.
@@ -79,12 +114,17 @@ impl Error {
         &self.0.verdicts
     }
 
+    /// What is likely to be the matter, if there is a guess.
+    pub fn hint(&self) -> Option<Hint> {
+        self.0.hint
+    }
+
     /// Whether the same operation may succeed later on another connection, as things stand. An
     /// error that is [in doubt](Self::in_doubt) may be transient as well.
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Refused(reply) => reply.is_transient(),
-            ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) => true,
+            ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) | ErrorKind::Token(_) => true,
             ErrorKind::Broken(broken) => !matches!(broken, Broken::Tls(_)),
             // Another session has its own count.
             ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
@@ -95,6 +135,15 @@ impl Error {
     }
 }
 
+/// Shows something in parentheses behind the error, if it is there.
+struct Behind<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Behind<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |shown| write!(f, " ({shown})"))
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
@@ -102,6 +151,8 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("in_doubt", &self.0.in_doubt)
             .field("verdicts", &self.0.verdicts)
+            .field("hint", &self.0.hint)
+            .field("explanation", &self.0.explanation)
             .finish()
     }
 }
@@ -133,79 +184,14 @@ pub enum ErrorKind {
     /// between the final replies of LMTP, and then the error is [in doubt](Error::in_doubt).
     #[error(transparent)]
     Ended(#[from] Ended),
+    /// What the caller gets tokens from failed. Nothing was written.
+    #[error("no token: {0}")]
+    Token(#[source] Cause),
 }
 
 impl From<MalformedReply> for ErrorKind {
     fn from(malformed: MalformedReply) -> Self {
         Self::Misbehaved(malformed.into())
-    }
-}
-
-/// The line broke: no word of the server's ended the operation.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Broken {
-    /// The other side closed the connection.
-    #[error("the server closed the connection")]
-    Closed,
-    /// Nothing happened for as long as this step may take.
-    #[error("timed out after {after:?}")]
-    TimedOut {
-        /// How long was waited.
-        after: Duration,
-    },
-    /// The operation as a whole took longer than the caller allows.
-    #[error("the operation took longer than {limit:?}")]
-    Deadline {
-        /// What the caller allows.
-        limit: Duration,
-    },
-    /// The transport failed.
-    #[error("{0}")]
-    Io(#[source] Cause),
-    /// TLS failed: the handshake, or the check of the server's certificate.
-    #[error("{0}")]
-    Tls(#[source] Cause),
-}
-
-#[cfg(feature = "std")]
-impl From<std::io::Error> for Broken {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(Cause::new(error))
-    }
-}
-
-/// The error of another library, shared so that errors can be cloned.
-#[derive(Clone)]
-pub struct Cause(Arc<dyn core::error::Error + Send + Sync>);
-
-impl Cause {
-    /// This error as a cause.
-    pub fn new(error: impl core::error::Error + Send + Sync + 'static) -> Self {
-        Self(Arc::new(error))
-    }
-
-    /// The error, if it is of type `E`: `std::io::Error`, or an error of the TLS library.
-    pub fn downcast_ref<E: core::error::Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-}
-
-impl fmt::Debug for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl core::error::Error for Cause {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        self.0.source()
     }
 }
 
@@ -216,6 +202,9 @@ pub enum Ended {
     /// It was ended with QUIT.
     #[error("the session was ended with QUIT")]
     Quit,
+    /// ATRN turned the roles around: the other side is the client now.
+    #[error("the roles were turned around with ATRN")]
+    Turned,
     /// The server said 421, asked or unasked.
     #[error("the server shut the session down: {0}")]
     ShutDown(Reply),

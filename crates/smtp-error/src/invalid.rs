@@ -43,6 +43,8 @@ pub enum Field {
     AuthMechanism,
     /// A SASL response.
     AuthResponse,
+    /// The identity that a login asks to act as.
+    AuthIdentity,
     /// A line of the reply to EHLO: a keyword and its parameters.
     Capability,
     /// A domain, or an address literal in its place.
@@ -57,10 +59,16 @@ pub enum Field {
     HelloName,
     /// The topic of HELP.
     HelpTopic,
+    /// The node of ETRN, or the domains of ATRN.
+    Node,
+    /// What XCLIENT or XFORWARD say about a client.
+    ClientAttributes,
     /// The part of a mailbox before the `@`.
     LocalPart,
     /// A mailbox.
     Mailbox,
+    /// A password.
+    Password,
     /// The keyword of a MAIL or RCPT parameter.
     ParameterKeyword,
     /// The value of a MAIL or RCPT parameter.
@@ -73,6 +81,14 @@ pub enum Field {
     Server,
     /// The text of a message.
     Text,
+    /// The verb of a command that has no name here.
+    Verb,
+    /// An OAuth access token.
+    Token,
+    /// The trace of an anonymous login.
+    Trace,
+    /// The name of a user.
+    User,
     /// The argument of VRFY.
     VerifyArgument,
 }
@@ -83,6 +99,7 @@ impl fmt::Display for Field {
             Self::Argument => "argument",
             Self::AuthMechanism => "SASL mechanism",
             Self::AuthResponse => "SASL response",
+            Self::AuthIdentity => "authorization identity",
             Self::Capability => "capability",
             Self::Domain => "domain",
             Self::ExpandArgument => "EXPN argument",
@@ -90,14 +107,21 @@ impl fmt::Display for Field {
             Self::Greeting => "greeting",
             Self::HelloName => "EHLO name",
             Self::HelpTopic => "HELP topic",
+            Self::Node => "node",
+            Self::ClientAttributes => "client attributes",
             Self::LocalPart => "local-part",
             Self::Mailbox => "mailbox",
+            Self::Password => "password",
             Self::ParameterKeyword => "parameter keyword",
             Self::ParameterValue => "parameter value",
             Self::Recipients => "recipients",
             Self::ReversePath => "reverse-path",
             Self::Server => "server",
             Self::Text => "text",
+            Self::Verb => "verb",
+            Self::Token => "token",
+            Self::Trace => "trace",
+            Self::User => "user name",
             Self::VerifyArgument => "VRFY argument",
         })
     }
@@ -131,7 +155,7 @@ pub enum Flaw {
         /// Where it stands.
         offset: usize,
     },
-    /// A NUL in the text of a message.
+    /// A NUL in a value that may hold anything else.
     #[error("NUL at octet {offset}")]
     Nul {
         /// Where it stands.
@@ -204,6 +228,10 @@ pub enum Flaw {
         /// The parameter that is missing.
         parameter: &'static str,
     },
+    /// A verb that must not be sent this way: it has a method of its own, or what follows it would
+    /// leave the two sides out of step.
+    #[error("is no verb for a command of one's own")]
+    Reserved,
     /// A parameter was given twice.
     #[error("given twice")]
     Repeated,

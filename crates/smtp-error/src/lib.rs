@@ -50,20 +50,30 @@ mod step;
 
 mod invalid;
 mod misbehaved;
+mod sasl_fault;
 mod unsupported;
 mod verdict;
 
+mod advice;
+mod broken;
+mod cause;
 mod error;
+mod hint;
 #[cfg(feature = "serde")]
 mod serialize;
 
+pub use advice::Advice;
+pub use broken::{Attempt, Broken};
+pub use cause::Cause;
 pub use code::{ReplyClass, ReplyCode};
 pub use enhanced::EnhancedCode;
-pub use error::{Broken, Cause, Ended, Error, ErrorKind};
+pub use error::{Ended, Error, ErrorKind};
 pub use extension::Extension;
+pub use hint::Hint;
 pub use invalid::{Field, Flaw, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
 pub use reply::{Reply, ReplyLine};
+pub use sasl_fault::SaslFault;
 pub use step::Step;
 pub use unsupported::{Bound, Limited, Unsupported};
 pub use verdict::{Delivery, Verdict};

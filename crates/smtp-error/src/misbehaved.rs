@@ -1,5 +1,5 @@
 //! What a server did that the protocol does not allow.
-use crate::{Reply, ReplyCode, Step};
+use crate::{Reply, ReplyCode, SaslFault, Step};
 
 /// A server broke the protocol. The connection is out of step and takes no further command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum Misbehaved {
         /// The reply.
         reply: Reply,
     },
+    /// It broke the rules of a SASL mechanism.
+    #[error("SASL exchange: {0}")]
+    Sasl(#[from] SaslFault),
 }
 
 /// Octets that are no reply (RFC 5321, 4.2): what is wrong, and where.

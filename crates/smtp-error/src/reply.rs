@@ -119,7 +119,7 @@ impl fmt::Debug for ReplyLine<'_> {
 }
 
 /// The octets as text that may be shown: no control characters, nothing that is not Unicode.
-fn printable(octets: &[u8]) -> Cow<'_, str> {
+pub(crate) fn printable(octets: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(octets);
     if !text.chars().any(must_escape) {
         return text;

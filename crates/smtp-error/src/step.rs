@@ -13,7 +13,7 @@ pub enum Step {
     Handshake,
     /// The server's greeting.
     Greeting,
-    /// EHLO, HELO or LHLO.
+    /// EHLO, LHLO or HELO.
     Hello,
     /// STARTTLS.
     StartTls,
@@ -39,6 +39,16 @@ pub enum Step {
     Expand,
     /// HELP.
     Help,
+    /// ETRN.
+    Etrn,
+    /// ATRN.
+    Atrn,
+    /// XCLIENT.
+    Xclient,
+    /// XFORWARD.
+    Xforward,
+    /// A command that has no name here.
+    Command,
     /// QUIT.
     Quit,
 }
@@ -49,7 +59,7 @@ impl fmt::Display for Step {
             Self::Connect => "connect",
             Self::Handshake => "TLS handshake",
             Self::Greeting => "greeting",
-            Self::Hello => "EHLO",
+            Self::Hello => "hello",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
             Self::Mail => "MAIL",
@@ -62,6 +72,11 @@ impl fmt::Display for Step {
             Self::Verify => "VRFY",
             Self::Expand => "EXPN",
             Self::Help => "HELP",
+            Self::Etrn => "ETRN",
+            Self::Atrn => "ATRN",
+            Self::Xclient => "XCLIENT",
+            Self::Xforward => "XFORWARD",
+            Self::Command => "command",
             Self::Quit => "QUIT",
         })
     }

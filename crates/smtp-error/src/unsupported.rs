@@ -24,6 +24,24 @@ pub enum Unsupported {
     /// An extension that counts only inside TLS was offered outside it, where anybody can offer it.
     #[error("{0} was offered outside TLS, where it does not count")]
     OutsideTls(Extension),
+    /// AUTH offers no mechanism that the login may use.
+    #[error("the server offers no mechanism that the login may use")]
+    Mechanism,
+    /// The connection is in clear, where every mechanism that could be used would reveal the
+    /// secret.
+    #[error("the secret would go over a connection in clear")]
+    ClearText,
+    /// The session is authenticated, and AUTH is taken once only (RFC 4954, 4).
+    #[error("the session is authenticated already")]
+    Authenticated,
+    /// The server does not list this attribute of a client for XCLIENT or XFORWARD.
+    #[error("the server does not take attribute {number} with {extension}")]
+    Attribute {
+        /// The extension.
+        extension: Extension,
+        /// Which of the attributes that were given, from 1.
+        number: usize,
+    },
     /// More is asked for than the server takes (RFC 9422).
     #[error("{asked} {what}, the server takes at most {limit}")]
     TooMany {

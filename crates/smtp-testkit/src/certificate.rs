@@ -30,6 +30,8 @@ pub enum CertificateKind {
     SelfSigned,
     /// Another authority issued it, which no client was told of.
     UnknownAuthority,
+    /// It is good for clients only.
+    ForClients,
 }
 
 /// A certificate authority for one test.
@@ -96,7 +98,10 @@ impl Authority {
             CertificateParams::new(names).expect("names were checked to be ASCII when given");
         params.distinguished_name = named("smtp-testkit server");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![match kind {
+            CertificateKind::ForClients => ExtendedKeyUsagePurpose::ClientAuth,
+            _ => ExtendedKeyUsagePurpose::ServerAuth,
+        }];
         let (from, until) = match kind {
             CertificateKind::Expired => (2000, 2001),
             CertificateKind::NotYetValid => (2999, 3000),

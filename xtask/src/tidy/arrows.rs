@@ -184,11 +184,7 @@ fn rows(tree: &Tree) -> (BTreeMap<String, Row>, Vec<Finding>) {
         let text = format!("no table between {BEGIN} and {END}; add it");
         findings.push(Finding::new(DOCUMENT, 1, text));
     }
-    let table = file.lines().skip_while(|(_, line)| line.trim() != BEGIN).skip(1);
-    let table = table.take_while(|(_, line)| line.trim() != END);
-    let lines = table.filter(|(_, line)| !line.trim().is_empty());
-    // The first two lines are the heading and the rule below it.
-    for (number, line) in lines.skip(2) {
+    for (number, line) in file.table(BEGIN, END) {
         let Some(row) = row(number, line) else {
             let text = "not a row of four cells; write `| crate | ours | others | tests |`";
             findings.push(Finding::new(DOCUMENT, number, text));

@@ -151,12 +151,8 @@ fn rows(file: &File) -> (Vec<Row<'_>>, Vec<Finding>) {
         let text = format!("no table between {BEGIN} and {END}; add it");
         findings.push(Finding::new(DOCUMENT, 1, text));
     }
-    let table = file.lines().skip_while(|(_, line)| line.trim() != BEGIN).skip(1);
-    let table = table.take_while(|(_, line)| line.trim() != END);
-    let lines = table.filter(|(_, line)| !line.trim().is_empty());
     let mut rows = Vec::new();
-    // The first two lines are the heading and the rule below it.
-    for (number, line) in lines.skip(2) {
+    for (number, line) in file.table(BEGIN, END) {
         match row(number, line) {
             Some(row) => rows.push(row),
             None => {

@@ -124,4 +124,12 @@ impl File {
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
+
+    /// The rows of the table between two lines that mark it, without its heading and the rule
+    /// below that.
+    pub(super) fn table(&self, begin: &str, end: &str) -> impl Iterator<Item = (usize, &str)> {
+        let table = self.lines().skip_while(move |(_, line)| line.trim() != begin).skip(1);
+        let table = table.take_while(move |(_, line)| line.trim() != end);
+        table.filter(|(_, line)| !line.trim().is_empty()).skip(2)
+    }
 }

@@ -6,18 +6,20 @@
 
 use std::process::ExitCode;
 
-use smtp_client::{Connector, Delivery, Envelope, Error, ErrorKind, Invalid, Text};
+use smtp_client::{Connector, Delivery, Envelope, Error, ErrorKind, Invalid, Step, Text};
 
+mod credentials;
 mod demonstration;
 mod dialogue;
 mod options;
+mod tls;
 
 use dialogue::Dialogue;
 use options::{Job, Message, OptionError, USAGE};
 
 /// Every recipient was accepted; in the demonstration: everything was as it should be.
 const ACCEPTED: u8 = 0;
-/// A recipient was refused, or the server cannot take this message.
+/// The login or a recipient was refused, or the server cannot take this message.
 const REFUSED: u8 = 1;
 /// A bad file, address or option.
 const UNUSABLE: u8 = 2;
@@ -96,6 +98,7 @@ impl Failure {
             Self::Client(error) => match error.kind() {
                 ErrorKind::Invalid(_) => UNUSABLE,
                 ErrorKind::Unsupported(_) => REFUSED,
+                ErrorKind::Refused(_) if error.step() == Step::Auth => REFUSED,
                 _ => UNKNOWN,
             },
             Self::Demonstration(_) => REFUSED,
@@ -108,7 +111,10 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Option(error) => error.fmt(f),
             Self::Invalid(invalid) => invalid.fmt(f),
-            Self::Client(error) => error.fmt(f),
+            Self::Client(error) => match error.advice() {
+                Some(advice) => write!(f, "{error}; {advice}"),
+                None => error.fmt(f),
+            },
             Self::Demonstration(what) => f.write_str(what),
         }
     }

@@ -3,9 +3,11 @@ use std::{fmt, io::Read, path::PathBuf, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
 use smtp_client::{
-    Connector, Envelope, HelloName, Invalid, LineEnds, Mail, Rcpt, Server, Text, Timeouts, Tls,
+    Connector, Envelope, HelloName, Invalid, LineEnds, Mail, Rcpt, Server, Text, Timeouts,
+    sasl::ClearText,
 };
-use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use crate::{credentials, tls};
 
 pub(crate) const USAGE: &str = "\
 Usage: send                                            (a demonstration in one process)
@@ -13,15 +15,23 @@ Usage: send                                            (a demonstration in one p
 
 Sends one message through one SMTP or LMTP session and shows what was said.
 
-  --server ADDRESS   smtp://host:port, smtps://, smtp+starttls://, lmtp://, lmtp+unix:///path
+  --server ADDRESS   smtp://host:port, smtps://, smtp+starttls://, lmtp://, lmtp+starttls://,
+                     smtp+unix:///path, lmtp+unix:///path
   --from MAILBOX     the reverse-path; empty for the null path
   --to MAILBOX       a forward-path; may be given more than once
   --hello NAME       the name for EHLO [default: this end's address]
   --ca FILE          trust the certificates in this PEM file [default: the platform's]
+  --certificate FILE this end's certificate, with --key FILE, both PEM; needs --ca
   --timeout SECONDS  the longest that any step may take [default: RFC 5321's]
+  --user NAME        authenticate as this user
+  --password-env VAR the environment variable that holds the password
+  --token-env VAR    the environment variable that holds an OAuth access token
+  --act-as NAME      the identity to act as; without --user: EXTERNAL
+  --mechanism NAME   a mechanism to use; more than one are tried in this order
+  --clear-text       let the password go over a connection in clear
   FILE               the message; - or nothing for standard input. Line ends may be LF.
 
-Exit status: 0 every recipient was accepted, 1 any was refused, 2 a bad file, address or
+Exit status: 0 every recipient was accepted, 1 any or the login was refused, 2 a bad file, address or
 option, 3 the outcome is in doubt or the connection failed.";
 
 /// What was asked for.
@@ -45,6 +55,7 @@ pub(crate) enum OptionError {
     Missing(&'static str),
     Value { option: &'static str, value: String, invalid: Invalid },
     File { path: PathBuf, reason: String },
+    Variable { name: String },
 }
 
 /// The options as they were given.
@@ -54,8 +65,9 @@ struct Given {
     from: Option<String>,
     to: Vec<String>,
     hello: Option<String>,
-    ca: Option<PathBuf>,
+    tls: tls::Given,
     timeout: Option<u64>,
+    login: credentials::Given,
     file: Option<PathBuf>,
 }
 
@@ -72,8 +84,16 @@ pub(crate) fn parse() -> Result<Job, OptionError> {
             Arg::Long("from") => given.from = Some(parser.value()?.string()?),
             Arg::Long("to") => given.to.push(parser.value()?.string()?),
             Arg::Long("hello") => given.hello = Some(parser.value()?.string()?),
-            Arg::Long("ca") => given.ca = Some(parser.value()?.into()),
+            Arg::Long("ca") => given.tls.ca = Some(parser.value()?.into()),
+            Arg::Long("certificate") => given.tls.certificate = Some(parser.value()?.into()),
+            Arg::Long("key") => given.tls.key = Some(parser.value()?.into()),
             Arg::Long("timeout") => given.timeout = Some(parser.value()?.parse()?),
+            Arg::Long("user") => given.login.user = Some(parser.value()?.string()?),
+            Arg::Long("password-env") => given.login.password = Some(parser.value()?.string()?),
+            Arg::Long("token-env") => given.login.token = Some(parser.value()?.string()?),
+            Arg::Long("act-as") => given.login.act_as = Some(parser.value()?.string()?),
+            Arg::Long("mechanism") => given.login.mechanisms.push(parser.value()?.string()?),
+            Arg::Long("clear-text") => given.login.clear_text = ClearText::Allowed,
             Arg::Value(file) if given.file.is_none() => given.file = Some(file.into()),
             other => return Err(other.unexpected().into()),
         }
@@ -98,19 +118,22 @@ impl Given {
         if let Some(name) = &self.hello {
             connector = connector.hello_name(value("--hello", name, HelloName::try_from)?);
         }
-        if let Some(path) = &self.ca {
-            connector = connector.tls(trust(path)?);
+        if let Some(tls) = self.tls.tls()? {
+            connector = connector.tls(tls);
         }
         if let Some(seconds) = self.timeout {
             connector =
                 connector.timeouts(Timeouts::every_step(Duration::from_secs(seconds.max(1))));
+        }
+        if let Some(login) = self.login.login()? {
+            connector = connector.login(login);
         }
         Ok(Job::Send(Box::new(Message { connector, envelope, text: read(self.file)? })))
     }
 }
 
 /// The value of an option, or what is wrong with it.
-fn value<'g, T>(
+pub(crate) fn value<'g, T>(
     option: &'static str,
     given: &'g str,
     parse: impl FnOnce(&'g str) -> Result<T, Invalid>,
@@ -133,18 +156,6 @@ fn read(file: Option<PathBuf>) -> Result<Text, OptionError> {
     Text::normalize(octets, LineEnds::Unix).map_err(|invalid| failed(invalid.to_string()))
 }
 
-/// TLS that trusts the certificates in a PEM file.
-fn trust(path: &PathBuf) -> Result<Tls, OptionError> {
-    let failed = |reason: String| OptionError::File { path: path.clone(), reason };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(failed("there is no certificate in it".into()));
-    }
-    Tls::authorities(certificates).map_err(|error| failed(error.to_string()))
-}
-
 impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -152,6 +163,7 @@ impl fmt::Display for OptionError {
             Self::Missing(option) => write!(f, "{option} is missing (--help shows the options)"),
             Self::Value { option, value, invalid } => write!(f, "{option} {value:?}: {invalid}"),
             Self::File { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Variable { name } => write!(f, "the environment variable {name} is not set"),
         }
     }
 }

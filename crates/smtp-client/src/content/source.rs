@@ -61,6 +61,14 @@ impl<'a> Source<'a> {
         self.normalizer = Normalizer::new(ends);
     }
 
+    /// The same source from its beginning, if it can be given twice.
+    pub(super) fn again(&self) -> Option<Self> {
+        match &self.origin {
+            Origin::Held { pieces, .. } => Some(Self::held(pieces.clone())),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_held(&self) -> bool {
         matches!(self.origin, Origin::Held { .. })
     }

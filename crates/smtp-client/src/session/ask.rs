@@ -1,7 +1,8 @@
 //! Asks: conversations of one command and one reply.
-use smtp_codec::{Argument, Command};
+use smtp_codec::{Argument, Command, Verb, Word};
 use smtp_error::{
-    Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, Reply, ReplyCode, Step, Unsupported,
+    Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, Misbehaved, Reply, ReplyCode, Step,
+    Unsupported,
 };
 
 use super::{
@@ -9,11 +10,13 @@ use super::{
     conversation::{Expected, Owed},
 };
 
-/// One command and its reply: RSET, NOOP, VRFY, EXPN, HELP or QUIT.
+/// One command and its reply: RSET, NOOP, VRFY, EXPN, HELP, ETRN, ATRN, QUIT, or one that has no
+/// name here.
 ///
-/// To VRFY, EXPN and HELP the reply is the answer, whatever its code: only 421 is an error, and a
-/// 3yz reply, which leaves nobody knowing what the server waits for. To the others a refusal is
-/// an error, and so is every 2yz code but the one that they may get.
+/// To VRFY, EXPN, HELP and a nameless command the reply is the answer, whatever its code: only 421
+/// is an error, and a 3yz reply, which leaves nobody knowing what the server waits for. To the
+/// others a refusal is an error, and so is every 2yz code but those that they may get. ETRN and ATRN
+/// have no place in a mail transaction: one that may be open is left with RSET first.
 #[derive(Debug)]
 pub struct Ask<'a> {
     command: Command<'a>,
@@ -53,6 +56,41 @@ impl<'a> Ask<'a> {
         Self::new(Command::Help(topic.map(Argument::borrowed)), Step::Help, Expected::Completion)
     }
 
+    /// ETRN: asks that the mail that waits for a node be sent to it (RFC 1985).
+    pub fn etrn(node: Word<&'a str>) -> Self {
+        Self::new(Command::Etrn(node), Step::Etrn, Expected::Codes(&[250, 251, 252, 253]))
+    }
+
+    /// ATRN: asks that the roles be turned around, for the mail of these domains or of all that
+    /// are the client's (RFC 2645). With 250 the session is over, and the next octet is the
+    /// greeting of this side.
+    pub fn atrn(domains: Option<Word<&'a str>>) -> Self {
+        Self::new(Command::Atrn(domains), Step::Atrn, Expected::Codes(&[250]))
+    }
+
+    /// A command that has no name here, with its arguments or an empty text. It is said as it is
+    /// given, and is shown to logs so.
+    ///
+    /// # Errors
+    /// The verb is no word or has a name here, the arguments hold a control character, or the line
+    /// is too long.
+    pub fn command(verb: &'a str, arguments: &'a str) -> Result<Self, Invalid> {
+        let flaw = match Word::new(verb) {
+            Err(invalid) => Some(invalid.flaw),
+            Ok(_) if is_reserved(verb) => Some(Flaw::Reserved),
+            Ok(_) => {
+                let outside = verb.find(|character: char| !character.is_ascii());
+                outside.map(|offset| Flaw::NonAscii { offset })
+            }
+        };
+        if let Some(flaw) = flaw {
+            return Err(Invalid::new(Field::Verb, flaw));
+        }
+        let command = Command::Other { verb, arguments };
+        command.check(Command::MAX_LINE)?;
+        Ok(Self::new(command, Step::Command, Expected::Completion))
+    }
+
     /// QUIT: ends the session, whatever the reply.
     pub fn quit() -> Self {
         Self::new(Command::Quit, Step::Quit, Expected::Codes(&[221]))
@@ -64,12 +102,19 @@ impl<'a> Ask<'a> {
 
     /// Refuses what the server must offer first, before anything is said.
     fn check(&self, session: &Session) -> Result<(), ErrorKind> {
-        match self.command {
-            Command::Vrfy { smtputf8: true, .. } | Command::Expn { smtputf8: true, .. }
-                if !session.has(Extension::SmtpUtf8) =>
-            {
-                Err(Unsupported::Extension(Extension::SmtpUtf8).into())
+        let needed = match self.command {
+            Command::Etrn(_) => Some(Extension::Etrn),
+            Command::Atrn(_) => Some(Extension::Atrn),
+            Command::Vrfy { smtputf8: true, .. } | Command::Expn { smtputf8: true, .. } => {
+                Some(Extension::SmtpUtf8)
             }
+            Command::Other { arguments, .. } if !arguments.is_ascii() => Some(Extension::SmtpUtf8),
+            _ => None,
+        };
+        if let Some(needed) = needed.filter(|&needed| !session.has(needed)) {
+            return Err(Unsupported::Extension(needed).into());
+        }
+        match self.command {
             Command::Help(Some(topic)) if !topic.is_ascii() => {
                 let offset = topic.as_str().find(|character: char| !character.is_ascii());
                 let flaw = Flaw::NonAscii { offset: offset.unwrap_or(0) };
@@ -81,8 +126,21 @@ impl<'a> Ask<'a> {
 
     /// Whether a refusal is an answer.
     fn takes_any(&self) -> bool {
-        matches!(self.step, Step::Verify | Step::Expand | Step::Help)
+        matches!(self.step, Step::Verify | Step::Expand | Step::Help | Step::Command)
     }
+
+    /// Whether a mail transaction must not be open.
+    fn stands_alone(&self) -> bool {
+        matches!(self.step, Step::Etrn | Step::Atrn)
+    }
+}
+
+/// Whether a verb must not be said by its word alone: its method knows what it does to the session,
+/// or nobody does.
+fn is_reserved(verb: &str) -> bool {
+    const UNKNOWABLE: [&str; 5] = ["SEND", "SOML", "SAML", "TURN", "X-ANONYMOUSTLS"];
+    Verb::from_word(verb.as_bytes()).is_some()
+        || UNKNOWABLE.iter().any(|word| word.eq_ignore_ascii_case(verb))
 }
 
 impl Conversation for Ask<'_> {
@@ -93,16 +151,19 @@ impl Conversation for Ask<'_> {
     }
 
     fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        if self.said {
+        if self.said || !session.owed.is_empty() {
             return Ok(());
         }
         self.check(session)?;
+        if self.stands_alone() && session.open.is_some() {
+            return session.say_reset();
+        }
         session.say(self.command, Command::MAX_LINE, Owed::new(self.step, self.expected))?;
         self.said = true;
         Ok(())
     }
 
-    fn hear(&mut self, session: &mut Session, _: Owed, reply: Reply) -> Result<(), ErrorKind> {
+    fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind> {
         if self.step == Step::Quit {
             session.end(Ended::Quit);
         }
@@ -110,10 +171,14 @@ impl Conversation for Ask<'_> {
         if !reply.is_completion() && (shut_down || !self.takes_any()) {
             return Err(ErrorKind::Refused(reply));
         }
-        if self.step == Step::Reset {
-            session.open = None;
+        match owed.step {
+            Step::Reset => session.open = None,
+            Step::Atrn => session.end(Ended::Turned),
+            _ => {}
         }
-        self.reply = Some(reply);
+        if owed.step == self.step {
+            self.reply = Some(reply);
+        }
         Ok(())
     }
 
@@ -121,7 +186,10 @@ impl Conversation for Ask<'_> {
         self.reply.is_some()
     }
 
-    fn answer(self, _: &Session) -> Result<Reply, Error> {
+    fn answer(self, session: &Session) -> Result<Reply, Error> {
+        if self.step == Step::Atrn && session.has_surplus() {
+            return Err(Error::new(self.step, Misbehaved::UnsolicitedOctets));
+        }
         self.reply.ok_or_else(|| Error::new(self.step, Ended::Failed { step: self.step }))
     }
 }

@@ -5,9 +5,10 @@ use super::{Piece, Session};
 
 /// Something that is done with a session: it says commands, hears replies, and comes to an answer.
 ///
-/// This crate has five: [`Hello`](super::Hello), [`StartTls`](super::StartTls),
-/// [`Ask`](super::Ask), [`Transaction`](super::Transaction) and [`Batch`](super::Batch). The methods are for [`Run`](super::Run)
-/// to call.
+/// This crate has these: [`Hello`](super::Hello), [`StartTls`](super::StartTls),
+/// [`Auth`](super::Auth), [`Ask`](super::Ask), [`Xclient`](super::Xclient), [`Xforward`](super::Xforward),
+/// [`Transaction`](super::Transaction) and [`Batch`](super::Batch). The methods are for
+/// [`Run`](super::Run) to call.
 pub trait Conversation {
     /// What it comes to.
     type Answer;
@@ -174,6 +175,8 @@ pub enum Expected {
     Completion,
     /// Any 2yz, or the word that one for each recipient comes first (PRDR).
     CompletionOrEach,
+    /// Whatever the server says: the client has given up what it asks about.
+    Any,
 }
 
 impl Owed {
@@ -184,7 +187,7 @@ impl Owed {
     /// Whether this reply can answer the step: a refusal, or a code that it may get.
     pub(super) fn allows(self, reply: &Reply) -> bool {
         match (reply.code().class(), self.expected) {
-            (ReplyClass::Transient | ReplyClass::Permanent, _) => true,
+            (ReplyClass::Transient | ReplyClass::Permanent, _) | (_, Expected::Any) => true,
             (ReplyClass::Completion, Expected::Completion | Expected::CompletionOrEach) => true,
             (_, Expected::Completion) => false,
             (_, Expected::CompletionOrEach) => reply.code() == ReplyCode::EACH_RECIPIENT,

@@ -2,6 +2,7 @@
 use std::{collections::VecDeque, fmt, io::IoSlice};
 
 use bytes::{Buf, Bytes};
+use zeroize::Zeroize;
 
 /// What a session wants written, in order: command lines, and slices of text.
 #[derive(Default)]
@@ -9,6 +10,8 @@ pub struct Output {
     /// The command lines that are not written, and how many octets of them are.
     commands: Vec<u8>,
     written: usize,
+    /// Whether one of them holds a secret.
+    secret: bool,
     segments: VecDeque<Segment>,
     len: usize,
     handed: u64,
@@ -107,8 +110,7 @@ impl Output {
             }
         }
         if self.written == self.commands.len() {
-            self.commands.clear();
-            self.written = 0;
+            self.forget_commands();
         }
     }
 
@@ -128,6 +130,19 @@ impl Output {
         Ok(())
     }
 
+    /// What was added last holds a secret: it is overwritten once it is gone.
+    pub(super) fn keep_secret(&mut self) {
+        self.secret = true;
+    }
+
+    fn forget_commands(&mut self) {
+        if std::mem::take(&mut self.secret) {
+            self.commands.zeroize();
+        }
+        self.commands.clear();
+        self.written = 0;
+    }
+
     /// Adds a slice of text.
     pub(super) fn text(&mut self, slice: Bytes) {
         if !slice.is_empty() {
@@ -138,8 +153,7 @@ impl Output {
 
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
-        self.commands.clear();
-        self.written = 0;
+        self.forget_commands();
         self.segments.clear();
         self.len = 0;
     }

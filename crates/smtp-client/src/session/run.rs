@@ -2,7 +2,7 @@
 use bytes::Bytes;
 use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
-use super::{Conversation, Event, Next, Output, Piece, Session, Wanted};
+use super::{Conversation, Event, Next, Output, Piece, Session, Wanted, veil::shown};
 
 /// A conversation under way. Dropping it before [`finish`](Self::finish) ends the session, unless
 /// nothing of it was written.
@@ -190,11 +190,12 @@ impl<'s, C: Conversation> Run<'s, C> {
 
     /// A reply: it settles the oldest step that is owed one, never a guessed one.
     fn settle(&mut self, reply: Reply) {
-        self.session.emit(Event::Heard(&reply));
+        let reply = self.session.veil.over(reply);
+        self.session.emit(Event::Heard(&shown(&reply)));
         self.progress += 1;
         let step = self.step();
-        let shut_down = reply.code() == ReplyCode::SHUTTING_DOWN;
-        if shut_down {
+        let shut_down = (reply.code() == ReplyCode::SHUTTING_DOWN).then(|| reply.clone());
+        if let Some(reply) = &shut_down {
             self.session.end(Ended::ShutDown(reply.clone()));
         }
         // What counts is where the reply began: one that began before it was asked for answers
@@ -203,21 +204,22 @@ impl<'s, C: Conversation> Run<'s, C> {
             Some(owed) if owed.asked <= self.session.reply_began => {
                 self.session.owed.pop_front();
                 if owed.allows(&reply) {
-                    self.with(|conversation, session| {
-                        conversation.hear(session, owed, reply.clone())
-                    })
+                    self.with(|conversation, session| conversation.hear(session, owed, reply))
                 } else {
-                    let reply = reply.clone();
+                    let reply = shown(&reply).into_owned();
                     Err(Misbehaved::WrongCode { step, reply }.into())
                 }
             }
-            _ => self.with(|conversation, session| {
-                conversation.interrupted(session, step, reply.clone())
-            }),
+            _ => {
+                let reply = shown(&reply).into_owned();
+                self.with(|conversation, session| conversation.interrupted(session, step, reply))
+            }
         };
         if let Err(kind) = heard {
             self.fail(step, kind);
-        } else if shut_down && !self.is_done() {
+        } else if let Some(reply) = shut_down
+            && !self.is_done()
+        {
             self.fail(step, ErrorKind::Refused(reply));
         }
     }

@@ -1,8 +1,6 @@
 //! Mail transactions: MAIL, RCPT, DATA or BDAT, the text, and a verdict for every recipient
 //! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920; RFC 3030).
-use std::borrow::Cow;
-
-use smtp_caps::{Envelope, Plan};
+use smtp_caps::Plan;
 use smtp_codec::TextFacts;
 use smtp_error::{Delivery, Ended, Error, ErrorKind, Reply, Step, Verdict};
 
@@ -11,6 +9,7 @@ use super::{
     conversation::{Expected, Owed, Wanted},
 };
 
+mod envelope;
 mod flow;
 mod hearing;
 mod opening;
@@ -18,6 +17,7 @@ mod saying;
 mod slots;
 mod text;
 
+pub use envelope::EnvelopeOf;
 pub use flow::Piece;
 
 use saying::comes_before_text;
@@ -37,7 +37,7 @@ use text::Text;
 /// from its beginning.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    envelope: Cow<'a, Envelope>,
+    envelope: EnvelopeOf<'a>,
     facts: TextFacts,
     sending: Sending,
     /// There is one from the first turn on.
@@ -79,14 +79,10 @@ enum Turn {
 const TEXT_AHEAD: usize = 256 * 1024;
 
 impl<'a> Transaction<'a> {
-    /// A transaction for a message of this envelope whose text has these properties, sent as the
-    /// defaults of [`Sending`] have it.
-    pub fn new(envelope: &'a Envelope, text: TextFacts) -> Self {
-        Self::of(Cow::Borrowed(envelope), text)
-    }
-
-    /// The same with an envelope of its own, or not.
-    pub(crate) fn of(envelope: Cow<'a, Envelope>, text: TextFacts) -> Self {
+    /// A transaction for a message of this envelope, borrowed, shared or owned, whose text has these
+    /// properties, sent as the defaults of [`Sending`] have it.
+    pub fn new(envelope: impl Into<EnvelopeOf<'a>>, text: TextFacts) -> Self {
+        let envelope = envelope.into();
         let slots = Slots::new(envelope.rcpts().len());
         Self {
             envelope,

@@ -42,6 +42,19 @@ impl Session {
         Ok(())
     }
 
+    /// A number for the next transaction.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// This transaction is over on the server's side.
+    pub(super) fn close_transaction(&mut self, number: u64) {
+        if self.open == Some(number) {
+            self.open = None;
+        }
+    }
+
     fn limits_stated(&self) -> Option<Limits> {
         self.has(Extension::Limits).then(|| self.capabilities.limits())
     }

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use crate::{
     answering::answer_all,
-    operation::Operation,
+    operation::{Operation, attributes},
     stage::{connector, let_the_server_play, perform},
 };
 
@@ -20,6 +20,10 @@ use crate::{
 enum Act {
     Connect,
     Operation(Operation),
+    /// XCLIENT, and the EHLO behind it.
+    Xclient,
+    /// ATRN.
+    Turn,
     Send,
 }
 
@@ -57,7 +61,12 @@ impl Case {
             "DATA" => "354 go\r\n".into(),
             "." if self.dialect == Dialect::Lmtp => "250 first\r\n250 second\r\n".into(),
             "QUIT" => "221 bye\r\n".into(),
-            line if line.ends_with("client.example") => format!("250-hi\r\n250 {keyword}\r\n"),
+            line if line.ends_with("client.example") => {
+                format!(
+                    "250-hi\r\n250-ETRN\r\n250-ATRN\r\n250-XFORWARD ADDR\r\n250-XCLIENT ADDR\r\n250 {keyword}\r\n"
+                )
+            }
+            line if line.starts_with("XCLIENT") => "220 anew\r\n".into(),
             line => format!("250 to {line}\r\n"),
         });
         (client, heard)
@@ -83,6 +92,11 @@ async fn act(act: Act, connection: &mut Connection, case: Case) -> bool {
     match act {
         Act::Connect => unreachable!("it makes the connection"),
         Act::Operation(operation) => poll(operation.perform(connection), polls, turns).await,
+        Act::Xclient => {
+            let attributes = attributes([("ADDR", "192.0.2.1")]);
+            poll(connection.xclient(&attributes), polls, turns).await
+        }
+        Act::Turn => poll(connection.atrn(None), polls, turns).await,
         Act::Send => {
             let rcpts = ["b@example.org", "c@example.org"];
             let envelope = Envelope::new("a@example.org", rcpts).unwrap();
@@ -177,6 +191,14 @@ fn a_session_command_is_dropped() {
     for operation in Operation::ALL {
         let cases = sweep(Act::Operation(operation), Dialect::Smtp, false);
         println!("{operation:?}: dropped {cases} times");
+    }
+}
+
+#[test]
+fn a_change_of_the_client_or_of_the_roles_is_dropped() {
+    for act in [Act::Xclient, Act::Turn] {
+        let cases = sweep(act, Dialect::Smtp, false);
+        println!("{act:?}: dropped {cases} times");
     }
 }
 

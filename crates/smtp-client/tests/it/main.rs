@@ -4,12 +4,14 @@
 
 mod answering;
 mod fault;
+mod host;
 mod operation;
 mod stage;
 mod tap;
 
 mod appendix_d;
 mod arguments;
+mod auth;
 mod cancel;
 mod chunks;
 mod content;
@@ -20,14 +22,20 @@ mod excess;
 mod fetched;
 mod hello;
 mod laws;
+mod lent;
+mod mailer;
 mod many;
 mod patience;
+mod proxy;
 mod quit;
 mod rehlo;
+mod secured;
 mod send;
 mod session_commands;
+mod spans;
 mod starttls;
 mod text;
 mod tls;
 mod truth;
+mod verbs;
 mod verdicts;

@@ -1,5 +1,5 @@
 //! The session commands as data, for the families that try each of them.
-use smtp_client::{Connection, Error, Reply, ReplyCode, Step};
+use smtp_client::{Attribute, Attributes, Connection, Error, Reply, ReplyCode, Step, Xtext};
 
 /// A session command with a fixed argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,18 +10,27 @@ pub(crate) enum Operation {
     Expand,
     Help,
     HelpOn,
+    Etrn,
+    Xforward,
+    Custom,
     Quit,
     Rehlo,
 }
 
+/// What a server has to offer for all of them.
+pub(crate) const OFFER: [&str; 2] = ["ETRN", "XFORWARD NAME ADDR"];
+
 impl Operation {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Reset,
         Self::Noop,
         Self::Verify,
         Self::Expand,
         Self::Help,
         Self::HelpOn,
+        Self::Etrn,
+        Self::Xforward,
+        Self::Custom,
         Self::Quit,
         Self::Rehlo,
     ];
@@ -35,6 +44,9 @@ impl Operation {
             Self::Expand => "EXPN Example-People",
             Self::Help => "HELP",
             Self::HelpOn => "HELP MAIL",
+            Self::Etrn => "ETRN @example.org",
+            Self::Xforward => "XFORWARD ADDR=192.0.2.1",
+            Self::Custom => "XPING one two",
             Self::Quit => "QUIT",
             Self::Rehlo => "EHLO client.example",
         }
@@ -47,6 +59,9 @@ impl Operation {
             Self::Verify => Step::Verify,
             Self::Expand => Step::Expand,
             Self::Help | Self::HelpOn => Step::Help,
+            Self::Etrn => Step::Etrn,
+            Self::Xforward => Step::Xforward,
+            Self::Custom => Step::Command,
             Self::Quit => Step::Quit,
             Self::Rehlo => Step::Hello,
         }
@@ -63,7 +78,7 @@ impl Operation {
 
     /// Whether a refusal is an answer.
     pub(crate) fn takes_any(self) -> bool {
-        matches!(self, Self::Verify | Self::Expand | Self::Help | Self::HelpOn)
+        matches!(self, Self::Verify | Self::Expand | Self::Help | Self::HelpOn | Self::Custom)
     }
 
     /// Does it, and gives the reply; to EHLO, the one that the capabilities came in.
@@ -75,6 +90,9 @@ impl Operation {
             Self::Expand => connection.expand("Example-People").await,
             Self::Help => connection.help(None).await,
             Self::HelpOn => connection.help("MAIL").await,
+            Self::Etrn => connection.etrn("@example.org").await,
+            Self::Xforward => connection.xforward(&attributes([("ADDR", "192.0.2.1")])).await,
+            Self::Custom => connection.command("XPING", "one two").await,
             Self::Quit => connection.quit().await,
             Self::Rehlo => {
                 let capabilities = connection.rehlo().await?;
@@ -83,4 +101,12 @@ impl Operation {
             }
         }
     }
+}
+
+/// What XCLIENT and XFORWARD say of a client.
+pub(crate) fn attributes<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
+    pairs.into_iter().fold(Attributes::default(), |attributes, (name, value)| {
+        let value = Attribute::Known(Xtext::new(value).unwrap());
+        attributes.with(name, value).unwrap()
+    })
 }

@@ -7,7 +7,7 @@ use smtp_client::{
 use tokio::time::Instant;
 
 use crate::{
-    operation::Operation,
+    operation::{OFFER, Operation},
     session_commands::check_ended,
     stage::{Played, connector, opening, play, play_on},
 };
@@ -20,6 +20,7 @@ pub(crate) fn bounds() -> Timeouts {
         &mut timeouts.handshake,
         &mut timeouts.greeting,
         &mut timeouts.command,
+        &mut timeouts.auth,
         &mut timeouts.mail,
         &mut timeouts.rcpt,
         &mut timeouts.data,
@@ -63,7 +64,7 @@ fn a_bound_beyond_the_clock_is_as_good_as_none() {
 fn each_silent_command_times_out_at_its_step() {
     for operation in Operation::ALL {
         let rest = format!("C: {}\n[stall]", operation.line());
-        play_on(&[], &rest, async |mut connection| {
+        play_on(&OFFER, &rest, async |mut connection| {
             *connection.timeouts_mut() = bounds();
             let (outcome, elapsed) = timed(operation, &mut connection).await;
             let bound = bounds().for_step(operation.step());

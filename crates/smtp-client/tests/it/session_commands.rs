@@ -6,7 +6,7 @@ use smtp_client::{
 };
 
 use crate::{
-    operation::Operation,
+    operation::{OFFER, Operation},
     stage::{let_the_server_play, play_in, play_on},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 fn outcome(dialect: Dialect, operation: Operation, reply: &str) -> Result<Reply, Error> {
     let rest = format!("C: {}\n{reply}", operation.line());
     let perform = async |mut connection| operation.perform(&mut connection).await;
-    play_in(dialect, &[], &rest, perform).0
+    play_in(dialect, &OFFER, &rest, perform).0
 }
 
 #[track_caller]
@@ -57,7 +57,7 @@ fn reset_and_noop_are_answered_with_250() {
 
 #[test]
 fn another_2yz_or_3yz_is_the_wrong_code() {
-    for operation in [Operation::Reset, Operation::Noop, Operation::Rehlo] {
+    for operation in [Operation::Reset, Operation::Noop, Operation::Xforward, Operation::Rehlo] {
         for code in [200, 211, 220, 221, 251, 252, 354] {
             check_wrong_code(operation, code);
         }
@@ -70,7 +70,8 @@ fn another_2yz_or_3yz_is_the_wrong_code() {
 
 #[test]
 fn a_refusal_keeps_the_full_reply() {
-    for operation in [Operation::Reset, Operation::Noop, Operation::Quit] {
+    use Operation::{Etrn, Noop, Quit, Reset, Xforward};
+    for operation in [Reset, Noop, Etrn, Xforward, Quit] {
         for code in [450, 451, 454, 500, 502, 503, 550, 554, 571] {
             check_refused(operation, code);
         }
@@ -119,7 +120,7 @@ fn the_members_of_a_list_are_read_line_by_line() {
 #[test]
 fn a_refusal_leaves_the_session_in_order() {
     let rest = "C: RSET\nS: 500 no\nC: NOOP\nS: 451 no\nC: NOOP\nS: 250 yes";
-    play_on(&[], rest, async |mut connection| {
+    play_on(&OFFER, rest, async |mut connection| {
         connection.reset().await.unwrap_err();
         connection.noop().await.unwrap_err();
         connection.noop().await.unwrap();
@@ -134,7 +135,7 @@ fn a_surplus_reply_is_noticed_before_the_next_command() {
             // In the same segment, and in one of its own.
             for surplus in ["S: 250 extra", "[raw \"250 extra\\r\\n\"]", "[raw \"2\"]"] {
                 let rest = format!("C: {}\nS: {reply} said\n{surplus}", operation.line());
-                play_on(&[], &rest, async |mut connection| {
+                play_on(&OFFER, &rest, async |mut connection| {
                     let outcome = operation.perform(&mut connection).await;
                     assert_eq!(outcome.is_ok(), reply < 400 || operation.takes_any());
                     let_the_server_play().await;
@@ -151,7 +152,7 @@ fn a_surplus_reply_is_noticed_before_the_next_command() {
 fn after_a_wrong_code_nothing_more_is_written() {
     for operation in Operation::ALL {
         let rest = format!("C: {}\nS: 354 go on", operation.line());
-        play_on(&[], &rest, async |mut connection| {
+        play_on(&OFFER, &rest, async |mut connection| {
             operation.perform(&mut connection).await.unwrap_err();
             check_ended(&mut connection, &Ended::Failed { step: operation.step() }).await;
         });
@@ -180,7 +181,7 @@ pub(crate) async fn check_ended(connection: &mut Connection, expected: &Ended) {
 fn after_421_to_any_command_the_session_is_over() {
     for operation in Operation::ALL {
         let rest = format!("C: {}\nS: 421-4.3.2 closing\nS: 421 now", operation.line());
-        play_on(&[], &rest, async |mut connection| {
+        play_on(&OFFER, &rest, async |mut connection| {
             let error = operation.perform(&mut connection).await.unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
             assert_eq!(error.step(), operation.step());
@@ -196,7 +197,7 @@ fn a_waiting_421_is_noticed_before_the_next_command() {
     for close in ["", "[close]"] {
         for operation in Operation::ALL {
             let rest = format!("C: NOOP\nS: 250 ok\n[delay 10s]\nS: 421 idle\n{close}");
-            play_on(&[], &rest, async |mut connection| {
+            play_on(&OFFER, &rest, async |mut connection| {
                 connection.noop().await.unwrap();
                 tokio::time::advance(Duration::from_secs(10)).await;
                 let_the_server_play().await;
@@ -213,7 +214,7 @@ fn a_waiting_421_is_noticed_before_the_next_command() {
 #[test]
 fn a_connection_closed_while_idle_is_noticed_before_the_next_command() {
     for operation in Operation::ALL {
-        play_on(&[], "C: NOOP\nS: 250 ok\n[close]", async |mut connection| {
+        play_on(&OFFER, "C: NOOP\nS: 250 ok\n[close]", async |mut connection| {
             connection.noop().await.unwrap();
             let_the_server_play().await;
             let error = operation.perform(&mut connection).await.unwrap_err();
@@ -228,7 +229,7 @@ fn a_reply_that_waits_for_no_command_is_unsolicited() {
     for operation in Operation::ALL {
         for (waiting, whole) in [("250 ok\\r\\n", true), ("250 o", false), ("\\n", false)] {
             let rest = format!("C: NOOP\nS: 250 ok\n[raw \"{waiting}\"]");
-            play_on(&[], &rest, async |mut connection| {
+            play_on(&OFFER, &rest, async |mut connection| {
                 connection.noop().await.unwrap();
                 let_the_server_play().await;
                 let error = operation.perform(&mut connection).await.unwrap_err();

@@ -28,12 +28,13 @@ fn script(dialect: Dialect, security: Security) -> String {
     format!("{before}{}C: QUIT\nS: 221 bye", hello(dialect, &["PIPELINING"]))
 }
 
-const BAD: [CertificateKind; 5] = [
+const BAD: [CertificateKind; 6] = [
     CertificateKind::Expired,
     CertificateKind::NotYetValid,
     CertificateKind::WrongName,
     CertificateKind::SelfSigned,
     CertificateKind::UnknownAuthority,
+    CertificateKind::ForClients,
 ];
 
 #[track_caller]

@@ -66,6 +66,8 @@ impl Command<'_> {
             Self::Vrfy { .. } => Field::VerifyArgument,
             Self::Expn { .. } => Field::ExpandArgument,
             Self::Help(_) => Field::HelpTopic,
+            Self::Atrn(_) | Self::Etrn(_) => Field::Node,
+            Self::Xclient(_) | Self::Xforward(_) => Field::ClientAttributes,
             Self::Auth { .. } | Self::AuthResponse(_) => Field::AuthResponse,
             _ => Field::Argument,
         }

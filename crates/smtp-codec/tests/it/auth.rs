@@ -149,3 +149,30 @@ fn no_error_shows_a_response() {
         assert!(!shown.contains("c2Vj"), "{shown}");
     }
 }
+
+#[test]
+fn the_mechanisms_that_have_names_here_have_sound_ones() {
+    for mechanism in [
+        Mechanism::ANONYMOUS,
+        Mechanism::CRAM_MD5,
+        Mechanism::EXTERNAL,
+        Mechanism::LOGIN,
+        Mechanism::OAUTHBEARER,
+        Mechanism::PLAIN,
+        Mechanism::SCRAM_SHA_1,
+        Mechanism::SCRAM_SHA_1_PLUS,
+        Mechanism::SCRAM_SHA_256,
+        Mechanism::SCRAM_SHA_256_PLUS,
+        Mechanism::XOAUTH2,
+    ] {
+        let owned = Mechanism::from(mechanism);
+        assert_eq!(mechanism.as_str().parse::<Mechanism>().unwrap(), owned);
+        assert_eq!(owned.borrowed(), mechanism);
+    }
+}
+
+#[test]
+fn a_response_gives_its_base64_away() {
+    assert_eq!(SaslResponse::new("tim").into_base64(), "dGlt");
+    assert_eq!(SaslResponse::new("").into_base64(), "");
+}

@@ -152,7 +152,7 @@ fn the_submitter_is_xtext() {
     auth("AUTH=<>", None);
     auth("AUTH=e+3Dmc2@example.com", Some(xtext("e+3Dmc2@example.com")));
     let submitter = MailParam::Submitter(xtext("a+2Bb@example.com"));
-    mail_param("SUBMITTER=a+2Bb@example.com", submitter, None);
+    mail_param("SUBMITTER=a+2Bb@example.com", submitter, Some(Extension::Submitter));
     no_mail_params(&["AUTH=a+b@c", "AUTH=\u{fc}@c", "SUBMITTER=a+b@c", "SUBMITTER=<>"]);
 }
 

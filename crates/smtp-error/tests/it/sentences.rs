@@ -3,8 +3,8 @@
 use std::{fmt::Display, io, time::Duration};
 
 use smtp_error::{
-    Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, MalformedReply,
-    Misbehaved, ReplyCode, ReplyFault, Step, Unsupported, Verdict,
+    Advice, Attempt, Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, Hint, Invalid,
+    MalformedReply, Misbehaved, ReplyCode, ReplyFault, SaslFault, Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -45,7 +45,7 @@ fn what_the_server_did_wrong() {
     });
     let (first, then) = (ReplyCode::OK, ReplyCode::MAILBOX_UNAVAILABLE);
     check(Step::Hello, MalformedReply::new(ReplyFault::CodeChanged { first, then }, 2, 0), {
-        "EHLO: malformed reply: the code changed from 250 to 550 within one reply (line 2, octet 0)"
+        "hello: malformed reply: the code changed from 250 to 550 within one reply (line 2, octet 0)"
     });
     let reply = reply(354, "go on");
     check(Step::Quit, Misbehaved::WrongCode { step: Step::Quit, reply }, {
@@ -106,6 +106,70 @@ fn how_the_session_ended_before() {
     reads(Ended::Cancelled { step: Step::EndOfText, in_doubt: true }, {
         "the session ended when end of text was cancelled (its message may have been accepted)"
     });
+}
+
+#[test]
+fn every_address_that_failed_is_named() {
+    let after = Duration::from_secs(30);
+    let refused = Broken::from(io::Error::new(io::ErrorKind::ConnectionRefused, "refused"));
+    let attempts = vec![
+        Attempt::new(([192, 0, 2, 1], 25).into(), refused),
+        Attempt::new(([192, 0, 2, 2], 25).into(), Broken::TimedOut { after }),
+    ];
+    check(
+        Step::Connect,
+        Broken::Unreachable(attempts),
+        "connect: none of 2 addresses could be reached; 192.0.2.1:25: refused; \
+         192.0.2.2:25: timed out after 30s",
+    );
+}
+
+#[test]
+fn a_hint_stands_behind_the_error() {
+    let closed = Error::new(Step::Handshake, Broken::Closed);
+    assert_eq!(closed.hint(), None);
+    let hinted = closed.hinted(Hint::NoTls);
+    assert_eq!(hinted.hint(), Some(Hint::NoTls));
+    reads(
+        hinted,
+        "TLS handshake: the server closed the connection \
+         (no TLS is spoken here: is this a port in clear, or one for STARTTLS?)",
+    );
+}
+
+#[test]
+fn why_nobody_was_authenticated() {
+    check(Step::Auth, Misbehaved::from(SaslFault::Signature), {
+        "AUTH: SASL exchange: a wrong signature: the server does not know the secret, or somebody is \
+         in between"
+    });
+    check(Step::Auth, Misbehaved::from(SaslFault::WorkFactor { least: 4096, most: 100_000 }), {
+        "AUTH: SASL exchange: iterations outside 4096 to 100000"
+    });
+    check(Step::Auth, Unsupported::Mechanism, {
+        "AUTH: the server offers no mechanism that the login may use"
+    });
+    check(Step::Auth, Unsupported::ClearText, {
+        "AUTH: the secret would go over a connection in clear"
+    });
+    check(Step::Auth, Unsupported::Authenticated, "AUTH: the session is authenticated already");
+    let cause = Cause::new(io::Error::other("the token service is down"));
+    check(Step::Auth, ErrorKind::Token(cause), "AUTH: no token: the token service is down");
+    reads(Invalid::new(Field::Password, Flaw::Nul { offset: 2 }), "password: NUL at octet 2");
+    reads(Advice::TryLater, "try again later");
+}
+
+#[test]
+fn an_explanation_is_bounded_and_fit_to_be_shown() {
+    let refused = || Error::new(Step::Auth, ErrorKind::Refused(reply(535, "5.7.8 no")));
+    let error = refused().explained(b"{\"status\":\"400\"}");
+    reads(&error, "AUTH: refused: 535 5.7.8 no ({\"status\":\"400\"})");
+    assert_eq!(error.explanation(), Some("{\"status\":\"400\"}"));
+    let error = refused().explained(b"a\r\nb\x1b[2J");
+    assert_eq!(error.explanation(), Some("a\\r\\nb\\u{1b}[2J"));
+    let error = refused().explained(&[b'x'; 5000]);
+    assert_eq!(error.explanation().map(str::len), Some(1024));
+    assert_eq!(refused().explanation(), None);
 }
 
 #[test]

@@ -121,7 +121,7 @@ async fn octets_in_clear_after_starttls_are_caught() {
 
 #[tokio::test]
 async fn a_client_that_does_not_trust_the_server_fails_the_handshake() {
-    use CertificateError::{Expired, NotValidForName, NotValidYet, UnknownIssuer};
+    use CertificateError::{Expired, InvalidPurpose, NotValidForName, NotValidYet, UnknownIssuer};
 
     for (kind, expected) in [
         (CertificateKind::Expired, Expired),
@@ -129,6 +129,7 @@ async fn a_client_that_does_not_trust_the_server_fails_the_handshake() {
         (CertificateKind::WrongName, NotValidForName),
         (CertificateKind::SelfSigned, UnknownIssuer),
         (CertificateKind::UnknownAuthority, UnknownIssuer),
+        (CertificateKind::ForClients, InvalidPurpose),
     ] {
         let (server, pipe) = Server::builder().script(script("[tls]")).certificate(kind).pipe();
         let error = handshake(pipe, server.authority_der(), "localhost").await.unwrap_err();
@@ -153,6 +154,7 @@ fn without_context(error: &CertificateError) -> CertificateError {
         CertificateError::ExpiredContext { .. } => CertificateError::Expired,
         CertificateError::NotValidYetContext { .. } => CertificateError::NotValidYet,
         CertificateError::NotValidForNameContext { .. } => CertificateError::NotValidForName,
+        CertificateError::InvalidPurposeContext { .. } => CertificateError::InvalidPurpose,
         other => other.clone(),
     }
 }

@@ -1,7 +1,7 @@
-//! What comes in while nothing is under way: nobody asked for it.
+//! In step: what comes in while nothing is under way was not asked for.
 use smtp_error::{Ended, Error, Misbehaved, ReplyCode, Step};
 
-use super::{Event, Session};
+use super::{Event, Session, veil::shown};
 
 impl Session {
     /// Takes what came in while nothing was under way.
@@ -39,8 +39,8 @@ impl Session {
                 return Ok(());
             }
             Ok(Some(decoded)) => {
-                self.emit(Event::Heard(&decoded.reply));
-                Misbehaved::Unsolicited(decoded.reply)
+                self.emit(Event::Heard(&shown(&decoded.reply)));
+                Misbehaved::Unsolicited(shown(&decoded.reply).into_owned())
             }
             Ok(None) => Misbehaved::UnsolicitedOctets,
             Err(malformed) => malformed.into(),

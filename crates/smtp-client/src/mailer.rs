@@ -1,0 +1,161 @@
+//! The mailer: connections to one server, shared by many tasks.
+use std::{fmt, sync::Arc};
+
+use smtp_caps::Envelope;
+use smtp_error::{Broken, Delivery, Ended, Error, Step};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use crate::{Connector, Content, clock::later};
+
+mod lent;
+mod limits;
+mod queue;
+mod worker;
+
+pub use lent::Lent;
+pub use limits::{MailerLimits, Rate};
+
+use queue::{Job, Parcel, Place, Shared, Waiting};
+
+/// Sends messages to one server for many tasks at once, over connections of its own.
+///
+/// It is cheap to clone, and `&self` is enough for everything. Connections are opened when there
+/// is something to do, up to a limit, share what waits between them, and are closed with QUIT when
+/// there is nothing to do. One that the server closed in the meantime is replaced before anything
+/// is written. A message is sent again by itself only if it certainly was not accepted; one that
+/// is [in doubt](Error::in_doubt) never is.
+///
+/// ```no_run
+/// use smtp_client::{Connector, Envelope, Mailer, Text};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mailer = Mailer::new(Connector::new("smtps://mail.example.org".parse()?));
+/// let envelope = Envelope::new("me@example.org", ["you@example.com"])?;
+/// let text = Text::new("Subject: hello\r\n\r\nHello.\r\n")?;
+/// let delivery = mailer.send(envelope, text).await?;
+/// assert!(delivery.all_accepted());
+/// mailer.close().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It needs a tokio runtime. When the last clone is dropped without [`close`](Self::close), what
+/// waits is still done, in the background.
+#[derive(Clone)]
+pub struct Mailer {
+    handle: Arc<Handle>,
+}
+
+/// What the clones share; the workers do not have it, so that it tells them when nobody is left.
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Mailer {
+    /// A mailer whose connections are opened in this way, with the default limits.
+    pub fn new(connector: Connector) -> Self {
+        Self::limited(connector, MailerLimits::default())
+    }
+
+    /// A mailer with these limits.
+    pub fn limited(connector: Connector, limits: MailerLimits) -> Self {
+        Self { handle: Arc::new(Handle(Arc::new(Shared::new(connector, limits)))) }
+    }
+
+    /// Sends one message when its turn comes, and says what became of it for each recipient.
+    ///
+    /// Dropping the future takes back a message that was not begun. One that was begun is sent to
+    /// its end all the same.
+    ///
+    /// # Errors
+    /// As for [`Connection::send`](crate::Connection::send) and
+    /// [`Connector::connect`](crate::Connector::connect); it waited longer than
+    /// [`patience`](MailerLimits::patience) allows; or the mailer was closed.
+    pub async fn send(
+        &self,
+        envelope: impl Into<Arc<Envelope>>,
+        content: impl Into<Content<'static>>,
+    ) -> Result<Delivery, Error> {
+        let (sender, result) = oneshot::channel();
+        let job = Job::Send(Box::new(Parcel::new(envelope.into(), content.into(), sender)));
+        self.wait_for(job, result).await?
+    }
+
+    /// Lends a connection, for session commands or whatever one task wants to do undisturbed. It
+    /// is one of those that the mailer may have open, and waits for its turn as a message does.
+    ///
+    /// # Errors
+    /// As for [`Connector::connect`](crate::Connector::connect); it waited longer than
+    /// [`patience`](MailerLimits::patience) allows; or the mailer was closed.
+    pub async fn lend(&self) -> Result<Lent, Error> {
+        let (sender, loan) = oneshot::channel();
+        self.wait_for(Job::Lend(sender), loan).await?.map(Lent::new)
+    }
+
+    /// How many messages and borrowers wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.shared().waiting()
+    }
+
+    /// How many connections are open, or being opened.
+    pub fn connections(&self) -> usize {
+        self.shared().workers()
+    }
+
+    /// Finishes what was taken on, says QUIT on every connection, and takes nothing more on, from
+    /// no clone. It waits for connections that are lent.
+    pub async fn close(&self) {
+        let shared = self.shared();
+        shared.close();
+        loop {
+            let mut left = std::pin::pin!(shared.left.notified());
+            left.as_mut().enable();
+            if shared.workers() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.0
+    }
+
+    /// Lets a job wait for its turn, and then for what comes of it.
+    async fn wait_for<T>(&self, job: Job, outcome: oneshot::Receiver<T>) -> Result<T, Error> {
+        let shared = self.shared();
+        let closed = |ended| Error::new(Step::Connect, ended);
+        let patience = shared.limits.patience;
+        let late = || Error::new(Step::Connect, Broken::TimedOut { after: patience });
+        let until = later(Instant::now(), patience);
+
+        let room = Arc::clone(&shared.room).acquire_owned();
+        let permit = timeout_at(until, room).await.map_err(|_| late())?;
+        let permit = permit.map_err(|_| closed(Ended::Quit))?;
+        let (place, turn) = Place::new(permit);
+        let pushed = shared.push(Waiting { job, _place: Some(place) }).map_err(closed)?;
+        if let Some(number) = pushed {
+            tokio::spawn(worker::work(Arc::clone(shared), number));
+        }
+        if timeout_at(until, turn).await.is_err() {
+            return Err(late());
+        }
+        outcome.await.map_err(|_| closed(Ended::Closed))
+    }
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailer")
+            .field("waiting", &self.waiting())
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! A host that takes any number of connections in memory, for what opens its own.
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use smtp_client::{Connector, Server};
+use smtp_testkit::{Pipe, pipe};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    time::sleep,
+};
+
+/// What the host does about a line.
+pub(crate) enum Answer {
+    Say(&'static str),
+    /// Says it after some time.
+    Late(Duration, &'static str),
+    /// Closes without a word.
+    Close,
+    /// Says this, and closes.
+    CloseWith(&'static str),
+    /// Does nothing more, and keeps the connection.
+    Stall,
+}
+
+/// What the clients did, connection by connection.
+#[derive(Clone, Default)]
+pub(crate) struct Host {
+    heard: Arc<Mutex<Vec<Vec<String>>>>,
+    open: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Host {
+    /// A host, and the way to connect to it. `answer` is given the number of the connection, from
+    /// 0, and each line; the empty line is the connection itself. A text is one line, its dot.
+    pub(crate) fn new(
+        answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (Self, Connector) {
+        let host = Self::default();
+        let answer = Arc::new(answer);
+        let server = host.clone();
+        let connector = Connector::new(Server::tcp("localhost", 25))
+            .hello_name("client.example".parse().unwrap())
+            .dialer(move || {
+                let (client, stream) = pipe(65_536);
+                let number = server.begin();
+                tokio::spawn(server.clone().serve(stream, number, Arc::clone(&answer)));
+                async { Ok::<Pipe, io::Error>(client) }
+            });
+        (host, connector)
+    }
+
+    /// Answers as a server does that takes everything.
+    pub(crate) fn good(line: &str) -> Answer {
+        Answer::Say(match line {
+            "" => "220 hi\r\n",
+            "DATA" => "354 go\r\n",
+            "QUIT" => "221 bye\r\n",
+            line if line.starts_with("EHLO") => "250-hi\r\n250 PIPELINING\r\n",
+            _ => "250 ok\r\n",
+        })
+    }
+
+    /// The lines of each connection, EHLO first.
+    pub(crate) fn heard(&self) -> Vec<Vec<String>> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// How many lines of all connections begin so.
+    pub(crate) fn count(&self, beginning: &str) -> usize {
+        let heard = self.heard();
+        heard.iter().flatten().filter(|line| line.starts_with(beginning)).count()
+    }
+
+    /// How many connections were open at the same time, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_now(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    fn begin(&self) -> usize {
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(open, Ordering::SeqCst);
+        let mut heard = self.heard.lock().unwrap();
+        heard.push(Vec::new());
+        heard.len() - 1
+    }
+
+    async fn serve<A: Fn(usize, &str) -> Answer>(
+        self,
+        stream: Pipe,
+        number: usize,
+        answer: Arc<A>,
+    ) {
+        let mut stream = BufReader::new(stream);
+        let mut in_text = false;
+        let mut line = String::new();
+        loop {
+            if !in_text || line == "." {
+                match answer(number, &line) {
+                    Answer::Say(reply) => {
+                        in_text = reply.starts_with("354");
+                        let _ = stream.write_all(reply.as_bytes()).await;
+                    }
+                    Answer::Late(after, reply) => {
+                        sleep(after).await;
+                        in_text = reply.starts_with("354");
+                        let _ = stream.write_all(reply.as_bytes()).await;
+                    }
+                    Answer::Close => break,
+                    Answer::CloseWith(reply) => {
+                        let _ = stream.write_all(reply.as_bytes()).await;
+                        break;
+                    }
+                    Answer::Stall => {
+                        while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {}
+                        break;
+                    }
+                }
+            }
+            line.clear();
+            if !stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                break;
+            }
+            line.truncate(line.trim_end().len());
+            if !in_text || line == "." {
+                self.heard.lock().unwrap()[number].push(line.clone());
+            }
+        }
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,376 @@
+//! The mailer: connections that many tasks share.
+use std::{num::NonZeroUsize, time::Duration};
+
+use smtp_client::{
+    Ahead, Broken, Content, Delivery, Ended, Envelope, Error, ErrorKind, Mailer, MailerLimits,
+    Rate, Sending, Step, Text,
+};
+use tokio::{
+    task::{JoinHandle, yield_now},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    host::{
+        Answer::{self, Close, CloseWith, Late, Say, Stall},
+        Host,
+    },
+    stage::perform,
+};
+
+pub(crate) fn envelope(name: &str) -> Envelope {
+    Envelope::new("s@example.org", [&*format!("{name}@example.org")]).unwrap()
+}
+
+pub(crate) fn text() -> Text {
+    Text::new("a: b\r\n").unwrap()
+}
+
+pub(crate) fn limits(connections: usize) -> MailerLimits {
+    let mut limits = MailerLimits::default();
+    limits.connections = NonZeroUsize::new(connections).unwrap();
+    limits
+}
+
+/// Sends in a task of its own.
+pub(crate) fn spawn(mailer: &Mailer, name: &str) -> JoinHandle<Result<Delivery, Error>> {
+    let (mailer, envelope) = (mailer.clone(), envelope(name));
+    tokio::spawn(async move { mailer.send(envelope, text()).await })
+}
+
+pub(crate) async fn send(mailer: &Mailer) -> Result<Delivery, Error> {
+    mailer.send(envelope("b"), text()).await
+}
+
+#[test]
+fn many_tasks_share_few_connections() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mailer = Mailer::limited(connector, limits(3));
+        let sent: Vec<_> = (0..50).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+        for one in sent {
+            assert!(one.await.unwrap().unwrap().all_accepted());
+        }
+        assert_eq!((host.count("MAIL"), host.most_at_once()), (50, 3));
+        mailer.close().await;
+        assert_eq!((host.count("QUIT"), host.open_now()), (3, 0));
+    });
+}
+
+#[test]
+fn one_task_needs_one_connection() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mailer = Mailer::new(connector);
+        for _ in 0..10 {
+            assert!(send(&mailer).await.unwrap().all_accepted());
+        }
+        assert_eq!((host.heard().len(), host.count("RSET"), host.count("NOOP")), (1, 0, 0));
+    });
+}
+
+#[test]
+fn what_waits_runs_ahead_if_that_is_wanted() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mut sending = Sending::default();
+        sending.ahead = Some(Ahead::default());
+        let mailer = Mailer::limited(connector.sending(sending), limits(1));
+        let sent: Vec<_> = (0..20).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+        for one in sent {
+            assert!(one.await.unwrap().unwrap().all_accepted());
+        }
+        assert_eq!((host.count("MAIL"), host.heard().len()), (20, 1));
+    });
+}
+
+#[test]
+fn a_connection_closed_while_idle_is_replaced_unnoticed() {
+    for farewell in ["", "421 4.4.2 idle for too long\r\n"] {
+        perform(async move {
+            let (host, connector) = Host::new(move |_, line| match line {
+                "." if farewell.is_empty() => CloseWith("250 taken\r\n"),
+                "." => CloseWith("250 taken\r\n421 4.4.2 idle for too long\r\n"),
+                line => Host::good(line),
+            });
+            let mailer = Mailer::new(connector);
+            for _ in 0..3 {
+                assert!(send(&mailer).await.unwrap().all_accepted());
+                sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!((host.heard().len(), host.count("MAIL")), (3, 3));
+        });
+    }
+}
+
+/// The server does this at this line of the first connections, and takes everything on later
+/// ones; what becomes of one message, and how many MAIL and texts it took.
+#[track_caller]
+fn troubled(
+    bad: usize,
+    at: &'static str,
+    answer: fn() -> Answer,
+) -> (Result<Delivery, Error>, usize, usize) {
+    perform(async move {
+        let (host, connector) = Host::new(move |number, line| match line {
+            line if number < bad && line.starts_with(at) => answer(),
+            line => Host::good(line),
+        });
+        let mailer = Mailer::new(connector);
+        // The first connection has done its work once.
+        let outcome = send(&mailer).await;
+        (outcome, host.count("MAIL"), host.count("."))
+    })
+}
+
+#[test]
+fn what_was_certainly_not_accepted_is_sent_again() {
+    for at in ["MAIL", "RCPT", "DATA"] {
+        let (outcome, mails, texts) = troubled(1, at, || Close);
+        assert!(outcome.unwrap().all_accepted(), "{at}");
+        assert_eq!((mails, texts), (2, 1), "{at}");
+    }
+    let (outcome, mails, _) = troubled(9, "RCPT", || Close);
+    let error = outcome.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)) && !error.in_doubt());
+    assert_eq!(mails, 3);
+}
+
+#[test]
+fn what_is_in_doubt_is_not_sent_again() {
+    for answer in [|| Close, || Say("354 what\r\n"), || CloseWith("250-half\r\n")] {
+        let (outcome, mails, texts) = troubled(9, ".", answer);
+        assert!(outcome.unwrap_err().in_doubt());
+        assert_eq!((mails, texts), (1, 1));
+    }
+}
+
+#[test]
+fn a_refusal_is_final() {
+    for (at, answer) in
+        [("RCPT", Say as fn(_) -> _), (".", Say)].map(|(at, say)| (at, move || say("450 no\r\n")))
+    {
+        perform(async move {
+            let (host, connector) = Host::new(move |_, line| match line {
+                line if line.starts_with(at) => answer(),
+                line => Host::good(line),
+            });
+            let delivery = send(&Mailer::new(connector)).await.unwrap();
+            assert_eq!(delivery.verdicts()[0].reply().code().get(), 450);
+            assert_eq!(host.count("MAIL"), 1);
+        });
+    }
+}
+
+#[test]
+fn a_session_that_the_server_ends_is_not_the_end_of_a_message() {
+    perform(async {
+        let mails = std::sync::atomic::AtomicUsize::new(0);
+        let (host, connector) = Host::new(move |_, line| match line {
+            line if line.starts_with("MAIL") => {
+                let count = mails.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                if count % 4 == 3 { CloseWith("421 enough\r\n") } else { Say("250 ok\r\n") }
+            }
+            line => Host::good(line),
+        });
+        let mailer = Mailer::limited(connector, limits(1));
+        for _ in 0..10 {
+            assert!(send(&mailer).await.unwrap().all_accepted());
+        }
+        assert_eq!((host.count("MAIL"), host.heard().len()), (13, 4));
+    });
+}
+
+#[test]
+fn a_server_that_takes_nobody_is_not_asked_for_ever() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            "" => CloseWith("421 too many connections\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = Mailer::limited(connector, limits(2));
+        let begun = Instant::now();
+        let sent: Vec<_> = (0..200).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+        for one in sent {
+            let error = one.await.unwrap().unwrap_err();
+            assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
+            assert_eq!(error.reply().unwrap().code().get(), 421);
+        }
+        // Two workers, three tries each, and pauses of one and two seconds or a half more.
+        assert!(host.heard().len() <= 6);
+        assert_eq!(host.count("MAIL"), 0);
+        let elapsed = begun.elapsed();
+        assert!(elapsed >= Duration::from_secs(3) && elapsed <= Duration::from_millis(4500));
+    });
+}
+
+#[test]
+fn a_connection_is_used_for_so_many_messages() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mut limits = limits(1);
+        limits.messages = NonZeroUsize::new(3).unwrap();
+        let mailer = Mailer::limited(connector, limits);
+        for _ in 0..7 {
+            assert!(send(&mailer).await.unwrap().all_accepted());
+        }
+        mailer.close().await;
+        let mails =
+            |lines: &Vec<String>| lines.iter().filter(|one| one.starts_with("MAIL")).count();
+        let heard = host.heard();
+        assert_eq!(heard.iter().map(mails).collect::<Vec<_>>(), [3, 3, 1]);
+        assert!(heard.iter().all(|lines| lines.last().unwrap() == "QUIT"));
+    });
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_its_time() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mailer = Mailer::new(connector);
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        sleep(Duration::from_secs(59)).await;
+        assert_eq!((host.count("QUIT"), mailer.connections()), (0, 1));
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!((host.count("QUIT"), mailer.connections()), (1, 0));
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        assert_eq!(host.heard().len(), 2);
+    });
+}
+
+#[test]
+fn no_more_are_begun_than_the_rate_allows() {
+    perform(async {
+        let (_, connector) = Host::new(|_, line| Host::good(line));
+        let mut limits = limits(4);
+        limits.rate = Rate::new(5, Duration::from_secs(60));
+        let mailer = Mailer::limited(connector, limits);
+        let begun = Instant::now();
+        let sent: Vec<_> = (0..12).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+        let mut times = Vec::new();
+        for one in sent {
+            assert!(one.await.unwrap().unwrap().all_accepted());
+            times.push(begun.elapsed().as_secs());
+        }
+        assert_eq!(times, [0, 0, 0, 0, 0, 60, 60, 60, 60, 60, 120, 120]);
+    });
+}
+
+#[test]
+fn whoever_waits_too_long_is_told_and_nothing_is_sent() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            line if line.starts_with("MAIL") => Stall,
+            line => Host::good(line),
+        });
+        let mut limits = limits(1);
+        limits.waiting = NonZeroUsize::new(1).unwrap();
+        limits.patience = Duration::from_secs(20);
+        let mailer = Mailer::limited(connector, limits);
+        let first = spawn(&mailer, "first");
+        sleep(Duration::from_secs(1)).await;
+        // One has a place in the waiting room, the other has none.
+        let begun = Instant::now();
+        let (second, third) = (spawn(&mailer, "second"), spawn(&mailer, "third"));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(mailer.waiting(), 1);
+        for one in [second, third] {
+            let error = one.await.unwrap().unwrap_err();
+            let late = Broken::TimedOut { after: Duration::from_secs(20) };
+            assert!(
+                matches!(error.kind(), ErrorKind::Broken(found) if found.to_string() == late.to_string())
+            );
+            assert!(!error.in_doubt());
+        }
+        assert_eq!(begun.elapsed().as_secs(), 20);
+        assert_eq!((mailer.waiting(), host.count("MAIL")), (0, 1));
+        first.abort();
+    });
+}
+
+#[test]
+fn a_dropped_future_takes_back_what_was_not_begun_and_nothing_else() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            "DATA" => Late(Duration::from_secs(5), "354 go\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = Mailer::limited(connector, limits(1));
+        let sent = ["first", "second", "third"].map(|name| spawn(&mailer, name));
+        sleep(Duration::from_secs(1)).await;
+        let [first, second, third] = sent;
+        first.abort();
+        second.abort();
+        assert!(third.await.unwrap().unwrap().all_accepted());
+        let said = |name: &str| host.count(&format!("RCPT TO:<{name}"));
+        assert_eq!((said("first"), said("second"), said("third")), (1, 0, 1));
+        assert_eq!((host.heard().len(), host.count(".")), (1, 2));
+    });
+}
+
+#[test]
+fn waiters_that_are_dropped_leave_no_place_taken() {
+    perform(async {
+        let (_, connector) = Host::new(|_, line| Host::good(line));
+        let mut limits = limits(1);
+        limits.waiting = NonZeroUsize::new(2).unwrap();
+        let mailer = Mailer::limited(connector, limits);
+        for turns in 0..200 {
+            let waiters: Vec<_> = (0..8).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+            for _ in 0..turns {
+                yield_now().await;
+            }
+            waiters.iter().for_each(JoinHandle::abort);
+        }
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        assert_eq!(mailer.waiting(), 0);
+        mailer.close().await;
+        assert_eq!(mailer.connections(), 0);
+    });
+}
+
+#[test]
+fn closing_finishes_what_was_taken_on() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mailer = Mailer::limited(connector, limits(2));
+        let sent: Vec<_> = (0..30).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+        yield_now().await;
+        mailer.close().await;
+        assert_eq!((host.count("."), host.count("QUIT"), host.open_now()), (30, 2, 0));
+        for one in sent {
+            assert!(one.await.unwrap().unwrap().all_accepted());
+        }
+        let error = send(&mailer).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Ended(Ended::Quit)));
+    });
+}
+
+#[test]
+fn a_mailer_that_is_dropped_leaves_nothing_open() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mailer = Mailer::limited(connector, limits(2));
+        let sent: Vec<_> = (0..10).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
+        drop(mailer);
+        for one in sent {
+            assert!(one.await.unwrap().unwrap().all_accepted());
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!((host.count("QUIT"), host.open_now()), (2, 0));
+    });
+}
+
+#[test]
+fn a_text_that_can_be_given_only_once_is_tried_once() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            "DATA" => Close,
+            line => Host::good(line),
+        });
+        let mailer = Mailer::new(connector);
+        let error = mailer.send(envelope("b"), Content::read(&b"a: b\r\n"[..])).await.unwrap_err();
+        assert!(!error.in_doubt());
+        assert_eq!(host.count("MAIL"), 1);
+    });
+}

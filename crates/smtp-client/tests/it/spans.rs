@@ -1,0 +1,295 @@
+//! What a subscriber of `tracing` sees: which spans, with which fields, and whose addresses not.
+use std::{
+    collections::BTreeMap,
+    fmt,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::{Context, Waker},
+};
+
+use smtp_client::{Connection, Envelope, Text, session::Dialect, spans::TARGET};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+    subscriber::with_default,
+};
+
+use crate::stage::{connector, let_the_server_play, opening, play};
+
+/// A span or an event, with its fields as they are shown.
+#[derive(Clone, Debug)]
+struct Seen {
+    name: &'static str,
+    target: &'static str,
+    level: Level,
+    fields: BTreeMap<&'static str, String>,
+    /// What it happened in, as far as it says so itself.
+    parent: Option<u64>,
+    is_event: bool,
+}
+
+impl Visit for Seen {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.fields.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.insert(field.name(), value.to_owned());
+    }
+}
+
+impl Seen {
+    fn new(metadata: &'static Metadata<'static>, parent: Option<u64>) -> Self {
+        Self {
+            name: metadata.name(),
+            target: metadata.target(),
+            level: *metadata.level(),
+            fields: BTreeMap::new(),
+            parent,
+            is_event: metadata.is_event(),
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+}
+
+/// Keeps whatever it is shown; a span's number is its place.
+#[derive(Clone, Default)]
+struct Witness(Arc<Mutex<Vec<Seen>>>);
+
+impl Subscriber for Witness {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with(TARGET)
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut seen = Seen::new(span.metadata(), span.parent().map(Id::into_u64));
+        span.record(&mut seen);
+        let mut all = self.0.lock().unwrap();
+        all.push(seen);
+        Id::from_u64(all.len() as u64)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        let at = usize::try_from(span.into_u64()).unwrap() - 1;
+        values.record(&mut self.0.lock().unwrap()[at]);
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut seen = Seen::new(event.metadata(), event.parent().map(Id::into_u64));
+        event.record(&mut seen);
+        self.0.lock().unwrap().push(seen);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Everything that is seen while a client connects and acts over this script.
+#[track_caller]
+fn witness(keywords: &[&str], rest: &str, act: impl AsyncFnOnce(&mut Connection)) -> Vec<Seen> {
+    let witness = Witness::default();
+    let script = opening(Dialect::Smtp, keywords) + rest;
+    let played = with_default(witness.clone(), || {
+        play(&script, &connector(Dialect::Smtp), async |connected| {
+            act(&mut connected.unwrap()).await;
+        })
+    });
+    played.verdict.unwrap();
+    witness.0.lock().unwrap().clone()
+}
+
+/// The one span of this name, or for a command the one with this command.
+#[track_caller]
+fn span<'s>(all: &'s [Seen], name: &str) -> &'s Seen {
+    let is_it = |seen: &&Seen| match seen.name {
+        "command" => seen.field("command") == Some(name),
+        other => other == name,
+    };
+    let found: Vec<_> = all.iter().filter(|seen| !seen.is_event).filter(is_it).collect();
+    assert_eq!(found.len(), 1, "{name}: {all:#?}");
+    found[0]
+}
+
+#[track_caller]
+fn check(seen: &Seen, level: Level, fields: &[(&str, &str)]) {
+    assert_eq!((seen.target, seen.level), (TARGET, level));
+    for (name, value) in fields {
+        assert_eq!(seen.field(name), Some(*value), "{name} of {seen:?}");
+    }
+}
+
+#[track_caller]
+fn check_duration(seen: &Seen, milliseconds: f64) {
+    let took: f64 = seen.field("duration_ms").unwrap().parse().unwrap();
+    assert!((took - milliseconds).abs() < 50.0, "{seen:?}");
+}
+
+async fn send(connection: &mut Connection) -> Result<(), smtp_client::Error> {
+    let rcpts = ["secret.bob@example.org", "secret.carol@example.org"];
+    let envelope = Envelope::new("secret.alice@example.org", rcpts).unwrap();
+    connection.send(&envelope, &Text::new("secret text\r\n").unwrap()).await.map(drop)
+}
+
+const MESSAGE: &str = "
+    C: MAIL FROM:<secret.alice@example.org>
+    S: 250 <secret.alice@example.org> ok
+    C: RCPT TO:<secret.bob@example.org>
+    S: 250 ok
+    C: RCPT TO:<secret.carol@example.org>
+    S: 550 5.1.1 <secret.carol@example.org> unknown
+    C: DATA
+    S: 354 go
+    [text]
+    [delay 7s]
+";
+
+#[test]
+fn every_operation_is_a_span_with_its_outcome() {
+    let rest = format!("{MESSAGE}\nS: 252 queued\nC: NOOP\n[delay 2s]\nS: 450 4.0.0 not now");
+    let all = witness(&[], &rest, async |connection| {
+        send(connection).await.unwrap();
+        connection.noop().await.unwrap_err();
+    });
+    let connect = span(&all, "connect");
+    check(connect, Level::INFO, &[("server", "smtp://localhost:25"), ("outcome", "done")]);
+    check_duration(connect, 0.0);
+    let sent = [
+        ("outcome", "done"),
+        ("recipients", "2"),
+        ("accepted", "1"),
+        ("refused", "1"),
+        ("octets", "13"),
+        ("code", "252"),
+    ];
+    check(span(&all, "send"), Level::INFO, &sent);
+    check_duration(span(&all, "send"), 7000.0);
+    let refused = [("outcome", "refused"), ("code", "450"), ("step", "NOOP")];
+    check(span(&all, "NOOP"), Level::DEBUG, &refused);
+    check_duration(span(&all, "NOOP"), 2000.0);
+    check(span(&all, "greeting"), Level::DEBUG, &[("outcome", "done"), ("code", "250")]);
+    assert_eq!(span(&all, "send").field("in_doubt"), None);
+    assert_eq!(span(&all, "send").field("step"), None);
+}
+
+#[test]
+fn every_span_ends_with_an_event_of_its_level() {
+    let all = witness(&[], "C: NOOP\nS: 250 ok", async |connection| {
+        connection.noop().await.unwrap();
+    });
+    let spans = all.iter().enumerate().filter(|(_, seen)| !seen.is_event);
+    for (at, span) in spans {
+        let is_end = |seen: &&Seen| {
+            seen.parent == Some(at as u64 + 1) && seen.field("message") == span.field("outcome")
+        };
+        let ends: Vec<_> = all.iter().filter(|seen| seen.is_event).filter(is_end).collect();
+        assert_eq!(ends.len(), 1, "{span:?}");
+        assert_eq!(ends[0].level, span.level);
+    }
+}
+
+#[test]
+fn a_broken_line_is_told_with_its_doubt() {
+    let all = witness(&[], &format!("{MESSAGE}\n[close]"), async |connection| {
+        send(connection).await.unwrap_err();
+    });
+    let broken = [
+        ("outcome", "broken"),
+        ("step", "end of text"),
+        ("in_doubt", "true"),
+        ("accepted", "0"),
+        ("refused", "1"),
+    ];
+    check(span(&all, "send"), Level::INFO, &broken);
+}
+
+#[test]
+fn a_dropped_operation_is_cancelled() {
+    let witness = Witness::default();
+    let script = opening(Dialect::Smtp, &[]) + "C: NOOP\n[stall]";
+    with_default(witness.clone(), || {
+        play(&script, &connector(Dialect::Smtp), async |connected| {
+            let mut connection = connected.unwrap();
+            let mut noop = pin!(connection.noop());
+            assert!(noop.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        })
+    });
+    let all = witness.0.lock().unwrap().clone();
+    check(span(&all, "NOOP"), Level::DEBUG, &[("outcome", "cancelled")]);
+}
+
+#[test]
+fn an_operation_that_comes_too_late_is_told_too() {
+    let all = witness(&[], "S: 421 4.3.2 closing", async |connection| {
+        let_the_server_play().await;
+        connection.verify("somebody").await.unwrap_err();
+        send(connection).await.unwrap_err();
+    });
+    let ended = [("outcome", "ended"), ("code", "421")];
+    check(span(&all, "VRFY"), Level::DEBUG, &ended);
+    check(span(&all, "send"), Level::INFO, &ended);
+}
+
+#[test]
+fn no_operation_has_the_code_of_another() {
+    let all = witness(&[], "C: NOOP\nS: 250 ok", async |connection| {
+        connection.noop().await.unwrap();
+        connection.etrn("example.org").await.unwrap_err();
+        let envelope = Envelope::new("\u{f6}@example.org", ["a@example.org"]).unwrap();
+        connection.send(&envelope, &Text::new("text").unwrap()).await.unwrap_err();
+    });
+    for (name, level) in [("ETRN", Level::DEBUG), ("send", Level::INFO)] {
+        check(span(&all, name), level, &[("outcome", "unsupported")]);
+        assert_eq!(span(&all, name).field("code"), None);
+    }
+}
+
+#[test]
+fn a_connection_that_fails_says_where() {
+    let witness = Witness::default();
+    with_default(witness.clone(), || {
+        play("S: 554 <secret.host> go away", &connector(Dialect::Smtp), async |connected| {
+            connected.unwrap_err();
+        })
+    });
+    let all = witness.0.lock().unwrap().clone();
+    let refused = [("outcome", "refused"), ("step", "greeting"), ("code", "554")];
+    check(span(&all, "connect"), Level::INFO, &refused);
+    check_discreet(&all);
+}
+
+/// No address, no word of the server's and no text above DEBUG; the text nowhere.
+#[track_caller]
+fn check_discreet(all: &[Seen]) {
+    assert!(all.iter().any(|seen| seen.level < Level::DEBUG));
+    for seen in all {
+        let values = || seen.fields.values();
+        assert!(!values().any(|value| value.contains("secret text")), "{seen:?}");
+        if seen.level < Level::DEBUG {
+            assert!(!values().any(|value| value.contains("secret")), "{seen:?}");
+        }
+    }
+}
+
+#[test]
+fn no_address_is_told_above_debug() {
+    let rest = format!("{MESSAGE}\nS: 250 queued\nC: VRFY \"secret.bob\"\nS: 550 no secret.bob");
+    let all = witness(&[], &rest, async |connection| {
+        send(connection).await.unwrap();
+        connection.verify("secret.bob").await.unwrap();
+    });
+    // The witness would have noticed: the dialogue has them.
+    let is_told = |seen: &Seen| seen.fields.values().any(|value| value.contains("secret.bob"));
+    assert!(all.iter().any(|seen| seen.level == Level::TRACE && is_told(seen)));
+    check_discreet(&all);
+    let broken = witness(&[], &format!("{MESSAGE}\nS: 354 secret"), async |connection| {
+        send(connection).await.unwrap_err();
+    });
+    check_discreet(&broken);
+}
