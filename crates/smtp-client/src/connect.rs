@@ -2,12 +2,12 @@
 use std::{future::Future, io, sync::Arc};
 
 use smtp_codec::{HelloName, ReplyLimits};
-use smtp_error::{Broken, Error, ErrorKind, Hint, Step};
+use smtp_error::{Error, Step};
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::{
-    Address, Connection, Io, Security, Server, Timeouts,
+    Connection, Io, Security, Server, Timeouts,
     clock::Clock,
     dial::{Dialer, dial, dial_by},
     drive::Wire,
@@ -15,14 +15,20 @@ use crate::{
     session::{Conversation, Hello, HelloFallback, Observer, Sending, Session, StartTls},
     spans::Watch,
     stream::{Stream, Transport},
-    tls::{self, Tls, TlsFacts},
+    tls::{Tls, TlsFacts},
 };
+
+mod early;
+mod hints;
+
+pub use early::Memory;
 
 /// Opens connections to one server, all in the same way.
 #[derive(Clone)]
 pub struct Connector {
     server: Server,
     dialer: Option<Dialer>,
+    memory: Option<Memory>,
     hello_name: Option<HelloName>,
     timeouts: Timeouts,
     sending: Sending,
@@ -39,6 +45,7 @@ impl Connector {
         Self {
             server,
             dialer: None,
+            memory: None,
             hello_name: None,
             timeouts: Timeouts::default(),
             sending: Sending::default(),
@@ -134,10 +141,7 @@ impl Connector {
     pub async fn connect(&self) -> Result<Connection, Error> {
         let connecting = async {
             let mut clock = Clock::start(self.timeouts);
-            let transport = match &self.dialer {
-                Some(dialer) => dial_by(dialer, &mut clock).await?,
-                None => dial(&self.server.address, &mut clock).await?,
-            };
+            let transport = self.open(&mut clock).await?;
             self.greet(transport, clock).await
         };
         self.watched(connecting).await
@@ -164,8 +168,20 @@ impl Connector {
         connected
     }
 
-    async fn greet(&self, transport: Transport, mut clock: Clock) -> Result<Connection, Error> {
-        let clock = &mut clock;
+    async fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
+        match &self.dialer {
+            Some(dialer) => dial_by(dialer, clock).await,
+            None => dial(&self.server.address, clock).await,
+        }
+    }
+
+    /// A session that has not begun, over a stream that is protected if the address asks for TLS
+    /// from the first octet.
+    async fn begin(
+        &self,
+        transport: Transport,
+        clock: &mut Clock,
+    ) -> Result<(Session, Wire), Error> {
         let name = self.hello_name.clone();
         let name = name.or_else(|| transport.local_ip().map(HelloName::from));
         let name = name.unwrap_or_else(HelloName::localhost);
@@ -176,69 +192,55 @@ impl Connector {
         if transport.is_confined() {
             session.confined();
         }
-        let plain = |transport| Wire::new(Stream::Plain(transport));
-        let hello = Hello::after_greeting().fallback(self.fallback());
-        #[cfg_attr(not(feature = "sasl"), allow(unused_mut, reason = "only a login uses it"))]
-        let mut wire = match self.server.security {
-            Security::Plain => {
-                let mut wire = plain(transport);
-                converse(&mut wire, &mut session, clock, hello).await?;
-                wire
-            }
+        let wire = match self.server.security {
             Security::Tls => {
-                let mut wire =
-                    self.secure(self.how_to_secure()?, transport, &mut session, clock).await?;
-                converse(&mut wire, &mut session, clock, hello).await?;
-                wire
+                self.secure(self.how_to_secure()?, transport, &mut session, clock).await?
             }
-            Security::StartTls => {
-                let tls = self.how_to_secure()?;
-                let mut wire = plain(transport);
-                let hello = hello.fallback(HelloFallback::Forbidden);
-                converse(&mut wire, &mut session, clock, hello).await?;
-                converse(&mut wire, &mut session, clock, StartTls::new()).await?;
-                wire.look(&mut session).await;
-                session.check_before_tls()?;
-                let transport = wire.into_transport()?;
-                let mut wire = self.secure(tls, transport, &mut session, clock).await?;
-                let hello = Hello::again().fallback(HelloFallback::Forbidden);
-                converse(&mut wire, &mut session, clock, hello).await?;
-                wire
-            }
+            Security::Plain | Security::StartTls => Wire::new(Stream::Plain(transport)),
         };
+        Ok((session, wire))
+    }
+
+    async fn greet(&self, transport: Transport, mut clock: Clock) -> Result<Connection, Error> {
+        let clock = &mut clock;
+        let starttls = self.server.security == Security::StartTls;
+        let tls = starttls.then(|| self.how_to_secure()).transpose()?;
+        let (mut session, mut wire) = self.begin(transport, clock).await?;
+        let fallback = if starttls { HelloFallback::Forbidden } else { self.fallback() };
+        let hello = Hello::after_greeting().fallback(fallback);
+        converse(&mut wire, &mut session, clock, hello).await?;
+        if let Some(tls) = tls {
+            converse(&mut wire, &mut session, clock, StartTls::new()).await?;
+            wire.look(&mut session).await;
+            session.check_before_tls()?;
+            wire = self.secure(tls, wire.into_transport()?, &mut session, clock).await?;
+            let hello = Hello::again().fallback(HelloFallback::Forbidden);
+            converse(&mut wire, &mut session, clock, hello).await?;
+        } else if let Some(memory) = &self.memory {
+            memory.keep(session.capabilities());
+        }
         #[cfg(feature = "sasl")]
         if let Some(login) = &self.login {
             crate::login::log_in(&mut wire, &mut session, clock, login).await?;
         }
-        let facts = TlsFacts::of(wire.stream(), self.server.security);
-        Ok(Connection::new(session, wire, (self.timeouts, self.sending), facts))
+        Ok(self.connection(session, wire))
     }
 
-    /// Says what is likely to be the matter if the port is for the other kind of protection.
-    fn hinted(&self, error: Error) -> Error {
-        let over_tcp = matches!(self.server.address, Address::Tcp { .. });
-        match (self.server.security, error.step(), error.kind()) {
-            (Security::Tls, Step::Handshake, ErrorKind::Broken(broken))
-                if tls::is_no_tls(broken) =>
-            {
-                error.hinted(Hint::NoTls)
-            }
-            (
-                Security::Plain | Security::StartTls,
-                Step::Greeting,
-                ErrorKind::Broken(Broken::TimedOut { .. } | Broken::Deadline { .. }),
-            ) if over_tcp => error.hinted(Hint::ImplicitTls),
-            _ => error,
-        }
+    fn connection(&self, session: Session, wire: Wire) -> Connection {
+        let facts = TlsFacts::of(wire.stream(), self.server.security);
+        Connection::new(session, wire, (self.timeouts, self.sending), facts)
     }
 
     /// A login needs EHLO, without which there is no AUTH.
     fn fallback(&self) -> HelloFallback {
+        if self.has_login() { HelloFallback::Forbidden } else { HelloFallback::Allowed }
+    }
+
+    fn has_login(&self) -> bool {
         #[cfg(feature = "sasl")]
-        if self.login.is_some() {
-            return HelloFallback::Forbidden;
-        }
-        HelloFallback::Allowed
+        return self.login.is_some();
+        #[cfg(not(feature = "sasl"))]
+        false
     }
 
     /// How TLS is done. Asked before anything is said, so that nothing is said in vain.

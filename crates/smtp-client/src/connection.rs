@@ -67,22 +67,26 @@ impl Connection {
         content: impl Into<Content<'_>>,
     ) -> Result<Delivery, Error> {
         let mut content = content.into();
-        let watch = Watch::send(envelope, content.facts());
-        let sent = self.transact(envelope, &mut content).instrument(watch.span()).await;
-        watch.sent(&sent);
-        watch.end(&sent, self.session.last_code());
-        sent
+        if let Err(error) = self.look(Step::Mail).await {
+            let unsent = Err(error);
+            Watch::send(envelope, content.facts()).sent(&unsent, None);
+            return unsent;
+        }
+        self.send_at_once(envelope, &mut content).await
     }
 
-    async fn transact(
+    /// The same on a connection whose server may not have greeted yet: what comes in was asked for.
+    pub(crate) async fn send_at_once(
         &mut self,
         envelope: &Envelope,
         content: &mut Content<'_>,
     ) -> Result<Delivery, Error> {
-        self.look(Step::Mail).await?;
+        let watch = Watch::send(envelope, content.facts());
         let transaction = Transaction::new(envelope, content.facts());
         let transaction = transaction.sending(content.sending(self.sending));
-        self.run(transaction, content).await
+        let sent = self.run(transaction, content).instrument(watch.span()).await;
+        watch.sent(&sent, self.session.last_code());
+        sent
     }
 
     /// Sends many messages, one after the other or [running ahead](crate::Ahead), and has a result

@@ -79,7 +79,7 @@ pub use smtp_error::{
 };
 
 #[cfg(feature = "tokio")]
-pub use connect::Connector;
+pub use connect::{Connector, Memory};
 #[cfg(feature = "tokio")]
 pub use connection::{Bounded, Connection};
 #[cfg(feature = "tokio")]

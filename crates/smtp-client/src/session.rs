@@ -32,6 +32,7 @@ use smtp_caps::{Capabilities, Channel};
 use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
 use smtp_error::{Ended, Error, ErrorKind, Extension, Reply, ReplyCode, Step, Verdict};
 
+mod anticipation;
 mod ask;
 mod auth;
 mod batch;

@@ -96,8 +96,8 @@ impl Watch {
         self.span.clone()
     }
 
-    /// Says what a message came to.
-    pub(crate) fn sent(&self, sent: &Result<Delivery, Error>) {
+    /// Says what a message came to, and what the server said last.
+    pub(crate) fn sent(self, sent: &Result<Delivery, Error>, last: Option<ReplyCode>) {
         let count = |verdicts: &mut dyn Iterator<Item = &Verdict>| {
             let (accepted, refused): (Vec<_>, Vec<_>) = verdicts.partition(|one| one.is_accepted());
             self.span.record("accepted", accepted.len());
@@ -110,6 +110,7 @@ impl Watch {
                 self.span.record("in_doubt", error.in_doubt());
             }
         }
+        self.end(sent, last);
     }
 
     /// Says how it ended, and what the server said last.

@@ -34,6 +34,9 @@ pub enum Unsupported {
     /// The session is authenticated, and AUTH is taken once only (RFC 4954, 4).
     #[error("the session is authenticated already")]
     Authenticated,
+    /// The server offers something else than was remembered of it. Nothing of a message was sent.
+    #[error("the server offers something else than was remembered")]
+    Changed,
     /// The server does not list this attribute of a client for XCLIENT or XFORWARD.
     #[error("the server does not take attribute {number} with {extension}")]
     Attribute {

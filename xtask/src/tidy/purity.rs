@@ -37,6 +37,7 @@ const CLIENT: &str = "crates/smtp-client/src/";
 /// The files of the client that may await.
 const AWAITING: &[&str] = &[
     "connect.rs",
+    "connect/early.rs",
     "connection.rs",
     "connection/commands.rs",
     "connection/verbs.rs",

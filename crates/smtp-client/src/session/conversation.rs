@@ -154,6 +154,8 @@ pub struct Wanted {
 pub struct Owed {
     pub(super) step: Step,
     pub(super) expected: Expected,
+    /// Whether the session itself asked, before the conversation began.
+    pub(super) early: bool,
     /// Which transaction of the session it belongs to.
     pub(super) number: u64,
     /// Which recipient it is about, for RCPT and for LMTP's final replies.
@@ -181,7 +183,7 @@ pub enum Expected {
 
 impl Owed {
     pub(super) fn new(step: Step, expected: Expected) -> Self {
-        Self { step, expected, number: 0, recipient: 0, asked: 0 }
+        Self { step, expected, early: false, number: 0, recipient: 0, asked: 0 }
     }
 
     /// Whether this reply can answer the step: a refusal, or a code that it may get.

@@ -203,7 +203,9 @@ impl<'s, C: Conversation> Run<'s, C> {
         let heard = match self.session.owed.front().copied() {
             Some(owed) if owed.asked <= self.session.reply_began => {
                 self.session.owed.pop_front();
-                if owed.allows(&reply) {
+                if owed.allows(&reply) && owed.early {
+                    self.session.confirm(owed, reply)
+                } else if owed.allows(&reply) {
                     self.with(|conversation, session| conversation.hear(session, owed, reply))
                 } else {
                     let reply = shown(&reply).into_owned();
@@ -268,6 +270,7 @@ impl<'s, C: Conversation> Run<'s, C> {
     /// Ends the session because the run is given up, unless nothing of it was written.
     fn cancel(&mut self, step: Step, in_doubt: bool) {
         let untouched = self.session.output.handed() == self.began && self.progress == 0;
+        let untouched = untouched && !self.session.anticipates();
         if !untouched || step == Step::Greeting {
             self.session.end(Ended::Cancelled { step, in_doubt });
         }

@@ -65,8 +65,10 @@ impl Transaction<'_> {
         let text = matches!(self.turn, Turn::Data | Turn::Text);
         let text_waits = self.sending.partial == Partial::Withhold
             || (plan.framing() == Framing::Chunks && !self.fits_one_chunk(session));
+        let premature = self.turn == Turn::Text && session.anticipates();
         plan.is_pipelined()
             && session.output.len() < COMMANDS_AHEAD
+            && !premature
             && !(text && text_waits && self.unanswered > 0)
     }
 }
