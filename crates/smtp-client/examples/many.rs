@@ -1,0 +1,71 @@
+//! Sends many messages on one connection, and shows what became of them and how long it took.
+//!
+//! Where the server is known to take it, `--ahead` saves round trips: the commands of a message
+//! then leave with the text of the one before it.
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
+use std::{error::Error, time::Instant};
+
+use lexopt::ValueExt;
+use smtp_client::{Ahead, Connector, Envelope, Framing, Message, Server, Text};
+
+const USAGE: &str = "\
+usage: many --server smtp://host:port --from MAILBOX --to MAILBOX [--count N] [--ahead] [--data]
+
+  --count N   how many messages, 20 if it is not given
+  --ahead     begins a message before the one before it is answered
+  --data      sends the texts behind DATA, also where CHUNKING is offered";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (mut server, mut from, mut to, mut count) = (None::<Server>, None, None, 20);
+    let (mut ahead, mut framing) = (None, None);
+    let mut options = lexopt::Parser::from_env();
+    while let Some(option) = options.next()? {
+        match option {
+            lexopt::Arg::Long("server") => server = Some(options.value()?.string()?.parse()?),
+            lexopt::Arg::Long("from") => from = Some(options.value()?.string()?),
+            lexopt::Arg::Long("to") => to = Some(options.value()?.string()?),
+            lexopt::Arg::Long("count") => count = options.value()?.string()?.parse()?,
+            lexopt::Arg::Long("ahead") => ahead = Some(Ahead::default()),
+            lexopt::Arg::Long("data") => framing = Some(Framing::Data),
+            lexopt::Arg::Long("help") => {
+                println!("{USAGE}");
+                return Ok(());
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let (Some(server), Some(from), Some(to)) = (server, from, to) else {
+        return Err(USAGE.into());
+    };
+
+    let mut connection = Connector::new(server).connect().await?;
+    connection.sending_mut().ahead = ahead;
+    connection.sending_mut().framing = framing;
+    let envelope = Envelope::new(&*from, [&*to])?;
+    let texts = (1..=count).map(|number: usize| {
+        let text = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: {number}\r\n\r\nHello.\r\n");
+        Text::new(text)
+    });
+    let texts: Vec<Text> = texts.collect::<Result<_, _>>()?;
+
+    let begun = Instant::now();
+    let messages = texts.iter().map(|text| Message::new(&envelope, text));
+    let mut sending = connection.send_many(messages).await?;
+    let (mut number, mut accepted) = (0, 0);
+    while let Some(result) = sending.next().await {
+        number += 1;
+        match result {
+            Ok(delivery) if delivery.all_accepted() => accepted += 1,
+            Ok(delivery) => println!("{number}: {}", delivery.verdicts()[0]),
+            Err(error) => println!("{number}: {error}"),
+        }
+    }
+    println!("{accepted} of {count} accepted in {:.1?}, {number} answered", begun.elapsed());
+    drop(sending);
+    if connection.ended().is_none() {
+        connection.quit().await?;
+    }
+    Ok(())
+}
