@@ -1,4 +1,5 @@
 //! Sends many messages on one connection, and shows what became of them and how long it took.
+//! Without an address they go to a server in the same process.
 //!
 //! Where the server is known to take it, `--ahead` saves round trips: the commands of a message
 //! then leave with the text of the one before it.
@@ -8,9 +9,10 @@ use std::{error::Error, time::Instant};
 
 use lexopt::ValueExt;
 use smtp_client::{Ahead, Connector, Envelope, Framing, Message, Server, Text};
+use smtp_testkit::Server as TestServer;
 
 const USAGE: &str = "\
-usage: many --server smtp://host:port --from MAILBOX --to MAILBOX [--count N] [--ahead] [--data]
+Usage: many [--server smtp://host:port --from MAILBOX --to MAILBOX] [--count N] [--ahead] [--data]
 
   --count N   how many messages, 20 if it is not given
   --ahead     begins a message before the one before it is answered
@@ -18,7 +20,8 @@ usage: many --server smtp://host:port --from MAILBOX --to MAILBOX [--count N] [-
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (mut server, mut from, mut to, mut count) = (None::<Server>, None, None, 20);
+    let (mut server, mut from, mut to, mut count) =
+        (None::<Server>, None::<String>, None::<String>, 20);
     let (mut ahead, mut framing) = (None, None);
     let mut options = lexopt::Parser::from_env();
     while let Some(option) = options.next()? {
@@ -36,9 +39,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let (Some(server), Some(from), Some(to)) = (server, from, to) else {
-        return Err(USAGE.into());
-    };
+    let embedded = TestServer::builder().offer("PIPELINING").offer("CHUNKING").tcp()?;
+    let server = server.unwrap_or_else(|| Server::tcp("127.0.0.1", embedded.addr().port()));
+    let from = from.unwrap_or_else(|| "alice@example.com".into());
+    let to = to.unwrap_or_else(|| "bob@example.org".into());
 
     let mut connection = Connector::new(server).connect().await?;
     connection.sending_mut().ahead = ahead;

@@ -1,9 +1,12 @@
 //! Where a server's connections come from.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::pin::pin;
+use std::task::Poll;
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -12,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::pipe::{Pipe, pipe};
 use crate::stream::Socket;
+use crate::watchdog::Watchdog;
 
 /// A listening socket, or the receiving end of a [`Dialer`].
 pub(crate) enum Acceptor {
@@ -46,6 +50,24 @@ impl Acceptor {
                 None => Err(io::Error::other("nobody is left who could connect")),
             },
         }
+    }
+}
+
+impl Acceptor {
+    /// The next connection; none once the verdict is asked for and nobody waits at the door.
+    pub(crate) async fn accept_before(
+        &mut self,
+        watchdog: &mut Watchdog,
+    ) -> Option<Box<dyn Socket>> {
+        let mut asked = pin!(watchdog.asked());
+        let mut accept = pin!(self.accept());
+        poll_fn(|cx| {
+            if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
+                return Poll::Ready(accepted.ok());
+            }
+            asked.as_mut().poll(cx).map(|_| None)
+        })
+        .await
     }
 }
 

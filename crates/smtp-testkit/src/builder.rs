@@ -1,7 +1,9 @@
 //! What can be settled about a server before it starts.
 
+mod manners;
+
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{self, Ipv4Addr};
 #[cfg(unix)]
 use std::path::Path;
 use std::time::Duration;
@@ -12,18 +14,26 @@ use tokio::net::TcpListener;
 use crate::acceptor::UnixDoor;
 use crate::acceptor::{Acceptor, Dialer};
 use crate::certificate::{Authority, CertificateKind};
+use crate::home::Home;
+use crate::host::Manners;
 use crate::pipe::{DEFAULT_WINDOW, Pipe};
 use crate::script::Script;
 use crate::server::{Parts, Server};
+use crate::tls::{ClientCertificate, TlsVersions};
 
 /// Puts a [`Server`] together.
 ///
-/// The methods that start it panic outside of a tokio runtime, as [`tokio::spawn`] does.
+/// Without a [script](Self::script), the server is the well-behaved one: strict, with nothing on
+/// offer but what is [offered](Self::offer), and with [rules](Self::rule) for what it is to do
+/// otherwise.
+///
+/// Where there is no tokio runtime, the server runs in a thread of its own.
 #[derive(Debug)]
 #[must_use = "nothing listens before one of the methods that start a server is called"]
 pub struct ServerBuilder {
     parts: Parts,
     window: usize,
+    home: Option<Home>,
 }
 
 impl ServerBuilder {
@@ -31,11 +41,16 @@ impl ServerBuilder {
         Self {
             parts: Parts {
                 scripts: Vec::new(),
+                manners: Manners::default(),
                 authority: None,
                 certificate: CertificateKind::Good,
+                versions: TlsVersions::Both,
+                client_certificate: ClientCertificate::NotAsked,
                 watchdog: Duration::from_secs(10),
+                deadline: None,
             },
             window: DEFAULT_WINDOW,
+            home: None,
         }
     }
 
@@ -58,10 +73,37 @@ impl ServerBuilder {
         self
     }
 
-    /// How long [`Server::finish`] waits for each thing that the client is to do; by default, ten
-    /// seconds.
+    /// Which versions of TLS the server speaks; by default, 1.2 and 1.3.
+    pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
+        self.parts.versions = versions;
+        self
+    }
+
+    /// Whether the client must show a certificate, which the server's
+    /// [authority](Self::authority) has issued; by default, none is asked for.
+    pub fn client_certificate(mut self, wanted: ClientCertificate) -> Self {
+        self.parts.client_certificate = wanted;
+        self
+    }
+
+    /// How long [`Server::finish`] waits for each thing that the client is to do, and the other
+    /// waits for what they are asked for; by default, ten seconds.
     pub fn watchdog(mut self, patience: Duration) -> Self {
         self.parts.watchdog = patience;
+        self
+    }
+
+    /// Ends a test that is stuck: after this time the server closes whatever is open, so that a
+    /// client that waits for it fails, and [`finish`](Server::finish) says where it was. By
+    /// default, a server waits for its client as long as the test does.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.parts.deadline = Some(time);
+        self
+    }
+
+    /// Runs the server in a thread of its own, also inside of a runtime: for tests that block.
+    pub fn own_thread(mut self) -> Self {
+        self.home = Some(Home::thread());
         self
     }
 
@@ -73,22 +115,28 @@ impl ServerBuilder {
     }
 
     /// Listens on a free port of `127.0.0.1`.
-    pub async fn bind_tcp(self) -> io::Result<Server> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        Ok(Server::start(self.parts, Acceptor::Tcp(listener)))
-    }
-
-    pub(crate) fn listen(self) -> io::Result<Server> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    pub fn tcp(self) -> io::Result<Server> {
+        let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
-        Ok(Server::start(self.parts, Acceptor::Tcp(TcpListener::from_std(listener)?)))
+        let Self { parts, home, .. } = self;
+        let home = home.unwrap_or_else(Home::here_or_thread);
+        let listener = {
+            let _inside = home.handle().enter();
+            TcpListener::from_std(listener)?
+        };
+        Ok(Server::start(parts, Acceptor::Tcp(listener), home))
     }
 
     /// Listens on a Unix socket, which is removed when the server has ended.
     #[cfg(unix)]
-    pub async fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
-        let door = UnixDoor::open(path.as_ref().to_owned())?;
-        Ok(Server::start(self.parts, Acceptor::Unix(door)))
+    pub fn unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
+        let Self { parts, home, .. } = self;
+        let home = home.unwrap_or_else(Home::here_or_thread);
+        let door = {
+            let _inside = home.handle().enter();
+            UnixDoor::open(path.as_ref().to_owned())?
+        };
+        Ok(Server::start(parts, Acceptor::Unix(door), home))
     }
 
     /// Serves one connection in memory, and returns the client's end.
@@ -101,6 +149,7 @@ impl ServerBuilder {
     /// Serves connections in memory, which the client makes with the [`Dialer`].
     pub fn pipes(self) -> (Server, Dialer) {
         let (dialer, acceptor) = Dialer::new(self.window);
-        (Server::start(self.parts, acceptor), dialer)
+        let home = self.home.unwrap_or_else(Home::here_or_thread);
+        (Server::start(self.parts, acceptor, home), dialer)
     }
 }

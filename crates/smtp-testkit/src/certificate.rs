@@ -98,10 +98,10 @@ impl Authority {
             CertificateParams::new(names).expect("names were checked to be ASCII when given");
         params.distinguished_name = named("smtp-testkit server");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![match kind {
-            CertificateKind::ForClients => ExtendedKeyUsagePurpose::ClientAuth,
-            _ => ExtendedKeyUsagePurpose::ServerAuth,
-        }];
+        params.extended_key_usages = match kind {
+            CertificateKind::ForClients => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            _ => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+        };
         let (from, until) = match kind {
             CertificateKind::Expired => (2000, 2001),
             CertificateKind::NotYetValid => (2999, 3000),

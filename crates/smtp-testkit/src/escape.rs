@@ -11,6 +11,13 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// The same is shown for debugging.
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Shows octets escaped, without quotes around them.
 pub(crate) struct Unquoted<'a>(pub(crate) &'a [u8]);
 

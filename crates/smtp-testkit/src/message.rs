@@ -1,13 +1,24 @@
 //! The messages that a client hands over, as sent and as meant.
 
-/// A message that a script took with `[text]` or `[chunk]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use std::fmt;
+
+use crate::command::Command;
+use crate::escape::Escaped;
+use crate::login::Login;
+use crate::report::TlsFacts;
+
+/// A message that the client handed over.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Message {
-    mail: Option<String>,
-    rcpts: Vec<String>,
-    sent: Vec<u8>,
-    text: Vec<u8>,
-    chunks: Vec<usize>,
+    /// How many messages came before it on all connections.
+    pub(crate) number: usize,
+    pub(crate) mail: Option<String>,
+    pub(crate) rcpts: Vec<String>,
+    pub(crate) sent: Vec<u8>,
+    pub(crate) text: Vec<u8>,
+    pub(crate) chunks: Vec<usize>,
+    pub(crate) tls: Option<TlsFacts>,
+    pub(crate) login: Option<Login>,
 }
 
 impl Message {
@@ -16,9 +27,31 @@ impl Message {
         self.mail.as_deref()
     }
 
-    /// The RCPT commands that the client sent before it, without CRLF.
+    /// The RCPT commands that the client sent before it, without CRLF; of a server with rules,
+    /// those that were accepted.
     pub fn rcpts(&self) -> &[String] {
         &self.rcpts
+    }
+
+    /// The address that it comes from, without angle brackets; empty for a notification.
+    pub fn sender(&self) -> Option<String> {
+        address(self.mail()?)
+    }
+
+    /// The addresses that it goes to, without angle brackets.
+    pub fn recipients(&self) -> Vec<String> {
+        self.rcpts.iter().filter_map(|line| address(line)).collect()
+    }
+
+    /// What a parameter of MAIL says; empty for one without a value.
+    pub fn mail_param(&self, name: &str) -> Option<String> {
+        param(self.mail()?, name)
+    }
+
+    /// What a parameter of the RCPT for this recipient says; empty for one without a value.
+    pub fn rcpt_param(&self, recipient: &str, name: &str) -> Option<String> {
+        let to_them = |line: &&String| address(line).is_some_and(|to| to == recipient);
+        param(self.rcpts.iter().find(to_them)?, name)
     }
 
     /// The octets on the wire; with DATA, including dots added and the line with a single dot.
@@ -35,6 +68,37 @@ impl Message {
     pub fn chunks(&self) -> &[usize] {
         &self.chunks
     }
+
+    /// How TLS had gone when a server with rules took the message; `None` in clear.
+    pub fn tls(&self) -> Option<TlsFacts> {
+        self.tls
+    }
+
+    /// As whom the client had logged in when a server with rules took the message.
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("mail", &self.mail)
+            .field("rcpts", &self.rcpts)
+            .field("text", &Escaped(&self.text))
+            .field("chunks", &self.chunks)
+            .field("tls", &self.tls)
+            .field("login", &self.login)
+            .finish_non_exhaustive()
+    }
+}
+
+fn address(line: &str) -> Option<String> {
+    Command::of_line(line)?.path().map(str::to_owned)
+}
+
+fn param(line: &str, name: &str) -> Option<String> {
+    Command::of_line(line)?.param(name).map(str::to_owned)
 }
 
 /// The transaction that the client's command lines have built up so far.
@@ -81,7 +145,7 @@ pub(crate) const END_OF_TEXT: &[u8] = b"\r\n.\r\n";
 
 /// Takes the last line off, and the first dot of each other line that begins with one. Only CRLF
 /// ends a line here (RFC 5321, 4.5.2).
-fn unstuff(sent: &[u8]) -> Vec<u8> {
+pub(crate) fn unstuff(sent: &[u8]) -> Vec<u8> {
     let body = sent.strip_suffix(b".\r\n").unwrap_or(sent);
     let mut text = Vec::with_capacity(body.len());
     let mut line_begins = true;

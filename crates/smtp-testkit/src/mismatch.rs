@@ -1,15 +1,19 @@
 //! Where a client departs from the script, told so that one sees what to mend.
 
 mod columns;
+mod pages;
 mod words;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
 use self::columns::Columns;
+use self::pages::Pages;
 use self::words::{Expected, Place, Received};
 use crate::escape::Unquoted;
 use crate::inbox::End;
+use crate::lint::{Finding, Lint};
 use crate::matching::Matching;
 use crate::report::Report;
 use crate::script::{Event, Script};
@@ -18,7 +22,8 @@ use crate::script::{Event, Script};
 ///
 /// Both `Display` and `Debug` print the whole story: the connection and the line of the script,
 /// what was expected and what came, then script and dialogue side by side with a `>` where they
-/// part. The text has no ports and no times in it, so that it can be compared.
+/// part, or the dialogue alone where there is no script. The text has no ports in it, and of times
+/// only pauses of a second and more, so that it can be compared.
 #[derive(Clone)]
 pub struct Mismatch(Box<Story>);
 
@@ -28,6 +33,7 @@ struct Story {
     scripts: Vec<Script>,
     departure: Departure,
     report: Report,
+    denied: BTreeSet<Lint>,
 }
 
 /// In which way a client departs from the script.
@@ -54,6 +60,14 @@ pub enum MismatchKind {
     Unfinished,
     /// The runtime that the server ran on was shut down.
     Interrupted,
+    /// The client made mistakes that the test denies.
+    Denied,
+    /// A rule that is required never had its turn.
+    UnusedRule,
+    /// The message that the test waited for did not come.
+    NoMessage,
+    /// A message came where the test expected none.
+    UnexpectedMessage,
 }
 
 /// What a player knows when client and script part.
@@ -87,7 +101,33 @@ impl Mismatch {
         departure: Departure,
         report: Report,
     ) -> Self {
-        Self(Box::new(Story { connection, scripts, departure, report }))
+        let denied = BTreeSet::new();
+        Self(Box::new(Story { connection, scripts, departure, report, denied }))
+    }
+
+    /// What a server without a script has to say.
+    pub(crate) fn told(kind: MismatchKind, reason: String, report: Report) -> Self {
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
+        let departure = Departure { reason, ..Departure::without_octets(kind) };
+        Self::new(0, Vec::new(), departure, report)
+    }
+
+    /// The mistakes of these kinds that the clients made, if any.
+    pub(crate) fn denied(denied: &BTreeSet<Lint>, report: &Report) -> Option<Self> {
+        let is_denied = |finding: &Finding| denied.contains(&finding.lint);
+        let connection = report
+            .connections()
+            .iter()
+            .position(|connection| connection.findings().iter().any(is_denied))?;
+        let departure = Departure::without_octets(MismatchKind::Denied);
+        let mut mismatch = Self::new(connection, Vec::new(), departure, report.clone());
+        mismatch.0.denied.clone_from(denied);
+        Some(mismatch)
+    }
+
+    /// The mistakes that the test denies.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.0.report.findings().filter(|finding| self.0.denied.contains(&finding.lint))
     }
 
     /// In which way client and script part.
@@ -158,7 +198,9 @@ impl fmt::Display for Mismatch {
         if let Some(reason) = &self.0.departure.reason {
             writeln!(f, "  because   {reason}")?;
         }
-        let Some(script) = self.script() else { return Ok(()) };
+        let Some(script) = self.script() else {
+            return write!(f, "{}", Pages { report: &self.0.report, denied: &self.0.denied });
+        };
         writeln!(f, "  expected  {}", Expected(self))?;
         if !matches!(self.kind(), MismatchKind::Handshake | MismatchKind::NotConnected) {
             writeln!(f, "  received  {}", Received(self))?;

@@ -3,68 +3,66 @@
 mod hearing;
 mod speaking;
 
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep};
 
-use crate::certificate::Identity;
 use crate::inbox::{End, Inbox};
+use crate::journal::Page;
 use crate::message::Transaction;
 use crate::mismatch::{Departure, MismatchKind};
-use crate::report::{Conversation, Line, Speaker, TlsFacts};
+use crate::pace::Pace;
+use crate::report::{Line, Speaker};
 use crate::script::{Event, Script};
 use crate::stream::{Socket, Stream};
-use crate::tls::server_config;
+use crate::tls::Terms;
 use crate::watchdog::{Exhausted, Watchdog};
 
 /// A script, and how far a connection has come in it.
 pub(crate) struct Player<'a> {
     script: &'a Script,
-    identity: Option<&'a Identity>,
+    terms: Option<&'a Terms>,
     watchdog: &'a mut Watchdog,
     accepted: Instant,
     /// The entry being played.
     cursor: usize,
     inbox: Inbox,
     transaction: Transaction,
-    conversation: Conversation,
-    /// The size of the writes that `[split]` asked for.
-    split: Option<usize>,
+    page: Page,
+    /// What `[split]` or `[dribble]` asked for.
+    pace: Option<Pace>,
     end_noted: bool,
-}
-
-/// How it went.
-pub(crate) struct Performance {
-    pub(crate) conversation: Conversation,
-    pub(crate) outcome: Result<(), Departure>,
 }
 
 impl<'a> Player<'a> {
     pub(crate) fn new(
         script: &'a Script,
-        identity: Option<&'a Identity>,
+        terms: Option<&'a Terms>,
         watchdog: &'a mut Watchdog,
+        page: Page,
     ) -> Self {
         Self {
             script,
-            identity,
+            terms,
             watchdog,
             accepted: Instant::now(),
             cursor: 0,
             inbox: Inbox::default(),
             transaction: Transaction::default(),
-            conversation: Conversation::default(),
-            split: None,
+            page,
+            pace: None,
             end_noted: false,
         }
     }
 
     /// Plays until the script has ended or the client departs from it; then the connection is
     /// closed.
-    pub(crate) async fn play(mut self, socket: Box<dyn Socket>) -> Performance {
+    pub(crate) async fn play(mut self, socket: Box<dyn Socket>) -> Result<(), Departure> {
         let outcome = self.perform(Stream::Clear(socket)).await;
         if outcome.is_err() {
             self.record_the_rest();
         }
-        Performance { conversation: self.conversation, outcome }
+        outcome
     }
 
     async fn perform(&mut self, mut stream: Stream) -> Result<(), Departure> {
@@ -80,7 +78,7 @@ impl<'a> Player<'a> {
                 }
                 Event::Server(_) => self.say_block(&mut stream).await?,
                 Event::Raw(octets) => self.say_raw(&mut stream, octets).await?,
-                Event::Split(octets) => self.split = Some(*octets),
+                event @ (Event::Split(_) | Event::Dribble { .. }) => self.pace = Pace::of(event),
                 Event::Delay(time) => sleep(*time).await,
                 Event::Tls | Event::StartTls => stream = self.encrypt(stream).await?,
                 Event::HalfClose => self.half_close(&mut stream).await?,
@@ -96,6 +94,8 @@ impl<'a> Player<'a> {
                     return Ok(());
                 }
                 Event::Stall => return self.stall(stream).await,
+                // Only an answer has it, and no script does.
+                Event::Usual => {}
             }
             self.cursor += 1;
         }
@@ -107,14 +107,14 @@ impl<'a> Player<'a> {
         if !self.inbox.octets().is_empty() {
             return Err(self.departure(MismatchKind::SentAhead));
         }
-        let identity = self.identity.ok_or(rustls::Error::NoCertificatesPresented);
-        let config = identity
-            .and_then(server_config)
+        let terms = self.terms.ok_or(rustls::Error::NoCertificatesPresented);
+        let config = terms
+            .and_then(Terms::config)
             .map_err(|error| self.departure(MismatchKind::Handshake).because(&error))?;
         let encrypted = self.watchdog.watch(stream.encrypt(config)).await;
         match encrypted {
             Ok(Ok(stream)) => {
-                self.conversation.tls = Some(TlsFacts::default());
+                self.page.write(|page| stream.describe(page));
                 self.note("TLS handshake");
                 Ok(stream)
             }
@@ -144,29 +144,31 @@ impl<'a> Player<'a> {
         self.departure(MismatchKind::Unfinished).because(exhausted)
     }
 
-    fn record(&mut self, speaker: Speaker, octets: &[u8]) {
-        let script_line = self.script.entries().get(self.cursor).map(|entry| entry.line);
-        self.conversation.dialogue.push(Line {
-            speaker,
-            octets: octets.to_vec(),
-            elapsed: self.accepted.elapsed(),
-            script_line,
-        });
+    fn record(&self, speaker: Speaker, octets: &[u8]) {
+        self.record_at(speaker, octets, self.accepted.elapsed());
     }
 
-    fn note(&mut self, happened: &str) {
+    fn record_at(&self, speaker: Speaker, octets: &[u8], elapsed: Duration) {
+        let script_line = self.script.entries().get(self.cursor).map(|entry| entry.line);
+        self.page.line(Line { speaker, octets: octets.to_vec(), elapsed, script_line });
+    }
+
+    fn note(&self, happened: &str) {
         self.record(Speaker::Stage, happened.as_bytes());
     }
 
     /// Records what the client sent that the script did not come to, for the mismatch to show.
     fn record_the_rest(&mut self) {
+        // It may have come long before the wait for more of it ended.
+        let before = self.page.read(|page| page.dialogue.last().map(|line| line.elapsed));
+        let before = before.unwrap_or_default();
         while let Some(length) = self.inbox.line() {
             let line = self.inbox.take(length);
-            self.record(Speaker::Client, &line);
+            self.record_at(Speaker::Client, &line, before);
         }
         let rest = self.inbox.take(self.inbox.octets().len());
         if !rest.is_empty() {
-            self.record(Speaker::Client, &rest);
+            self.record_at(Speaker::Client, &rest, before);
         }
         self.note_end();
     }

@@ -2,9 +2,12 @@
 
 mod direction;
 mod error;
-mod parse;
+pub(crate) mod parse;
 
 use std::fmt;
+use std::fs;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,15 +18,35 @@ use crate::matching::Matching;
 /// One connection, written as RFC 5321, appendix D, writes dialogues.
 ///
 /// The format is described on the [crate page](crate#the-format-of-scripts).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Script {
     entries: Vec<Entry>,
+    file: Option<PathBuf>,
 }
 
 impl Script {
-    /// Reads a script; the error names the line and what is wrong with it.
+    /// Reads a script; the error names the line, what is wrong with it, and the place in the
+    /// program that has this call.
+    #[track_caller]
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        parse::entries(text).map(|entries| Self { entries })
+        let caller = Location::caller();
+        let entries = parse::entries(text).map_err(|error| error.given_at(caller))?;
+        Ok(Self { entries, file: None })
+    }
+
+    /// Reads the script in a file; errors and mismatches name the file as well.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ScriptError> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| {
+            ScriptError::new(0, "", ScriptErrorKind::Unreadable { cause: error.kind() }).of(path)
+        })?;
+        let entries = parse::entries(&text).map_err(|error| error.of(path))?;
+        Ok(Self { entries, file: Some(path.to_owned()) })
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// What happens, in order; comments and empty lines are not part of it.
@@ -39,11 +62,20 @@ impl Script {
     }
 }
 
+/// Two scripts are equal that play the same, wherever they were read from.
+impl PartialEq for Script {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Script {}
+
 impl FromStr for Script {
     type Err = ScriptError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
+        parse::entries(text).map(|entries| Self { entries, file: None })
     }
 }
 
@@ -76,6 +108,13 @@ pub enum Event {
     Raw(Vec<u8>),
     /// `[split N]`: the block of `S:` lines that follows leaves in writes of this many octets.
     Split(usize),
+    /// `[dribble N T]`: the same, with this much time before each write but the first.
+    Dribble {
+        /// The octets of each write.
+        octets: usize,
+        /// The time between two of them.
+        every: Duration,
+    },
     /// `[text]`: the client sends a message text, up to the line with a single dot.
     Text,
     /// `[chunk N]`: the client sends this many octets, whatever they are.
@@ -100,6 +139,9 @@ pub enum Event {
     Stall,
     /// `[expect-close]`: the client closes, or says that it will write no more.
     ExpectClose,
+    /// `[usual]`: the server gives the reply that it would give without a rule. Only an
+    /// [`Answer`](crate::Answer) has it.
+    Usual,
 }
 
 impl fmt::Display for Event {
@@ -113,10 +155,8 @@ impl fmt::Display for Event {
             Self::Split(octets) => write!(f, "[split {octets}]"),
             Self::Text => f.write_str("[text]"),
             Self::Chunk(octets) => write!(f, "[chunk {octets}]"),
-            Self::Delay(time) if time.subsec_millis() == 0 => {
-                write!(f, "[delay {}s]", time.as_secs())
-            }
-            Self::Delay(time) => write!(f, "[delay {}ms]", time.as_millis()),
+            Self::Dribble { octets, every } => write!(f, "[dribble {octets} {}]", Time(*every)),
+            Self::Delay(time) => write!(f, "[delay {}]", Time(*time)),
             Self::Tls => f.write_str("[tls]"),
             Self::StartTls => f.write_str("[starttls]"),
             Self::TlsAbort => f.write_str("[tls-abort]"),
@@ -126,6 +166,19 @@ impl fmt::Display for Event {
             Self::HalfClose => f.write_str("[half-close]"),
             Self::Stall => f.write_str("[stall]"),
             Self::ExpectClose => f.write_str("[expect-close]"),
+            Self::Usual => f.write_str("[usual]"),
+        }
+    }
+}
+
+/// A time as a script writes it.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.subsec_millis() {
+            0 => write!(f, "{}s", self.0.as_secs()),
+            _ => write!(f, "{}ms", self.0.as_millis()),
         }
     }
 }

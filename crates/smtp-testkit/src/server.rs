@@ -1,91 +1,103 @@
-//! A server that plays its scripts in a task of its own.
+//! A server that plays its scripts, or keeps to the rules, in a task of its own.
+
+mod run;
 
 use std::io;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
+pub(crate) use self::run::{Parts, Run};
 use crate::acceptor::Acceptor;
 use crate::builder::ServerBuilder;
-use crate::certificate::{Authority, CertificateKind, Identity};
+use crate::certificate::Authority;
+use crate::home::Home;
+use crate::journal::Journal;
+use crate::message::Message;
 use crate::mismatch::{Departure, Mismatch, MismatchKind};
 use crate::pipe::Pipe;
-use crate::player::Player;
 use crate::report::Report;
 use crate::script::Script;
-use crate::watchdog::Watchdog;
+use crate::waiting::Waiting;
 
-/// A running server that plays one script on each connection.
+/// A running server: one script for each connection, or, without scripts, a well-behaved server
+/// with [rules](crate::Rule) for any number of connections at a time.
 ///
 /// The verdict is asked for with [`finish`](Self::finish). Dropping a server stops it and proves
-/// nothing.
+/// nothing. It runs in the runtime of the test that starts it, and in a thread of its own where
+/// there is none.
 ///
-/// Before each block of `S:` lines, the client's task gets a few turns to send what it must not.
-/// On a current-thread runtime, this catches a client that does not wait. On other runtimes, and
-/// in another process, a client may send ahead a moment too late to be noticed; what it sent is
-/// then taken for its next line.
+/// Before each block of `S:` lines and before each reply, the client's task gets a few turns to
+/// send what it must not. On a current-thread runtime, this catches a client that does not wait.
+/// On other runtimes, and in another process, a client may send ahead a moment too late to be
+/// noticed; what it sent is then taken for its next line.
 ///
 /// Over sockets, leave the clock running: tokio moves a paused clock on when all tasks wait, even
 /// if octets are still on their way through the system. Over a [`Pipe`] a paused clock is exact.
 #[derive(Debug)]
 #[must_use = "a server proves nothing until `finish` is called"]
 pub struct Server {
-    task: JoinHandle<Result<Report, Mismatch>>,
-    ask: Option<oneshot::Sender<Duration>>,
+    task: Option<JoinHandle<Result<Report, Mismatch>>>,
+    ask: Arc<watch::Sender<Option<Duration>>>,
     watchdog: Duration,
     addr: Option<SocketAddr>,
     authority: OnceLock<Authority>,
-}
-
-/// What a server is made of.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) scripts: Vec<Script>,
-    pub(crate) authority: Option<Authority>,
-    pub(crate) certificate: CertificateKind,
-    pub(crate) watchdog: Duration,
+    journal: Journal,
+    home: Home,
 }
 
 impl Server {
     /// Plays `script` on a free port of `127.0.0.1`, to one client.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
     pub fn tcp(script: Script) -> io::Result<Self> {
-        Self::builder().script(script).listen()
+        Self::builder().script(script).tcp()
     }
 
     /// Plays `script` over memory, and returns the client's end.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
     pub fn pipe(script: Script) -> (Self, Pipe) {
         Self::builder().script(script).pipe()
     }
 
-    /// Several scripts, other transports, other certificates.
+    /// Rules, several scripts, other transports, other certificates.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::new()
     }
 
-    pub(crate) fn start(parts: Parts, acceptor: Acceptor) -> Self {
-        let Parts { scripts, authority, certificate, watchdog } = parts;
-        let authority = authority.map(OnceLock::from).unwrap_or_default();
-        let identity = scripts
-            .iter()
-            .any(Script::needs_tls)
-            .then(|| authority.get_or_init(Authority::new).issue(certificate));
+    pub(crate) fn start(parts: Parts, acceptor: Acceptor, home: Home) -> Self {
+        let watchdog = parts.watchdog;
+        let deadline = parts.deadline;
+        let authority = parts.authority.clone().map(OnceLock::from).unwrap_or_default();
         let addr = acceptor.addr();
-        let (ask, asked) = oneshot::channel();
-        let run = Run { scripts, identity, acceptor, watchdog: Watchdog::new(asked) };
-        let task = tokio::spawn(run.all());
-        Self { task, ask: Some(ask), watchdog, addr, authority }
+        let (ask, asked) = watch::channel(None);
+        let ask = Arc::new(ask);
+        let journal = Journal::default();
+        let run = Run::new(parts, &authority, acceptor, asked, journal.clone());
+        let task = Some(home.handle().spawn(run.all()));
+        let server = Self { task, ask, watchdog, addr, authority, journal, home };
+        if let Some(time) = deadline {
+            server.give_up_after(time);
+        }
+        server
+    }
+
+    /// Asks for the verdict, without any patience, if the test has not asked by then.
+    fn give_up_after(&self, time: Duration) {
+        let ask = Arc::downgrade(&self.ask);
+        self.home.handle().spawn(async move {
+            sleep(time).await;
+            if let Some(ask) = ask.upgrade() {
+                // A test that has asked already has more patience.
+                ask.send_if_modified(|asked| {
+                    let first = asked.is_none();
+                    asked.get_or_insert(Duration::ZERO);
+                    first
+                });
+            }
+        });
     }
 
     /// Where the server listens.
@@ -99,73 +111,155 @@ impl Server {
 
     /// The certificate that a client must trust, as DER.
     pub fn authority_der(&self) -> &[u8] {
-        self.authority.get_or_init(Authority::new).der()
+        self.authority().der()
     }
 
     /// The certificate that a client must trust, as PEM.
     pub fn authority_pem(&self) -> String {
-        self.authority.get_or_init(Authority::new).pem()
+        self.authority().pem()
     }
 
-    /// Waits until the scripts have been played, and tells how it went.
+    /// Who issued the server's certificate, and can issue one for the client.
+    pub fn authority(&self) -> &Authority {
+        self.authority.get_or_init(Authority::new)
+    }
+
+    /// What has happened so far.
+    pub fn report(&self) -> Report {
+        self.journal.report()
+    }
+
+    /// Waits until so many messages have come in all; the watchdog bounds the wait.
+    pub fn messages(&self, count: usize) -> Waiting<Result<Vec<Message>, Mismatch>> {
+        let looked = move |report: &Report| {
+            let messages = report.messages();
+            (messages.len() >= count).then(|| messages.into_iter().cloned().collect())
+        };
+        self.until(looked, move |report| {
+            format!("{} of {count} messages have come", report.messages().len())
+        })
+    }
+
+    /// Waits for a message that `is_it` takes, whether it has come already or not; the watchdog
+    /// bounds the wait.
+    pub fn message(
+        &self,
+        is_it: impl Fn(&Message) -> bool + Send + 'static,
+    ) -> Waiting<Result<Message, Mismatch>> {
+        let looked = move |report: &Report| {
+            report.messages().into_iter().find(|message| is_it(message)).cloned()
+        };
+        self.until(looked, |report| {
+            format!("{} messages have come, and it is none of them", report.messages().len())
+        })
+    }
+
+    /// Waits for so long, during which no message may come; what had come before does not count.
+    pub fn no_message(&self, within: Duration) -> Waiting<Result<(), Mismatch>> {
+        let journal = self.journal.clone();
+        let before = journal.report().messages().len();
+        self.ask_here(async move {
+            let more = |report: &Report| (report.messages().len() > before).then_some(());
+            match timeout(within, journal.until(more)).await {
+                Err(_) => Ok(()),
+                Ok(()) => {
+                    let kind = MismatchKind::UnexpectedMessage;
+                    Err(Mismatch::told(kind, String::new(), journal.report()))
+                }
+            }
+        })
+    }
+
+    fn until<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Report) -> Option<T> + Send + 'static,
+        missing: impl Fn(&Report) -> String + Send + 'static,
+    ) -> Waiting<Result<T, Mismatch>> {
+        let journal = self.journal.clone();
+        let patience = self.watchdog;
+        self.ask_here(async move {
+            timeout(patience, journal.until(look)).await.map_err(|_| {
+                let report = journal.report();
+                Mismatch::told(MismatchKind::NoMessage, missing(&report), report)
+            })
+        })
+    }
+
+    /// Runs a wait where the server runs, by the server's clock.
+    fn ask_here<T: Send + 'static>(
+        &self,
+        wait: impl Future<Output = Result<T, Mismatch>> + Send + 'static,
+    ) -> Waiting<Result<T, Mismatch>> {
+        let task = self.home.handle().spawn(wait);
+        Waiting::new(self.home.clone(), joined(task))
+    }
+
+    /// Waits until the scripts have been played, or the clients are done, and tells how it went.
     ///
     /// From now on, the server waits only so long for each thing that the client is to do (ten
     /// seconds unless [set](ServerBuilder::watchdog)); a `[delay]` is no waiting for the client.
     /// The client may be dropped before. A reply that the client no longer reads is no mismatch:
     /// not every transport tells its writer.
-    pub async fn finish(mut self) -> Result<Report, Mismatch> {
-        if let Some(ask) = self.ask.take() {
-            // A server that has ended needs no patience.
-            let _ = ask.send(self.watchdog);
-        }
-        match (&mut self.task).await {
-            Ok(verdict) => verdict,
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            Err(_) => {
-                let departure = Departure::without_octets(MismatchKind::Interrupted);
-                Err(Mismatch::new(0, Vec::new(), departure, Report::default()))
-            }
-        }
+    ///
+    /// A server with rules takes no more connections from now on, and closes those on which
+    /// nothing is under way.
+    pub fn finish(mut self) -> Waiting<Result<Report, Mismatch>> {
+        // A server that has ended needs no patience.
+        let _ = self.ask.send(Some(self.watchdog));
+        let home = self.home.clone();
+        let task = self.task.take();
+        Waiting::new(home, async move {
+            // Keeps what the server's task listens to.
+            let server = self;
+            let verdict = match task {
+                Some(task) => joined(Stopping(task)).await,
+                None => Err(interrupted()),
+            };
+            drop(server);
+            verdict
+        })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// The task: one connection after the other.
-struct Run {
-    scripts: Vec<Script>,
-    identity: Option<Identity>,
-    acceptor: Acceptor,
-    watchdog: Watchdog,
-}
-
-impl Run {
-    async fn all(mut self) -> Result<Report, Mismatch> {
-        let mut report = Report::default();
-        for (connection, script) in self.scripts.iter().enumerate() {
-            let accepted = self.watchdog.watch(self.acceptor.accept()).await;
-            let outcome = match accepted {
-                Ok(Ok(socket)) => {
-                    let player = Player::new(script, self.identity.as_ref(), &mut self.watchdog);
-                    let performance = player.play(socket).await;
-                    report.push(performance.conversation);
-                    performance.outcome
-                }
-                Ok(Err(error)) => {
-                    Err(Departure::without_octets(MismatchKind::NotConnected).because(&error))
-                }
-                Err(exhausted) => {
-                    Err(Departure::without_octets(MismatchKind::NotConnected).because(&exhausted))
-                }
-            };
-            if let Err(departure) = outcome {
-                return Err(Mismatch::new(connection, self.scripts, departure, report));
-            }
+        if let Some(task) = &self.task {
+            task.abort();
         }
-        Ok(report)
     }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct Stopping<T>(JoinHandle<T>);
+
+impl<T> Future for Stopping<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T> Drop for Stopping<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn joined<T>(
+    task: impl Future<Output = Result<Result<T, Mismatch>, tokio::task::JoinError>>,
+) -> Result<T, Mismatch> {
+    match task.await {
+        Ok(verdict) => verdict,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> Mismatch {
+    let departure = Departure::without_octets(MismatchKind::Interrupted);
+    Mismatch::new(0, Vec::new(), departure, Report::default())
 }

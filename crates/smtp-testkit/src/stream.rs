@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::pipe::Pipe;
+use crate::report::{Conversation, TlsFacts, TlsVersion};
 
 /// What the server needs of a transport besides reading and writing.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {
@@ -133,6 +134,28 @@ impl Stream {
     pub(crate) async fn encrypt(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let stream = TlsAcceptor::from(config).accept(self.into_socket()).await?;
         Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// Notes how the handshake went.
+    pub(crate) fn describe(&self, page: &mut Conversation) {
+        let Some(session) = self.session() else { return };
+        page.server_name = session.server_name().map(str::to_owned);
+        page.tls = Some(TlsFacts {
+            close_notify: false,
+            version: match session.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => TlsVersion::V13,
+                _ => TlsVersion::V12,
+            },
+            client_certificate: session.peer_certificates().is_some(),
+        });
+    }
+
+    /// The state of TLS, once there is any.
+    pub(crate) fn session(&self) -> Option<&ServerConnection> {
+        match self {
+            Self::Clear(_) => None,
+            Self::Tls(stream) => Some(stream.get_ref().1),
+        }
     }
 
     fn into_socket(self) -> Box<dyn Socket> {

@@ -1,21 +1,85 @@
-//! The TLS side of the server: one certificate, one provider, no choice.
+//! The TLS side of the server: which versions, whose certificate, and what it asks of the client.
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-use crate::certificate::Identity;
+use crate::certificate::{Authority, Identity};
 
-/// What a server shows that proves itself with `identity`.
-pub(crate) fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(identity.chain(), identity.private_key())?;
-    // With tickets, the server would have the last word of a handshake, and a client that leaves
-    // right after it would sometimes look like one that broke it.
-    config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
+/// Which versions of TLS the server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsVersions {
+    /// 1.2 and 1.3.
+    #[default]
+    Both,
+    /// TLS 1.2 only.
+    Only12,
+    /// TLS 1.3 only.
+    Only13,
+}
+
+impl TlsVersions {
+    fn supported(self) -> Vec<&'static SupportedProtocolVersion> {
+        match self {
+            Self::Both => vec![&version::TLS12, &version::TLS13],
+            Self::Only12 => vec![&version::TLS12],
+            Self::Only13 => vec![&version::TLS13],
+        }
+    }
+}
+
+/// Whether the client must show a certificate of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientCertificate {
+    /// None is asked for.
+    #[default]
+    NotAsked,
+    /// One is asked for; a client without goes on without.
+    Optional,
+    /// Without one that the authority has issued, the handshake fails.
+    Required,
+}
+
+/// What a server brings to a handshake.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) identity: Identity,
+    pub(crate) authority: Authority,
+    pub(crate) versions: TlsVersions,
+    pub(crate) client_certificate: ClientCertificate,
+}
+
+impl Terms {
+    pub(crate) fn config(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&self.versions.supported())?;
+        let builder = match self.client_certificate {
+            ClientCertificate::NotAsked => builder.with_no_client_auth(),
+            kind => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from(self.authority.der().to_vec()))?;
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = match kind {
+                    ClientCertificate::Optional => verifier.allow_unauthenticated(),
+                    _ => verifier,
+                };
+                let verifier =
+                    verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let mut config =
+            builder.with_single_cert(self.identity.chain(), self.identity.private_key())?;
+        // With tickets, the server would have the last word of a handshake, and a client that
+        // leaves right after it would sometimes look like one that broke it.
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
 }

@@ -33,6 +33,25 @@ impl fmt::Display for Transcript<'_> {
     }
 }
 
+/// How long nothing was said before a piece of the dialogue, in whole seconds; nothing is shown of
+/// less, so that the text of a report is the same each time.
+pub(crate) struct Pause<'a> {
+    pub(crate) dialogue: &'a [Line],
+    pub(crate) at: usize,
+}
+
+impl fmt::Display for Pause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elapsed = |at: usize| self.dialogue.get(at).map(|line| line.elapsed);
+        let before = self.at.checked_sub(1).and_then(elapsed).unwrap_or_default();
+        let pause = elapsed(self.at).unwrap_or_default().saturating_sub(before);
+        match pause.as_secs() {
+            0 => Ok(()),
+            seconds => write!(f, "  (after {seconds} s)"),
+        }
+    }
+}
+
 /// Shows octets as text, and escapes what is not.
 pub(crate) struct Visible<'a>(pub(crate) &'a [u8]);
 

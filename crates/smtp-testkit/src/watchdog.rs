@@ -5,25 +5,19 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// Sleeps until the verdict is asked for; from then on, each wait is bounded.
+#[derive(Clone)]
 pub(crate) struct Watchdog {
-    state: State,
-}
-
-enum State {
-    Asleep(oneshot::Receiver<Duration>),
-    Awake(Duration),
-    /// Nobody will ask.
-    Dismissed,
+    /// The patience to have, once the verdict has been asked for.
+    asked: watch::Receiver<Option<Duration>>,
 }
 
 impl Watchdog {
-    /// The patience to have arrives when the verdict is asked for.
-    pub(crate) fn new(asked: oneshot::Receiver<Duration>) -> Self {
-        Self { state: State::Asleep(asked) }
+    pub(crate) fn new(asked: watch::Receiver<Option<Duration>>) -> Self {
+        Self { asked }
     }
 
     /// Waits for the client to do its part, unless the patience ends first.
@@ -37,20 +31,23 @@ impl Watchdog {
         .await
     }
 
+    /// Waits until the verdict is asked for, and tells what patience to have.
+    pub(crate) async fn asked(&mut self) -> Duration {
+        let patience = match self.asked.wait_for(Option::is_some).await {
+            Ok(patience) => *patience,
+            // Nobody will ask.
+            Err(_) => None,
+        };
+        match patience {
+            Some(patience) => patience,
+            None => pending().await,
+        }
+    }
+
     async fn exhausted(&mut self) -> Exhausted {
-        if let State::Asleep(asked) = &mut self.state {
-            self.state = match asked.await {
-                Ok(patience) => State::Awake(patience),
-                Err(_) => State::Dismissed,
-            };
-        }
-        match self.state {
-            State::Awake(patience) => {
-                sleep(patience).await;
-                Exhausted(patience)
-            }
-            _ => pending().await,
-        }
+        let patience = self.asked().await;
+        sleep(patience).await;
+        Exhausted(patience)
     }
 }
 

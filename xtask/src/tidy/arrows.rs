@@ -25,6 +25,7 @@ const LAW: &[Arrows] = &[
         tests: &["smtp-testkit"],
     },
     Arrows { of: "smtp-testkit", down: &["smtp-error"], tests: &[] },
+    Arrows { of: "smtp-testkit-clients", down: &[], tests: &["smtp-client", "smtp-testkit"] },
     Arrows { of: "smtp-bench", down: &["smtp-caps", "smtp-codec"], tests: &[] },
     Arrows { of: "xtask", down: &[], tests: &[] },
 ];

@@ -118,7 +118,7 @@ async fn a_good_certificate_is_believed_over_tcp() {
     for dialect in BOTH {
         for security in PATHS {
             let builder = TestServer::builder().script(parse(&script(dialect, security)));
-            let server = builder.bind_tcp().await.unwrap();
+            let server = builder.tcp().unwrap();
             let tls = Tls::authorities([server.authority_der().to_vec().into()]).unwrap();
             let connector = over_tcp(&server, dialect, security, tls);
             let mut connection = connector.connect().await.unwrap();
@@ -137,7 +137,7 @@ async fn a_bad_certificate_is_not_believed_over_tcp() {
                 let case = format!("{dialect:?} {security:?} {kind:?}");
                 let builder = TestServer::builder().certificate(kind);
                 let builder = builder.script(parse(&script(dialect, security)));
-                let server = builder.bind_tcp().await.unwrap();
+                let server = builder.tcp().unwrap();
                 let tls = Tls::authorities([server.authority_der().to_vec().into()]).unwrap();
                 let connector = over_tcp(&server, dialect, security, tls);
                 check_distrust(&connector.connect().await.unwrap_err(), &case);
@@ -275,7 +275,7 @@ async fn lmtp_over_a_unix_socket() {
         S: 221 bye
     ";
     let script = parse(&(opening(Dialect::Lmtp, &["PIPELINING"]) + rest));
-    let server = TestServer::builder().script(script).bind_unix(&path).await.unwrap();
+    let server = TestServer::builder().script(script).unix(&path).unwrap();
     let address: Server = format!("lmtp+unix://{}", path.display()).parse().unwrap();
     let connector = Connector::new(address).hello_name("client.example".parse().unwrap());
     let mut connection = connector.connect().await.unwrap();

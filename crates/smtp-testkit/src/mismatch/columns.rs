@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::report::Line;
 use crate::script::{Event, Script};
-use crate::transcript::{Transcript, Visible};
+use crate::transcript::{Pause, Transcript, Visible};
 
 /// How many lines of the script are shown before and after the one where they part.
 const BEFORE: usize = 12;
@@ -81,13 +81,17 @@ impl Columns<'_> {
 
     /// What was said at a line of the script, or after the last one.
     fn said_at(&self, line: Option<usize>) -> Vec<String> {
-        let pieces = self.dialogue.iter().filter(|piece| piece.script_line == line);
-        let said: Vec<String> = pieces.map(|piece| Transcript(piece).to_string()).collect();
-        let mut said: Vec<String> = said
-            .iter()
-            .flat_map(|piece| piece.lines())
-            .map(|line| cut(line, WIDEST_RIGHT))
-            .collect();
+        let pieces = self.dialogue.iter().enumerate();
+        let pieces = pieces.filter(|(_, piece)| piece.script_line == line);
+        let mut said = Vec::new();
+        for (at, piece) in pieces {
+            let text = Transcript(piece).to_string();
+            let first = said.len();
+            said.extend(text.lines().map(|line| cut(line, WIDEST_RIGHT)));
+            if let Some(line) = said.get_mut(first) {
+                line.push_str(&Pause { dialogue: self.dialogue, at }.to_string());
+            }
+        }
         if said.len() > SAID_AT_ONE {
             let hidden = said.len() - (SAID_AT_ONE - 1);
             said.truncate(SAID_AT_ONE - 1);
@@ -109,7 +113,7 @@ fn visible(event: &Event) -> String {
     Visible(event.to_string().as_bytes()).to_string()
 }
 
-fn cut(text: &str, widest: usize) -> String {
+pub(super) fn cut(text: &str, widest: usize) -> String {
     match text.chars().count() > widest {
         true => text.chars().take(widest - 1).chain(['…']).collect(),
         false => text.to_owned(),

@@ -6,7 +6,7 @@ use super::{Mismatch, MismatchKind};
 use crate::escape::Escaped;
 use crate::inbox::End;
 use crate::matching::Matching;
-use crate::script::Event;
+use crate::script::{Event, Script};
 
 impl fmt::Display for MismatchKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,6 +21,10 @@ impl fmt::Display for MismatchKind {
             Self::NotConnected => "the client did not connect",
             Self::Unfinished => "the client did nothing more",
             Self::Interrupted => "the runtime of the server was shut down",
+            Self::Denied => "the client made mistakes that this test denies",
+            Self::UnusedRule => "a rule that the test needs never had its turn",
+            Self::NoMessage => "the message that the test waits for did not come",
+            Self::UnexpectedMessage => "a message came where the test expects none",
         })
     }
 }
@@ -36,7 +40,10 @@ impl fmt::Display for Place<'_> {
         }
         write!(f, "connection {} of {}", mismatch.connection(), mismatch.0.scripts.len())?;
         match (mismatch.kind(), mismatch.script_line()) {
-            (_, Some(line)) => write!(f, ", line {line} of the script: "),
+            (_, Some(line)) => match mismatch.script().and_then(Script::file) {
+                Some(file) => write!(f, ", {}:{line}: ", file.display()),
+                None => write!(f, ", line {line} of the script: "),
+            },
             (MismatchKind::Unfinished, None) => f.write_str(", end of the script: "),
             (_, None) => f.write_str(": "),
         }

@@ -1,9 +1,11 @@
 //! What the script expects of the client, held against what arrives.
 
 use super::Player;
+use crate::host::judge;
 use crate::inbox::End;
+use crate::lint::Finding;
 use crate::matching::{Matching, position};
-use crate::message::END_OF_TEXT;
+use crate::message::{END_OF_TEXT, Message};
 use crate::mismatch::{Departure, MismatchKind};
 use crate::report::Speaker;
 use crate::script::Event;
@@ -61,9 +63,9 @@ impl Player<'_> {
             self.hear_more(stream).await?;
         };
         let sent = self.inbox.take(length);
-        let message = self.transaction.text(&sent);
-        self.conversation.messages.push(message);
         self.record(Speaker::Client, &sent);
+        let message = self.transaction.text(&sent);
+        self.take_message(message);
         Ok(())
     }
 
@@ -77,9 +79,20 @@ impl Player<'_> {
             self.hear_more(stream).await?;
         }
         let chunk = self.inbox.take(octets);
-        self.conversation.messages.extend(self.transaction.chunk(&chunk));
         self.record(Speaker::Client, &chunk);
+        if let Some(message) = self.transaction.chunk(&chunk) {
+            self.take_message(message);
+        }
         Ok(())
+    }
+
+    /// Notes a message whose text was recorded last, and what is wrong with that.
+    fn take_message(&self, message: Message) {
+        let at = self.page.read(|page| page.dialogue.len().saturating_sub(1));
+        for (lint, what) in judge::text(&message) {
+            self.page.finding(Finding { lint, at, what });
+        }
+        self.page.message(message);
     }
 
     /// Waits for the client to end its side; `otherwise` says what octets are instead.
@@ -95,9 +108,8 @@ impl Player<'_> {
         if !self.inbox.octets().is_empty() {
             return Err(self.departure(otherwise));
         }
-        if let Some(tls) = &mut self.conversation.tls {
-            tls.close_notify = self.inbox.end() == Some(End::Closed);
-        }
+        let close_notify = self.inbox.end() == Some(End::Closed);
+        self.page.write(|page| page.closed(close_notify));
         self.note_end();
         Ok(())
     }

@@ -2,9 +2,11 @@
 
 use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::Player;
 use crate::mismatch::{Departure, MismatchKind};
+use crate::pace::Pace;
 use crate::report::Speaker;
 use crate::script::Event;
 use crate::stream::Stream;
@@ -34,8 +36,8 @@ impl Player<'_> {
             })
             .collect();
         let block = lines.concat();
-        let size = self.split.take().unwrap_or(block.len());
-        self.write(stream, &block, size).await?;
+        let pace = self.pace.take().unwrap_or_else(|| Pace::at_once(&block));
+        self.write(stream, &block, pace).await?;
 
         for (index, line) in lines.iter().enumerate() {
             self.record(Speaker::Server, line);
@@ -52,7 +54,7 @@ impl Player<'_> {
         stream: &mut Stream,
         octets: &[u8],
     ) -> Result<(), Departure> {
-        self.write(stream, octets, octets.len()).await?;
+        self.write(stream, octets, Pace::at_once(octets)).await?;
         self.record(Speaker::Server, octets);
         Ok(())
     }
@@ -72,14 +74,17 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Writes `size` octets at a time.
+    /// Writes octets in pieces.
     async fn write(
         &mut self,
         stream: &mut Stream,
         octets: &[u8],
-        size: usize,
+        pace: Pace,
     ) -> Result<(), Departure> {
-        for segment in octets.chunks(size.max(1)) {
+        for (index, segment) in octets.chunks(pace.octets).enumerate() {
+            if index > 0 && !pace.every.is_zero() {
+                sleep(pace.every).await;
+            }
             let written = self.watchdog.watch(async {
                 let stream = stream.duplex();
                 stream.write_all(segment).await?;
@@ -92,7 +97,7 @@ impl Player<'_> {
                 Ok(Err(_)) => return Ok(()),
                 Err(exhausted) => return Err(self.unfinished(&exhausted)),
             }
-            if size < octets.len() {
+            if pace.octets < octets.len() {
                 yield_now().await;
             }
         }

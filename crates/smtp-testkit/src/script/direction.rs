@@ -18,9 +18,12 @@ pub(super) fn event(text: &str) -> Result<Event, ScriptErrorKind> {
     };
     match name {
         "raw" => raw(argument).map(Event::Raw),
-        "split" => count("split", argument).and_then(at_least_one).map(Event::Split),
+        "split" => {
+            count("split", argument).and_then(|n| at_least_one("split", n)).map(Event::Split)
+        }
         "chunk" => count("chunk", argument).map(Event::Chunk),
-        "delay" => time(argument).map(Event::Delay),
+        "delay" => time("delay", argument).map(Event::Delay),
+        "dribble" => dribble(argument),
         _ => match (bare(name), argument) {
             (Some((_, event)), None) => Ok(event),
             (Some((name, _)), Some(_)) => Err(ScriptErrorKind::UnexpectedArgument { name }),
@@ -42,6 +45,7 @@ fn bare(name: &str) -> Option<(&'static str, Event)> {
         "half-close" => ("half-close", Event::HalfClose),
         "stall" => ("stall", Event::Stall),
         "expect-close" => ("expect-close", Event::ExpectClose),
+        "usual" => ("usual", Event::Usual),
         _ => return None,
     })
 }
@@ -52,16 +56,25 @@ fn count(name: &'static str, argument: Option<&str>) -> Result<usize, ScriptErro
     written.parse().map_err(|_| ScriptErrorKind::BadCount { name, written: written.to_owned() })
 }
 
-fn at_least_one(octets: usize) -> Result<usize, ScriptErrorKind> {
+fn at_least_one(name: &'static str, octets: usize) -> Result<usize, ScriptErrorKind> {
     match octets {
-        0 => Err(ScriptErrorKind::BadCount { name: "split", written: "0".to_owned() }),
+        0 => Err(ScriptErrorKind::BadCount { name, written: "0".to_owned() }),
         _ => Ok(octets),
     }
 }
 
-fn time(argument: Option<&str>) -> Result<Duration, ScriptErrorKind> {
+fn dribble(argument: Option<&str>) -> Result<Event, ScriptErrorKind> {
+    let (octets, every) = match argument.and_then(|argument| argument.split_once(' ')) {
+        Some((octets, every)) => (Some(octets), Some(every.trim())),
+        None => (argument, None),
+    };
+    let octets = count("dribble", octets).and_then(|n| at_least_one("dribble", n))?;
+    Ok(Event::Dribble { octets, every: time("dribble", every)? })
+}
+
+fn time(name: &'static str, argument: Option<&str>) -> Result<Duration, ScriptErrorKind> {
     let needs = "a time such as `10ms`, `30s`, `5m` or `1h`";
-    let written = argument.ok_or(ScriptErrorKind::MissingArgument { name: "delay", needs })?;
+    let written = argument.ok_or(ScriptErrorKind::MissingArgument { name, needs })?;
     let bad = || ScriptErrorKind::BadTime { written: written.to_owned() };
 
     let unit_at = written.find(|char: char| !char.is_ascii_digit()).ok_or_else(bad)?;

@@ -2,18 +2,47 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 
 /// A line of a script that means nothing, or that cannot follow the lines before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Both `Display` and `Debug` say where and what to write instead.
+#[derive(Clone)]
 pub struct ScriptError {
     line: usize,
     text: String,
     kind: ScriptErrorKind,
+    file: Option<PathBuf>,
+    caller: Option<&'static Location<'static>>,
 }
+
+/// Two errors are equal that find the same wrong with the same line, wherever it was read from.
+impl PartialEq for ScriptError {
+    fn eq(&self, other: &Self) -> bool {
+        (self.line, &self.text, &self.kind) == (other.line, &other.text, &other.kind)
+    }
+}
+
+impl Eq for ScriptError {}
 
 impl ScriptError {
     pub(super) fn new(line: usize, text: &str, kind: ScriptErrorKind) -> Self {
-        Self { line, text: text.to_owned(), kind }
+        Self { line, text: text.to_owned(), kind, file: None, caller: None }
+    }
+
+    pub(super) fn given_at(self, caller: &'static Location<'static>) -> Self {
+        Self { caller: Some(caller), ..self }
+    }
+
+    pub(super) fn of(self, file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
+    }
+
+    /// The file that the script was read from.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The line in the text of the script, counted from one.
@@ -34,7 +63,27 @@ impl ScriptError {
 
 impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {} of the script, `{}`: {}", self.line, self.text, self.kind)
+        match (&self.file, &self.kind) {
+            (Some(file), ScriptErrorKind::Unreadable { .. }) => {
+                write!(f, "{}: {}", file.display(), self.kind)
+            }
+            (Some(file), kind) => {
+                write!(f, "{}:{}: `{}`: {kind}", file.display(), self.line, self.text)
+            }
+            (None, kind) => {
+                write!(f, "line {} of the script", self.line)?;
+                if let Some(caller) = self.caller {
+                    write!(f, " at {}:{}", caller.file(), caller.line())?;
+                }
+                write!(f, ", `{}`: {kind}", self.text)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -44,6 +93,12 @@ impl Error for ScriptError {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptErrorKind {
+    /// The file cannot be read.
+    #[error("the script cannot be read: {cause}")]
+    Unreadable {
+        /// What the system says.
+        cause: io::ErrorKind,
+    },
     /// The line is neither a line of the dialogue nor a stage direction.
     #[error("a line begins with `C:`, `C|`, `C~`, `S:`, `[` or `#`")]
     UnknownLine,
@@ -99,8 +154,14 @@ pub enum ScriptErrorKind {
         /// The escape as written.
         escape: String,
     },
-    /// `[split]` is not followed by what it splits.
-    #[error("`split` must be followed by an `S:` line")]
+    /// The line is not for the server to do, and an answer is the server's.
+    #[error("an answer has `S:` lines and what the server does, and no such line")]
+    NotAnAnswer,
+    /// `[usual]` stands in a script, or twice in an answer.
+    #[error("`usual` stands in the answer of a rule, once")]
+    UsualMisplaced,
+    /// `[split]` or `[dribble]` is not followed by what it cuts.
+    #[error("`split` and `dribble` must be followed by an `S:` line")]
     SplitWithoutReply,
     /// `[tls]` comes after something else.
     #[error("`tls` begins a connection and so begins a script")]

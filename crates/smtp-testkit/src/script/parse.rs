@@ -5,7 +5,23 @@ use crate::matching::Matching;
 
 /// Reads a whole script.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ScriptError> {
-    let mut order = Order::default();
+    let (entries, last) = read(text, Order::default())?;
+    match last {
+        Some((line, event @ (Event::Split(_) | Event::Dribble { .. }))) => {
+            Err(ScriptError::new(line, &event.to_string(), ScriptErrorKind::SplitWithoutReply))
+        }
+        _ => Ok(entries),
+    }
+}
+
+/// Reads an answer: what the server does in place of its usual reply.
+pub(crate) fn answer(text: &str) -> Result<Vec<Entry>, ScriptError> {
+    read(text, Order { answers: true, ..Order::default() }).map(|(entries, _)| entries)
+}
+
+type Last = Option<(usize, Event)>;
+
+fn read(text: &str, mut order: Order) -> Result<(Vec<Entry>, Last), ScriptError> {
     let mut entries = Vec::new();
     for (line, text) in text.split('\n').enumerate().map(|(index, text)| (index + 1, text)) {
         let text = text.strip_suffix('\r').unwrap_or(text).trim_start_matches([' ', '\t']);
@@ -17,12 +33,7 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ScriptError> {
         order.last = Some((line, event.clone()));
         entries.push(Entry { line, event });
     }
-    match order.last {
-        Some((line, event @ Event::Split(_))) => {
-            Err(ScriptError::new(line, &event.to_string(), ScriptErrorKind::SplitWithoutReply))
-        }
-        _ => Ok(entries),
-    }
+    Ok((entries, order.last))
 }
 
 fn event(text: &str) -> Result<Event, ScriptErrorKind> {
@@ -53,7 +64,10 @@ fn event(text: &str) -> Result<Event, ScriptErrorKind> {
 /// What the lines so far allow to follow.
 #[derive(Default)]
 struct Order {
-    last: Option<(usize, Event)>,
+    /// Only the server acts, and may give its usual reply.
+    answers: bool,
+    usual: bool,
+    last: Last,
     tls: bool,
     server_done: bool,
     client_done: bool,
@@ -65,12 +79,21 @@ impl Order {
             Some((_, last)) if ends_connection(last) => {
                 return Err(ScriptErrorKind::AfterTheEnd { last: last.to_string() });
             }
-            Some((_, Event::Split(_))) if !matches!(event, Event::Server(_)) => {
+            Some((_, Event::Split(_) | Event::Dribble { .. }))
+                if !matches!(event, Event::Server(_) | Event::Usual) =>
+            {
                 return Err(ScriptErrorKind::SplitWithoutReply);
             }
             _ => {}
         }
         match event {
+            Event::Usual if self.usual || !self.answers => {
+                return Err(ScriptErrorKind::UsualMisplaced);
+            }
+            Event::Tls | Event::Text | Event::Chunk(_) | Event::ExpectClose if self.answers => {
+                return Err(ScriptErrorKind::NotAnAnswer);
+            }
+            Event::Client { .. } if self.answers => return Err(ScriptErrorKind::NotAnAnswer),
             Event::Tls if self.last.is_some() => return Err(ScriptErrorKind::TlsNotFirst),
             Event::StartTls | Event::TlsAbort if self.tls => {
                 return Err(ScriptErrorKind::TlsTwice);
@@ -83,6 +106,7 @@ impl Order {
         if self.client_done && client_writes(event) {
             return Err(ScriptErrorKind::AfterExpectClose);
         }
+        self.usual |= matches!(event, Event::Usual);
         self.tls |= matches!(event, Event::Tls | Event::StartTls);
         self.server_done |= matches!(event, Event::HalfClose);
         self.client_done |= matches!(event, Event::ExpectClose);
@@ -97,7 +121,12 @@ fn ends_connection(event: &Event) -> bool {
 fn server_writes(event: &Event) -> bool {
     matches!(
         event,
-        Event::Server(_) | Event::Raw(_) | Event::Split(_) | Event::StartTls | Event::HalfClose
+        Event::Server(_)
+            | Event::Raw(_)
+            | Event::Split(_)
+            | Event::Dribble { .. }
+            | Event::StartTls
+            | Event::HalfClose
     )
 }
 

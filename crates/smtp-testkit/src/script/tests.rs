@@ -97,6 +97,8 @@ C~ d*
 [text]
 [delay 1500ms]
 [delay 60s]
+[dribble 3 250ms]
+S: 220 b
 [split 1]
 S:
 [raw "\xFF\r\n"]
@@ -152,6 +154,13 @@ fn stage_directions_in_the_wrong_place() {
     check("[split 1]", 1, ScriptErrorKind::SplitWithoutReply);
     check("[split 1]\nC: QUIT", 2, ScriptErrorKind::SplitWithoutReply);
     check("S: 220 a\n[tls]", 2, ScriptErrorKind::TlsNotFirst);
+    check("[dribble 1 1s]", 1, ScriptErrorKind::SplitWithoutReply);
+    check("[dribble 1]\nS: 220 a", 1, missing_time());
+    check(
+        "[dribble 0 1s]\nS: 220 a",
+        1,
+        ScriptErrorKind::BadCount { name: "dribble", written: "0".into() },
+    );
     check("[tls]\n[starttls]", 2, ScriptErrorKind::TlsTwice);
     check("[starttls]\n[tls-abort]", 2, ScriptErrorKind::TlsTwice);
     check("[close]\nC: QUIT", 2, after("[close]"));
@@ -163,12 +172,32 @@ fn stage_directions_in_the_wrong_place() {
     check("[expect-close]\nS: 221 bye\n[text]", 3, ScriptErrorKind::AfterExpectClose);
 }
 
+fn missing_time() -> ScriptErrorKind {
+    let needs = "a time such as `10ms`, `30s`, `5m` or `1h`";
+    ScriptErrorKind::MissingArgument { name: "dribble", needs }
+}
+
 #[test]
 fn an_error_shows_the_line_and_what_to_write_instead() {
-    let error = Script::parse("S: 220 a\n   [delay 30]").unwrap_err();
+    let error = "S: 220 a\n   [delay 30]".parse::<Script>().unwrap_err();
     assert_eq!(error.text(), "[delay 30]");
     assert_eq!(
         error.to_string(),
         "line 2 of the script, `[delay 30]`: `30` is not a time such as `10ms`, `30s`, `5m` or `1h`"
     );
+}
+
+#[test]
+fn answers_are_the_servers_alone() {
+    for (text, line, kind) in [
+        ("S: 250 OK\nC: QUIT", 2, ScriptErrorKind::NotAnAnswer),
+        ("[text]", 1, ScriptErrorKind::NotAnAnswer),
+        ("[usual]\n[usual]", 2, ScriptErrorKind::UsualMisplaced),
+        ("[close]\n[usual]", 2, ScriptErrorKind::AfterTheEnd { last: "[close]".into() }),
+    ] {
+        let error = text.parse::<crate::Answer>().unwrap_err();
+        assert_eq!((error.line(), error.kind()), (line, &kind), "{text}");
+    }
+    check("S: 220 a\n[usual]", 2, ScriptErrorKind::UsualMisplaced);
+    assert!("[split 1]".parse::<crate::Answer>().is_ok(), "the usual reply follows");
 }

@@ -20,7 +20,7 @@ async fn visit(stream: impl AsyncRead + AsyncWrite + Unpin, greeting: &str) {
 
 #[tokio::test]
 async fn tcp_connections_play_their_scripts_in_order() {
-    let server = two_scripts().bind_tcp().await.unwrap();
+    let server = two_scripts().tcp().unwrap();
     visit(TcpStream::connect(server.addr()).await.unwrap(), "220 first\r\n").await;
     visit(TcpStream::connect(server.addr()).await.unwrap(), "220 second\r\n").await;
     let report = server.finish().await.unwrap();
@@ -64,7 +64,7 @@ async fn a_connection_that_is_not_made_is_a_mismatch() {
 #[tokio::test]
 async fn a_unix_socket_is_removed_afterwards() {
     let path = std::env::temp_dir().join(format!("smtp-testkit-{}.sock", std::process::id()));
-    let server = two_scripts().bind_unix(&path).await.unwrap();
+    let server = two_scripts().unix(&path).unwrap();
     visit(tokio::net::UnixStream::connect(&path).await.unwrap(), "220 first\r\n").await;
     visit(tokio::net::UnixStream::connect(&path).await.unwrap(), "220 second\r\n").await;
     server.finish().await.unwrap();

@@ -2,11 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
+mod binding;
 mod client;
 mod connections;
 mod endings;
+mod faults;
+mod files;
+mod lints;
+mod login;
 mod messages;
 mod order;
+mod recording;
+mod rules;
+mod terms;
 mod timing;
 mod tls;
 mod verdict;
+mod waiting;

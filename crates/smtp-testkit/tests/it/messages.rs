@@ -1,8 +1,8 @@
 //! Messages are recorded as sent and as meant.
 
-use smtp_testkit::{MismatchKind, Report};
+use smtp_testkit::{Lint, MismatchKind, Report, Server};
 
-use crate::client::{departure, play};
+use crate::client::{Client, departure, play, script};
 
 async fn report(text: &str, octets: &str) -> Report {
     let (server, mut client) = play(text);
@@ -86,4 +86,22 @@ async fn chunks_become_one_message() {
 #[tokio::test]
 async fn a_chunk_that_is_too_short_is_a_mismatch() {
     assert_eq!(departure("[chunk 3]", "ab").await, Some(MismatchKind::ClosedEarly));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_text_is_noted_and_can_be_denied() {
+    let text = "C: MAIL FROM:<a@example.org> SIZE=3\n[text]";
+    let octets = "MAIL FROM:<a@example.org> SIZE=3\r\n.a\n\r\n.\r\n";
+    let lints = [Lint::SizeLies, Lint::BareLf, Lint::MissingDotStuffing];
+    assert_eq!(report(text, octets).await.lints(), lints);
+
+    let denying = Server::builder().script(script(text)).deny([Lint::SizeLies]);
+    let (server, pipe) = denying.pipe();
+    let mut client = Client(pipe);
+    client.say(octets).await;
+    drop(client);
+    let mismatch = server.finish().await.unwrap_err();
+    assert_eq!(mismatch.kind(), MismatchKind::Denied);
+    let found: Vec<Lint> = mismatch.findings().map(|finding| finding.lint).collect();
+    assert_eq!(found, [Lint::SizeLies]);
 }

@@ -1,0 +1,104 @@
+//! What can be settled about a server that keeps to rules.
+
+use std::borrow::Borrow;
+
+use super::ServerBuilder;
+use crate::answer::Answer;
+use crate::asked::Asked;
+use crate::host::{Greeting, Protocol};
+use crate::lint::Lint;
+use crate::login::{Account, Secret};
+use crate::rule::Rule;
+
+/// The well-behaved server; of these, a server with scripts takes notice of
+/// [`deny`](Self::deny) only.
+impl ServerBuilder {
+    /// Which protocol it speaks; by default, SMTP.
+    ///
+    /// LMTP offers PIPELINING and ENHANCEDSTATUSCODES, as it must.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.parts.manners.protocol = protocol;
+        match protocol {
+            Protocol::Smtp => self,
+            Protocol::Lmtp => self.offer("PIPELINING").offer("ENHANCEDSTATUSCODES"),
+        }
+    }
+
+    /// Whether TLS comes first; by default, the connection begins in clear.
+    pub fn greeting(mut self, greeting: Greeting) -> Self {
+        self.parts.manners.greeting = greeting;
+        self
+    }
+
+    /// Adds a line to the EHLO reply, such as `PIPELINING`, `SIZE 1000000` or `AUTH PLAIN LOGIN`;
+    /// by default, nothing is offered.
+    ///
+    /// The server keeps to what it offers: limits, parameters, verbs and mechanisms that it knows
+    /// work as their RFCs say, and everything else is refused. A keyword that it does not know
+    /// makes a parameter of the same name welcome.
+    pub fn offer(mut self, line: &str) -> Self {
+        self.parts.manners.offers.push(line.to_owned());
+        self
+    }
+
+    /// Somebody who can log in with a password.
+    pub fn user(mut self, user: &str, password: &str) -> Self {
+        let secret = Secret::Password(password.to_owned());
+        self.parts.manners.accounts.push(Account { user: user.to_owned(), secret });
+        self
+    }
+
+    /// Somebody who can log in with a token, by XOAUTH2 or OAUTHBEARER.
+    pub fn token(mut self, user: &str, token: &str) -> Self {
+        let secret = Secret::Token(token.to_owned());
+        self.parts.manners.accounts.push(Account { user: user.to_owned(), secret });
+        self
+    }
+
+    /// Adds an exception; the first whose turn it is decides.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.parts.manners.rules.push(rule);
+        self
+    }
+
+    /// Asks the test for each command, and at the end of each text, before any rule: an answer
+    /// takes the place of the usual reply, and `None` leaves the reply to the rules.
+    ///
+    /// ```
+    /// use smtp_testkit::{Answer, Server};
+    ///
+    /// let mut pings = 0;
+    /// let server = Server::builder().respond(move |asked| {
+    ///     if asked.verb() == "XPING" {
+    ///         pings += 1;
+    ///         return Some(Answer::reply(&format!("250 pong {pings}")));
+    ///     }
+    ///     let infected = asked.message()?.text().ends_with(b"virus\r\n");
+    ///     infected.then(|| Answer::reply("554 5.7.1 a virus"))
+    /// });
+    /// # drop(server);
+    /// ```
+    pub fn respond(
+        mut self,
+        respond: impl FnMut(&Asked<'_>) -> Option<Answer> + Send + 'static,
+    ) -> Self {
+        self.parts.manners.responder = Some(Box::new(respond));
+        self
+    }
+
+    /// Takes what a strict server refuses for this mistake; it is noted all the same. It can be
+    /// [`Lint::BareLf`] and [`Lint::OverLongLine`], and for texts also [`Lint::BareCr`],
+    /// [`Lint::EightBitWithoutBody`] and [`Lint::Utf8WithoutSmtpUtf8`]; of the others, a server
+    /// takes what it can take anyway.
+    pub fn tolerate(mut self, lint: Lint) -> Self {
+        self.parts.manners.tolerated.insert(lint);
+        self
+    }
+
+    /// Makes these mistakes of the client a [`Mismatch`](crate::Mismatch); by default, they are
+    /// noted in the report.
+    pub fn deny(mut self, lints: impl IntoIterator<Item = impl Borrow<Lint>>) -> Self {
+        self.parts.manners.denied.extend(lints.into_iter().map(|lint| *lint.borrow()));
+        self
+    }
+}

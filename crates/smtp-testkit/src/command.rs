@@ -1,0 +1,203 @@
+//! One command line of a client, read by the letter of RFC 5321, 4.1; no code of a client or of
+//! another server is behind it.
+
+mod path;
+
+use std::fmt;
+
+/// A command that a client sent.
+///
+/// ```
+/// use smtp_testkit::Command;
+///
+/// let mail = Command::read(b"MAIL FROM:<a@example.org> SIZE=5\r\n").unwrap();
+/// assert_eq!(mail.verb(), "MAIL");
+/// assert_eq!(mail.path(), Some("a@example.org"));
+/// assert_eq!(mail.param("size"), Some("5"));
+/// assert!(Command::read(b"MAIL FROM:a@example.org\r\n").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    line: String,
+    verb: String,
+    argument: String,
+    path: Option<String>,
+    params: Vec<(String, Option<String>)>,
+}
+
+/// Why a line is no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// It does not end in CRLF, or a CR or LF stands inside of it.
+    #[error("a line ends in CRLF and has no other CR or LF")]
+    LineEnd,
+    /// It is neither ASCII nor UTF-8, or has a control character in it.
+    #[error("a command has printable characters only")]
+    Characters,
+    /// It does not begin with a word of letters.
+    #[error("a command begins with a word of letters and digits")]
+    Verb,
+    /// `FROM:<...>` or `TO:<...>` is missing or is no path.
+    #[error("`MAIL FROM:` and `RCPT TO:` are followed by an address in angle brackets")]
+    Path,
+    /// What stands behind the path is no list of parameters.
+    #[error("parameters are `NAME` or `NAME=value`, with one space before each, none twice")]
+    Params,
+    /// Something is missing behind the verb, or too much stands there.
+    #[error("the argument is not what this command takes")]
+    Argument,
+}
+
+impl Command {
+    /// Reads a line with its CRLF.
+    pub fn read(line: &[u8]) -> Result<Self, Malformed> {
+        let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
+        if line.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
+            return Err(Malformed::LineEnd);
+        }
+        let text = std::str::from_utf8(line).map_err(|_| Malformed::Characters)?;
+        if text.chars().any(char::is_control) {
+            return Err(Malformed::Characters);
+        }
+        Self::parse(text)
+    }
+
+    /// Reads a line without its end.
+    pub(crate) fn of_line(line: &str) -> Option<Self> {
+        Self::parse(line).ok()
+    }
+
+    fn parse(text: &str) -> Result<Self, Malformed> {
+        let line = text.to_owned();
+        // Blanks at the end mean nothing (RFC 5321, 4.1.1).
+        let text = text.trim_end_matches(' ');
+        let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
+        let word = |verb: &str| verb.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        if verb.is_empty() || !word(verb) {
+            return Err(Malformed::Verb);
+        }
+        let command = Self {
+            line,
+            verb: verb.to_ascii_uppercase(),
+            argument: argument.to_owned(),
+            path: None,
+            params: Vec::new(),
+        };
+        command.complete()
+    }
+
+    /// Reads the argument as the verb asks for.
+    fn complete(self) -> Result<Self, Malformed> {
+        let argument = self.argument.as_str();
+        match self.verb.as_str() {
+            "MAIL" => self.addressed("FROM:"),
+            "RCPT" => self.addressed("TO:"),
+            "DATA" | "RSET" | "QUIT" | "STARTTLS" if !argument.is_empty() => {
+                Err(Malformed::Argument)
+            }
+            // A name that is no domain is looked at leniently: many machines have one.
+            "EHLO" | "HELO" | "LHLO" if argument.is_empty() || argument.contains(' ') => {
+                Err(Malformed::Argument)
+            }
+            "VRFY" | "EXPN" if argument.is_empty() => Err(Malformed::Argument),
+            "AUTH" if argument.is_empty() || argument.split(' ').count() > 2 => {
+                Err(Malformed::Argument)
+            }
+            "BDAT" if self.chunk().is_none() => Err(Malformed::Argument),
+            _ => Ok(self),
+        }
+    }
+
+    fn addressed(self, keyword: &str) -> Result<Self, Malformed> {
+        let head = self.argument.get(..keyword.len()).ok_or(Malformed::Path)?;
+        if !head.eq_ignore_ascii_case(keyword) {
+            return Err(Malformed::Path);
+        }
+        let (found, rest) = path::split(&self.argument[keyword.len()..]).ok_or(Malformed::Path)?;
+        let fits = match self.verb.as_str() {
+            "MAIL" => found.is_empty() || path::is_mailbox(found),
+            _ => found.eq_ignore_ascii_case("postmaster") || path::is_mailbox(found),
+        };
+        if !fits {
+            return Err(Malformed::Path);
+        }
+        let params = params(rest).ok_or(Malformed::Params)?;
+        Ok(Self { path: Some(found.to_owned()), params, ..self })
+    }
+
+    /// The line without its CRLF.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The verb, in upper case.
+    pub fn verb(&self) -> &str {
+        &self.verb
+    }
+
+    /// What stands behind the verb.
+    pub fn argument(&self) -> &str {
+        &self.argument
+    }
+
+    /// The address of MAIL or RCPT, without angle brackets and source route.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// The parameters of MAIL or RCPT, as they came.
+    pub fn params(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.params.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
+    /// What a parameter says; empty for one without a value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.params().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
+        Some(value.unwrap_or_default())
+    }
+
+    /// For BDAT: how many octets follow, and whether they are the last.
+    pub fn chunk(&self) -> Option<(usize, bool)> {
+        let (octets, last) = match self.argument.split_once(' ') {
+            Some((octets, word)) if word.eq_ignore_ascii_case("LAST") => (octets, true),
+            Some(_) => return None,
+            None => (self.argument.as_str(), false),
+        };
+        let digits = !octets.is_empty() && octets.bytes().all(|octet| octet.is_ascii_digit());
+        (self.verb == "BDAT" && digits).then(|| Some((octets.parse().ok()?, last)))?
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+/// Reads ` NAME=value NAME`; a name counts once.
+fn params(text: &str) -> Option<Vec<(String, Option<String>)>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut params: Vec<(String, Option<String>)> = Vec::new();
+    for written in text.strip_prefix(' ')?.split(' ') {
+        let (name, value) = match written.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (written, None),
+        };
+        let mut octets = name.bytes();
+        let begins = octets.next().is_some_and(|octet| octet.is_ascii_alphanumeric());
+        let goes_on = octets.all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+        let known = params.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let bad_value = value.is_some_and(|value| value.is_empty() || value.contains('='));
+        if !(begins && goes_on) || known || bad_value {
+            return None;
+        }
+        params.push((name.to_owned(), value.map(str::to_owned)));
+    }
+    Some(params)
+}
+
+#[cfg(test)]
+mod tests;

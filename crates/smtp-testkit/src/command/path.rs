@@ -1,0 +1,112 @@
+//! Addresses as MAIL and RCPT carry them (RFC 5321, 4.1.2), and host names.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Takes `<...>` off the front, without its source route, and returns what stands behind.
+pub(super) fn split(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('<')?;
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut literal = false;
+    for (at, char) in inside.char_indices() {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' if !literal => quoted = !quoted,
+            '[' if !quoted => literal = true,
+            ']' if !quoted => literal = false,
+            '>' if !quoted && !literal => {
+                return Some((without_route(&inside[..at])?, &inside[at + 1..]));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `@one,@two:local@domain` means `local@domain`.
+fn without_route(path: &str) -> Option<&str> {
+    if !path.starts_with('@') {
+        return Some(path);
+    }
+    let (route, mailbox) = path.split_once(':')?;
+    let hops = route.split(',').all(|hop| hop.strip_prefix('@').is_some_and(is_domain));
+    (hops && !mailbox.is_empty()).then_some(mailbox)
+}
+
+/// Whether this is `local@domain`.
+pub(super) fn is_mailbox(text: &str) -> bool {
+    let end = match text.strip_prefix('"') {
+        Some(rest) => quoted_end(rest).map(|end| end + 1),
+        None => text.find('@').filter(|&end| is_dot_string(&text[..end])),
+    };
+    let Some((local, rest)) = end.map(|end| text.split_at(end)) else { return false };
+    let domain = rest.strip_prefix('@');
+    local.len() <= 64 && text.len() <= 254 && domain.is_some_and(is_host)
+}
+
+/// Where a quoted string ends that began before `rest`: behind its closing quote.
+fn quoted_end(rest: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (at, char) in rest.char_indices() {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_dot_string(text: &str) -> bool {
+    let atom_char = |char: char| {
+        char.is_ascii_alphanumeric() || !char.is_ascii() || "!#$%&'*+-/=?^_`{|}~".contains(char)
+    };
+    text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atom_char))
+}
+
+/// Whether this is a domain or an address literal.
+pub(super) fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(literal) => is_literal(literal),
+        None => is_domain(text),
+    }
+}
+
+fn is_domain(text: &str) -> bool {
+    text.len() <= 255 && text.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let edge = |char: char| char.is_ascii_alphanumeric() || !char.is_ascii();
+    label.len() <= 63
+        && label.starts_with(edge)
+        && label.ends_with(edge)
+        && label.chars().all(|char| edge(char) || char == '-')
+}
+
+/// `127.0.0.1`, `IPv6:::1`, or `tag:content`.
+fn is_literal(text: &str) -> bool {
+    match text.split_once(':') {
+        None => text.parse::<Ipv4Addr>().is_ok(),
+        Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => is_ipv6(address),
+        // Without its tag, an IPv6 address would look like one of these.
+        Some(_) if text.parse::<Ipv6Addr>().is_ok() => false,
+        Some((tag, content)) => {
+            let inside = |octet: u8| matches!(octet, 33..=90 | 94..=126);
+            let in_tag = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+            tag.bytes().all(in_tag)
+                && tag.ends_with(|char: char| char.is_ascii_alphanumeric())
+                && !content.is_empty()
+                && content.bytes().all(inside)
+        }
+    }
+}
+
+/// Whether `::`, if it is there, stands for two groups at least.
+fn is_ipv6(address: &str) -> bool {
+    let written = address.split(':').filter(|group| !group.is_empty());
+    let groups: usize = written.map(|group| 1 + usize::from(group.contains('.'))).sum();
+    address.parse::<Ipv6Addr>().is_ok() && (!address.contains("::") || groups <= 6)
+}

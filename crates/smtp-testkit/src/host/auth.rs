@@ -1,0 +1,122 @@
+//! The AUTH command: challenges and responses until it is decided who the client is.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::exchange::{Channel, Denial, Step, begin};
+use super::hearing::{Heard, Patience};
+use super::reply::Reply;
+use super::session::Session;
+use super::wire::Over;
+use crate::command::Command;
+use crate::lint::Lint;
+use crate::login::Login;
+use crate::rule::What;
+
+/// Mechanisms that show a secret to whoever listens.
+const REVEALING: [&str; 4] = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+
+impl Session {
+    pub(super) async fn log_in(&mut self, command: &Command) -> Result<(), Over> {
+        let (name, initial) = match command.argument().split_once(' ') {
+            Some((name, initial)) => (name.to_ascii_uppercase(), Some(initial.to_owned())),
+            None => (command.argument().to_ascii_uppercase(), None),
+        };
+        if self.state.tls.is_none() && REVEALING.contains(&name.as_str()) {
+            self.wire.blame(Lint::AuthInClear, format!("AUTH {name} outside of TLS"));
+        }
+        self.notice_ahead(true).await?;
+        let exception = self.exception(What::Command(command));
+        let verdict = self.judged(command);
+        if verdict.reply.code != 334 || exception.as_ref().is_some_and(|it| !it.gives_usual()) {
+            let code = self.give(exception, &verdict.reply).await?;
+            if code == Some(235) {
+                self.logged_in(Login { mechanism: name, user: String::new(), on_behalf_of: None });
+            }
+            self.state.farewell |= code == Some(421);
+            return Ok(());
+        }
+        let answer = exception.unwrap_or_default();
+        let (before, after) = answer.around_usual();
+        self.perform(before).await?;
+        let reply = match self.exchange(&name, initial).await? {
+            Ok(login) => {
+                self.logged_in(login);
+                Reply::new(235, "2.7.0", "welcome")
+            }
+            Err(denial) => denial.reply(),
+        };
+        self.give(None, &reply).await?;
+        self.perform(after).await
+    }
+
+    fn logged_in(&mut self, login: Login) {
+        self.wire.page.write(|page| page.login = Some(login.clone()));
+        self.state.login = Some(login);
+    }
+
+    /// Challenges and responses.
+    async fn exchange(
+        &mut self,
+        name: &str,
+        initial: Option<String>,
+    ) -> Result<Result<Login, Denial>, Over> {
+        let channel = self.channel()?;
+        let Some(mut exchange) = begin(name, self.host.clone(), channel) else {
+            return Ok(Err(Denial::Unsupported));
+        };
+        let mut response = match initial.as_deref() {
+            None => None,
+            Some("=") => Some(Vec::new()),
+            Some(text) => match STANDARD.decode(text) {
+                Ok(octets) => Some(octets),
+                Err(_) => return Ok(Err(self.bad_base64(text))),
+            },
+        };
+        loop {
+            let challenge = match exchange.step(response.as_deref()) {
+                Step::Challenge(challenge) => challenge,
+                Step::Done(login) => return Ok(Ok(login)),
+                Step::Denied(denial) => return Ok(Err(denial)),
+            };
+            let line = format!("334 {}\r\n", STANDARD.encode(challenge));
+            self.wire.say(line.as_bytes()).await?;
+            let patience = Patience { silence: None, at_rest: false };
+            let Heard::Line(line) = self.wire.line(patience).await? else {
+                self.wire.ended();
+                return self.wire.close("the server closed").await.map(|()| Err(Denial::Given));
+            };
+            let text = String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(&line));
+            if text == "*" {
+                return Ok(Err(Denial::Given));
+            }
+            match STANDARD.decode(text.as_bytes()) {
+                Ok(octets) => response = Some(octets),
+                Err(_) => return Ok(Err(self.bad_base64(&text))),
+            }
+        }
+    }
+
+    fn bad_base64(&self, text: &str) -> Denial {
+        self.wire.blame(Lint::BadSyntax, format!("`{text}` is not base64"));
+        Denial::Malformed
+    }
+
+    /// What a mechanism can know of the connection.
+    fn channel(&mut self) -> Result<Channel, Over> {
+        let connection = self.wire.page.connection();
+        let client_certificate = self.state.tls.is_some_and(|tls| tls.client_certificate);
+        let server_certificate = self.certificate();
+        let session = self.wire.stream()?.session();
+        let exporter = session.and_then(|session| {
+            let label = b"EXPORTER-Channel-Binding";
+            session.export_keying_material([0; 32], label, Some(b"")).ok()
+        });
+        Ok(Channel {
+            connection,
+            client_certificate,
+            exporter: exporter.map(Vec::from),
+            server_certificate: exporter.and(server_certificate),
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! What a server with rules notes about its client, and how it says so.
+
+use smtp_testkit::{Lint, Mismatch, MismatchKind, Report, Server, ServerBuilder};
+
+use crate::client::Client;
+
+/// What became of a client that says these pieces, each after it has heard something.
+async fn outcome(builder: ServerBuilder, said: &[&str]) -> Result<Report, Mismatch> {
+    let (server, pipe) = builder.pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    for piece in said {
+        client.say(piece).await;
+        client.hear_segment().await;
+    }
+    drop(client);
+    server.finish().await
+}
+
+/// The mistakes of a client that says these pieces, and then QUIT in order.
+async fn check(builder: ServerBuilder, said: &[&str], lints: &[Lint]) -> Report {
+    let report = outcome(builder, &[said, &["QUIT\r\n"]].concat()).await.unwrap();
+    assert_eq!(report.lints(), lints, "{said:?}: {report:#?}");
+    report
+}
+
+const EHLO: &str = "EHLO client.example\r\n";
+const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
+const RCPT: &str = "RCPT TO:<b@example.org>\r\n";
+const DATA: &str = "DATA\r\n";
+
+fn plain() -> ServerBuilder {
+    Server::builder()
+}
+
+/// A transaction with this text.
+fn text<'a>(mail: &'a str, text: &'a str) -> [&'a str; 5] {
+    [EHLO, mail, RCPT, DATA, text]
+}
+
+#[tokio::test]
+async fn a_group_needs_the_offer() {
+    let group = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
+    check(plain(), &[EHLO, group], &[Lint::PipelinedWithoutOffer]).await;
+    check(plain().offer("PIPELINING"), &[EHLO, group], &[]).await;
+    // Before EHLO, nobody knows what is offered.
+    check(plain().offer("PIPELINING"), &["NOOP\r\nNOOP\r\n"], &[Lint::PipelinedWithoutOffer]).await;
+}
+
+#[tokio::test]
+async fn a_group_ends_with_some_commands() {
+    let pipelining = || plain().offer("PIPELINING");
+    for last in ["EHLO client.example", "NOOP", "VRFY b", "HELP"] {
+        let group = format!("{last}\r\nRSET\r\n");
+        check(pipelining(), &[EHLO, &group, ""], &[Lint::PastSynchronization]).await;
+    }
+    // The next message may follow the text of the one before it.
+    let next = ".\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
+    check(pipelining(), &text(MAIL, next), &[]).await;
+}
+
+#[tokio::test]
+async fn who_speaks_first_is_noted() {
+    let (server, pipe) = plain().pipe();
+    let mut client = Client(pipe);
+    client.say(EHLO).await;
+    client.hear("220 mx.testkit.example ESMTP ready\r\n250 mx.testkit.example\r\n").await;
+    client.say("QUIT\r\n").await;
+    drop(client);
+    assert_eq!(server.finish().await.unwrap().lints(), [Lint::BeforeGreeting]);
+}
+
+#[tokio::test]
+async fn octets_above_127_have_to_be_announced() {
+    let eight = || plain().offer("8BITMIME").offer("SMTPUTF8");
+    let body = "Subject: a\r\n\r\nä\r\n.\r\n";
+    let header = "Subject: ä\r\n\r\na\r\n.\r\n";
+    check(eight(), &text(MAIL, body), &[Lint::EightBitWithoutBody]).await;
+    check(eight(), &text(MAIL, header), &[Lint::Utf8WithoutSmtpUtf8]).await;
+    check(eight(), &text("MAIL FROM:<a@b.example> BODY=8BITMIME\r\n", body), &[]).await;
+    check(eight(), &text("MAIL FROM:<a@b.example> SMTPUTF8\r\n", header), &[]).await;
+    let address = "MAIL FROM:<ä@b.example>\r\n";
+    check(eight(), &[EHLO, address], &[Lint::Utf8WithoutSmtpUtf8]).await;
+}
+
+#[tokio::test]
+async fn a_size_may_not_be_too_small() {
+    let size = || plain().offer("SIZE");
+    let lied = text("MAIL FROM:<a@b.example> SIZE=4\r\n", "..a\r\nb\r\n.\r\n");
+    check(size(), &lied, &[Lint::SizeLies]).await;
+    let true_size = text("MAIL FROM:<a@b.example> SIZE=7\r\n", "..a\r\nb\r\n.\r\n");
+    check(size(), &true_size, &[]).await;
+}
+
+#[tokio::test]
+async fn lines_end_in_crlf() {
+    check(plain(), &[EHLO, "NOOP\n"], &[Lint::BareLf]).await;
+    check(plain(), &[EHLO, "NO\rOP\r\n"], &[Lint::BareCr]).await;
+    check(plain(), &text(MAIL, "a\nb\r\n.\r\n"), &[Lint::BareLf]).await;
+    check(plain(), &text(MAIL, "a\rb\r\n.\r\n"), &[Lint::BareCr]).await;
+    let tolerant = plain().tolerate(Lint::BareLf);
+    let report = check(tolerant, &text(MAIL, "a\nb\r\n.\r\n"), &[Lint::BareLf]).await;
+    assert_eq!(report.messages().len(), 1, "what is tolerated is taken");
+}
+
+#[tokio::test]
+async fn lines_have_their_limits() {
+    let noop = |length: usize| format!("NOOP {}\r\n", "x".repeat(length - 7));
+    check(plain(), &[EHLO, &noop(512)], &[]).await;
+    check(plain(), &[EHLO, &noop(513)], &[Lint::OverLongLine]).await;
+    let line = |length: usize| format!(".{}\r\n.\r\n", ".".repeat(length - 2));
+    check(plain(), &text(MAIL, &line(1000)), &[]).await;
+    check(plain(), &text(MAIL, &line(1001)), &[Lint::OverLongLine]).await;
+}
+
+#[tokio::test]
+async fn a_dot_has_to_be_doubled() {
+    check(plain(), &text(MAIL, "a\r\n.b\r\n.\r\n"), &[Lint::MissingDotStuffing]).await;
+    check(plain(), &text(MAIL, ".b\r\n.\r\n"), &[Lint::MissingDotStuffing]).await;
+    check(plain(), &text(MAIL, "a\r\n..b\r\n..\r\n.\r\n"), &[]).await;
+}
+
+#[tokio::test]
+async fn a_client_says_quit() {
+    let report = outcome(plain(), &[EHLO]).await.unwrap();
+    assert_eq!(report.lints(), [Lint::NoQuit]);
+    // One that was left open when the test asked is not to blame.
+    let (server, pipe) = plain().pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    assert_eq!(server.finish().await.unwrap().lints(), []);
+}
+
+#[tokio::test]
+async fn what_is_denied_says_where_and_how_to_mend_it() {
+    let group = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
+    let mismatch =
+        outcome(plain().deny(Lint::ALL), &[EHLO, group, "", "RSET\r\n"]).await.unwrap_err();
+    assert_eq!(mismatch.kind(), MismatchKind::Denied);
+    let lints: Vec<Lint> = mismatch.findings().map(|finding| finding.lint).collect();
+    assert_eq!(lints, [Lint::PipelinedWithoutOffer, Lint::NoQuit]);
+    let shown = mismatch.to_string();
+    let expected = "\
+the client made mistakes that this test denies
+  connection 1, line 4: the client pipelined though PIPELINING is not offered: `RCPT TO:<b@example.org>` came before the reply
+      to mend it: wait for each reply unless the server's EHLO reply lists PIPELINING
+  connection 1, line 10: the client closed without QUIT: the connection ended without it
+      to mend it: send QUIT and read its reply before closing
+
+connection 1 of 1
+     1  S: 220 mx.testkit.example ESMTP ready
+     2  C: EHLO client.example
+     3  S: 250 mx.testkit.example
+>    4  C: MAIL FROM:<a@example.org>
+     5  S: 250 sender taken
+     6  C: RCPT TO:<b@example.org>
+     7  S: 250 recipient taken
+     8  C: RSET
+     9  S: 250 forgotten
+>   10  # the client closed
+    11  # the server closed
+";
+    assert_eq!(shown, expected, "{shown}");
+}
+
+#[tokio::test]
+async fn what_is_not_denied_is_only_noted() {
+    let report = outcome(plain().deny([Lint::BareLf]), &[EHLO]).await.unwrap();
+    assert_eq!(report.findings().count(), 1);
+}

@@ -1,0 +1,163 @@
+//! AUTH from the server's side, mechanism by mechanism.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use smtp_testkit::{Lint, Report, Server, ServerBuilder};
+
+use crate::client::Client;
+
+const MECHANISMS: &str =
+    "AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 XOAUTH2 OAUTHBEARER EXTERNAL ANONYMOUS";
+
+fn builder() -> ServerBuilder {
+    Server::builder().offer(MECHANISMS).user("user", "pencil").token("user", "token-1")
+}
+
+/// Says each line, after the `|` in base64, and hears each reply, the challenge of a 334 decoded.
+async fn talk(dialogue: &[(&str, &str)]) -> Report {
+    let (server, pipe) = builder().pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    client.say("EHLO client.example\r\n").await;
+    client.hear_segment().await;
+    for (said, heard) in dialogue {
+        let line = match said.split_once('|') {
+            Some((head, words)) => format!("{head}{}", STANDARD.encode(words)),
+            None => (*said).to_owned(),
+        };
+        client.say(&format!("{line}\r\n")).await;
+        let reply = client.hear_segment().await;
+        let reply = reply.trim_end_matches("\r\n");
+        let reply = match reply.strip_prefix("334 ") {
+            Some(challenge) => {
+                let octets = STANDARD.decode(challenge).unwrap();
+                format!("334 {}", String::from_utf8(octets).unwrap())
+            }
+            None => reply.to_owned(),
+        };
+        assert_eq!(&reply, heard, "the reply to {said}");
+    }
+    client.say("QUIT\r\n").await;
+    client.hear_segment().await;
+    drop(client);
+    server.finish().await.unwrap()
+}
+
+/// The dialogue lets `user` in, and `mechanism` was it.
+async fn lets_in(mechanism: &str, dialogue: &[(&str, &str)]) {
+    let report = talk(dialogue).await;
+    let login = report.connections()[0].login().unwrap();
+    assert_eq!((login.mechanism.as_str(), login.user.as_str()), (mechanism, "user"));
+}
+
+const IN: &str = "235 welcome";
+const WRONG: &str = "535 these credentials are wrong";
+const MALFORMED: &str = "501 this response is malformed";
+
+#[tokio::test]
+async fn plain() {
+    lets_in("PLAIN", &[("AUTH PLAIN |\0user\0pencil", IN)]).await;
+    lets_in("PLAIN", &[("AUTH PLAIN", "334 "), ("|\0user\0pencil", IN)]).await;
+    let refused = [
+        ("AUTH PLAIN |\0user\0pen", WRONG),
+        ("AUTH PLAIN |user\0pencil", MALFORMED),
+        ("AUTH PLAIN !", MALFORMED),
+        ("AUTH PLAIN", "334 "),
+        ("*", "501 given up"),
+        ("AUTH NTLM", "504 this mechanism is not offered"),
+    ];
+    let report = talk(&refused).await;
+    assert_eq!(report.connections()[0].login(), None);
+    assert_eq!(report.lints(), [Lint::NotOffered, Lint::BadSyntax, Lint::AuthInClear]);
+}
+
+#[tokio::test]
+async fn plain_for_somebody_else() {
+    let report = talk(&[("AUTH PLAIN |other\0user\0pencil", IN)]).await;
+    let login = report.connections()[0].login().unwrap();
+    assert_eq!(login.on_behalf_of.as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn login() {
+    let password = ("|pencil", IN);
+    let dialogue = [("AUTH LOGIN", "334 Username:"), ("|user", "334 Password:"), password];
+    lets_in("LOGIN", &dialogue).await;
+    lets_in("LOGIN", &[("AUTH LOGIN |user", "334 Password:"), password]).await;
+    let refused = [("AUTH LOGIN |user", "334 Password:"), ("|pen", WRONG)];
+    assert_eq!(talk(&refused).await.connections()[0].login(), None);
+}
+
+#[tokio::test]
+async fn cram_md5() {
+    let challenge = ("AUTH CRAM-MD5", "334 <1@mx.testkit.example>");
+    // By Python's hmac, as the figures of SCRAM are.
+    lets_in("CRAM-MD5", &[challenge, ("|user 684734af16f7fa4825f4300bbc40c744", IN)]).await;
+    talk(&[challenge, ("|user 00000000000000000000000000000000", WRONG)]).await;
+    talk(&[("AUTH CRAM-MD5 |user 00", "501 the server speaks first")]).await;
+}
+
+const CLIENT_FIRST: &str = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
+const SERVER_FIRST: &str = "334 r=rOprNGfwEbeRWgbNEkqOtestkit1,s=c210cC10ZXN0a2l0IHNhbHQ=,i=4096";
+
+#[tokio::test]
+async fn scram() {
+    for (mechanism, last, proof) in [
+        (
+            "SCRAM-SHA-1",
+            "c=biws,r=rOprNGfwEbeRWgbNEkqOtestkit1,p=XY6U3QMaSDiSHU60V70HucYpMq4=",
+            "v=5srIhGEjDC8+kdL/A9Ja4N4ATa0=",
+        ),
+        (
+            "SCRAM-SHA-256",
+            "c=biws,r=rOprNGfwEbeRWgbNEkqOtestkit1,p=z7Dy6jYYHWvcIVKDuUwzokc7kLi1EAlohGVg+J4VqPE=",
+            "v=sUY3rQd2cG+28dvMJWblqhlVuzSuxiTK7Lzei/8nVn8=",
+        ),
+    ] {
+        let opening = format!("AUTH {mechanism} |{CLIENT_FIRST}");
+        let first = (opening.as_str(), SERVER_FIRST);
+        let last = format!("|{last}");
+        lets_in(mechanism, &[first, (&last, &format!("334 {proof}")), ("", IN)]).await;
+        let wrong = last.replace(",p=", ",p=AA");
+        talk(&[first, (&wrong, MALFORMED)]).await;
+        talk(&[first, (&last.replace("biws", "eSws"), WRONG)]).await;
+    }
+}
+
+#[tokio::test]
+async fn bearer_tokens() {
+    lets_in("XOAUTH2", &[("AUTH XOAUTH2 |user=user\x01auth=Bearer token-1\x01\x01", IN)]).await;
+    let oauth = "n,a=user,\x01host=mx.example\x01port=25\x01auth=Bearer token-1\x01\x01";
+    lets_in("OAUTHBEARER", &[(&format!("AUTH OAUTHBEARER |{oauth}"), IN)]).await;
+    let anybody = "n,,\x01auth=Bearer token-1\x01\x01";
+    lets_in("OAUTHBEARER", &[("AUTH OAUTHBEARER", "334 "), (&format!("|{anybody}"), IN)]).await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_explained_before_it_is_refused() {
+    let dialogue = [
+        (
+            "AUTH XOAUTH2 |user=user\x01auth=Bearer old\x01\x01",
+            r#"334 {"status":"400","schemes":"Bearer","scope":"https://mail.testkit.example/"}"#,
+        ),
+        ("", WRONG),
+        (
+            "AUTH OAUTHBEARER |n,a=user,\x01auth=Bearer old\x01\x01",
+            r#"334 {"status":"invalid_token"}"#,
+        ),
+        ("|\x01", WRONG),
+    ];
+    talk(&dialogue).await;
+}
+
+#[tokio::test]
+async fn external_needs_a_certificate_and_anonymous_needs_nothing() {
+    talk(&[("AUTH EXTERNAL =", WRONG)]).await;
+    lets_in("ANONYMOUS", &[("AUTH ANONYMOUS |user", IN)]).await;
+}
+
+#[tokio::test]
+async fn one_login_is_enough() {
+    let again = ("AUTH PLAIN |\0user\0pencil", "503 already logged in");
+    talk(&[("AUTH PLAIN |\0user\0pencil", IN), again]).await;
+}

@@ -1,0 +1,132 @@
+//! What a recorder writes down can be played to the same client.
+
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use smtp_testkit::{Authority, Greeting, Recorder, Script, Server};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::client::Client;
+
+async fn say_all<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, lines: &[&str]) {
+    for line in lines {
+        client.say(line).await;
+        client.hear_segment().await;
+    }
+}
+
+/// A client that trusts `authority`.
+async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    authority: &Authority,
+) -> Client<TlsStream<S>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(authority.der().to_vec())).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    Client(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+}
+
+/// Delivers a message after STARTTLS.
+async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(stream: S, authority: &Authority) {
+    let mut client = Client(stream);
+    client.hear_segment().await;
+    say_all(&mut client, &["EHLO client.example\r\n", "STARTTLS\r\n"]).await;
+    let mut client = encrypt(client.0, authority).await;
+    let lines = [
+        "EHLO client.example\r\n",
+        "AUTH PLAIN AHRpbQBzZWNyZXQ=\r\n",
+        "MAIL FROM:<a@example.org>\r\n",
+        "RCPT TO:<b@example.org>\r\n",
+        "DATA\r\n",
+        "Subject: hi\r\n\r\n.\r\n",
+        "QUIT\r\n",
+    ];
+    say_all(&mut client, &lines).await;
+    client.hear_end().await;
+}
+
+const SCRIPT: &str = "\
+S: 220 mx.testkit.example ESMTP ready
+C: EHLO client.example
+S: 250-mx.testkit.example
+S: 250-STARTTLS
+S: 250 AUTH PLAIN
+C: STARTTLS
+S: 220 go ahead
+[starttls]
+C: EHLO client.example
+S: 250-mx.testkit.example
+S: 250 AUTH PLAIN
+C~ AUTH PLAIN *
+S: 235 welcome
+C: MAIL FROM:<a@example.org>
+S: 250 sender taken
+C: RCPT TO:<b@example.org>
+S: 250 recipient taken
+C: DATA
+S: 354 end with CRLF.CRLF
+[text]
+S: 250 message taken
+C: QUIT
+S: 221 goodbye
+[close]
+";
+
+#[tokio::test]
+async fn a_dialogue_is_recorded_and_played() {
+    let real = Server::builder().offer("STARTTLS").offer("AUTH PLAIN").user("tim", "secret");
+    let real = real.tcp().unwrap();
+    let recording = Recorder::new(real.addr()).trust("localhost", real.authority_der());
+    let recording = recording.tcp().unwrap();
+
+    let stream = TcpStream::connect(recording.addr()).await.unwrap();
+    deliver(stream, recording.authority()).await;
+    let scripts = recording.finish().await;
+    assert_eq!(scripts, [SCRIPT]);
+    let report = real.finish().await.unwrap();
+    assert_eq!(report.messages()[0].login().unwrap().user, "tim");
+
+    let (server, pipe) = Server::pipe(Script::parse(&scripts[0]).unwrap());
+    deliver(pipe, server.authority()).await;
+    server.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_not_given_the_secret() {
+    let real = Server::builder().offer("STARTTLS").tcp().unwrap();
+    let stranger = Authority::new();
+    let recording = Recorder::new(real.addr()).trust("localhost", stranger.der()).tcp().unwrap();
+    let mut client = Client(TcpStream::connect(recording.addr()).await.unwrap());
+    client.hear_segment().await;
+    say_all(&mut client, &["EHLO client.example\r\n", "STARTTLS\r\n"]).await;
+    client.hear_end().await;
+    drop(client);
+    let scripts = recording.finish().await;
+    assert!(scripts[0].ends_with("S: 220 go ahead\n"), "{}", scripts[0]);
+    drop(real);
+}
+
+#[tokio::test]
+async fn implicit_tls_is_recorded() {
+    let real = Server::builder().greeting(Greeting::UnderTls).tcp().unwrap();
+    let recorder = Recorder::new(real.addr()).trust("localhost", real.authority_der());
+    let recording = recorder.greeting(Greeting::UnderTls).tcp().unwrap();
+    let stream = TcpStream::connect(recording.addr()).await.unwrap();
+    let mut client = encrypt(stream, recording.authority()).await;
+    client.hear_segment().await;
+    say_all(&mut client, &["QUIT\r\n"]).await;
+    client.hear_end().await;
+    let script = "[tls]\nS: 220 mx.testkit.example ESMTP ready\nC: QUIT\nS: 221 goodbye\n[close]\n";
+    assert_eq!(recording.finish().await, [script]);
+    real.finish().await.unwrap();
+}

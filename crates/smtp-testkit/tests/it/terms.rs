@@ -1,0 +1,189 @@
+//! Terms of TLS: versions, the client's certificate, and a server with rules under TLS.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
+use smtp_testkit::{
+    CertificateKind, ClientCertificate, Greeting, Lint, Pipe, Rule, Server, ServerBuilder,
+    TlsVersion, TlsVersions,
+};
+use tokio::io::AsyncReadExt;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::client::Client;
+
+/// Whether the client shows a certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Certificate,
+}
+
+async fn handshake(
+    server: &Server,
+    pipe: Pipe,
+    versions: &[&'static SupportedProtocolVersion],
+    shown: Shown,
+) -> io::Result<Client<TlsStream<Pipe>>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(server.authority_der().to_vec())).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match shown {
+        Shown::Nothing => config.with_no_client_auth(),
+        Shown::Certificate => {
+            let identity = server.authority().issue(CertificateKind::Good);
+            let chain = vec![CertificateDer::from(identity.certificate_der().to_vec())];
+            let key = PrivatePkcs8KeyDer::from(identity.key_der().to_vec());
+            config.with_client_auth_cert(chain, key.into()).unwrap()
+        }
+    };
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, pipe).await.map(Client)
+}
+
+fn under_tls() -> ServerBuilder {
+    Server::builder().greeting(Greeting::UnderTls)
+}
+
+/// Whether a client of these versions that shows this comes to read the greeting.
+async fn is_greeted(
+    builder: ServerBuilder,
+    versions: &[&'static SupportedProtocolVersion],
+    shown: Shown,
+) -> bool {
+    let (server, pipe) = builder.pipe();
+    let Ok(mut client) = handshake(&server, pipe, versions, shown).await else { return false };
+    client.0.read_u8().await.is_ok()
+}
+
+const NEW: &[&SupportedProtocolVersion] = &[&version::TLS13];
+const OLD: &[&SupportedProtocolVersion] = &[&version::TLS12];
+
+#[tokio::test]
+async fn versions_are_kept_to() {
+    for (versions, new, old) in [
+        (TlsVersions::Both, true, true),
+        (TlsVersions::Only13, true, false),
+        (TlsVersions::Only12, false, true),
+    ] {
+        let builder = || under_tls().tls_versions(versions);
+        assert_eq!(is_greeted(builder(), NEW, Shown::Nothing).await, new, "{versions:?}");
+        assert_eq!(is_greeted(builder(), OLD, Shown::Nothing).await, old, "{versions:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_client_is_asked_for() {
+    for (wanted, without) in [
+        (ClientCertificate::NotAsked, true),
+        (ClientCertificate::Optional, true),
+        (ClientCertificate::Required, false),
+    ] {
+        let builder = || under_tls().client_certificate(wanted);
+        assert_eq!(is_greeted(builder(), NEW, Shown::Nothing).await, without, "{wanted:?}");
+        assert!(is_greeted(builder(), NEW, Shown::Certificate).await, "{wanted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_a_login() {
+    let builder = under_tls().client_certificate(ClientCertificate::Required);
+    let (server, pipe) = builder.offer("AUTH EXTERNAL").pipe();
+    let mut client = handshake(&server, pipe, NEW, Shown::Certificate).await.unwrap();
+    for line in ["EHLO client.example\r\n", "AUTH EXTERNAL =\r\n", "QUIT\r\n"] {
+        client.hear_segment().await;
+        client.say(line).await;
+    }
+    client.hear("221 goodbye\r\n").await;
+    drop(client);
+    let report = server.finish().await.unwrap();
+    let [connection] = report.connections() else { panic!("one: {report:?}") };
+    assert_eq!(connection.login().unwrap().mechanism, "EXTERNAL");
+    assert_eq!(connection.server_name(), Some("localhost"));
+    let tls = connection.tls().unwrap();
+    assert_eq!((tls.version, tls.client_certificate), (TlsVersion::V13, true));
+}
+
+/// Goes to TLS on a server that offers it, as far as the handshake.
+async fn starttls(server: &Server, pipe: Pipe, said: &str) -> Client<TlsStream<Pipe>> {
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    client.say("EHLO client.example\r\n").await;
+    client.hear("250-mx.testkit.example\r\n250 STARTTLS\r\n").await;
+    client.say(said).await;
+    client.hear("220 go ahead\r\n").await;
+    handshake(server, client.0, NEW, Shown::Nothing).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_learned_before_tls_is_forgotten() {
+    let (server, pipe) = Server::builder().offer("STARTTLS").pipe();
+    let mut client = starttls(&server, pipe, "STARTTLS\r\n").await;
+    client.say("MAIL FROM:<a@example.org>\r\n").await;
+    client.hear("503 EHLO comes first\r\n").await;
+    client.say("EHLO client.example\r\n").await;
+    client.hear("250 mx.testkit.example\r\n").await;
+    client.say("QUIT\r\n").await;
+    client.hear("221 goodbye\r\n").await;
+    drop(client);
+    let report = server.finish().await.unwrap();
+    assert_eq!(report.lints(), [Lint::BadSequence, Lint::NoEhloAfterStartTls]);
+}
+
+#[tokio::test]
+async fn octets_in_clear_behind_starttls_do_not_count() {
+    let (server, pipe) = Server::builder().offer("STARTTLS").offer("PIPELINING").pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    client.say("EHLO client.example\r\n").await;
+    client.hear_segment().await;
+    client.say("STARTTLS\r\nMAIL FROM:<evil@example.org>\r\n").await;
+    client.hear("220 go ahead\r\n").await;
+    let mut client = handshake(&server, client.0, NEW, Shown::Nothing).await.unwrap();
+    client.say("EHLO client.example\r\n").await;
+    client.hear("250-mx.testkit.example\r\n250 PIPELINING\r\n").await;
+    client.say("QUIT\r\n").await;
+    client.hear("221 goodbye\r\n").await;
+    drop(client);
+    assert_eq!(server.finish().await.unwrap().lints(), [Lint::PastSynchronization]);
+}
+
+#[tokio::test]
+async fn a_rule_puts_garbage_before_and_after_starttls() {
+    let before =
+        Rule::on("STARTTLS").times(1).answer("[raw \"\\x00junk\"]\n[usual]".parse().unwrap());
+    let after = r#"[raw "220 go\r\n250 injected\r\n"]"#;
+    let after = Rule::on("STARTTLS").answer(format!("{after}\n[starttls]").parse().unwrap());
+    for (rule, heard) in [(before, "\0junk220 go ahead\r\n"), (after, "220 go\r\n250 injected\r\n")]
+    {
+        let (server, pipe) = Server::builder().offer("STARTTLS").rule(rule).pipe();
+        let mut client = Client(pipe);
+        client.hear_segment().await;
+        client.say("EHLO client.example\r\n").await;
+        client.hear_segment().await;
+        client.say("STARTTLS\r\n").await;
+        client.hear(heard).await;
+        drop(handshake(&server, client.0, NEW, Shown::Nothing).await.unwrap());
+        server.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rule_closes_without_close_notify() {
+    let cut = Rule::on("QUIT").answer("S: 221 bye\n[abort]".parse().unwrap());
+    let (server, pipe) = under_tls().rule(cut).pipe();
+    let mut client = handshake(&server, pipe, NEW, Shown::Nothing).await.unwrap();
+    client.hear_segment().await;
+    client.say("QUIT\r\n").await;
+    client.hear("221 bye\r\n").await;
+    let end = client.0.read(&mut [0; 16]).await;
+    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    server.finish().await.unwrap();
+}
