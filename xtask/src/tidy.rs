@@ -5,6 +5,7 @@
 mod arrows;
 mod citations;
 mod extensions;
+mod guarantees;
 mod imports;
 mod lexer;
 mod manifest;
@@ -80,6 +81,8 @@ const RULES: &[Rule] = &[
     Rule { name: "globs", check: imports::globs },
     Rule { name: "citations", check: citations::check },
     Rule { name: "extensions", check: extensions::check },
+    Rule { name: "guarantees", check: guarantees::check },
+    Rule { name: "absent", check: guarantees::absent },
     Rule { name: "readme", check: promises::readme },
     Rule { name: "changelog", check: promises::changelog },
 ];

@@ -31,6 +31,12 @@ impl Clock {
         self.deadline() - now
     }
 
+    /// Begins to close, and says how long that may take.
+    pub(crate) fn begin_to_close(&mut self) -> Duration {
+        self.close_in();
+        self.deadline() - Instant::now()
+    }
+
     /// What it means that the deadline has passed.
     pub(crate) fn expired(&self) -> Broken {
         match (self.timeouts.operation, self.operation_ends) {

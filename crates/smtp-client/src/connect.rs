@@ -131,7 +131,7 @@ impl Connector {
 
     /// Opens a connection: socket, TLS as the address asks for, greeting, EHLO or LHLO, and AUTH if
     /// there is a [`login`](Self::login). The addresses of a name are tried one after the other,
-    /// never two at once; if all fail, the error has [all of them](Broken::Unreachable).
+    /// never two at once; if all fail, the error has [all of them](smtp_error::Broken::Unreachable).
     ///
     /// A name is looked up on a thread of the runtime, which a runtime that is dropped waits for:
     /// shut it down in the background if a lookup that hangs must not hold up the program.

@@ -98,7 +98,7 @@ impl AsyncWrite for Pipe {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let segment: Vec<u8> = slices.iter().flat_map(|slice| slice.iter()).copied().collect();
+        let segment = slices.iter().map(|slice| &slice[..]).collect::<Vec<_>>().concat();
         lock(&self.outgoing).poll_write(cx, &segment)
     }
 

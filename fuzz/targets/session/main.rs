@@ -2,55 +2,21 @@
 //! recipient is told what the server did not say.
 #![no_main]
 
+mod choice;
+mod dialogue;
 mod judge;
 mod peer;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use smtp_client::session::{Ask, Conversation, Dialect, Hello, Next, Run, Session, Transaction};
-use smtp_client::{Capabilities, Envelope, HelloName, Reply, ReplyCode, ReplyLimits, Text};
+use smtp_client::session::{Ask, Conversation, Hello, Next, Run, Session, Transaction};
+use smtp_client::{HelloName, ReplyLimits, Text};
 use smtp_fuzz::Input;
 
-use judge::{Judge, MARK, Outcome};
+use choice::{Choice, GivenUp};
+use dialogue::TEXT;
+use judge::{Judge, Outcome};
 use peer::Peer;
-
-/// What an input chooses before the server speaks.
-#[derive(Clone, Copy)]
-struct Choice {
-    dialect: Dialect,
-    /// Whether the server has greeted well already and offers PIPELINING.
-    greeted: bool,
-    /// Whether PIPELINING is taken for offered whatever the server says.
-    pipelined: bool,
-    /// Whether the server is heard while there is something to write.
-    early: bool,
-    recipients: usize,
-    /// After how many turns the second conversation is given up, and how.
-    given_up: Option<(u8, GivenUp)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum GivenUp {
-    Finished,
-    Dropped,
-}
-
-impl Choice {
-    fn take(input: &mut Input<'_>) -> Self {
-        let flags = input.octet();
-        let recipients = usize::from(input.octet() % 4) + 1;
-        let turns = input.octet();
-        let how = if turns & 1 == 0 { GivenUp::Finished } else { GivenUp::Dropped };
-        Self {
-            dialect: if flags & 1 == 0 { Dialect::Smtp } else { Dialect::Lmtp },
-            greeted: flags & 2 != 0,
-            pipelined: flags & 4 != 0,
-            early: flags & 8 != 0,
-            recipients,
-            given_up: (flags & 16 != 0).then_some((turns / 2, how)),
-        }
-    }
-}
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
@@ -61,17 +27,17 @@ fuzz_target!(|data: &[u8]| {
     if !greet(&mut session, &mut peer, choice) {
         return check_over(&mut session, &mut peer);
     }
-    let addresses = (0..choice.recipients).map(|number| format!("r{number}@rcpt.example"));
-    let addresses: Vec<String> = addresses.collect();
-    let envelope = Envelope::new("a@sender.example", &addresses).expect("these are mailboxes");
-    let text = Text::new(format!("{MARK}.\r\n.\r\n..x\r\n\r\n.")).expect("this is a text");
+    let envelope = choice.envelope();
+    // It is given the end of its last line, which it does not have.
+    let open = &TEXT[..TEXT.len() - b"\r\n".len()];
+    let text = Text::new(open).expect("this is a text");
     // The second one has to put right what the first may have left behind.
     for given_up in [choice.given_up, None] {
         if session.ended().is_some() {
             break;
         }
-        let transaction = Transaction::new(&envelope, text.facts());
-        let judge = Judge::new(&peer, choice.dialect, choice.recipients);
+        let transaction = Transaction::new(&envelope, text.facts()).sending(choice.sending);
+        let judge = Judge::new(&peer, choice);
         let Ok(run) = session.run(transaction) else { break };
         let outcome = drive(run, &mut peer, text.octets(), given_up);
         judge.check(&session, &peer, &outcome);
@@ -82,15 +48,13 @@ fuzz_target!(|data: &[u8]| {
 /// Says hello; whether the session may go on.
 fn greet(session: &mut Session, peer: &mut Peer<'_>, choice: Choice) -> bool {
     if choice.greeted {
-        let hello = Reply::new(ReplyCode::OK, "mx.example.org\nPIPELINING\nSIZE 1000");
-        session.set_capabilities(Capabilities::from_reply(hello));
+        session.set_capabilities(choice.capabilities());
         return true;
     }
     let run = session.run(Hello::after_greeting()).expect("nothing came in yet");
     let Outcome::Answered(Ok(())) = drive(run, peer, &Bytes::new(), None) else { return false };
-    if choice.pipelined {
-        let hello = Reply::new(ReplyCode::OK, "mx.example.org\nPIPELINING");
-        session.set_capabilities(Capabilities::from_reply(hello));
+    if choice.offered {
+        session.set_capabilities(choice.capabilities());
     }
     true
 }
@@ -129,7 +93,8 @@ fn drive<C: Conversation>(
             Next::Write => peer.write(&mut run),
             Next::Text if left.is_empty() => {
                 run.end_of_text();
-                peer.note_end(run.output().len());
+                // Another transaction takes it from the beginning.
+                left = text.clone();
             }
             Next::Text => run.text(left.split_to(peer.length().clamp(1, left.len()))),
             Next::Message | Next::Result => unreachable!("it is no batch"),

@@ -4,6 +4,8 @@ use std::io::IoSlice;
 use smtp_client::session::{Conversation, Run};
 use smtp_fuzz::Cuts;
 
+use super::dialogue::Heard;
+
 /// A server that says what the input has, in pieces.
 pub struct Peer<'a> {
     said: &'a [u8],
@@ -14,10 +16,8 @@ pub struct Peer<'a> {
     pub heard: usize,
     /// What was written to it.
     pub written: Vec<u8>,
-    /// How much had been heard when each octet was written.
-    heard_before: Vec<usize>,
-    /// Where the dot that ends the last text is among what was written, or will be.
-    pub dot: Option<usize>,
+    /// How much had been written when each octet was heard.
+    before: Vec<usize>,
 }
 
 impl<'a> Peer<'a> {
@@ -28,19 +28,18 @@ impl<'a> Peer<'a> {
             early,
             heard: 0,
             written: Vec::new(),
-            heard_before: Vec::new(),
-            dot: None,
+            before: Vec::new(),
         }
     }
 
-    /// What was heard from `start` until the octet at `place` was written.
-    pub fn heard_before(&self, start: usize, place: usize) -> &'a [u8] {
-        &self.said[start..self.heard_before[place]]
-    }
-
-    /// What was heard from `start` on.
-    pub fn heard_since(&self, start: usize) -> &'a [u8] {
-        &self.said[start..self.heard]
+    /// What passed since so much had been written and heard.
+    pub fn passed(&self, written: usize, heard: usize) -> Passed<'_> {
+        let before: Vec<usize> =
+            self.before[heard..].iter().map(|before| before - written).collect();
+        let (replies, length) = replies(&self.said[heard..self.heard], &before);
+        let rest = &self.said[heard + length..self.heard];
+        let rest = !rest.is_empty() && !rest.starts_with(b"421");
+        Passed { written: &self.written[written..], replies, rest }
     }
 
     /// The next length of a piece.
@@ -57,7 +56,6 @@ impl<'a> Peer<'a> {
         assert!(!waiting.is_empty() && waiting.starts_with(run.output().first()));
         let length = self.length().clamp(1, waiting.len());
         self.written.extend_from_slice(&waiting[..length]);
-        self.heard_before.resize(self.written.len(), self.heard);
         run.wrote(length);
         if self.early && self.heard < self.said.len() {
             self.read(run);
@@ -72,11 +70,50 @@ impl<'a> Peer<'a> {
         let rest = &self.said[self.heard..];
         let length = self.length().min(rest.len());
         self.heard += length;
+        self.before.resize(self.heard, self.written.len());
         run.receive(&rest[..length]);
     }
+}
 
-    /// The end of the text is the last that waits.
-    pub fn note_end(&mut self, waiting: usize) {
-        self.dot = Some(self.written.len() + waiting - b".\r\n".len());
+/// What passed in both directions.
+pub struct Passed<'p> {
+    pub written: &'p [u8],
+    /// The whole replies, up to the first line that is part of none.
+    pub replies: Vec<Heard>,
+    /// Whether more came behind them.
+    pub rest: bool,
+}
+
+/// The whole replies, and where the last of them ends.
+fn replies(heard: &[u8], before: &[usize]) -> (Vec<Heard>, usize) {
+    let (mut replies, mut at, mut whole) = (Vec::new(), 0, 0);
+    let mut open: Option<Heard> = None;
+    let lines = heard.split_inclusive(|&octet| octet == b'\n');
+    for line in lines.filter(|line| line.ends_with(b"\n")) {
+        let digits = line.get(..3).and_then(|digits| str::from_utf8(digits).ok());
+        let code = digits.and_then(|digits| digits.parse::<u16>().ok());
+        let Some(code) = code.filter(|code| (200..600).contains(code)) else { break };
+        let new = || {
+            let began = before[at];
+            Heard { code, began, over: 0, too_many: false, of_an_address: false }
+        };
+        let mut reply = open.take().unwrap_or_else(new);
+        at += line.len();
+        if reply.code != code {
+            break;
+        }
+        reply.over = before[at - 1];
+        reply.too_many |= code == 452 || line.windows(4).any(|window| window == b".5.3");
+        reply.of_an_address |= line.windows(3).any(|window| window == b".1.");
+        let end = line.iter().rposition(|octet| !matches!(octet, b'\r' | b'\n'));
+        match line.get(3..=end.unwrap_or(0)).and_then(|rest| rest.first()) {
+            Some(b'-') => open = Some(reply),
+            Some(b' ') | None => {
+                replies.push(reply);
+                whole = at;
+            }
+            Some(_) => break,
+        }
     }
+    (replies, whole)
 }

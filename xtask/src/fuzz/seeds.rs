@@ -46,11 +46,11 @@ impl Seeds {
                 behind(before, [transcript.said.concat(), transcript.heard.concat()].iter())
             }
             Self::Sessions => {
-                // Flags, recipients, turns before it is given up, no cuts: see the target. With
-                // the second flag the server has greeted already.
+                // Flags; recipients, PRDR and the size of chunks; turns before it is given up; no
+                // cuts: see the target. With the second flag the server has greeted already.
                 let begin = [&transcript.heard[..]; 3];
-                let later = [transcript.heard.get(2..).unwrap_or_default(); 4];
-                let choices: [&[u8]; 7] = [
+                let later = [transcript.heard.get(2..).unwrap_or_default(); 13];
+                let choices: [&[u8]; 16] = [
                     b"\0\0\0\0",
                     b"\x01\x01\0\0",
                     b"\x0c\x02\0\0", // the whole session
@@ -58,6 +58,15 @@ impl Seeds {
                     b"\x03\x01\0\0",
                     b"\x12\x02\x14\0",
                     b"\x12\x02\x15\0",
+                    b"\x22\x02\0\0",
+                    b"\x22\x2a\0\0",
+                    b"\x23\x29\0\0",
+                    b"\x02\x06\0\0",
+                    b"\x22\x06\0\0",
+                    b"\x42\x02\0\0",
+                    b"\x62\x03\0\0",
+                    b"\x43\x03\0\0",
+                    b"\xa2\x01\0\0",
                 ];
                 let replies = begin.into_iter().chain(later).map(|replies| replies.concat());
                 choices

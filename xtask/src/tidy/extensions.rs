@@ -10,6 +10,7 @@ const DOCUMENT: &str = "docs/extensions.md";
 const SOURCE: &str = "crates/smtp-error/src/extension.rs";
 const BEGIN: &str = "<!-- extensions:begin -->";
 const END: &str = "<!-- extensions:end -->";
+const CLIENT_TESTS: &str = "crates/smtp-client/tests/";
 
 /// Every extension has one row, in the order of the code; and what a row names is there.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -27,7 +28,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings.extend(unequal(&named, &rows));
     let words = Words::of(tree);
     for row in &rows {
-        let found = row.unknown(&words).into_iter().chain(row.astray(tree));
+        let name = named.iter().find(|one| one.keyword == row.keyword).map_or("", |one| one.name);
+        let found = row.unknown(&words).into_iter();
+        let found = found.chain(row.astray(tree)).chain(row.unshown(tree, name));
         findings.extend(found.map(|text| Finding::new(DOCUMENT, row.line, text)));
     }
     findings
@@ -37,7 +40,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn unequal(named: &[Extension<'_>], rows: &[Row<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for extension in named {
-        let Extension { line, keyword, rfc } = extension;
+        let Extension { line, keyword, rfc, .. } = extension;
         let mut of = rows.iter().filter(|row| row.keyword == *keyword);
         let Some(row) = of.next() else {
             let text = format!("no row for `{keyword}` in {DOCUMENT}; add one");
@@ -67,9 +70,10 @@ fn unequal(named: &[Extension<'_>], rows: &[Row<'_>]) -> Vec<Finding> {
     findings
 }
 
-/// An extension of the code: its keyword, and the RFC in the comment above it, or `-`.
+/// An extension of the code: its name and keyword, and the RFC in the comment above it, or `-`.
 struct Extension<'a> {
     line: usize,
+    name: &'a str,
     keyword: &'a str,
     rfc: &'a str,
 }
@@ -81,9 +85,9 @@ fn extensions(source: &File) -> Vec<Extension<'_>> {
     for (line, text) in block.take_while(|(_, text)| text.trim() != "}") {
         if let Some(says) = text.trim().strip_prefix("///") {
             rfc = number(says).unwrap_or(rfc);
-        } else if let Some((_, keyword)) = text.split_once(" = \"") {
+        } else if let Some((name, keyword)) = text.split_once(" = \"") {
             let keyword = keyword.split('"').next().unwrap_or_default();
-            found.push(Extension { line, keyword, rfc });
+            found.push(Extension { line, name: name.trim(), keyword, rfc });
             rfc = "-";
         }
     }
@@ -129,20 +133,46 @@ impl Row<'_> {
     fn astray(&self, tree: &Tree) -> Vec<String> {
         let mut wrong = Vec::new();
         for place in self.places {
-            let links: Vec<&str> = place.split("](").skip(1).collect();
-            if links.is_empty() {
+            if targets(place).next().is_none() {
                 wrong.push(format!("`{}` without a link to a file; add it", self.keyword));
             }
-            for link in links {
-                let target = link.split([')', '#']).next().unwrap_or_default();
-                let path = target.strip_prefix("../").unwrap_or_default();
-                if tree.file(path).is_none() {
+            for target in targets(place) {
+                if file(tree, target).is_none() {
                     wrong.push(format!("{target} is no file; mend the link"));
                 }
             }
         }
         wrong
     }
+
+    /// What is wrong with the tests that are to show it.
+    fn unshown(&self, tree: &Tree, name: &str) -> Vec<String> {
+        let [_, shown] = self.places;
+        let mut wrong = Vec::new();
+        for target in targets(shown) {
+            let variant = format!("Extension::{name}");
+            let says =
+                |file: &File| file.text.contains(self.keyword) || file.text.contains(&variant);
+            if file(tree, target).is_some_and(|file| !says(file)) {
+                wrong.push(format!("{target} does not say `{}`; mend the link", self.keyword));
+            }
+        }
+        let is_parameter = self.types.contains("MailParam::") || self.types.contains("RcptParam::");
+        if is_parameter && !targets(shown).any(|target| target.contains(CLIENT_TESTS)) {
+            wrong.push(format!("no test in {CLIENT_TESTS} shows `{}`; link it", self.keyword));
+        }
+        wrong
+    }
+}
+
+/// Where the links of a cell lead.
+fn targets(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split("](").skip(1).map(|link| link.split([')', '#']).next().unwrap_or_default())
+}
+
+/// The file that a link of the document leads to.
+fn file<'a>(tree: &'a Tree, target: &str) -> Option<&'a File> {
+    tree.file(target.strip_prefix("../").unwrap_or_default())
 }
 
 fn rows(file: &File) -> (Vec<Row<'_>>, Vec<Finding>) {

@@ -94,7 +94,7 @@ fn impurities(tokens: &[Token]) -> Vec<(usize, &str)> {
 }
 
 /// Whether `::` stands before or after, as opposed to the `:` of a field or a type.
-fn is_path(tokens: &[Token], at: usize) -> bool {
+pub(super) fn is_path(tokens: &[Token], at: usize) -> bool {
     let colons = |from: Option<usize>| {
         from.and_then(|from| tokens.get(from..from + 2))
             .is_some_and(|pair| pair.iter().all(|token| token.text == ":"))

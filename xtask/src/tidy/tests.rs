@@ -72,6 +72,16 @@ fn every_extension_is_written_down() {
 }
 
 #[test]
+fn guarantees_are_held_by_tests() {
+    holds("guarantees");
+}
+
+#[test]
+fn what_is_promised_to_be_absent_is() {
+    holds("absent");
+}
+
+#[test]
 fn the_readme_keeps_its_word() {
     holds("readme");
 }

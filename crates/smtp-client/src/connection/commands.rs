@@ -4,7 +4,10 @@ use smtp_codec::Argument;
 use smtp_error::{Error, Field, Invalid, Reply, Step};
 
 use super::Connection;
-use crate::session::{Ask, Hello, HelloFallback};
+use crate::{
+    clock::Clock,
+    session::{Ask, Hello, HelloFallback},
+};
 
 impl Connection {
     /// RSET: aborts the mail transaction, if one is open.
@@ -88,9 +91,10 @@ impl Connection {
     /// The server did not answer with 221, or not in time. The connection is closed all the same.
     pub async fn quit(&mut self) -> Result<Reply, Error> {
         self.check(Step::Quit).await?;
+        let mut clock = Clock::start(self.timeouts);
         let answer = self.ask(Ask::quit()).await;
         if let (Some(wire), Ok(_)) = (self.wire.take(), &answer) {
-            wire.close(self.timeouts.close).await;
+            wire.close(clock.begin_to_close()).await;
         }
         answer
     }

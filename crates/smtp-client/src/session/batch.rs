@@ -22,6 +22,8 @@ pub struct Batch<'a> {
     /// Those that have no result yet, the oldest first.
     under_way: VecDeque<Transaction<'a>>,
     results: VecDeque<Result<Delivery, Error>>,
+    /// How many recipients the last of the results is about, if it rests on the number of replies.
+    counted: Option<usize>,
     /// Whether no more messages come.
     complete: bool,
 }
@@ -57,8 +59,21 @@ impl<'a> Batch<'a> {
                 self.ahead = None;
                 return self.under_way.push_front(message);
             }
+            self.counted = message.is_counted().then(|| message.recipients());
             self.results.push_back(message.answer(session));
         }
+    }
+
+    /// A reply that nothing asked for: if the last result rests on their number, it was wrong.
+    fn unasked(&mut self, reply: Reply) -> ErrorKind {
+        let kind = unasked(reply);
+        if let (Some(recipients), Some(last @ Ok(_))) = (self.counted, self.results.back_mut())
+            && matches!(kind, ErrorKind::Misbehaved(_))
+        {
+            let error = Error::new(Step::EndOfText, kind.clone());
+            *last = Err(error.known(vec![None; recipients]).doubt(true));
+        }
+        kind
     }
 
     /// Lets those speak that may, the oldest first.
@@ -147,7 +162,7 @@ impl Conversation for Batch<'_> {
     ) -> Result<(), ErrorKind> {
         match self.concerned(session.owed.front().copied()) {
             Some(message) => message.interrupted(session, step, reply),
-            None => Err(unasked(reply)),
+            None => Err(self.unasked(reply)),
         }
     }
 
@@ -198,6 +213,10 @@ impl Conversation for Batch<'_> {
 
     fn is_in_doubt(&self, session: &Session) -> bool {
         self.under_way.iter().any(|one| one.is_in_doubt(session))
+    }
+
+    fn is_counted(&self) -> bool {
+        self.counted.is_some() && !self.results.is_empty()
     }
 
     fn is_settled(&self) -> bool {

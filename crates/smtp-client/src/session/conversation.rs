@@ -97,6 +97,12 @@ pub trait Conversation {
         false
     }
 
+    /// Whether its answer rests on there being no more replies than were owed.
+    #[doc(hidden)]
+    fn is_counted(&self) -> bool {
+        false
+    }
+
     /// Whether its answer is known, and what is still owed changes nothing.
     #[doc(hidden)]
     fn is_settled(&self) -> bool {

@@ -1,4 +1,5 @@
 //! In step: what comes in while nothing is under way was not asked for.
+use smtp_codec::{Deviations, ReplyDecoder};
 use smtp_error::{Ended, Error, Misbehaved, ReplyCode, Step};
 
 use super::{Event, Session, veil::shown};
@@ -24,6 +25,21 @@ impl Session {
     /// Whether something came in that belongs to nothing that was asked.
     pub(super) fn has_surplus(&self) -> bool {
         !self.surplus.is_empty() || !self.decoder.is_idle()
+    }
+
+    /// What came in that was not asked for. The word that the server shuts down may come at any
+    /// time, and what comes behind it is of no account.
+    pub(super) fn unasked(&self) -> Option<Misbehaved> {
+        let shut_down = matches!(self.ended, Some(Ended::ShutDown(_)));
+        if self.surplus.is_empty() || shut_down || self.surplus.starts_with(b"421") {
+            return None;
+        }
+        let mut decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
+        Some(match decoder.decode(&mut &*self.surplus) {
+            Ok(Some(decoded)) => Misbehaved::Unsolicited(decoded.reply),
+            Ok(None) => Misbehaved::UnsolicitedOctets,
+            Err(malformed) => malformed.into(),
+        })
     }
 
     /// Before anything is said the other side must be silent: what waits unread was not asked for.

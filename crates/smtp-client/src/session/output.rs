@@ -109,8 +109,9 @@ impl Output {
                 self.segments.pop_front();
             }
         }
-        if self.written == self.commands.len() {
-            self.forget_commands();
+        // What is written is dropped before it is more than what waits, so that little is moved.
+        if self.written >= self.commands.len() - self.written {
+            self.drop_written();
         }
     }
 
@@ -135,11 +136,12 @@ impl Output {
         self.secret = true;
     }
 
-    fn forget_commands(&mut self) {
-        if std::mem::take(&mut self.secret) {
-            self.commands.zeroize();
+    fn drop_written(&mut self) {
+        if self.secret {
+            self.commands[..self.written].zeroize();
+            self.secret = self.written < self.commands.len();
         }
-        self.commands.clear();
+        self.commands.drain(..self.written);
         self.written = 0;
     }
 
@@ -153,7 +155,8 @@ impl Output {
 
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
-        self.forget_commands();
+        self.written = self.commands.len();
+        self.drop_written();
         self.segments.clear();
         self.len = 0;
     }
@@ -207,6 +210,22 @@ mod tests {
             assert_eq!(output.len(), 23);
             assert_eq!(write_all(&mut output, step), b"DATA\r\ntext.MAIL\r\nRCPT\r\n");
             assert_eq!((output.handed(), output.end()), (23, 23));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_not_kept() {
+        let mut output = Output::default();
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&[b'x'; 100]);
+            Ok::<_, ()>(())
+        };
+        output.command(write).unwrap();
+        for _ in 0..100_000 {
+            output.command(write).unwrap();
+            // Something always waits.
+            output.advance(100);
+            assert!(output.len() == 100 && output.commands.capacity() <= 1000);
         }
     }
 }

@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// TLS of this version and cipher suite protects the connection from here on: what was learnt
-    /// before is forgotten (RFC 3207, 4.2), and the next conversation has to be a [`Hello`].
+    /// before is forgotten (RFC 3207, 4.2), and the next conversation has to be a [`Hello`](super::Hello).
     pub fn secured(&mut self, version: &str, suite: &str) {
         self.emit(Event::Secured { version, suite });
         self.channel = Channel::TLS;

@@ -140,6 +140,12 @@ impl<'s, C: Conversation> Run<'s, C> {
         }
     }
 
+    /// Whether what it came to rests on there being no more replies than were owed. Whoever drives
+    /// it should look whether another one is there already before the answer is taken.
+    pub fn is_counted(&self) -> bool {
+        self.conversation.as_ref().is_some_and(|one| one.is_counted())
+    }
+
     /// Whether the answer is known, and what is still owed changes nothing: it is not worth
     /// waiting for long.
     pub fn is_settled(&self) -> bool {

@@ -22,7 +22,7 @@ pub use flow::Piece;
 
 use saying::comes_before_text;
 use slots::Slots;
-use text::Text;
+use text::{Count, Text};
 
 /// Sends one message.
 ///
@@ -58,6 +58,9 @@ pub struct Transaction<'a> {
     ahead: bool,
     /// How many recipients are still to be answered for before the final reply (PRDR).
     each: usize,
+    count: Count,
+    /// Whether a chunk was refused, with others behind it under way.
+    chunk_refused: bool,
 }
 
 /// What is said next.
@@ -99,6 +102,8 @@ impl<'a> Transaction<'a> {
             rounds: 0,
             ahead: false,
             each: 0,
+            count: Count::Needless,
+            chunk_refused: false,
         }
     }
 
@@ -217,24 +222,30 @@ impl Conversation for Transaction<'_> {
         !matches!(self.text, Text::None)
     }
 
+    /// Nobody can have got a message that everybody was refused.
     fn is_in_doubt(&self, session: &Session) -> bool {
-        self.text.is_in_doubt(session)
+        self.text.is_in_doubt(session) && !self.slots.are_settled()
     }
 
     fn is_settled(&self) -> bool {
         self.slots.are_settled()
     }
 
+    fn is_counted(&self) -> bool {
+        self.count == Count::Complete
+    }
+
     fn is_done(&self, _: &Session) -> bool {
         self.turn == Turn::Done
     }
 
-    fn answer(self, _: &Session) -> Result<Delivery, Error> {
+    fn answer(self, session: &Session) -> Result<Delivery, Error> {
         if let Some(kind) = self.objection {
             let error = Error::new(Step::Mail, kind);
             let begun = self.plan.is_some();
             return Err(if begun { error.known(self.slots.into_verdicts()) } else { error });
         }
+        self.check_count(session)?;
         let refusal = self.slots.refusal().map(|verdict| verdict.reply().clone());
         let verdicts = self.slots.into_verdicts();
         if verdicts.iter().all(Option::is_some) {
@@ -252,6 +263,7 @@ impl Conversation for Transaction<'_> {
         if self.turn == Turn::Begin {
             return Err(error);
         }
+        let error = self.check_failure(error)?;
         let settled = self.slots.are_settled();
         let verdicts = self.slots.into_verdicts();
         if settled {

@@ -1,219 +1,285 @@
-//! Dropped futures: every operation is dropped after each of its polls, and what is called next
-//! must tell the truth.
+//! Dropped futures: every operation is dropped after each of its polls, with servers of every
+//! manner, and what is called next must tell the truth. What is true is read off the wire.
 use std::{
-    pin::pin,
-    task::{Context, Waker},
+    future::pending,
+    io::Write,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
 };
 
-use smtp_client::{Connection, Ended, Envelope, Error, ErrorKind, Reply, Text, session::Dialect};
-use smtp_testkit::{Pipe, pipe};
-use tokio::task::{JoinHandle, yield_now};
+use smtp_client::{Ended, Error, ErrorKind, Reply, session::Dialect};
+use smtp_testkit::pipe;
+use tokio::runtime::Builder;
 
 use crate::{
-    answering::answer_all,
-    operation::{Operation, attributes},
-    stage::{connector, let_the_server_play, perform},
+    act::{Act, Came, Change, ROUTES, word},
+    manner::{Manner, serve},
+    operation::Operation,
+    record::{Record, Recorded},
+    stage::connector,
 };
 
-/// What is dropped.
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Connect,
-    Operation(Operation),
-    /// XCLIENT, and the EHLO behind it.
-    Xclient,
-    /// ATRN.
-    Turn,
-    Send,
-}
+mod connecting;
 
 /// How the dropping goes.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     act: Act,
-    dialect: Dialect,
-    pipelined: bool,
+    manner: Manner,
     /// How many octets a direction holds.
     window: usize,
     /// How many turns the server gets between two polls.
     turns: usize,
-    /// After how many polls the future is dropped.
-    polls: usize,
     /// Whether the server gets to answer what was written before the next call.
     late_reply: bool,
+    /// After how many polls the future is dropped.
+    polls: usize,
 }
 
-impl Case {
-    /// The operation that comes next; never the one that was dropped.
-    fn next(self) -> Operation {
-        match self.act {
-            Act::Operation(Operation::Noop) => Operation::Verify,
-            _ => Operation::Noop,
+/// A server that is polled by hand, like everything here: no runtime comes in between.
+struct Playing(Pin<Box<dyn Future<Output = ()>>>);
+
+impl Playing {
+    fn turn(&mut self) {
+        // When the client is gone it has ended, and is polled no more.
+        if poll_once(&mut self.0) == Poll::Ready(()) {
+            self.0 = Box::pin(pending());
         }
     }
-
-    /// A server whose replies name the line that they answer.
-    fn server(self) -> (Pipe, JoinHandle<Vec<String>>) {
-        let (client, server) = pipe(self.window);
-        let keyword = if self.pipelined { "PIPELINING" } else { "HELP" };
-        let heard = answer_all(server, move |line| match line {
-            "" => "220 hi\r\n".into(),
-            "DATA" => "354 go\r\n".into(),
-            "." if self.dialect == Dialect::Lmtp => "250 first\r\n250 second\r\n".into(),
-            "QUIT" => "221 bye\r\n".into(),
-            line if line.ends_with("client.example") => {
-                format!(
-                    "250-hi\r\n250-ETRN\r\n250-ATRN\r\n250-XFORWARD ADDR\r\n250-XCLIENT ADDR\r\n250 {keyword}\r\n"
-                )
-            }
-            line if line.starts_with("XCLIENT") => "220 anew\r\n".into(),
-            line => format!("250 to {line}\r\n"),
-        });
-        (client, heard)
-    }
 }
 
-/// Polls by hand; whether the future completed.
-async fn poll<F: Future>(future: F, polls: usize, turns: usize) -> bool {
-    let mut future = pin!(future);
+fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Polls so often; what the future came to, if it completed.
+fn poll<F: Future>(
+    future: F,
+    polls: usize,
+    turns: usize,
+    server: &mut Playing,
+) -> Option<F::Output> {
+    let mut future = Box::pin(future);
     for _ in 0..polls {
-        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-            return true;
+        if let Poll::Ready(came) = poll_once(&mut future) {
+            return Some(came);
         }
-        for _ in 0..turns {
-            yield_now().await;
-        }
+        (0..turns).for_each(|_| server.turn());
     }
+    None
+}
+
+fn look(record: &Arc<Mutex<Record>>) -> Record {
+    record.lock().unwrap().clone()
+}
+
+/// Drops an act, and holds what is said next against the wire; whether it had completed before.
+fn check(case: Case) -> bool {
+    const PATIENCE: usize = 10_000;
+    let service = case.act.service();
+    let (client, server) = pipe(case.window);
+    let (client, record) = Recorded::new(client);
+    let mut server = Playing(Box::pin(serve(server, service, case.manner)));
+    let connector = connector(service.dialect);
+    let connected = poll(connector.connect_over(client), PATIENCE, 1, &mut server);
+    let mut connection = connected.unwrap().unwrap();
+    let greeted = look(&record);
+    let act = case.act.perform(&mut connection);
+    let came = poll(act, case.polls, case.turns, &mut server);
+    let acted = look(&record).since(&greeted);
+    if let Some(came) = came {
+        check_completed(case, &came, &acted);
+        return true;
+    }
+    if case.late_reply {
+        (0..50).for_each(|_| server.turn());
+    }
+    let next = case.act.next();
+    let said = poll(next.perform(&mut connection), PATIENCE, 1, &mut server).unwrap();
+    let later = look(&record).since(&greeted).since(&acted);
+    if acted.written.is_empty() {
+        check_untouched(case, next, &said, &later);
+        assert_eq!(connection.ended(), None, "{case:?}");
+        return false;
+    }
+    check_next(case, &said, &acted);
+    assert!(later.written.is_empty(), "{case:?}: {}", later.written.escape_ascii());
+    let told = connection.cancelled_verdicts().iter().map(|one| word(one.as_ref()));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, case.act.read(&acted).verdicts(), "{case:?}");
     false
 }
 
-async fn act(act: Act, connection: &mut Connection, case: Case) -> bool {
-    let Case { polls, turns, .. } = case;
-    match act {
-        Act::Connect => unreachable!("it makes the connection"),
-        Act::Operation(operation) => poll(operation.perform(connection), polls, turns).await,
-        Act::Xclient => {
-            let attributes = attributes([("ADDR", "192.0.2.1")]);
-            poll(connection.xclient(&attributes), polls, turns).await
-        }
-        Act::Turn => poll(connection.atrn(None), polls, turns).await,
-        Act::Send => {
-            let rcpts = ["b@example.org", "c@example.org"];
-            let envelope = Envelope::new("a@example.org", rcpts).unwrap();
-            let text = Text::new("Subject: hello\r\n\r\nhello\r\n").unwrap();
-            poll(connection.send(&envelope, &text), polls, turns).await
-        }
-    }
-}
-
-/// Drops a future, and says whether it had completed before.
+/// What completed says what the wire says.
 #[track_caller]
-fn check(case: Case) -> bool {
-    let (completed, dropped, heard) = perform(async {
-        let (pipe, heard) = case.server();
-        let connector = connector(case.dialect);
-        if let Act::Connect = case.act {
-            let completed = poll(connector.connect_over(pipe), case.polls, case.turns).await;
-            return (completed, None, heard.await.unwrap());
+fn check_completed(case: Case, came: &Came, acted: &Record) {
+    let reading = case.act.read(acted);
+    match (case.act, came) {
+        // More replies came than were owed, and only their number tells them apart.
+        (Act::Send(route), Came::Delivery(Err(error)))
+            if case.manner == Manner::Twice && route.is_in_chunks() && reading.is_settled() =>
+        {
+            assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{case:?}: {error:?}");
+            assert!(error.in_doubt() && error.verdicts() == [None, None, None], "{case:?}");
         }
-        let mut connection = connector.connect_over(pipe).await.unwrap();
-        let completed = act(case.act, &mut connection, case).await;
-        if case.late_reply {
-            let_the_server_play().await;
-        }
-        let next = case.next().perform(&mut connection).await;
-        let ended = connection.ended().cloned();
-        drop(connection);
-        (completed, Some((next, ended)), heard.await.unwrap())
-    });
-    if let (false, Some((next, ended))) = (completed, dropped) {
-        check_next(case, next, ended.as_ref(), &heard);
-    }
-    completed
-}
-
-/// `heard` is what the server heard in all, the first line being EHLO or LHLO.
-#[track_caller]
-fn check_next(case: Case, next: Result<Reply, Error>, ended: Option<&Ended>, heard: &[String]) {
-    let line = case.next().line();
-    match next {
-        // Nothing was written, or else the replies would be out of step.
-        Ok(reply) => {
-            assert_eq!(heard[1..], [line], "{case:?}");
-            assert_eq!(reply.as_bytes(), format!("to {line}").as_bytes(), "{case:?}");
-            assert_eq!(ended, None, "{case:?}");
-        }
-        Err(error) => {
-            assert!(heard.len() > 1, "{case:?}: nothing was written, and yet {error:?}");
-            assert!(!heard.iter().any(|heard| heard.contains(line)), "{case:?}: {heard:?}");
-            let dot = heard.last().is_some_and(|last| last.starts_with('.'));
-            match error.kind() {
-                ErrorKind::Ended(Ended::Cancelled { in_doubt, .. }) => {
-                    assert_eq!(*in_doubt, dot, "{case:?}: {heard:?}");
-                }
-                ErrorKind::Ended(Ended::Quit) => {
-                    let quit = matches!(case.act, Act::Operation(Operation::Quit));
-                    assert!(quit && heard[1..] == ["QUIT"], "{case:?}: {heard:?}");
-                }
-                other => panic!("{case:?}: {other:?}"),
+        (Act::Send(route), _) => {
+            assert_eq!(came.verdicts(), reading.verdicts(), "{case:?}: {came:?}");
+            let in_doubt = came.error().is_some_and(Error::in_doubt);
+            assert_eq!(in_doubt, reading.in_doubt(), "{case:?}: {came:?}");
+            let settled = reading.is_settled();
+            assert!(came.error().is_some() || settled, "{case:?}: {came:?}");
+            // Whom the message is said to be accepted for, the server said so to its end.
+            let Came::Delivery(Ok(delivery)) = came else { return };
+            for verdict in delivery.verdicts().iter().filter(|verdict| verdict.is_accepted()) {
+                let told = verdict.reply().as_bytes().escape_ascii().to_string();
+                let last = told.contains(" to .") || told.contains(" LAST");
+                let blind = case.manner == Manner::Twice && route.is_in_chunks();
+                assert!(last || blind, "{case:?}: {told}");
             }
         }
+        (Act::Ask(operation), Came::Reply(outcome)) => check_own(case, operation, outcome),
+        (Act::Change(change), Came::Change(outcome)) => {
+            // It is done only if the server said so.
+            let heard = String::from_utf8_lossy(&acted.heard).into_owned();
+            let good = heard.lines().any(|line| line.starts_with(change.good()));
+            assert!(outcome.is_err() || good, "{case:?}: {heard}");
+        }
+        other => unreachable!("{other:?} is no match"),
     }
 }
 
-/// How many octets a direction holds, and how many turns the server gets between two polls.
-const PACES: [(usize, usize); 8] =
-    [(1, 1), (1, 3), (7, 1), (7, 3), (7, 40), (65_536, 1), (65_536, 3), (65_536, 40)];
-
-/// Drops an act after each of its polls, in every way, and says how often that was.
+/// The reply is that of this operation; capabilities name no line.
 #[track_caller]
-fn sweep(act: Act, dialect: Dialect, pipelined: bool) -> usize {
+fn check_own(case: Case, operation: Operation, outcome: &Result<Reply, Error>) {
+    let reply = match outcome {
+        Ok(reply) => reply,
+        Err(error) => match error.kind() {
+            ErrorKind::Refused(reply) => reply,
+            other => panic!("{case:?}: {other:?}"),
+        },
+    };
+    let told = reply.as_bytes().escape_ascii().to_string();
+    let own = format!("to {}", operation.line());
+    assert!(told.ends_with(&own) || told.starts_with("hi"), "{case:?}: {told}");
+}
+
+/// Nothing was written, so the connection is as it was.
+#[track_caller]
+fn check_untouched(case: Case, next: Operation, said: &Result<Reply, Error>, later: &Record) {
+    check_own(case, next, said);
+    let line = format!("{}\r\n", next.line());
+    assert_eq!(later.written.escape_ascii().to_string(), line.escape_default().to_string());
+}
+
+/// Something was written, and the session says so and writes nothing more.
+#[track_caller]
+fn check_next(case: Case, said: &Result<Reply, Error>, acted: &Record) {
+    let reading = case.act.read(acted);
+    let Err(error) = said else { panic!("{case:?}: goes on with {said:?}") };
+    match (error.kind(), case.act) {
+        (ErrorKind::Ended(Ended::Cancelled { step, in_doubt }), Act::Send(_)) => {
+            assert_eq!(*in_doubt, reading.in_doubt(), "{case:?}: {reading:?}");
+            assert_eq!(*step, reading.step().unwrap_or(*step), "{case:?}: {reading:?}");
+        }
+        (ErrorKind::Ended(Ended::Cancelled { step, in_doubt }), Act::Ask(operation)) => {
+            assert_eq!((*step, *in_doubt), (operation.step(), false), "{case:?}");
+        }
+        (ErrorKind::Ended(Ended::Cancelled { step, in_doubt }), Act::Change(change)) => {
+            assert!(change.is_at(*step) && !in_doubt, "{case:?}: {step:?}");
+        }
+        (ErrorKind::Ended(Ended::Turned), Act::Change(Change::Turn)) => {
+            assert!(acted.heard.contains(&b'\n'), "{case:?}");
+        }
+        (ErrorKind::Ended(Ended::Quit), Act::Ask(Operation::Quit)) => {
+            assert!(acted.heard.contains(&b'\n'), "{case:?}");
+        }
+        other => panic!("{case:?}: {other:?}"),
+    }
+}
+
+const MANNERS: [Manner; 8] = [
+    Manner::Prompt,
+    Manner::OctetByOctet,
+    Manner::Slow,
+    Manner::LateAtTheEnd,
+    Manner::RefusingAll,
+    Manner::RefusingTheText,
+    Manner::RefusingEarly,
+    Manner::Twice,
+];
+
+/// How many octets a direction holds, how many turns the server gets between two polls, and
+/// whether it gets to answer before the next call.
+type Pace = (usize, usize, bool);
+const WIDE: [Pace; 2] = [(65_536, 1, true), (65_536, 3, false)];
+const NARROW: [Pace; 3] = [WIDE[0], WIDE[1], (7, 3, true)];
+/// Where every octet has a poll of its own.
+const FINEST: [Pace; 4] = [WIDE[0], WIDE[1], NARROW[2], (1, 1, false)];
+
+fn paces(manner: Manner) -> &'static [Pace] {
+    match manner {
+        Manner::OctetByOctet => &WIDE[..1],
+        Manner::Prompt | Manner::RefusingEarly | Manner::Twice => &FINEST,
+        _ => &NARROW,
+    }
+}
+
+/// Drops an act after each of its polls, with every server, and says how often that was.
+fn sweep(act: Act) -> usize {
     let mut cases = 0;
-    for (window, turns) in PACES {
-        for late_reply in [false, true] {
-            let case = Case { act, dialect, pipelined, window, turns, polls: 0, late_reply };
-            let completed = (0..10_000).find(|&polls| check(Case { polls, ..case }));
-            cases += completed.unwrap_or_else(|| panic!("{case:?} never completes"));
+    for manner in MANNERS {
+        for &(window, turns, late_reply) in paces(manner) {
+            let mut case = Case { act, manner, window, turns, late_reply, polls: 0 };
+            while !check(case) {
+                case.polls += 1;
+                assert!(case.polls < 10_000, "{case:?} never completes");
+            }
+            cases += case.polls;
         }
     }
     cases
 }
 
-#[test]
-fn connecting_is_dropped() {
-    for dialect in [Dialect::Smtp, Dialect::Lmtp] {
-        println!("{dialect:?}: dropped {} times", sweep(Act::Connect, dialect, false));
+/// Says how many cases there were, past the harness, which keeps what a test that passes prints.
+fn tell(what: &str) {
+    let line = format!("cancellation sweep: {what}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+#[track_caller]
+fn sweep_all(acts: impl Iterator<Item = Act>) {
+    let mut cases = 0;
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let _clock = runtime.enter();
+    for act in acts {
+        let these = sweep(act);
+        tell(&format!("{act:?} dropped in {these} (server, poll) cases"));
+        cases += these;
     }
+    tell(&format!("{cases} cases in all"));
 }
 
 #[test]
 fn a_session_command_is_dropped() {
-    for operation in Operation::ALL {
-        let cases = sweep(Act::Operation(operation), Dialect::Smtp, false);
-        println!("{operation:?}: dropped {cases} times");
-    }
+    sweep_all(Operation::ALL.into_iter().map(Act::Ask));
 }
 
 #[test]
-fn a_change_of_the_client_or_of_the_roles_is_dropped() {
-    for act in [Act::Xclient, Act::Turn] {
-        let cases = sweep(act, Dialect::Smtp, false);
-        println!("{act:?}: dropped {cases} times");
-    }
+fn a_change_of_who_the_sides_are_is_dropped() {
+    sweep_all(Change::ALL.into_iter().map(Act::Change));
 }
 
 #[test]
 fn sending_over_smtp_is_dropped() {
-    for pipelined in [false, true] {
-        let cases = sweep(Act::Send, Dialect::Smtp, pipelined);
-        println!("SMTP, pipelined {pipelined}: dropped {cases} times");
-    }
+    sweep_all(routes(Dialect::Smtp));
 }
 
 #[test]
 fn sending_over_lmtp_is_dropped() {
-    for pipelined in [false, true] {
-        let cases = sweep(Act::Send, Dialect::Lmtp, pipelined);
-        println!("LMTP, pipelined {pipelined}: dropped {cases} times");
-    }
+    sweep_all(routes(Dialect::Lmtp));
+}
+
+fn routes(dialect: Dialect) -> impl Iterator<Item = Act> {
+    ROUTES.into_iter().filter(move |route| route.dialect == dialect).map(Act::Send)
 }

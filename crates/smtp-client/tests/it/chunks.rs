@@ -1,10 +1,11 @@
 //! Texts in chunks (RFC 3030): when they leave, what they hold, and what the replies mean.
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{
-    Body, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Excess, Framing, Mail, Sending,
-    Step, Text, session::Dialect,
+    Body, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Excess, Framing, Mail,
+    Misbehaved, Sending, Step, Text, session::Dialect,
 };
+use tokio::time::timeout;
 
 use crate::stage::{play_in, play_on};
 
@@ -244,4 +245,101 @@ S: 354 go\n[text]\nS: 250 taken";
         let delivery = connection.send(&envelope, Text::new("").unwrap()).await.unwrap();
         assert!(delivery.all_accepted());
     });
+}
+
+#[test]
+fn a_refusal_before_the_first_chunk_is_announced_is_about_none() {
+    let replies = "[raw \"250 a\\r\\n250 b\\r\\n250 c\\r\\n550 what for?\\r\\n\"]";
+    play_on(&FAST, &format!("{COMMANDS}{replies}"), async |mut connection| {
+        let error = send(&mut connection, chunks_of(7)).await.unwrap_err();
+        let unasked = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
+        assert!(unasked && !error.in_doubt(), "{error:?}");
+        assert_eq!(error.verdicts(), [None, None]);
+    });
+}
+
+#[test]
+fn what_everybody_was_refused_is_not_in_doubt_when_it_is_dropped() {
+    for (answer, in_doubt) in [("550", false), ("250", true)] {
+        let commands = format!("{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\n");
+        let rest = format!("{commands}S: 250 a\nS: 550 b\nS: {answer} c\n[stall]");
+        play_on(&FAST, &rest, async |mut connection| {
+            let sent = send(&mut connection, Sending::default());
+            assert!(timeout(Duration::from_secs(1), sent).await.is_err());
+            let step = Step::EndOfText;
+            assert_eq!(connection.ended(), Some(&Ended::Cancelled { step, in_doubt }));
+        });
+    }
+}
+
+/// What a server says to a short text that leaves with the commands, all at once, and whether the
+/// last word is believed.
+#[track_caller]
+fn check_count(replies: &str, believed: bool) {
+    let commands = format!("{COMMANDS}C| BDAT 18 LAST\n[chunk 18]");
+    play_on(&FAST, &format!("{commands}\n[raw \"{replies}\"]"), async |mut connection| {
+        let outcome = send(&mut connection, Sending::default()).await;
+        assert_eq!(outcome.is_ok(), believed, "{outcome:?}");
+        let Err(error) = outcome else { return };
+        assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
+        assert!(error.in_doubt(), "{error:?}");
+        assert_eq!(error.verdicts(), [None, None]);
+        let ended = connection.noop().await.unwrap_err();
+        assert!(matches!(ended.kind(), ErrorKind::Ended(Ended::Failed { .. })), "{ended:?}");
+    });
+}
+
+#[test]
+fn a_reply_too_many_is_not_taken_for_the_word_on_the_text() {
+    check_count("250 a\\r\\n250 b\\r\\n250 c\\r\\n250 taken\\r\\n", true);
+    // The server said 554 to the text.
+    check_count("250 a\\r\\n250 a\\r\\n250 b\\r\\n250 c\\r\\n554 no\\r\\n", false);
+    check_count("250 a\\r\\n250 a\\r\\n550 b\\r\\n250 c\\r\\n554 n", false);
+    check_count("250 a\\r\\n250 b\\r\\n250 c\\r\\n250 taken\\r\\n421 bye\\r\\n", true);
+}
+
+/// The error of a message in one chunk that a server answers with these lines.
+#[track_caller]
+fn doubted(keywords: &[&str], replies: &str, sending: Sending) -> Error {
+    let chunks = match sending.chunk.get() {
+        7 => {
+            "S: 250 a\nS: 250 b\nS: 250 c\nC: BDAT 7\n[chunk 7]\nC: BDAT 7\n[chunk 7]
+C: BDAT 4 LAST\n[chunk 4]"
+        }
+        _ => "C| BDAT 18 LAST\n[chunk 18]",
+    };
+    let script =
+        crate::stage::opening(Dialect::Smtp, keywords) + COMMANDS + chunks + "\n" + replies;
+    let connector = crate::stage::connector(Dialect::Smtp);
+    let played = crate::stage::play(&script, &connector, async |connected| {
+        send(&mut connected.unwrap(), sending).await
+    });
+    let error = played.outcome.unwrap_err();
+    assert!(error.in_doubt(), "{error:?}");
+    error
+}
+
+#[test]
+fn an_answer_to_a_recipient_is_not_taken_for_the_word_on_the_text() {
+    // One reply to MAIL too many: what seems to accept the text speaks of an address.
+    let replies = "S: 250 2.1.0 ok\nS: 250 2.1.0 again\nS: 250 2.1.5 ok\nS: 250 2.1.5 ok
+[delay 1s]\nS: 554 5.6.0 no";
+    let error = doubted(&FAST, replies, Sending::default());
+    assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
+    assert_eq!(error.verdicts(), [None, None]);
+}
+
+#[test]
+fn a_text_with_a_refused_chunk_is_not_accepted_by_its_end() {
+    let replies = "S: 552 5.3.4 too much\nS: 250 2.6.0 ok\nS: 250 2.6.0 queued";
+    let error = doubted(&FAST, replies, chunks_of(7));
+    assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
+    assert_eq!(error.verdicts(), [None, None]);
+}
+
+#[test]
+fn a_recipient_that_is_told_421_does_not_speak_for_the_others() {
+    let error = doubted(&FAST, "S: 250 a\nS: 250 b\nS: 421 c\n[close]", Sending::default());
+    let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+    assert_eq!(known, [false, true]);
 }

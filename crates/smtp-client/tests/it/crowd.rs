@@ -1,7 +1,11 @@
-//! Thousands of recipients: each gets its own verdict, and nobody waits for ever.
-use std::time::Instant;
+//! Thousands of recipients: each gets its own verdict, nobody waits for ever, and little is held.
+use std::mem::size_of;
 
-use smtp_client::{Delivery, Envelope, Step, Text, session::Dialect};
+use smtp_client::{
+    Capabilities, Delivery, Envelope, Framing, HelloName, Reply, ReplyCode, ReplyLimits, Sending,
+    Step, Text, Verdict,
+    session::{Dialect, Next, Owed, Session, Transaction},
+};
 use smtp_testkit::pipe;
 
 use crate::{
@@ -9,12 +13,12 @@ use crate::{
     stage::{connector, perform},
 };
 
-const RECIPIENTS: usize = 20_000;
+const RECIPIENTS: usize = 100_000;
 
 /// The verdicts on so many recipients of a server that takes every other one, and that does not
 /// read while it cannot write.
 fn deliver(
-    dialect: Dialect,
+    (dialect, framing): (Dialect, Framing),
     keywords: &'static str,
     recipients: usize,
     window: usize,
@@ -28,7 +32,7 @@ fn deliver(
         let heard = answer_all(server, move |line| match line.split(':').next().unwrap() {
             "" => "220 hi\r\n".into(),
             "EHLO client.example" | "LHLO client.example" => {
-                format!("250-hi\r\n250 {keywords}\r\n")
+                format!("250-hi\r\n250-CHUNKING\r\n250 {keywords}\r\n")
             }
             "RCPT TO" => {
                 asked += 1;
@@ -40,21 +44,32 @@ fn deliver(
                 }
             }
             "DATA" => "354 go\r\n".into(),
-            "." if dialect == Dialect::Smtp => "250 all\r\n".into(),
-            "." => taken.iter().map(|place| format!("250 delivered {place}\r\n")).collect(),
+            // The reply comes behind the one line of the chunk.
+            "BDAT 6 LAST" => String::new(),
+            "." | "text" if dialect == Dialect::Smtp => "250 all\r\n".into(),
+            "." | "text" => {
+                taken.iter().map(|place| format!("250 delivered {place}\r\n")).collect()
+            }
             _ => "250 ok\r\n".into(),
         });
         let mut connection = connector(dialect).connect_over(client).await.unwrap();
-        let rcpts: Vec<String> = (0..recipients).map(|n| format!("r{n}@example.org")).collect();
-        let envelope = Envelope::new("a@example.org", rcpts.iter().map(|rcpt| &**rcpt)).unwrap();
+        let mut sending = Sending::default();
+        sending.framing = Some(framing);
         let text = Text::new("text\r\n").unwrap();
-        let delivery = connection.send(&envelope, &text).await.unwrap();
+        let envelope = envelope(recipients);
+        let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
         connection.noop().await.unwrap();
         drop(connection);
-        // EHLO, MAIL, the recipients, DATA, the text in two lines, NOOP.
-        assert_eq!(heard.await.unwrap().len(), recipients + 6);
+        // EHLO, MAIL, the recipients, DATA or BDAT, the text, its dot, NOOP.
+        let dot = usize::from(framing == Framing::Data);
+        assert_eq!(heard.await.unwrap().len(), recipients + 5 + dot);
         delivery
     })
+}
+
+fn envelope(recipients: usize) -> Envelope {
+    let rcpts: Vec<String> = (0..recipients).map(|n| format!("r{n}@example.org")).collect();
+    Envelope::new("a@example.org", rcpts.iter().map(|rcpt| &**rcpt)).unwrap()
 }
 
 /// Each verdict is that of its own recipient.
@@ -73,32 +88,92 @@ fn check(dialect: Dialect, delivery: &Delivery, recipients: usize) {
     }
 }
 
+/// A crowd passes a window of 4 KiB to a server that answers each line before it reads the next.
+#[track_caller]
+fn check_crowd(dialect: Dialect, framing: Framing) {
+    let delivery = deliver((dialect, framing), "PIPELINING", RECIPIENTS, 4096, 0);
+    check(dialect, &delivery, RECIPIENTS);
+}
+
 #[test]
 fn a_pipelined_crowd_passes_a_small_window() {
-    let begun = Instant::now();
-    let delivery = deliver(Dialect::Smtp, "PIPELINING", RECIPIENTS, 4096, 0);
-    check(Dialect::Smtp, &delivery, RECIPIENTS);
-    println!("{RECIPIENTS} recipients in {:?}", begun.elapsed());
+    check_crowd(Dialect::Smtp, Framing::Data);
+}
+
+#[test]
+fn a_crowd_passes_with_its_text_in_chunks() {
+    check_crowd(Dialect::Smtp, Framing::Chunks);
+}
+
+#[test]
+fn lmtp_answers_for_each_of_a_crowd() {
+    check_crowd(Dialect::Lmtp, Framing::Data);
+}
+
+#[test]
+fn lmtp_answers_for_each_of_a_crowd_in_chunks() {
+    check_crowd(Dialect::Lmtp, Framing::Chunks);
 }
 
 #[test]
 fn long_replies_pass_the_smallest_windows() {
     for (window, recipients) in [(1, 40), (16, 200), (1024, 1000)] {
-        let delivery = deliver(Dialect::Smtp, "PIPELINING", recipients, window, 400);
-        check(Dialect::Smtp, &delivery, recipients);
+        for framing in [Framing::Data, Framing::Chunks] {
+            let delivery = deliver((Dialect::Smtp, framing), "PIPELINING", recipients, window, 400);
+            check(Dialect::Smtp, &delivery, recipients);
+        }
     }
 }
 
 #[test]
-fn lmtp_answers_for_each_of_a_crowd() {
-    let delivery = deliver(Dialect::Lmtp, "PIPELINING", RECIPIENTS, 4096, 0);
-    check(Dialect::Lmtp, &delivery, RECIPIENTS);
+fn a_crowd_passes_one_by_one() {
+    let delivery = deliver((Dialect::Smtp, Framing::Data), "HELP", 2000, 4096, 0);
+    check(Dialect::Smtp, &delivery, 2000);
+}
+
+/// How many octets of commands wait to be written at most, while a server takes what it gets in
+/// pieces of 4 KiB and answers nothing before it has read everything.
+fn most_that_waits(dialect: Dialect, framing: Framing) -> usize {
+    let mut session = Session::new(dialect, HelloName::localhost(), ReplyLimits::default());
+    let hello = Reply::new(ReplyCode::OK, "mx.example\nPIPELINING\nCHUNKING");
+    session.set_capabilities(Capabilities::from_reply(hello));
+    let (envelope, text) = (envelope(RECIPIENTS), Text::new("text\r\n").unwrap());
+    let mut sending = Sending::default();
+    sending.framing = Some(framing);
+    let transaction = Transaction::new(&envelope, text.facts()).sending(sending);
+    let mut run = session.run(transaction).unwrap();
+    let (mut most, mut read) = (0, 0);
+    loop {
+        most = most.max(run.output().len());
+        match run.next() {
+            Next::Write => {
+                let taken = run.output().first().len().min(4096);
+                read += taken;
+                run.wrote(taken);
+            }
+            Next::Text => {
+                run.text(text.octets().clone());
+                run.end_of_text();
+            }
+            _ => break,
+        }
+    }
+    assert!(read > RECIPIENTS * "RCPT TO:<r1@example.org>\r\n".len(), "all was read");
+    most
 }
 
 #[test]
-fn a_crowd_passes_one_by_one() {
-    let delivery = deliver(Dialect::Smtp, "HELP", 2000, 4096, 0);
-    check(Dialect::Smtp, &delivery, 2000);
+fn a_crowd_is_held_in_little_memory() {
+    // The commands are made as they are written.
+    for dialect in [Dialect::Smtp, Dialect::Lmtp] {
+        for framing in [Framing::Data, Framing::Chunks] {
+            let most = most_that_waits(dialect, framing);
+            assert!(most <= 65 * 1024, "{dialect:?}, {framing:?}: {most} octets wait");
+        }
+    }
+    // Of each recipient no more is held than a step that is owed a reply, and a verdict, whose
+    // reply is shared where it is the same.
+    assert!(size_of::<Owed>() <= 56 && size_of::<Option<Verdict>>() <= 32);
 }
 
 #[test]

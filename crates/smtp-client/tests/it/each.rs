@@ -1,7 +1,7 @@
 //! One reply for each recipient over SMTP (PRDR), as Exim has it.
-use smtp_client::{Envelope, Mail, MailParam, Step, Text};
+use smtp_client::{Envelope, ErrorKind, Mail, MailParam, Misbehaved, Step, Text};
 
-use crate::stage::{connector, opening, play, play_on};
+use crate::stage::{connector, opening, play, play_in, play_on};
 use smtp_client::session::Dialect;
 
 const OFFER: [&str; 2] = ["PIPELINING", "PRDR"];
@@ -73,5 +73,15 @@ S: 250 b\nS: 354 go\n[text]\nS: 353 each";
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let error = connection.send(&envelope, Text::new("a: b").unwrap()).await.unwrap_err();
         assert!(error.in_doubt());
+    });
+}
+
+#[test]
+fn the_word_that_each_follows_is_out_of_place_with_lmtp() {
+    let rest = format!("{COMMANDS}S: 353 each");
+    play_in(Dialect::Lmtp, &OFFER, &rest, async |mut connection| {
+        let error = connection.send(&envelope(), Text::new("a: b").unwrap()).await.unwrap_err();
+        let wrong = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::WrongCode { .. }));
+        assert!(wrong && error.in_doubt(), "{error:?}");
     });
 }

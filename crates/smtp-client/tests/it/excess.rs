@@ -63,6 +63,20 @@ fn the_rest_follows_in_further_transactions() {
 }
 
 #[test]
+fn what_was_said_stands_if_the_rest_cannot_follow() {
+    let first = [("a", "250 ok"), ("b", "452 4.5.3 too many")];
+    let script = round(&first, "S: 250 first\n") + "C: QUIT\nS: 221 bye";
+    let offer = ["PIPELINING", "LIMITS MAILMAX=1"];
+    play_on(&offer, &script, async |mut connection| {
+        let error = send(&mut connection, &["a", "b"], continued()).await.unwrap_err();
+        assert!(!error.in_doubt());
+        let codes = error.verdicts().iter().flatten().map(|one| one.reply().code().get());
+        assert_eq!(codes.collect::<Vec<_>>(), [250, 452]);
+        connection.quit().await.unwrap();
+    });
+}
+
+#[test]
 fn the_verdict_is_452_where_nobody_asks_for_more() {
     let rcpts = [("a", "250 ok"), ("b", "452 4.5.3 too many")];
     let script = round(&rcpts, "S: 250 taken\n");

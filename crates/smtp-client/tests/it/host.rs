@@ -11,7 +11,7 @@ use std::{
 use smtp_client::{Connector, Server};
 use smtp_testkit::{Pipe, pipe};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     time::sleep,
 };
 
@@ -133,6 +133,11 @@ impl Host {
                 break;
             }
             line.truncate(line.trim_end().len());
+            if let Some(size) = line.strip_prefix("BDAT ").filter(|_| !in_text) {
+                let size: u64 = size.trim_end_matches(" LAST").parse().unwrap();
+                let mut chunk = (&mut stream).take(size);
+                let _ = tokio::io::copy(&mut chunk, &mut tokio::io::sink()).await;
+            }
             if !in_text || line == "." {
                 self.heard.lock().unwrap()[number].push(line.clone());
             }

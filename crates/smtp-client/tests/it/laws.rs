@@ -147,6 +147,11 @@ fn model(way: Way, codes: &[u16]) -> Vec<Option<(Step, u16)>> {
     for recipient in 0..RECIPIENTS.len() {
         match codes.next() {
             Some(250..=252) => {}
+            // The text has been handed over: it is a word on this recipient alone.
+            Some(421) if way.is_eager() => {
+                words[recipient] = Some((Step::Rcpt, 421));
+                return words;
+            }
             Some(421) => {
                 settle(&mut words, Step::Rcpt, 421);
                 return words;

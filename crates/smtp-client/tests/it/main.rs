@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
+mod act;
 mod answering;
 mod fault;
 mod host;
+mod manner;
 mod operation;
+mod record;
 mod stage;
 mod tap;
 
 mod appendix_d;
 mod arguments;
-mod auth;
 mod cancel;
 mod chunks;
 mod content;
@@ -20,6 +22,7 @@ mod each;
 mod early;
 mod early_pipelining;
 mod excess;
+mod extensions;
 mod fetched;
 mod hello;
 mod laws;
@@ -35,8 +38,10 @@ mod secured;
 mod send;
 mod session_commands;
 mod spans;
+mod stalls;
 mod starttls;
 mod text;
+mod threat;
 mod tls;
 mod truth;
 mod verbs;

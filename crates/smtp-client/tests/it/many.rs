@@ -108,6 +108,14 @@ fn no_more_messages_are_unanswered_than_is_allowed() {
 }
 
 #[test]
+fn one_reply_too_many_leaves_the_message_before_it_in_doubt() {
+    let script = group("a")
+        + "C| BDAT 3 LAST\n[chunk 3]\nS: 250 s\nS: 250 again\nS: 250 r\n[raw \"554 no\\r\\n\"]\n";
+    let offer = ["PIPELINING", "CHUNKING"];
+    check(&offer, None, &["a", "b"], &script, &[Err(true)]);
+}
+
+#[test]
 fn a_refused_message_in_the_middle_disturbs_no_other() {
     let script = group("a")
         + "C| DATA\n"

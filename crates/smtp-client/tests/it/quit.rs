@@ -2,9 +2,12 @@
 use std::time::Duration;
 
 use smtp_client::{Connector, Ended, ErrorKind, Security, Server, Tls, session::Dialect};
-use smtp_testkit::{Authority, Server as TestServer};
+use smtp_testkit::{Authority, Server as TestServer, pipe};
 
 use crate::{
+    act::Act,
+    manner::{Manner, Stuck, serve},
+    operation::Operation,
     session_commands::check_ended,
     stage::{connector, opening, parse, perform, play_on},
 };
@@ -96,4 +99,21 @@ fn quit_closes_whatever_the_server_says() {
             check_ended(&mut connection, &ended).await;
         });
     }
+}
+
+#[test]
+fn closing_counts_for_the_deadline_of_the_operation() {
+    perform(async {
+        let (client, server) = pipe(1000);
+        let service = Act::Ask(Operation::Quit).service();
+        // It answers QUIT, and then neither reads nor closes.
+        let server = tokio::spawn(serve(server, service, Manner::Stuck(1, Stuck::Deaf)));
+        let mut connection = connector(Dialect::Smtp).connect_over(client).await.unwrap();
+        connection.timeouts_mut().close = Duration::from_secs(9);
+        connection.timeouts_mut().operation = Some(Duration::from_secs(4));
+        let begun = tokio::time::Instant::now();
+        connection.quit().await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::from_secs(4));
+        server.abort();
+    });
 }

@@ -46,7 +46,11 @@ fn check_distrust(error: &Error, case: &str) {
 
 /// Everything behind the commands in clear is TLS.
 #[track_caller]
-fn check_nothing_in_clear(written: &Arc<Mutex<Vec<u8>>>, security: Security, case: &str) {
+pub(crate) fn check_nothing_in_clear(
+    written: &Arc<Mutex<Vec<u8>>>,
+    security: Security,
+    case: &str,
+) {
     let written = written.lock().unwrap();
     let clear = match security {
         Security::Tls => 0,

@@ -111,7 +111,7 @@ fn how_the_session_ended_before() {
 #[test]
 fn every_address_that_failed_is_named() {
     let after = Duration::from_secs(30);
-    let refused = Broken::from(io::Error::new(io::ErrorKind::ConnectionRefused, "refused"));
+    let refused = Broken::Io(Cause::new(io::Error::other("refused")));
     let attempts = vec![
         Attempt::new(([192, 0, 2, 1], 25).into(), refused),
         Attempt::new(([192, 0, 2, 2], 25).into(), Broken::TimedOut { after }),

@@ -19,6 +19,7 @@ extensions! {
 const TYPES: &str = "\
 //! Types.
 pub enum Param { Size }
+pub enum MailParam { Size }
 pub struct Limits;
 impl Limits { fn max() {} }
 #[cfg(test)]
@@ -47,7 +48,9 @@ fn check_document(text: &str, places: &[&str]) {
         (DOCUMENT, text),
         (SOURCE, CODE),
         ("crates/a/src/lib.rs", TYPES),
-        ("crates/a/tests/t.rs", "struct Tested;\n"),
+        ("crates/a/tests/t.rs", "struct Tested; // \"SIZE 10\", X-OTHER, Extension::Own\n"),
+        ("crates/a/tests/other.rs", "struct Tested; // Extension::Other\n"),
+        ("crates/smtp-client/tests/it/t.rs", "// SIZE=17\n"),
     ];
     finds(check, &files, places);
 }
@@ -115,6 +118,25 @@ fn a_file_that_is_none_is_found() {
         check_size("[a](../crates/a/src/lib.rs)", wrong, &["docs/extensions.md:5"]);
     }
     check_size("[t](../crates/a/tests/t.rs)", "[t](../crates/a/tests)", &["docs/extensions.md:5"]);
+}
+
+#[test]
+fn a_test_that_does_not_say_the_extension_is_found() {
+    let other = "[t](../crates/a/tests/other.rs)";
+    check_size("[t](../crates/a/tests/t.rs)", other, &["docs/extensions.md:5"]);
+    check_rows(
+        &[SIZE, &OTHER.replace("| [t](../crates/a/tests/t.rs) |", &format!("| {other} |")), OWN],
+        &[],
+    );
+}
+
+#[test]
+fn a_parameter_that_no_test_of_the_client_shows_is_found() {
+    let parameter = SIZE.replace("`Param::Size`", "`MailParam::Size`");
+    check_rows(&[&parameter, OTHER, OWN], &["docs/extensions.md:5"]);
+    let shown =
+        parameter.replace("(../crates/a/tests/t.rs)", "(../crates/smtp-client/tests/it/t.rs)");
+    check_rows(&[&shown, OTHER, OWN], &[]);
 }
 
 #[test]

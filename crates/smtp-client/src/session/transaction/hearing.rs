@@ -1,8 +1,8 @@
 //! What the server's replies mean for the recipients of a transaction.
 use smtp_codec::Stuffer;
-use smtp_error::{Ended, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+use smtp_error::{Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
-use super::{Dialect, Expected, Owed, Session, Transaction, Turn, flow::Way, text::Text};
+use super::{Dialect, Expected, Owed, Session, Transaction, Turn, flow::Way, text::Count};
 
 impl Transaction<'_> {
     /// Hears a reply that was owed.
@@ -16,6 +16,10 @@ impl Transaction<'_> {
             return self.shut_down(session, owed, reply);
         }
         let refused = reply.is_transient() || reply.is_permanent();
+        if owed.step == Step::Mail {
+            let ahead = self.is_in_chunks() && !self.text.is_unsaid(session);
+            self.count = if ahead { Count::Needed } else { Count::Needless };
+        }
         match owed.step {
             Step::Reset if refused => return Err(ErrorKind::Refused(reply)),
             Step::Mail if refused => {
@@ -27,8 +31,11 @@ impl Transaction<'_> {
             Step::Data if refused => self.give_up(Step::Data, &reply),
             Step::Data => self.invited(session),
             // A chunk that is not the last: no other follows, and the server drops those that do.
-            Step::Text if refused => self.give_up(Step::Text, &reply),
-            Step::EndOfText => self.conclude(session, owed, &reply),
+            Step::Text if refused => {
+                self.chunk_refused = true;
+                self.give_up(Step::Text, &reply);
+            }
+            Step::EndOfText => return self.conclude(session, owed, &reply),
             _ => {}
         }
         Ok(())
@@ -45,7 +52,7 @@ impl Transaction<'_> {
         step: Step,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        let flowing = !matches!(self.text, Text::None);
+        let flowing = self.has_heard_of_text(session);
         let step = if flowing { Step::Text } else { step };
         let for_whom = session.dialect == Dialect::Smtp || !self.text.is_in_doubt(session);
         if reply.code() == ReplyCode::SHUTTING_DOWN && for_whom {
@@ -60,6 +67,40 @@ impl Transaction<'_> {
         session.end(Ended::Failed { step });
         self.turn = Turn::Done;
         Ok(())
+    }
+
+    /// Whether the reply that came can be about the text. Behind DATA the server waits for it; of
+    /// chunks it knows nothing before they are announced.
+    fn has_heard_of_text(&self, session: &Session) -> bool {
+        let announced = |began| !self.is_in_chunks() || session.reply_began > began;
+        self.text.began().is_some_and(announced)
+    }
+
+    /// Whether no more came than was owed, where nothing else tells the replies apart: to MAIL, to
+    /// RCPT and to a chunk the code is the same, and one too many pushes all others on. The last
+    /// of them is not taken for the word on the message if another waits behind it.
+    pub(super) fn check_count(&self, session: &Session) -> Result<(), Error> {
+        match session.unasked() {
+            Some(misbehaved) if self.count == Count::Complete => {
+                Err(self.miscounted(Error::new(Step::EndOfText, misbehaved)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known of a transaction that failed so: the same, unless another was to follow and
+    /// the last reply to this one was none.
+    pub(super) fn check_failure(&self, error: Error) -> Result<Error, Error> {
+        match error.kind() {
+            ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)) if self.count == Count::Complete => {
+                Err(self.miscounted(error))
+            }
+            _ => Ok(error),
+        }
+    }
+
+    fn miscounted(&self, error: Error) -> Error {
+        error.known(vec![None; self.envelope.rcpts().len()]).doubt(true)
     }
 
     /// The message as a whole was refused.
@@ -81,11 +122,23 @@ impl Transaction<'_> {
     }
 
     /// A reply behind the end of the text: to all recipients that were taken, or to one of them.
-    fn conclude(&mut self, session: &mut Session, owed: Owed, reply: &Reply) {
+    fn conclude(
+        &mut self,
+        session: &mut Session,
+        owed: Owed,
+        reply: &Reply,
+    ) -> Result<(), ErrorKind> {
         if reply.code() == ReplyCode::EACH_RECIPIENT {
-            return self.expect_each(session, owed);
+            self.expect_each(session, owed);
+            return Ok(());
         }
         let refused = !reply.is_completion();
+        let for_all = session.dialect == Dialect::Smtp && self.each == 0;
+        if !refused && for_all && self.is_strange(reply) {
+            self.slots.forget();
+            let reply = reply.clone();
+            return Err(Misbehaved::WrongCode { step: Step::EndOfText, reply }.into());
+        }
         match session.dialect {
             Dialect::Smtp if self.each > 0 && reply.code() != ReplyCode::SHUTTING_DOWN => {
                 self.each -= 1;
@@ -102,8 +155,20 @@ impl Transaction<'_> {
             if !refused {
                 session.close_transaction(self.number);
             }
+            if self.count == Count::Needed {
+                self.count = Count::Complete;
+            }
             self.round_over(session);
         }
+        Ok(())
+    }
+
+    /// Whether this acceptance of the text cannot be one. A text with a chunk that was refused is
+    /// not whole; and where nothing but their number tells the replies apart, one that speaks of an
+    /// address is the answer to a recipient: there was one too many before it.
+    fn is_strange(&self, reply: &Reply) -> bool {
+        let of_an_address = || reply.enhanced().is_some_and(|code| code.subject() == 1);
+        self.chunk_refused || (self.count == Count::Needed && of_an_address())
     }
 
     /// One reply for each recipient follows, and then the final one.
@@ -125,10 +190,14 @@ impl Transaction<'_> {
         owed: Owed,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        if owed.step == Step::EndOfText {
-            self.conclude(session, owed, &reply);
-        } else {
-            self.slots.settle_all(owed.step, &reply);
+        match owed.step {
+            Step::EndOfText => self.conclude(session, owed, &reply)?,
+            // The text was handed over whole, and there are servers that say 421 to one recipient
+            // and go on with the others.
+            Step::Rcpt if self.text.is_in_doubt(session) => {
+                self.slots.settle(owed.recipient, Step::Rcpt, &reply);
+            }
+            step => self.slots.settle_all(step, &reply),
         }
         self.turn = Turn::Done;
         if self.slots.are_settled() { Ok(()) } else { Err(Ended::ShutDown(reply).into()) }

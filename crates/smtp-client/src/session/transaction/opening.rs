@@ -73,6 +73,11 @@ impl Transaction<'_> {
         self.number
     }
 
+    /// How many recipients it has.
+    pub(in crate::session) fn recipients(&self) -> usize {
+        self.envelope.rcpts().len()
+    }
+
     /// The size of the text in octets, if it is known.
     pub(in crate::session) fn size(&self) -> Option<u64> {
         self.facts.size

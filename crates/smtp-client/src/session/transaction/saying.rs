@@ -27,6 +27,7 @@ impl Transaction<'_> {
                 session.write(mail, session.capabilities.mail_line_limit())?;
                 self.owe(session, Owed::new(Step::Mail, Expected::Codes(&[250])));
                 session.open = Some(self.number);
+                self.chunk_refused = false;
                 Turn::Rcpt
             }
             Turn::Rcpt => {

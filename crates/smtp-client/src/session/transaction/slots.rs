@@ -19,8 +19,8 @@ pub(super) struct Slots {
 /// How far a recipient has come.
 #[derive(Clone, Debug)]
 enum Slot {
-    /// RCPT was not said in this round.
-    Waiting,
+    /// RCPT was not said in this round. Before, it was one too many.
+    Waiting(Option<Verdict>),
     /// RCPT was said and is not answered.
     Said,
     /// RCPT was answered with 2yz.
@@ -30,7 +30,7 @@ enum Slot {
 
 impl Slots {
     pub(super) fn new(recipients: usize) -> Self {
-        let slots = vec![Slot::Waiting; recipients];
+        let slots = vec![Slot::Waiting(None); recipients];
         Self { slots, open: recipients, cursor: 0, said: 0, taken: 0 }
     }
 
@@ -39,7 +39,7 @@ impl Slots {
         if self.said >= most {
             return None;
         }
-        let waiting = |slot: &Slot| matches!(slot, Slot::Waiting);
+        let waiting = |slot: &Slot| matches!(slot, Slot::Waiting(_));
         let recipient = self.cursor + self.slots[self.cursor..].iter().position(waiting)?;
         self.slots[recipient] = Slot::Said;
         self.cursor = recipient + 1;
@@ -91,6 +91,12 @@ impl Slots {
         }
     }
 
+    /// Nothing is known of any recipient after all.
+    pub(super) fn forget(&mut self) {
+        self.open = self.slots.len();
+        self.slots.fill(Slot::Said);
+    }
+
     /// Whether every recipient has a verdict of this kind.
     pub(super) fn all_settled_by(&self, kind: impl Fn(&Verdict) -> bool) -> bool {
         self.slots.iter().all(|slot| matches!(slot, Slot::Settled(verdict) if kind(verdict)))
@@ -111,18 +117,22 @@ impl Slots {
             let too_many =
                 |slot: &&mut Slot| matches!(slot, Slot::Settled(verdict) if was_too_many(verdict));
             for slot in self.slots.iter_mut().filter(too_many) {
-                *slot = Slot::Waiting;
-                self.open += 1;
+                if let Slot::Settled(verdict) = std::mem::replace(slot, Slot::Waiting(None)) {
+                    *slot = Slot::Waiting(Some(verdict));
+                    self.open += 1;
+                }
             }
         }
         (self.cursor, self.said, self.taken) = (0, 0, 0);
-        self.slots.iter().any(|slot| matches!(slot, Slot::Waiting))
+        self.slots.iter().any(|slot| matches!(slot, Slot::Waiting(_)))
     }
 
     pub(super) fn into_verdicts(self) -> Vec<Option<Verdict>> {
         let verdict = |slot| match slot {
             Slot::Settled(verdict) => Some(verdict),
-            Slot::Waiting | Slot::Said | Slot::Taken => None,
+            // What was said of it stands as long as it is not asked about again.
+            Slot::Waiting(before) => before,
+            Slot::Said | Slot::Taken => None,
         };
         self.slots.into_iter().map(verdict).collect()
     }

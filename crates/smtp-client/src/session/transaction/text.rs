@@ -1,5 +1,5 @@
 //! The text's part in a transaction: when it is asked for, and what is owed to it.
-use smtp_caps::Framing;
+use smtp_caps::{Framing, Plan};
 use smtp_codec::{Command, MailParam};
 use smtp_error::{ErrorKind, Step};
 
@@ -19,6 +19,17 @@ pub(super) enum Text {
     /// Its end was said, and the server owes its word. `mark` is the octet of the output from
     /// which on the message is in doubt, `began` the first of the text.
     Ended { mark: u64, began: u64 },
+}
+
+/// Whether nothing but their number tells the replies of a transaction apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    /// They are told apart by when they came, or by 354.
+    Needless,
+    /// A chunk was said while replies were owed.
+    Needed,
+    /// It was, and the last reply has come, and none to another transaction.
+    Complete,
 }
 
 impl Text {
@@ -66,6 +77,7 @@ impl Transaction<'_> {
     /// anything to do.
     pub(super) fn say_chunk(&mut self, session: &mut Session) -> Result<bool, ErrorKind> {
         let in_chunks = self.is_in_chunks();
+        let ahead = !session.owed.is_empty();
         let (mark, began) = match &mut self.text {
             Text::None if in_chunks => {
                 let way = Way::chunks(self.sending.chunk.get());
@@ -89,6 +101,9 @@ impl Transaction<'_> {
             },
             Text::None | Text::Ended { .. } => return Ok(false),
         };
+        if ahead && self.count == Count::Needless {
+            self.count = Count::Needed;
+        }
         match mark {
             Some(mark) => self.text_ended(mark, began, session),
             None => self.owe(session, Owed::new(Step::Text, Expected::Codes(&[250]))),
@@ -106,10 +121,8 @@ impl Transaction<'_> {
     /// The end of the text was said: the server owes its word, once or for each recipient.
     pub(super) fn text_ended(&mut self, mark: u64, began: u64, session: &mut Session) {
         self.text = Text::Ended { mark, began };
-        let each = self
-            .plan
-            .as_ref()
-            .is_some_and(|plan| plan.mail().params().any(|param| param == MailParam::Prdr));
+        let asks = |plan: &Plan| plan.mail().params().any(|param| param == MailParam::Prdr);
+        let each = session.dialect == Dialect::Smtp && self.plan.as_ref().is_some_and(asks);
         let expected = if each { Expected::CompletionOrEach } else { Expected::Completion };
         let owed = Owed { number: self.number, ..Owed::new(Step::EndOfText, expected) };
         let owed = Owed { asked: mark + 1, ..owed };

@@ -1,0 +1,372 @@
+//! What a dialogue means, read from the octets on the wire by a few plain rules.
+use std::collections::VecDeque;
+
+use smtp_client::session::Dialect;
+use smtp_client::{Excess, Framing, Partial, Step};
+
+use super::choice::Choice;
+use super::peer::Passed;
+
+/// The text of every message. No command holds its first octet.
+pub const TEXT: &[u8] = b"\x01.\r\n.\r\n..x\r\n\r\n.\r\n";
+/// The same behind DATA.
+const STUFFED: &[u8] = b"\x01.\r\n..\r\n...x\r\n\r\n..\r\n.\r\n";
+/// How many octets follow the one that ends a text behind DATA.
+const BEHIND_DOT: usize = 2;
+
+/// How far a recipient has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    Open,
+    Taken,
+    Settled {
+        step: Step,
+        code: u16,
+        /// Whether the reply can mean that it was one too many.
+        too_many: bool,
+        /// Whether another transaction has begun behind one that took somebody.
+        again: bool,
+    },
+}
+
+/// Something that was handed over, up to some octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Command(Step),
+    Rcpt(usize),
+    /// The first octet of a text behind DATA.
+    Text,
+    /// The first octet of BDAT.
+    Bdat,
+    Chunk,
+    /// The octet that makes the text whole.
+    End,
+}
+
+/// A whole reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    pub code: u16,
+    /// How much had been written when it began, and when it ended.
+    pub began: usize,
+    pub over: usize,
+    pub too_many: bool,
+    pub of_an_address: bool,
+}
+
+/// A transaction, as the wire has it.
+pub struct Dialogue {
+    choice: Choice,
+    pub slots: Vec<Slot>,
+    /// For whom RCPT was said.
+    asked: Vec<bool>,
+    /// What is owed a reply, each with the recipient that it is about.
+    owed: VecDeque<(Step, usize)>,
+    /// How many of those come first, one for each recipient.
+    each: usize,
+    /// Whether the server knows of a text whose last reply is missing.
+    flowing: bool,
+    /// Whether the end of a text was handed over whose last reply is missing.
+    pub ended: bool,
+    /// Whether somebody was taken in this transaction.
+    took: bool,
+    /// Whether the server said between two commands that it shuts down.
+    pub shut_down: bool,
+    /// Whether only their number tells the replies apart: a chunk went out while some were owed.
+    counted: bool,
+    /// Whether a chunk was refused.
+    rejected: bool,
+    /// Whether what seems to accept the text speaks of an address.
+    pub strange: bool,
+    /// Whether its end has its word.
+    concluded: bool,
+    /// Whether a reply came behind that, or octets that are none.
+    extra: bool,
+    rest: bool,
+    /// Nothing that comes changes anything.
+    over: bool,
+}
+
+impl Dialogue {
+    pub fn read(choice: Choice, passed: &Passed<'_>) -> Self {
+        let mut dialogue = Self {
+            choice,
+            slots: vec![Slot::Open; choice.recipients],
+            asked: vec![false; choice.recipients],
+            owed: VecDeque::new(),
+            each: 0,
+            flowing: false,
+            ended: false,
+            took: false,
+            shut_down: false,
+            counted: false,
+            rejected: false,
+            strange: false,
+            concluded: false,
+            extra: false,
+            rest: false,
+            over: false,
+        };
+        let said = said(choice, passed.written);
+        let mut said = said.into_iter().peekable();
+        for heard in &passed.replies {
+            while let Some((what, _)) = said.next_if(|(_, end)| *end <= heard.began) {
+                dialogue.say(what);
+            }
+            // With LMTP nobody can tell whom a reply is about that the end of the text crossed.
+            let crossed = said.clone().any(|(what, end)| what == Said::End && end <= heard.over);
+            dialogue.hear(heard, crossed);
+            if dialogue.over {
+                break;
+            }
+        }
+        dialogue.rest = !dialogue.over && passed.rest;
+        said.for_each(|(what, _)| dialogue.say(what));
+        dialogue
+    }
+
+    /// Whether nobody can tell which of the replies was the word on the text.
+    pub fn is_miscounted(&self) -> bool {
+        self.counted && self.concluded && self.extra
+    }
+
+    /// The same if nothing else was begun behind the text.
+    pub fn is_over_and_miscounted(&self) -> bool {
+        self.counted && self.concluded && (self.extra || self.rest)
+    }
+
+    /// Whether it may look so to the client: a chunk may have been on its way already when the
+    /// replies came that it did not wait for.
+    pub fn may_be_miscounted(&self) -> bool {
+        let in_chunks = self.choice.sending.framing == Some(Framing::Chunks);
+        in_chunks && self.concluded && (self.extra || self.rest)
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.slots.iter().all(|slot| matches!(slot, Slot::Settled { .. }))
+    }
+
+    fn say(&mut self, what: Said) {
+        match what {
+            // It was on its way when the last reply that counts came in.
+            Said::Text | Said::Bdat | Said::Command(_) if self.over => {}
+            Said::Command(Step::Mail) => {
+                let took = std::mem::take(&mut self.took);
+                for slot in &mut self.slots {
+                    if let Slot::Settled { too_many, again, .. } = slot {
+                        *again |= *too_many && took;
+                    }
+                }
+                (self.flowing, self.ended) = (false, false);
+                (self.counted, self.concluded, self.rejected) = (false, false, false);
+                self.owed.push_back((Step::Mail, 0));
+            }
+            Said::Command(step) => self.owed.push_back((step, 0)),
+            Said::Rcpt(recipient) => {
+                if std::mem::replace(&mut self.asked[recipient], true) {
+                    assert!(self.may_come_again(recipient), "{recipient} is asked for again");
+                    self.slots[recipient] = Slot::Open;
+                }
+                self.owed.push_back((Step::Rcpt, recipient));
+            }
+            Said::Text => {
+                assert!(self.flowing && self.owed.is_empty(), "the text was not invited");
+                self.check_wanted();
+            }
+            Said::Bdat => {
+                if !self.flowing && !self.is_eager() {
+                    assert!(self.owed.is_empty(), "the chunk does not wait");
+                    self.check_wanted();
+                }
+                self.counted |= !self.owed.is_empty();
+                self.flowing = true;
+            }
+            Said::Chunk => self.owed.push_back((Step::Text, 0)),
+            Said::End => {
+                self.ended = true;
+                match self.choice.dialect {
+                    Dialect::Smtp => self.owed.push_back((Step::EndOfText, 0)),
+                    Dialect::Lmtp => self.owed.extend(self.taken()),
+                }
+            }
+        }
+    }
+
+    /// Whether a recipient that was refused may be asked for in a further transaction.
+    pub fn may_come_again(&self, recipient: usize) -> bool {
+        let continued = self.choice.sending.excess == Excess::Continue && !self.withholds();
+        let Slot::Settled { too_many, again, .. } = self.slots[recipient] else { return false };
+        continued && (again || (too_many && self.took))
+    }
+
+    /// Whether the transaction is over before its text, as nobody is to get that.
+    fn is_pointless(&self) -> bool {
+        let refused = self.slots.iter().any(|slot| matches!(slot, Slot::Settled { .. }));
+        !self.flowing && (!self.slots.contains(&Slot::Taken) || (self.withholds() && refused))
+    }
+
+    /// Somebody is to get the text, and nobody was refused who must not be.
+    fn check_wanted(&self) {
+        assert!(self.slots.contains(&Slot::Taken), "nobody is to get the text");
+        let refused = self.slots.iter().any(|slot| matches!(slot, Slot::Settled { .. }));
+        assert!(!(self.withholds() && refused), "one was refused, and the others get the text");
+    }
+
+    fn withholds(&self) -> bool {
+        self.choice.sending.partial == Partial::Withhold
+    }
+
+    /// Whether the text may leave before anybody is answered for.
+    fn is_eager(&self) -> bool {
+        let one = self.choice.sending.chunk.get() >= TEXT.len();
+        self.choice.dialect == Dialect::Smtp && one && !self.withholds()
+    }
+
+    /// What is owed to each recipient that was taken.
+    fn taken(&self) -> Vec<(Step, usize)> {
+        let slots = self.slots.iter().enumerate();
+        let taken = slots.filter(|(_, slot)| **slot == Slot::Taken);
+        taken.map(|(recipient, _)| (Step::EndOfText, recipient)).collect()
+    }
+
+    fn hear(&mut self, heard: &Heard, crossed: bool) {
+        let code = heard.code;
+        let refused = code >= 400;
+        let Some((step, recipient)) = self.owed.pop_front() else {
+            // The server's word on a text that still flows; or nobody's.
+            let crossed = crossed && self.choice.dialect == Dialect::Lmtp;
+            self.extra = code != 421;
+            self.shut_down = code == 421 && !crossed;
+            let shut_down = self.shut_down && !self.is_pointless();
+            if shut_down || (refused && self.flowing && !crossed) {
+                self.settle(Step::Text, heard, |_| true);
+            }
+            self.over = true;
+            return;
+        };
+        if code == 421 && step != Step::EndOfText {
+            // Behind the end of the text it is a word on this recipient alone.
+            let alone = step == Step::Rcpt && (self.ended || crossed);
+            self.settle(step, heard, |at| !alone || at == recipient);
+            self.over = true;
+            return;
+        }
+        self.rejected |= refused && step == Step::Text;
+        match step {
+            Step::Rcpt if refused => self.settle(step, heard, |at| at == recipient),
+            Step::Rcpt if (250..=252).contains(&code) => {
+                if self.slots[recipient] == Slot::Open {
+                    self.slots[recipient] = Slot::Taken;
+                    self.took = true;
+                }
+            }
+            Step::EndOfText => self.hear_end(recipient, heard),
+            Step::Mail | Step::Data | Step::Text if refused => self.settle(step, heard, |_| true),
+            Step::Mail | Step::Text | Step::Reset if code == 250 => {}
+            Step::Data if code == 354 && !self.taken().is_empty() => self.flowing = true,
+            // A code that the step may not get, or a text that nobody is to get is waited for.
+            _ => self.over = true,
+        }
+    }
+
+    fn hear_end(&mut self, recipient: usize, heard: &Heard) {
+        let Heard { code, .. } = *heard;
+        let smtp = self.choice.dialect == Dialect::Smtp;
+        if code == 353 && smtp && self.choice.each && self.each == 0 && self.owed.is_empty() {
+            let each = self.taken();
+            self.each = each.len() + 1;
+            self.owed.extend(each);
+            self.owed.push_back((Step::EndOfText, 0));
+            return;
+        }
+        if code / 100 == 3 {
+            self.over = true;
+            return;
+        }
+        if self.each > 1 && code != 421 {
+            self.each -= 1;
+            if code >= 400 {
+                self.settle(Step::EndOfText, heard, |at| at == recipient);
+            }
+            return;
+        }
+        if smtp && code / 100 == 2 && self.rejected {
+            // The server has said both.
+            self.slots.fill(Slot::Open);
+            self.over = true;
+            return;
+        }
+        self.strange |= smtp && code / 100 == 2 && heard.of_an_address;
+        let taken: Vec<usize> = self.taken().into_iter().map(|(_, at)| at).collect();
+        self.settle(Step::EndOfText, heard, |at| {
+            if smtp { taken.contains(&at) } else { at == recipient }
+        });
+        self.over = code == 421;
+        if self.owed.is_empty() {
+            (self.flowing, self.ended, self.each) = (false, false, 0);
+            self.concluded = true;
+        }
+    }
+
+    fn settle(&mut self, step: Step, heard: &Heard, whom: impl Fn(usize) -> bool) {
+        let Heard { code, too_many, .. } = *heard;
+        let too_many = too_many && step == Step::Rcpt;
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if whom(at) && !matches!(slot, Slot::Settled { .. }) {
+                *slot = Slot::Settled { step, code, too_many, again: false };
+            }
+        }
+    }
+}
+
+/// What was handed over of a transaction, each with where it ends.
+fn said(choice: Choice, written: &[u8]) -> Vec<(Said, usize)> {
+    let (mut said, mut at, mut text) = (Vec::new(), 0, 0);
+    while at < written.len() {
+        let begins = at;
+        if written[at] == b'B' {
+            said.push((Said::Bdat, at + 1));
+        }
+        let line = written[at..].windows(2).position(|window| window == b"\r\n");
+        let Some(length) = line else { break };
+        let line = str::from_utf8(&written[at..at + length]).expect("commands are ASCII");
+        at += length + 2;
+        let rest = &written[at..];
+        match line.split_once(' ').map_or((line, ""), |(verb, rest)| (verb, rest)) {
+            ("BDAT", what) => {
+                assert!(choice.sending.framing == Some(Framing::Chunks));
+                let (size, last) = what.split_once(' ').unwrap_or((what, ""));
+                let size: usize = size.parse().expect("a size");
+                let whole = TEXT.get(text..text + size).expect("no chunk goes beyond the text");
+                let passed = size.min(rest.len());
+                assert_eq!(rest[..passed], whole[..passed]);
+                (at, text) = (at + passed, text + size);
+                assert_eq!(last == "LAST", text == TEXT.len());
+                let what = if last == "LAST" { Said::End } else { Said::Chunk };
+                said.extend((passed == size).then_some((what, at)));
+            }
+            ("DATA", "") => {
+                said.push((Said::Command(Step::Data), at));
+                if rest.first() == TEXT.first() {
+                    let passed = STUFFED.len().min(rest.len());
+                    assert_eq!(rest[..passed], STUFFED[..passed]);
+                    said.push((Said::Text, at + 1));
+                    let dot = passed >= STUFFED.len() - BEHIND_DOT;
+                    said.extend(dot.then_some((Said::End, at + STUFFED.len() - BEHIND_DOT)));
+                    at += passed;
+                }
+            }
+            ("MAIL", _) => {
+                text = 0;
+                said.push((Said::Command(Step::Mail), at));
+            }
+            ("RCPT", path) => {
+                let number = path.as_bytes()["TO:<".len()] - b'0';
+                said.push((Said::Rcpt(number.into()), at));
+            }
+            ("RSET", "") => said.push((Said::Command(Step::Reset), at)),
+            _ => panic!("{}: no part of a transaction", written[begins..].escape_ascii()),
+        }
+    }
+    said
+}
