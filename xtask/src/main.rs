@@ -13,7 +13,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
-  bench   [--json FILE] [--only NAME]: the codec beside its peers, in figures
+  bench   the codec and the client beside their peers: `[--json FILE] [--only NAME] [--svg FILE]`
   ci      every check that a change must pass, in order, up to the first that fails
   fuzz    looks for inputs that break a law: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
   tidy    the rules of this project that the compiler does not know

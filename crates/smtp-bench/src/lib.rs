@@ -1,46 +1,15 @@
-//! Measures the codec beside its peers: the same octets go through each of them.
+//! Measures the codec and the client beside their peers.
 //!
-//! `cargo xtask bench` runs the programs of this crate and makes a table of what they say. A case
-//! is a piece of work, and a peer is one way to do it; the first peer of each case is ours.
+//! `cargo xtask bench` runs the programs of this crate and makes tables of what they say: the
+//! codec's cases are calls in one process, the client's are messages to a [`sink`].
 
-mod command;
-mod reply;
-mod text;
+pub mod client;
+pub mod codec;
+pub mod job;
+pub mod sink;
 
-/// A piece of work, and everyone who does it.
-pub struct Case {
-    /// What is done, as a word for the command line.
-    pub name: &'static str,
-    /// How many calls a measurement needs at least: fewer where one call takes long.
-    pub calls: u32,
-    /// Who does it; the first is ours.
-    pub peers: &'static [Peer],
-}
-
-/// One way to do a piece of work.
-pub struct Peer {
-    /// The crate, or what a limit consists of.
-    pub name: &'static str,
-    /// Makes what one connection keeps, and gives the work that is then done again and again.
-    pub connect: fn() -> Work,
-}
-
-/// Does the work once.
-pub type Work = Box<dyn FnMut()>;
-
-/// Every case, in the order of the table.
-pub fn cases() -> impl Iterator<Item = &'static Case> {
-    reply::CASES.iter().chain(command::CASES).chain(text::CASES)
-}
-
-/// The name of the peer that is this toolkit.
-const OURS: &str = "ours";
-
-/// What every call of a peer has to give: the inputs are all well formed.
-const WELL_FORMED: &str = "the input is well formed";
-
-/// The input at the beginning of an allocation, like what a read buffer holds. Where the linker
-/// puts a constant would change the figures with every build.
-fn buffered(input: &str) -> &'static str {
-    Box::leak(Box::from(input))
+/// The value in the middle.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -2,7 +2,10 @@
 
 use std::{env, process::ExitCode, time::Instant};
 
-use smtp_bench::{Case, Work, cases};
+use smtp_bench::{
+    codec::{Case, Work, cases},
+    median,
+};
 
 const USAGE: &str = "\
 usage: smtp-bench list                  every case, its peers and how many calls to count
@@ -100,9 +103,4 @@ fn one_call(work: &mut Work, calls: u32) -> f64 {
         work();
     }
     begun.elapsed().as_secs_f64() * 1e9 / f64::from(calls)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

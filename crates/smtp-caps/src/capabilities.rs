@@ -3,7 +3,7 @@
 use smtp_codec::Command;
 use smtp_error::{Extension, Reply};
 
-use crate::Channel;
+use crate::{Channel, Limits};
 
 /// What a server offers, as it said it: unknown keywords and odd lines are kept as they came.
 ///
@@ -16,6 +16,14 @@ pub struct Capabilities {
     pub(crate) edited: Option<Reply>,
     pub(crate) offered: Offered,
     pub(crate) channel: Channel,
+    stated: Stated,
+}
+
+/// What is asked for each message, read once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stated {
+    size: Option<u64>,
+    limits: Limits,
 }
 
 /// A set of extensions.
@@ -49,9 +57,33 @@ impl Capabilities {
     pub fn from_reply(reply: Reply) -> Self {
         let mut capabilities = Self { reply: Some(reply), ..Self::default() };
         let mut offered = Offered::default();
-        capabilities.iter().filter_map(Capability::extension).for_each(|one| offered.add(one));
+        capabilities.stated = capabilities.read(|one| offered.add(one));
         capabilities.offered = offered;
         capabilities
+    }
+
+    /// Reads the lines anew, which were changed by hand.
+    pub(crate) fn restate(&mut self) {
+        self.stated = self.read(|_| {});
+    }
+
+    /// What the lines state, and which extensions they name. What is masked is left out when it is
+    /// asked for.
+    fn read(&self, mut named: impl FnMut(Extension)) -> Stated {
+        let mut stated = Stated::default();
+        for line in self.iter() {
+            let Some(extension) = line.extension() else { continue };
+            named(extension);
+            match extension {
+                Extension::Size => {
+                    let limit = line.params().next().and_then(decimal).filter(|&limit| limit > 0);
+                    stated.size = limit.into_iter().chain(stated.size).min();
+                }
+                Extension::Limits => stated.limits = Limits::parse(line),
+                _ => {}
+            }
+        }
+        stated
     }
 
     /// The reply they came in, if there was one.
@@ -89,8 +121,12 @@ impl Capabilities {
     /// (RFC 1870). Of several lines the smallest limit counts; a number that is too large for an
     /// `u64` is no limit.
     pub fn size_limit(&self) -> Option<u64> {
-        let sizes = self.lines(Extension::Size).filter_map(|line| line.params().next());
-        sizes.filter_map(decimal).filter(|&limit| limit > 0).min()
+        self.stated.size.filter(|_| self.has(Extension::Size))
+    }
+
+    /// The limits that the server states. Of several lines the last counts (RFC 9422).
+    pub fn limits(&self) -> Limits {
+        if self.has(Extension::Limits) { self.stated.limits } else { Limits::default() }
     }
 
     /// The SASL mechanisms that AUTH lines name, in order, each once. Some servers name them in a

@@ -6,14 +6,9 @@ use core::fmt;
 
 use smtp_error::{Extension, Field, Flaw, Invalid};
 
-use crate::{Capabilities, Capability, FutureRelease, Limits, form, release};
+use crate::{Capabilities, Capability, FutureRelease, form, release};
 
 impl Capabilities {
-    /// The limits that the server states. Of several lines the last counts (RFC 9422).
-    pub fn limits(&self) -> Limits {
-        self.lines(Extension::Limits).last().map_or_else(Limits::default, Limits::parse)
-    }
-
     /// The shortest time, in seconds, that BY may ask for with `R`; `None` if there is no minimum
     /// (RFC 2852).
     pub fn deliver_by_min(&self) -> Option<u32> {

@@ -59,6 +59,7 @@ impl Capabilities {
         if let Some(extension) = added.extension() {
             self.offered.add(extension);
         }
+        self.restate();
         Ok(self)
     }
 

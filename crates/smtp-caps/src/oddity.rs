@@ -64,6 +64,7 @@ impl Capabilities {
                 self.offered.remove(extension);
             }
         }
+        self.restate();
         self
     }
 

@@ -50,7 +50,8 @@ impl Plan {
         let mail = derive(capabilities, envelope.mail(), text, utf8_envelope)?;
         Command::Mail(mail.borrowed()).check(capabilities.mail_line_limit())?;
         let chunking = capabilities.has(Extension::Chunking);
-        let only_chunks = text.fetched || mail.declared_body() == Some(Body::BinaryMime);
+        let binary = text.binary || envelope.mail().declared_body() == Some(Body::BinaryMime);
+        let only_chunks = text.fetched || binary;
         // There are servers that fail on a chunk of nothing.
         let in_chunks = only_chunks || (chunking && text.size != Some(0));
         Ok(Self {

@@ -9,6 +9,8 @@ use crate::Timeouts;
 /// When the current step has to be over, and the operation as a whole.
 pub(crate) struct Clock {
     timeouts: Timeouts,
+    /// When it was started, if nothing has begun since.
+    fresh: Option<Instant>,
     step: Step,
     progress: Option<u64>,
     step_ends: Instant,
@@ -20,15 +22,21 @@ impl Clock {
     pub(crate) fn start(timeouts: Timeouts) -> Self {
         let now = Instant::now();
         let operation_ends = timeouts.operation.map(|limit| later(now, limit));
-        Self { timeouts, step: Step::Connect, progress: None, step_ends: now, operation_ends }
+        let (fresh, step) = (Some(now), Step::Connect);
+        Self { timeouts, fresh, step, progress: None, step_ends: now, operation_ends }
     }
 
     /// Begins to wait for `step`, for at most as long as it may take, and says how long that is.
     pub(crate) fn begin(&mut self, step: Step) -> Duration {
-        let now = Instant::now();
+        let now = self.begin_step(step);
+        self.deadline() - now
+    }
+
+    fn begin_step(&mut self, step: Step) -> Instant {
+        let now = self.fresh.take().unwrap_or_else(Instant::now);
         self.step = step;
         self.step_ends = later(now, self.timeouts.for_step(step));
-        self.deadline() - now
+        now
     }
 
     /// Begins to close, and says how long that may take.
@@ -50,7 +58,7 @@ impl Clock {
     pub(crate) fn turn(&mut self, step: Step, progress: u64, settled: bool) {
         if self.step != step || self.progress != Some(progress) {
             self.progress = Some(progress);
-            self.begin(step);
+            self.begin_step(step);
             if settled {
                 self.close_in();
             }
@@ -59,7 +67,7 @@ impl Clock {
 
     /// The next step is the caller's, who may take any time.
     pub(crate) fn wait_for_the_caller(&mut self) {
-        self.progress = None;
+        (self.fresh, self.progress) = (None, None);
         self.step_ends = later(Instant::now(), Duration::MAX);
         self.operation_ends = None;
     }

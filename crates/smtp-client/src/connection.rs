@@ -1,5 +1,5 @@
 //! The connection: a session over a stream, one operation at a time.
-use std::fmt;
+use std::{fmt, pin::pin};
 
 use smtp_caps::{Capabilities, Envelope};
 use smtp_codec::{Deviations, HelloName};
@@ -84,7 +84,11 @@ impl Connection {
         let watch = Watch::send(envelope, content.facts());
         let transaction = Transaction::new(envelope, content.facts());
         let transaction = transaction.sending(content.sending(self.sending));
-        let sent = self.run(transaction, content).instrument(watch.span()).await;
+        let sent = {
+            // Pinned first, so that it need not be moved into the span.
+            let sending = pin!(self.run(transaction, content));
+            sending.instrument(watch.span()).await
+        };
         watch.sent(&sent, self.session.last_code());
         sent
     }

@@ -10,11 +10,12 @@ use std::{
 use smtp_error::{Broken, Error};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::{timeout, timeout_at},
+    time::timeout,
 };
 
 use crate::{
     Io,
+    alarm::Alarm,
     clock::Clock,
     feed::Feed,
     session::{Conversation, Next, Output, Run, Session},
@@ -31,6 +32,7 @@ pub(crate) struct Wire {
     flushed: bool,
     /// Counts the turns.
     turns: usize,
+    alarm: Alarm,
 }
 
 /// What happened on the wire.
@@ -51,13 +53,16 @@ const TURNS: usize = 32;
 const READ: usize = 16 * 1024;
 /// How many slices go into one vectored write.
 const SLICES: usize = 64;
+/// How many there are of a message without dots: less to fill in.
+const FEW_SLICES: usize = 8;
 /// How many octets of small slices are gathered for one write.
 const GATHER: usize = 16 * 1024;
 
 impl Wire {
     pub(crate) fn new(stream: Stream) -> Self {
         let incoming = vec![0; READ].into_boxed_slice();
-        Self { stream, incoming, gathered: Vec::new(), flushed: true, turns: 0 }
+        let (gathered, alarm) = (Vec::new(), Alarm::default());
+        Self { stream, incoming, gathered, flushed: true, turns: 0, alarm }
     }
 
     /// The stream under TLS, to put TLS over it.
@@ -119,11 +124,14 @@ impl Wire {
             let turn = poll_fn(|cx| {
                 let hungry = run.wanted().is_some() || run.wants_message();
                 if may_write && hungry && feed.poll_feed(cx, run).is_ready() {
-                    return Poll::Ready(Turn::Fed);
+                    return Poll::Ready(Ok(Turn::Fed));
                 }
-                self.poll_turn(cx, run.output(), may_write)
+                match self.poll_turn(cx, run.output(), may_write) {
+                    Poll::Pending => self.alarm.poll(cx, clock.deadline()).map(Err),
+                    turn => turn.map(Ok),
+                }
             });
-            match timeout_at(clock.deadline(), turn).await {
+            match turn.await {
                 Ok(Turn::Read(octets)) if octets > 0 => run.receive(&self.incoming[..octets]),
                 Ok(Turn::Wrote(octets)) => {
                     run.wrote(octets);
@@ -139,7 +147,7 @@ impl Wire {
                 outcome => run.broke(match (write_failure.take(), outcome) {
                     (Some(error), _) | (None, Ok(Turn::ReadFailed(error))) => broken(error),
                     (None, Ok(_)) => Broken::Closed,
-                    (None, Err(_)) => clock.expired(),
+                    (None, Err(())) => clock.expired(),
                 }),
             }
         }
@@ -246,7 +254,19 @@ impl Wire {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, output: &Output) -> Poll<io::Result<usize>> {
-        let mut slices = [io::IoSlice::new(&[]); SLICES];
+        if output.count() <= FEW_SLICES {
+            self.poll_slices::<FEW_SLICES>(cx, output)
+        } else {
+            self.poll_slices::<SLICES>(cx, output)
+        }
+    }
+
+    fn poll_slices<const MOST: usize>(
+        &mut self,
+        cx: &mut Context<'_>,
+        output: &Output,
+    ) -> Poll<io::Result<usize>> {
+        let mut slices = [io::IoSlice::new(&[]); MOST];
         let filled = output.slices(&mut slices);
         let slices = &slices[..filled];
         let stream = Pin::new(&mut self.stream);

@@ -30,6 +30,8 @@
 pub mod session;
 
 #[cfg(feature = "tokio")]
+mod alarm;
+#[cfg(feature = "tokio")]
 mod clock;
 #[cfg(feature = "tokio")]
 mod connect;

@@ -99,11 +99,17 @@ impl Watch {
     /// Says what a message came to, and what the server said last.
     pub(crate) fn sent(self, sent: &Result<Delivery, Error>, last: Option<ReplyCode>) {
         let count = |verdicts: &mut dyn Iterator<Item = &Verdict>| {
-            let (accepted, refused): (Vec<_>, Vec<_>) = verdicts.partition(|one| one.is_accepted());
-            self.span.record("accepted", accepted.len());
-            self.span.record("refused", refused.len());
+            let (mut accepted, mut all) = (0, 0);
+            for verdict in verdicts {
+                accepted += usize::from(verdict.is_accepted());
+                all += 1;
+            }
+            self.span.record("accepted", accepted);
+            self.span.record("refused", all - accepted);
         };
         match sent {
+            // Nobody listens, as is usual.
+            _ if self.span.is_disabled() => {}
             Ok(delivery) => count(&mut delivery.verdicts().iter()),
             Err(error) => {
                 count(&mut error.verdicts().iter().flatten());
@@ -124,10 +130,12 @@ impl Watch {
 
     fn close(&mut self, outcome: &'static str, code: Option<ReplyCode>) {
         self.ended = true;
-        self.span.record("outcome", outcome);
-        self.span.record("duration_ms", self.began.elapsed().as_secs_f64() * 1000.0);
-        if let Some(code) = code {
-            self.span.record("code", code.get());
+        if !self.span.is_disabled() {
+            self.span.record("outcome", outcome);
+            self.span.record("duration_ms", self.began.elapsed().as_secs_f64() * 1000.0);
+            if let Some(code) = code {
+                self.span.record("code", code.get());
+            }
         }
         if self.level == Level::INFO {
             tracing::info!(target: TARGET, parent: &self.span, "{outcome}");

@@ -24,8 +24,10 @@ impl Mail {
 
     /// Declares the size of the text, in octets, in place of what was declared before (RFC 1870).
     #[must_use]
-    pub fn size(self, octets: u64) -> Self {
-        self.replace(MailParam::Size(octets))
+    pub fn size(mut self, octets: u64) -> Self {
+        self.params.remove("SIZE");
+        self.params.push_number("SIZE", octets);
+        self
     }
 
     /// Declares what the text is made of, in place of what was declared before (RFC 6152).
@@ -61,7 +63,7 @@ impl Mail {
     /// None of the parameters that this is called with can be refused once it is not there twice.
     fn replace(mut self, param: MailParam) -> Self {
         self.params.remove(param.keyword());
-        self.params.add(param, |_| Ok(())).unwrap_or(());
+        self.params.push(param);
         self
     }
 }
@@ -85,18 +87,23 @@ impl<S: AsRef<str>> Mail<S> {
 
     /// The declared size, in octets.
     pub fn declared_size(&self) -> Option<u64> {
-        self.params().find_map(|param| match param {
+        match self.parsed("SIZE")? {
             MailParam::Size(size) => Some(size),
             _ => None,
-        })
+        }
     }
 
     /// What the text was declared to be made of.
     pub fn declared_body(&self) -> Option<Body> {
-        self.params().find_map(|param| match param {
+        match self.parsed("BODY")? {
             MailParam::Body(body) => Some(body),
             _ => None,
-        })
+        }
+    }
+
+    /// The parameter of this keyword. The others are not looked at closely.
+    fn parsed(&self, keyword: &str) -> Option<MailParam<&str>> {
+        MailParam::parse(self.params.find(keyword)?).ok()
     }
 
     /// Whether UTF-8 was declared.

@@ -9,6 +9,10 @@ use smtp_error::{Field, Flaw, Invalid};
 
 use crate::grammar;
 
+mod exclusion;
+
+use exclusion::{excludes, mark};
+
 /// A parameter of MAIL or RCPT: a keyword, and a value if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Param<S = String> {
@@ -143,7 +147,11 @@ impl<S: AsRef<str>> Params<S> {
 
     /// The parameter of this keyword, in upper or lower case.
     pub fn find(&self, keyword: &str) -> Option<Param<&str>> {
-        self.iter().find(|param| param.keyword.eq_ignore_ascii_case(keyword))
+        let same = |word: &str| match word.as_bytes().split_at_checked(keyword.len()) {
+            Some((start, [] | [b'=', ..])) => start.eq_ignore_ascii_case(keyword.as_bytes()),
+            _ => false,
+        };
+        words(self.as_str()).find(|(_, word)| same(word)).map(|(_, word)| Param::split(word))
     }
 
     /// The same parameters, borrowed.
@@ -164,19 +172,61 @@ impl Params {
         param: impl fmt::Display,
         check: impl FnOnce(Param<&str>) -> Result<(), Invalid>,
     ) -> Result<(), Invalid> {
-        let mut added = String::new();
-        // A `String` takes everything.
-        write!(added, "{param}").unwrap_or(());
-        let param = Param::parse(&added).map_err(|(_, invalid)| invalid)?;
-        check(param)?;
-        let same = |other: Param<&str>| excludes(other.keyword, param.keyword);
-        if self.iter().count() >= MAX_PARAMS || self.iter().any(same) {
-            return Err(Invalid::new(Field::ParameterKeyword, Flaw::Repeated));
+        let before = self.0.len();
+        let start = self.push(param);
+        let outcome = self.check_added(before, start, check);
+        if outcome.is_err() {
+            self.0.truncate(before);
         }
+        outcome
+    }
+
+    /// Adds a parameter that is well formed and not there yet, and says where it begins.
+    pub(crate) fn push(&mut self, param: impl fmt::Display) -> usize {
+        let start = self.begin();
+        // A `String` takes everything.
+        write!(self.0, "{param}").unwrap_or(());
+        start
+    }
+
+    /// The same for a number: SIZE goes with every message.
+    pub(crate) fn push_number(&mut self, keyword: &str, mut number: u64) {
+        self.begin();
+        self.0.push_str(keyword);
+        self.0.push('=');
+        let mut unit = number.checked_ilog10().map_or(1, |digits| 10_u64.pow(digits));
+        while unit > 0 {
+            // One digit.
+            self.0.push(char::from(b'0' + (number / unit) as u8));
+            number %= unit;
+            unit /= 10;
+        }
+    }
+
+    /// Makes room for a parameter, and says where it will begin.
+    fn begin(&mut self) -> usize {
+        // For any parameter of a fixed size, and the most usual ones beside it.
+        self.0.reserve(32);
         if !self.0.is_empty() {
             self.0.push(' ');
         }
-        self.0.push_str(&added);
+        self.0.len()
+    }
+
+    /// Checks what stands from `start` on, as a parameter beside those up to `before`.
+    fn check_added(
+        &self,
+        before: usize,
+        start: usize,
+        check: impl FnOnce(Param<&str>) -> Result<(), Invalid>,
+    ) -> Result<(), Invalid> {
+        let param = Param::parse(&self.0[start..]).map_err(|(_, invalid)| invalid)?;
+        check(param)?;
+        let others = Params(&self.0[..before]);
+        let same = |other: Param<&str>| excludes(other.keyword, param.keyword);
+        if others.iter().count() >= MAX_PARAMS || others.iter().any(same) {
+            return Err(Invalid::new(Field::ParameterKeyword, Flaw::Repeated));
+        }
         Ok(())
     }
 
@@ -223,13 +273,6 @@ fn is_plain_value(octets: &[u8]) -> bool {
     !octets.is_empty() && octets.iter().all(|&octet| grammar::is_value(octet))
 }
 
-/// One of 64 bits, the same for upper and lower case, and for keywords that exclude each other.
-fn mark(keyword: &str) -> u64 {
-    let keyword = if is_release(keyword) { "HOLD" } else { keyword };
-    let mix = |mixed: u8, octet: u8| mixed.wrapping_mul(31) ^ (octet & !0x20);
-    1 << (keyword.bytes().fold(0, mix) & 63)
-}
-
 /// The words between the spaces, and where they begin.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
@@ -244,15 +287,4 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
             }
         }
     })
-}
-
-/// Whether two parameters cannot stand together: those of one keyword, and the two ways of saying
-/// when a message is released.
-fn excludes(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other) || (is_release(one) && is_release(other))
-}
-
-/// Whether it says when a message is released (RFC 4865).
-fn is_release(keyword: &str) -> bool {
-    keyword.eq_ignore_ascii_case("HOLDFOR") || keyword.eq_ignore_ascii_case("HOLDUNTIL")
 }

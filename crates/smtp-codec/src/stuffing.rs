@@ -52,7 +52,7 @@ impl Stuffer {
             Some(b'\r') => Before::Cr,
             Some(_) => Before::Other,
         };
-        Stuffed { rest: piece, dot, finder: Finder::new(b"\n.") }
+        Stuffed { rest: piece, dot, finder: finder() }
     }
 
     /// What ends the text: a CRLF if its last line has none, and a line of one dot.
@@ -62,6 +62,20 @@ impl Stuffer {
             _ => b"\r\n.\r\n",
         }
     }
+}
+
+/// Finds the lines that begin with a dot. To make it takes as long as to use it on a short text.
+#[cfg(feature = "std")]
+fn finder() -> Finder<'static> {
+    static MADE: std::sync::LazyLock<Finder<'static>> =
+        std::sync::LazyLock::new(|| Finder::new(b"\n."));
+    MADE.clone()
+}
+
+/// The same where nothing can be made once for all.
+#[cfg(not(feature = "std"))]
+fn finder() -> Finder<'static> {
+    Finder::new(b"\n.")
 }
 
 /// The slices that a piece of text is sent as.

@@ -118,13 +118,16 @@ fn scan(octets: &[u8]) -> Result<TextFacts, Invalid> {
 
 /// What the octets need, whatever lines they are made of.
 fn needs_of(octets: &[u8]) -> TextFacts {
+    if octets.is_ascii() {
+        return TextFacts::default();
+    }
     let headers_end = match octets {
         [b'\r', b'\n', ..] => Some(0),
         _ => memchr::memmem::find(octets, b"\r\n\r\n"),
     };
     let headers = &octets[..headers_end.unwrap_or(octets.len())];
     TextFacts {
-        eight_bit: !octets.is_ascii(),
+        eight_bit: true,
         utf8_headers: !headers.is_ascii() && str::from_utf8(headers).is_ok(),
         ..TextFacts::default()
     }

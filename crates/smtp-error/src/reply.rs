@@ -1,19 +1,23 @@
 //! Replies: a code and lines of text, kept octet for octet.
-use alloc::{borrow::Cow, string::String, sync::Arc};
+use alloc::{borrow::Cow, string::String};
 use core::fmt;
 
 use crate::{EnhancedCode, ReplyClass, ReplyCode};
+
+mod octets;
+
+use octets::Octets;
 
 /// What a server said to one command: a code and one or more lines of text.
 ///
 /// The text is kept as octets, because real servers send Latin-1, GB2312 and worse. Views as
 /// `str` and `Display` never contain control characters but TAB: whatever a hostile server sends, it
-/// cannot forge a line in a log. Cloning shares the text.
+/// cannot forge a line in a log. Cloning shares a long text, and a short one takes no allocation.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
     code: ReplyCode,
     /// The texts of all lines, a LF between two of them.
-    text: Arc<[u8]>,
+    text: Octets,
 }
 
 impl Reply {

@@ -26,7 +26,7 @@ const LAW: &[Arrows] = &[
     },
     Arrows { of: "smtp-testkit", down: &["smtp-error"], tests: &[] },
     Arrows { of: "smtp-testkit-clients", down: &[], tests: &["smtp-client", "smtp-testkit"] },
-    Arrows { of: "smtp-bench", down: &["smtp-caps", "smtp-codec"], tests: &[] },
+    Arrows { of: "smtp-bench", down: &["smtp-caps", "smtp-client", "smtp-codec"], tests: &[] },
     Arrows { of: "xtask", down: &[], tests: &[] },
 ];
 

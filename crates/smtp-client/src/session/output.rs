@@ -34,6 +34,11 @@ impl Output {
         self.len == 0
     }
 
+    /// How many slices wait.
+    pub fn count(&self) -> usize {
+        self.segments.len()
+    }
+
     /// The first slice that waits; empty if nothing does.
     pub fn first(&self) -> &[u8] {
         self.waiting().next().unwrap_or_default()

@@ -121,6 +121,14 @@ impl<'a> Transaction<'a> {
         self.owed == 0 && (withheld || self.slots.taken().next().is_none())
     }
 
+    /// Whether all of it was said, and only the final reply is to come: of many messages that run
+    /// ahead that is what most are doing.
+    fn waits_for_the_end(&self) -> bool {
+        self.turn == Turn::Text
+            && matches!(self.text, Text::Ended { .. })
+            && !self.slots.are_settled()
+    }
+
     /// Whether what is still to be written is in vain: everybody was refused while it waited. To
     /// write it all the same would only hold up the verdicts.
     fn is_abandoned(&self, session: &Session) -> bool {
@@ -153,6 +161,9 @@ impl Conversation for Transaction<'_> {
     }
 
     fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        if self.waits_for_the_end() {
+            return Ok(());
+        }
         loop {
             let ready = session.owed.is_empty() || self.may_run_ahead(session);
             match self.turn {
@@ -249,7 +260,7 @@ impl Conversation for Transaction<'_> {
         let refusal = self.slots.refusal().map(|verdict| verdict.reply().clone());
         let verdicts = self.slots.into_verdicts();
         if verdicts.iter().all(Option::is_some) {
-            return Ok(Delivery::new(verdicts.into_iter().flatten().collect()));
+            return Ok(Delivery::new(verdicts.into_iter().map_while(|known| known).collect()));
         }
         let error = match refusal {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
@@ -267,7 +278,7 @@ impl Conversation for Transaction<'_> {
         let settled = self.slots.are_settled();
         let verdicts = self.slots.into_verdicts();
         if settled {
-            return Ok(Delivery::new(verdicts.into_iter().flatten().collect()));
+            return Ok(Delivery::new(verdicts.into_iter().map_while(|known| known).collect()));
         }
         Err(error.known(verdicts))
     }

@@ -1,6 +1,6 @@
 //! The text's part in a transaction: when it is asked for, and what is owed to it.
-use smtp_caps::{Framing, Plan};
-use smtp_codec::{Command, MailParam};
+use smtp_caps::Framing;
+use smtp_codec::Command;
 use smtp_error::{ErrorKind, Step};
 
 use super::{
@@ -121,8 +121,9 @@ impl Transaction<'_> {
     /// The end of the text was said: the server owes its word, once or for each recipient.
     pub(super) fn text_ended(&mut self, mark: u64, began: u64, session: &mut Session) {
         self.text = Text::Ended { mark, began };
-        let asks = |plan: &Plan| plan.mail().params().any(|param| param == MailParam::Prdr);
-        let each = session.dialect == Dialect::Smtp && self.plan.as_ref().is_some_and(asks);
+        // It is never derived, so that what was asked for says it.
+        let asks = self.envelope.mail().raw_params().find("PRDR").is_some();
+        let each = session.dialect == Dialect::Smtp && asks;
         let expected = if each { Expected::CompletionOrEach } else { Expected::Completion };
         let owed = Owed { number: self.number, ..Owed::new(Step::EndOfText, expected) };
         let owed = Owed { asked: mark + 1, ..owed };

@@ -6,7 +6,7 @@ use smtp_caps::Capabilities;
 use smtp_codec::ReplyDecoder;
 use smtp_proto::{EhloResponse, response::parser::ResponseReceiver};
 
-use crate::{Case, OURS, Peer, WELL_FORMED, Work, buffered};
+use super::{Case, OURS, Peer, WELL_FORMED, Work, buffered};
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use smtp_codec::{Command, Deviations, LineFramer};
 use smtp_proto::request::receiver::RequestReceiver;
 
-use crate::{Case, OURS, Peer, WELL_FORMED, Work, buffered};
+use super::{Case, OURS, Peer, WELL_FORMED, Work, buffered};
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::LazyLock};
 use smtp_codec::{BareLineEnds, Stuffer, Text, Unstuffed, Unstuffer};
 use smtp_proto::request::receiver::DataReceiver;
 
-use crate::{Case, OURS, Peer, WELL_FORMED, Work};
+use super::{Case, OURS, Peer, WELL_FORMED, Work};
 
 pub(crate) const CASES: &[Case] = &[
     Case {

@@ -1,0 +1,146 @@
+//! This toolkit.
+use std::{num::NonZeroUsize, sync::Arc};
+
+use smtp_client::{
+    Ahead, Connection, Connector, Delivery, Envelope, Framing, Mailer, MailerLimits, Message,
+    Security, Sending, Server, Text, Tls,
+};
+use tokio::task::JoinSet;
+
+use super::{Client, Doing, Failure, HOST, Target};
+use crate::job::Job;
+
+/// Behind DATA, each message when the one before is answered.
+pub(super) fn data(target: Target) -> Doing<'static, Box<dyn Client>> {
+    Box::pin(connect(target, sending(Framing::Data, None), Way::Each))
+}
+
+/// The same in chunks.
+pub(super) fn chunks(target: Target) -> Doing<'static, Box<dyn Client>> {
+    Box::pin(connect(target, sending(Framing::Chunks, None), Way::Each))
+}
+
+/// Behind DATA, running ahead of the answers.
+pub(super) fn data_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
+    Box::pin(connect(target, sending(Framing::Data, Some(Ahead::default())), Way::Many))
+}
+
+/// The same in chunks.
+pub(super) fn chunks_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
+    Box::pin(connect(target, sending(Framing::Chunks, Some(Ahead::default())), Way::Many))
+}
+
+/// A mailer with one connection, in chunks, which 32 tasks share. Their making is measured too.
+pub(super) fn mailer(target: Target) -> Doing<'static, Box<dyn Client>> {
+    Box::pin(async move {
+        let connector = connector(&target, sending(Framing::Chunks, None))?;
+        let mut limits = MailerLimits::default();
+        limits.connections = NonZeroUsize::MIN;
+        limits.messages = NonZeroUsize::MAX;
+        Ok(Box::new(Shared(Mailer::limited(connector, limits))) as Box<dyn Client>)
+    })
+}
+
+struct Ours {
+    connection: Connection,
+    way: Way,
+}
+
+struct Shared(Mailer);
+
+/// How many tasks share a mailer.
+const TASKS: usize = 32;
+
+/// How messages are given to the connection. A further way is a variant here, an arm in
+/// [`send`](Client::send), and a row in [`CLIENTS`](super::CLIENTS).
+#[derive(Clone, Copy)]
+enum Way {
+    /// `Connection::send` for each, in turn.
+    Each,
+    /// `Connection::send_many` for all.
+    Many,
+}
+
+fn sending(framing: Framing, ahead: Option<Ahead>) -> Sending {
+    let mut sending = Sending::default();
+    sending.framing = Some(framing);
+    sending.ahead = ahead;
+    sending
+}
+
+fn connector(target: &Target, sending: Sending) -> Result<Connector, Failure> {
+    let mut server = Server::tcp(HOST, target.port);
+    if target.certificate.is_some() {
+        server = server.security(Security::Tls);
+    }
+    let connector = Connector::new(server).sending(sending);
+    Ok(match target.tls()? {
+        Some(tls) => connector.tls(Tls::new(tls)),
+        None => connector,
+    })
+}
+
+async fn connect(target: Target, sending: Sending, way: Way) -> Result<Box<dyn Client>, Failure> {
+    let connection = connector(&target, sending)?.connect().await?;
+    Ok(Box::new(Ours { connection, way }))
+}
+
+fn envelope(job: &Job) -> Result<Envelope, Failure> {
+    Ok(Envelope::new(job.from.as_str(), job.rcpts.iter().map(String::as_str))?)
+}
+
+/// Looked at for each message: the peers look, or ought to, when they send.
+fn text(job: &Job) -> Result<Text, Failure> {
+    Ok(Text::new(job.text)?)
+}
+
+fn check(delivery: &Delivery) -> Result<(), Failure> {
+    if delivery.all_accepted() { Ok(()) } else { Err("a recipient was refused".into()) }
+}
+
+impl Client for Ours {
+    fn send<'a>(&'a mut self, job: &'a Job, messages: usize) -> Doing<'a, ()> {
+        Box::pin(async move {
+            let envelope = envelope(job)?;
+            match self.way {
+                Way::Each => {
+                    for _ in 0..messages {
+                        check(&self.connection.send(&envelope, &text(job)?).await?)?;
+                    }
+                }
+                Way::Many => {
+                    // The last text is the first that fails, and none does.
+                    let texts = (0..messages).map_while(|_| text(job).ok());
+                    let all = texts.map(|text| Message::new(&envelope, text));
+                    let mut sending = self.connection.send_many(all).await?;
+                    while let Some(delivery) = sending.next().await {
+                        check(&delivery?)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Client for Shared {
+    fn send<'a>(&'a mut self, job: &'a Job, messages: usize) -> Doing<'a, ()> {
+        Box::pin(async move {
+            let envelope = Arc::new(envelope(job)?);
+            let mut tasks = JoinSet::new();
+            for _ in 0..messages {
+                if tasks.len() == TASKS
+                    && let Some(sent) = tasks.join_next().await
+                {
+                    check(&sent??)?;
+                }
+                let (mailer, envelope, text) = (self.0.clone(), Arc::clone(&envelope), text(job)?);
+                tasks.spawn(async move { mailer.send(envelope, text).await });
+            }
+            while let Some(sent) = tasks.join_next().await {
+                check(&sent??)?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Serving: the sink at its port, one thread for each connection.
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
+
+use super::Dialogue;
+
+/// How a sink treats its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It acknowledges every segment at once, so that only what a client does takes time.
+    Prompt,
+    /// It acknowledges when the system thinks fit: for a client that waits for that, late.
+    Plain,
+    /// Every reply leaves so long after what it answers has come, as over a long line.
+    Late(Duration),
+}
+
+/// A server that takes every message.
+#[derive(Debug)]
+pub struct Sink {
+    listener: TcpListener,
+    pace: Pace,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+/// How many octets are read at a time.
+const READ: usize = 256 * 1024;
+
+impl Sink {
+    /// A sink at a free port of this machine; with `tls`, TLS comes first.
+    pub fn bind(pace: Pace, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, pace, tls })
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> io::Result<u16> {
+        Ok(self.listener.local_addr()?.port())
+    }
+
+    /// Serves whoever comes, for ever.
+    pub fn serve(self) -> io::Result<()> {
+        for stream in self.listener.incoming() {
+            let (stream, pace, tls) = (stream?, self.pace, self.tls.clone());
+            // A client that goes away in the middle is no concern of the others.
+            thread::spawn(move || converse(stream, pace, tls).unwrap_or(()));
+        }
+        Ok(())
+    }
+}
+
+fn converse(stream: TcpStream, pace: Pace, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if let Some(config) = tls {
+        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(connection, stream);
+        return answer(&mut stream, |stream| acknowledge(&stream.sock));
+    }
+    match pace {
+        Pace::Plain => answer(&mut &stream, |_| Ok(())),
+        Pace::Prompt => answer(&mut &stream, |stream| acknowledge(stream)),
+        Pace::Late(delay) => answer_late(&stream, delay),
+    }
+}
+
+/// Acknowledges what came at once, and not when a timer ends. The system forgets that again.
+fn acknowledge(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_quickack(true)
+}
+
+/// Answers each batch of commands in one write.
+fn answer<S: Read + Write>(
+    stream: &mut S,
+    mut heard: impl FnMut(&S) -> io::Result<()>,
+) -> io::Result<()> {
+    let (mut dialogue, mut replies) = (Dialogue::default(), Vec::new());
+    let mut buffer = vec![0; READ];
+    stream.write_all(Dialogue::greeting())?;
+    stream.flush()?;
+    while !dialogue.is_over() {
+        let octets = stream.read(&mut buffer)?;
+        if octets == 0 {
+            break;
+        }
+        heard(stream)?;
+        dialogue.hear(&buffer[..octets], &mut replies);
+        if !replies.is_empty() {
+            stream.write_all(&replies)?;
+            stream.flush()?;
+            replies.clear();
+        }
+    }
+    Ok(())
+}
+
+/// Reads on while replies wait for their time, so that nothing but the line is slow.
+fn answer_late(stream: &TcpStream, delay: Duration) -> io::Result<()> {
+    let (line, due) = mpsc::channel::<(Instant, Vec<u8>)>();
+    let mut writer = stream.try_clone()?;
+    let writing = thread::spawn(move || -> io::Result<()> {
+        for (at, replies) in due {
+            thread::sleep(at.saturating_duration_since(Instant::now()));
+            writer.write_all(&replies)?;
+        }
+        Ok(())
+    });
+    let send = |replies| line.send((Instant::now() + delay, replies)).unwrap_or(());
+    let (mut dialogue, mut buffer) = (Dialogue::default(), vec![0; READ]);
+    send(Dialogue::greeting().to_vec());
+    let mut reader = stream;
+    while !dialogue.is_over() {
+        let octets = reader.read(&mut buffer)?;
+        if octets == 0 {
+            break;
+        }
+        acknowledge(stream)?;
+        let mut replies = Vec::new();
+        dialogue.hear(&buffer[..octets], &mut replies);
+        if !replies.is_empty() {
+            send(replies);
+        }
+    }
+    drop(line);
+    writing.join().unwrap_or(Ok(()))
+}
