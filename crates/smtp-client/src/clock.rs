@@ -13,6 +13,8 @@ pub(crate) struct Clock {
     fresh: Option<Instant>,
     step: Step,
     progress: Option<u64>,
+    /// Whether the caller had the last step.
+    paused: bool,
     step_ends: Instant,
     operation_ends: Option<Instant>,
 }
@@ -22,8 +24,15 @@ impl Clock {
     pub(crate) fn start(timeouts: Timeouts) -> Self {
         let now = Instant::now();
         let operation_ends = timeouts.operation.map(|limit| later(now, limit));
-        let (fresh, step) = (Some(now), Step::Connect);
-        Self { timeouts, fresh, step, progress: None, step_ends: now, operation_ends }
+        Self {
+            timeouts,
+            fresh: Some(now),
+            step: Step::Connect,
+            progress: None,
+            paused: false,
+            step_ends: now,
+            operation_ends,
+        }
     }
 
     /// Begins to wait for `step`, for at most as long as it may take, and says how long that is.
@@ -56,6 +65,9 @@ impl Clock {
     /// Begins anew whenever something came forward. What is owed when the answer is `settled` gets
     /// no more time than closing does.
     pub(crate) fn turn(&mut self, step: Step, progress: u64, settled: bool) {
+        if self.paused {
+            self.restart();
+        }
         if self.step != step || self.progress != Some(progress) {
             self.progress = Some(progress);
             self.begin_step(step);
@@ -68,6 +80,7 @@ impl Clock {
     /// The next step is the caller's, who may take any time.
     pub(crate) fn wait_for_the_caller(&mut self) {
         (self.fresh, self.progress) = (None, None);
+        self.paused = true;
         self.step_ends = later(Instant::now(), Duration::MAX);
         self.operation_ends = None;
     }

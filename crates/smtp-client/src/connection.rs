@@ -192,6 +192,11 @@ impl Connection {
         &mut self.timeouts
     }
 
+    /// Changes whenever something was changed that the next message would notice.
+    pub(crate) fn changes(&self) -> u32 {
+        self.session.changes()
+    }
+
     async fn ask(&mut self, ask: Ask<'_>) -> Result<Reply, Error> {
         self.check(ask.step()).await?;
         self.drive(ask).await

@@ -69,8 +69,9 @@ impl<'a> Content<'a> {
             pieces.push(piece);
         }
         // A last line without its end is given one.
-        let open = match pieces.last() {
-            Some(Piece::Octets(octets)) => !octets.is_empty() && !octets.ends_with(b"\r\n"),
+        let empty = |piece: &&Piece| matches!(piece, Piece::Octets(octets) if octets.is_empty());
+        let open = match pieces.iter().rev().find(|piece| !empty(piece)) {
+            Some(Piece::Octets(octets)) => !octets.ends_with(b"\r\n"),
             _ => false,
         };
         facts.size = size.map(|size| if open && !facts.binary { size + 2 } else { size });

@@ -122,6 +122,18 @@ impl Wire {
                 clock.turn(run.step(), run.progress(), run.is_settled());
             }
             let turn = poll_fn(|cx| {
+                // Let the clock and other tasks have their turn, however ready all always is.
+                self.turns += 1;
+                if self.turns.is_multiple_of(TURNS) {
+                    cx.waker().wake_by_ref();
+                    return self.alarm.poll(cx, clock.deadline()).map(Err);
+                }
+                // What came in between messages comes before the next one.
+                if next == Next::Message
+                    && let Poll::Ready(turn) = self.poll_read(cx)
+                {
+                    return Poll::Ready(Ok(turn));
+                }
                 let hungry = run.wanted().is_some() || run.wants_message();
                 if may_write && hungry && feed.poll_feed(cx, run).is_ready() {
                     return Poll::Ready(Ok(Turn::Fed));
@@ -213,22 +225,21 @@ impl Wire {
         let _ = timeout(bound, closing).await;
     }
 
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let mut buffer = ReadBuf::new(&mut self.incoming);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+        let octets = buffer.filled().len();
+        Poll::Ready(match read {
+            Ok(()) => Turn::Read(octets),
+            Err(error) => Turn::ReadFailed(error),
+        })
+    }
+
     /// Reads if there is something to read, and only then writes: a peer that both only write
     /// would wait for each other for ever.
     fn poll_turn(&mut self, cx: &mut Context<'_>, output: &Output, may_write: bool) -> Poll<Turn> {
-        // Let the clock and other tasks have their turn, however ready the stream always is.
-        self.turns += 1;
-        if self.turns.is_multiple_of(TURNS) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let mut buffer = ReadBuf::new(&mut self.incoming);
-        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-            let octets = buffer.filled().len();
-            return Poll::Ready(match read {
-                Ok(()) => Turn::Read(octets),
-                Err(error) => Turn::ReadFailed(error),
-            });
+        if let Poll::Ready(turn) = self.poll_read(cx) {
+            return Poll::Ready(turn);
         }
         if !may_write || (output.is_empty() && self.flushed) {
             return Poll::Pending;

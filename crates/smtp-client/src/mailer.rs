@@ -18,7 +18,7 @@ mod worker;
 pub use lent::Lent;
 pub use limits::{MailerLimits, Rate};
 
-use queue::{Job, Parcel, Place, Shared, Waiting};
+use queue::{Job, Parcel, Shared, Waiting};
 
 /// Sends messages to one server for many tasks at once, over connections of its own.
 ///
@@ -96,7 +96,8 @@ impl Mailer {
     /// [`patience`](MailerLimits::patience) allows; or the mailer was closed.
     pub async fn lend(&self) -> Result<Lent, Error> {
         let (sender, loan) = oneshot::channel();
-        self.wait_for(Job::Lend(sender), loan).await?.map(Lent::new)
+        let lent = self.wait_for(Job::Lend(sender), loan).await;
+        lent.map_err(|error| error.doubt(false))?.map(Lent::new)
     }
 
     /// How many messages and borrowers wait for their turn.
@@ -129,7 +130,7 @@ impl Mailer {
     }
 
     /// Lets a job wait for its turn, and then for what comes of it.
-    async fn wait_for<T>(&self, job: Job, outcome: oneshot::Receiver<T>) -> Result<T, Error> {
+    async fn wait_for<T>(&self, job: Job, mut outcome: oneshot::Receiver<T>) -> Result<T, Error> {
         let shared = self.shared();
         let closed = |ended| Error::new(Step::Connect, ended);
         let patience = shared.limits.patience;
@@ -139,15 +140,19 @@ impl Mailer {
         let room = Arc::clone(&shared.room).acquire_owned();
         let permit = timeout_at(until, room).await.map_err(|_| late())?;
         let permit = permit.map_err(|_| closed(Ended::Quit))?;
-        let (place, turn) = Place::new(permit);
-        let pushed = shared.push(Waiting { job, _place: Some(place) }).map_err(closed)?;
+        let (sender, mut turn) = oneshot::channel();
+        let pushed = shared.push(Waiting { job, turn: Some(sender) }).map_err(closed)?;
         if let Some(number) = pushed {
-            tokio::spawn(worker::work(Arc::clone(shared), number));
+            tokio::spawn(worker::work(worker::Post::new(Arc::clone(shared), number)));
         }
-        if timeout_at(until, turn).await.is_err() {
+        let came = timeout_at(until, &mut turn).await.is_ok();
+        if !came && shared.take_back(&mut turn, &mut outcome) {
             return Err(late());
         }
-        outcome.await.map_err(|_| closed(Ended::Closed))
+        // The place in the waiting room is free.
+        drop(permit);
+        // A worker that is gone without a word may have done it.
+        outcome.await.map_err(|_| Error::new(Step::Text, Ended::Closed).doubt(true))
     }
 }
 

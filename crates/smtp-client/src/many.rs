@@ -2,6 +2,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -32,7 +33,11 @@ impl<'a> Message<'a> {
 }
 
 /// Messages, one after the other.
-pub struct Messages<'m>(Origin<'m>);
+pub struct Messages<'m> {
+    origin: Origin<'m>,
+    /// Whether those that are not sent are left where they are, and nobody has to be told.
+    kept: bool,
+}
 
 enum Origin<'m> {
     Iterator(Box<dyn Iterator<Item = Message<'m>> + Send + 'm>),
@@ -42,11 +47,16 @@ enum Origin<'m> {
 impl<'m> Messages<'m> {
     /// The messages of a stream. One is taken when there is room for it.
     pub fn stream(messages: impl Stream<Item = Message<'m>> + Send + 'm) -> Self {
-        Self(Origin::Stream(Box::pin(messages)))
+        Self { origin: Origin::Stream(Box::pin(messages)), kept: false }
+    }
+
+    /// The same, and the stream knows what becomes of those that are not taken.
+    pub(crate) fn kept(messages: impl Stream<Item = Message<'m>> + Send + 'm) -> Self {
+        Self { kept: true, ..Self::stream(messages) }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message<'m>>> {
-        match &mut self.0 {
+        match &mut self.origin {
             Origin::Iterator(messages) => Poll::Ready(messages.next()),
             Origin::Stream(messages) => messages.as_mut().poll_next(cx),
         }
@@ -58,7 +68,7 @@ where
     I: IntoIterator<Item = Message<'m>, IntoIter: Send + 'm>,
 {
     fn from(messages: I) -> Self {
-        Self(Origin::Iterator(Box::new(messages.into_iter())))
+        Self { origin: Origin::Iterator(Box::new(messages.into_iter())), kept: false }
     }
 }
 
@@ -77,6 +87,8 @@ pub struct SendMany<'c, 'm> {
     wire: &'c mut Wire,
     clock: Clock,
     queue: Queue<'m>,
+    /// Whether the caller knows that the connection has failed.
+    told: bool,
 }
 
 impl<'c, 'm> SendMany<'c, 'm> {
@@ -86,7 +98,7 @@ impl<'c, 'm> SendMany<'c, 'm> {
         clock: Clock,
         queue: Queue<'m>,
     ) -> Self {
-        Self { run, wire, clock, queue }
+        Self { run, wire, clock, queue, told: false }
     }
 
     /// What became of the next message, in the order in which they were given; `None` when there
@@ -94,19 +106,32 @@ impl<'c, 'm> SendMany<'c, 'm> {
     ///
     /// If the connection fails, the messages that are under way have results that say so, each
     /// whether it is in doubt, and then there are no more: what was not taken from the iterator or
-    /// the stream by then was not begun.
+    /// the stream by then was not begun. If no message is under way to have such an error, the next
+    /// one has it, which is taken if it is there: the end is never to be taken for that of the messages.
     pub async fn next(&mut self) -> Option<Result<Delivery, Error>> {
         loop {
             if let Some(result) = self.run.take_result() {
                 self.queue.contents.pop_front();
                 self.clock.restart();
+                self.told |= result.is_err() && self.run.failure().is_some();
                 return Some(result);
             }
             if self.run.next() == Next::Done {
-                return None;
+                return self.tell().await.map(Err);
             }
             self.wire.advance(&mut self.run, &mut self.clock, &mut self.queue).await;
         }
+    }
+
+    /// That the connection has failed, for the next message, if there is one and nobody knows.
+    async fn tell(&mut self) -> Option<Error> {
+        let (step, kind) = self.run.failure().cloned()?;
+        if std::mem::replace(&mut self.told, true) || self.queue.messages.kept {
+            return None;
+        }
+        let next = poll_fn(|cx| Poll::Ready(self.queue.messages.poll_next(cx))).await;
+        let none = matches!(next, Poll::Ready(None));
+        (!none).then(|| Error::new(step, kind))
     }
 }
 

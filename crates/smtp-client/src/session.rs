@@ -36,6 +36,7 @@ mod anticipation;
 mod ask;
 mod auth;
 mod batch;
+mod changes;
 mod conversation;
 mod dialect;
 mod exchange;
@@ -108,6 +109,8 @@ pub struct Session {
     observer: Option<Arc<dyn Observer>>,
     /// The code of the last reply of what is under way.
     heard: Option<ReplyCode>,
+    /// How often something was changed that the next message would notice.
+    changes: u32,
 }
 
 impl Default for Session {
@@ -144,6 +147,7 @@ impl Session {
             cancelled: Vec::new(),
             observer: None,
             heard: None,
+            changes: 0,
         }
     }
 
@@ -185,11 +189,6 @@ impl Session {
         &self.hello_name
     }
 
-    /// Changes the name for the next EHLO, HELO or LHLO.
-    pub fn set_hello_name(&mut self, name: HelloName) {
-        self.hello_name = name;
-    }
-
     /// What the server greeted with.
     pub fn greeting(&self) -> Option<&Reply> {
         self.greeting.as_ref()
@@ -198,11 +197,6 @@ impl Session {
     /// What the server offers: nothing before the first [`Hello`], and after a fallback to HELO.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
-    }
-
-    /// Takes away or changes capabilities until the next [`Hello`] replaces them.
-    pub fn set_capabilities(&mut self, capabilities: Capabilities) {
-        self.capabilities = capabilities;
     }
 
     /// Why the session takes no further command, if it has ended.

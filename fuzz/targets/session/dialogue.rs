@@ -74,7 +74,7 @@ pub struct Dialogue {
     pub shut_down: bool,
     /// Whether only their number tells the replies apart: a chunk went out while some were owed.
     counted: bool,
-    /// Whether a chunk was refused.
+    /// Whether the message or a chunk of it was refused.
     rejected: bool,
     /// Whether what seems to accept the text speaks of an address.
     pub strange: bool,
@@ -251,7 +251,7 @@ impl Dialogue {
             self.over = true;
             return;
         }
-        self.rejected |= refused && step == Step::Text;
+        self.rejected |= refused && matches!(step, Step::Mail | Step::Text);
         match step {
             Step::Rcpt if refused => self.settle(step, heard, |at| at == recipient),
             Step::Rcpt if (250..=252).contains(&code) => {

@@ -2,7 +2,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smtp_caps::{Capabilities, Envelope};
-use smtp_error::{Delivery, Error, ErrorKind, Extension, Reply, Unsupported};
+use smtp_error::{Broken, Delivery, Error, ErrorKind, Extension, Reply, Step, Unsupported};
 
 use super::Connector;
 use crate::{Connection, Content, Security, clock::Clock};
@@ -45,8 +45,9 @@ impl Connector {
     ///
     /// If the server is [remembered](Self::memory) to offer PIPECONNECT, EHLO and the commands of
     /// the message leave before its greeting has come, and the text follows when it is known that
-    /// the server offers the same as before; if not, the message is sent again in the usual way, on
-    /// another connection. Otherwise, with STARTTLS and with a login, this is the same as
+    /// the server offers the same as before. If not, or if the server does not let whoever speaks so
+    /// early come further than EHLO, the message is sent again in the usual way, on another
+    /// connection. Otherwise, with STARTTLS and with a login, this is the same as
     /// [`connect`](Self::connect) and [`send`](Connection::send).
     ///
     /// # Errors
@@ -60,6 +61,7 @@ impl Connector {
         if let Some(remembered) = self.remembered() {
             match self.deliver_early(remembered, envelope, &mut content).await {
                 Err(error) if is_changed(&error) => {}
+                Err(error) if is_unwelcome(&error) => self.forget(),
                 outcome => return outcome,
             }
         }
@@ -72,6 +74,13 @@ impl Connector {
     fn remembered(&self) -> Option<Reply> {
         let usual = self.server.security == Security::StartTls || self.has_login();
         self.memory.as_ref().filter(|_| !usual)?.reply()
+    }
+
+    /// Remembers the server no more.
+    fn forget(&self) {
+        if let Some(memory) = &self.memory {
+            memory.keep(&Capabilities::none());
+        }
     }
 
     async fn deliver_early(
@@ -98,4 +107,15 @@ impl Connector {
 
 fn is_changed(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported(Unsupported::Changed))
+}
+
+/// Whether the server may have taken offense at being spoken to early: one that does not offer it
+/// any more refuses for good, or closes. Nobody was sent a text then.
+fn is_unwelcome(error: &Error) -> bool {
+    let turned_away = match error.kind() {
+        ErrorKind::Refused(reply) => reply.is_permanent(),
+        ErrorKind::Broken(Broken::Closed | Broken::Io(_)) => true,
+        _ => false,
+    };
+    matches!(error.step(), Step::Greeting | Step::Hello) && turned_away && !error.in_doubt()
 }

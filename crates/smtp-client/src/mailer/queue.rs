@@ -1,14 +1,14 @@
 //! The queue of a mailer: what waits for its turn, and who is there to do it.
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
 };
 
 use smtp_caps::Envelope;
-use smtp_error::{Delivery, Ended, Error};
+use smtp_error::{Delivery, Ended, Error, Step};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{Notify, Semaphore, oneshot},
     time::Instant,
 };
 
@@ -31,6 +31,8 @@ struct State {
     waiting: VecDeque<Waiting>,
     /// The workers, by their numbers, that have nothing to do, and how to wake them.
     idle: HashMap<u64, Waker>,
+    /// Those that have a connection.
+    serving: HashSet<u64>,
     /// How many workers there are, and how many there have been.
     workers: usize,
     numbers: u64,
@@ -39,16 +41,11 @@ struct State {
     begun: VecDeque<Instant>,
 }
 
-/// What waits, with its place in the waiting room unless it has been through it before.
+/// What waits. Whoever waits for it learns that its turn has come when `turn` is dropped; what is
+/// tried again has had its turn.
 pub(super) struct Waiting {
     pub(super) job: Job,
-    pub(super) _place: Option<Place>,
-}
-
-/// A place in the waiting room. Whoever waits learns that his turn has come by its being dropped.
-pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _turn: oneshot::Sender<()>,
+    pub(super) turn: Option<oneshot::Sender<()>>,
 }
 
 /// What is to be done on a connection.
@@ -70,14 +67,6 @@ pub(super) struct Parcel {
     /// How often it was tried.
     pub(super) attempts: u32,
     result: oneshot::Sender<Result<Delivery, Error>>,
-}
-
-impl Place {
-    /// A place, and what ends when the turn has come.
-    pub(super) fn new(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
-        let (turn, came) = oneshot::channel();
-        (Self { _permit: permit, _turn: turn }, came)
-    }
 }
 
 impl Parcel {
@@ -140,13 +129,34 @@ impl Shared {
         if state.closed {
             return Err(Ended::Quit);
         }
+        // Those that were given up behind one that waits for long must not pile up.
+        if state.waiting.len() / 2 > self.limits.waiting.get() {
+            state.waiting.retain(|one| !one.job.is_given_up());
+        }
         state.waiting.push_back(waiting);
         Ok(self.call(&mut state))
     }
 
-    /// Puts what has to be tried again at the front.
+    /// Takes a job back, unless its turn has come.
+    pub(super) fn take_back<T>(
+        &self,
+        turn: &mut oneshot::Receiver<()>,
+        outcome: &mut oneshot::Receiver<T>,
+    ) -> bool {
+        // A worker takes a job while the state is locked.
+        let _state = self.state();
+        let waits = matches!(turn.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        if waits {
+            outcome.close();
+        }
+        waits
+    }
+
+    /// Puts what has to be tried again at the front, behind what has to be already.
     pub(super) fn push_again(&self, job: Job) {
-        self.state().waiting.push_front(Waiting { job, _place: None });
+        let waiting = &mut self.state().waiting;
+        let place = waiting.iter().take_while(|one| one.turn.is_none()).count();
+        waiting.insert(place, Waiting { job, turn: None });
     }
 
     /// Wakes a worker, or has one started if there may be one more.
@@ -189,8 +199,10 @@ impl Shared {
             state.begun.push_back(now);
         }
         match state.waiting.pop_front() {
-            // Its place in the waiting room is free now.
-            Some(Waiting { job, _place: _ }) => Poll::Ready(Turn::Job(job)),
+            Some(Waiting { job, turn }) => {
+                drop(turn);
+                Poll::Ready(Turn::Job(job))
+            }
             None => Poll::Pending,
         }
     }
@@ -214,6 +226,41 @@ impl Shared {
         self.state().idle.remove(&worker);
     }
 
+    /// This worker has a connection.
+    pub(super) fn begin_to_serve(&self, worker: u64) {
+        self.state().serving.insert(worker);
+    }
+
+    /// This worker's connection is gone.
+    pub(super) fn served(&self, worker: u64) {
+        self.state().serving.remove(&worker);
+    }
+
+    /// This worker cannot connect. Others that can do what waits; if there are none, it is handed
+    /// out.
+    pub(super) fn take_unless_served(&self) -> Option<VecDeque<Waiting>> {
+        let mut state = self.state();
+        state.serving.is_empty().then(|| std::mem::take(&mut state.waiting))
+    }
+
+    /// This worker is gone. If nobody is left for what waits, that fails.
+    pub(super) fn leave(&self, worker: u64) {
+        let mut state = self.state();
+        state.idle.remove(&worker);
+        state.serving.remove(&worker);
+        state.workers -= 1;
+        // It may have been woken for something that it did not do.
+        state.idle.drain().for_each(|(_, waker)| waker.wake());
+        let orphans = match state.workers {
+            0 => std::mem::take(&mut state.waiting),
+            _ => VecDeque::new(),
+        };
+        drop(state);
+        let gone = Error::new(Step::Connect, Ended::Closed);
+        orphans.into_iter().for_each(|waiting| waiting.job.fail(&gone));
+        self.left.notify_waiters();
+    }
+
     /// How many workers there are.
     pub(super) fn workers(&self) -> usize {
         self.state().workers
@@ -222,11 +269,6 @@ impl Shared {
     /// How many jobs wait.
     pub(super) fn waiting(&self) -> usize {
         self.state().waiting.iter().filter(|one| !one.job.is_given_up()).count()
-    }
-
-    /// Takes everything that waits.
-    pub(super) fn take_all(&self) -> VecDeque<Waiting> {
-        std::mem::take(&mut self.state().waiting)
     }
 
     /// Takes nothing more on; what waits is still done.

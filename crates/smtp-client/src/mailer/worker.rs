@@ -19,19 +19,50 @@ use super::{
     lent::Loan,
     queue::{Borrower, Job, Parcel, Shared, Turn},
 };
-use crate::{Connection, Message, Messages};
+use crate::{Connection, Message, Messages, clock::later};
 
-/// Works until there is nothing to do.
-pub(super) async fn work(shared: Arc<Shared>, number: u64) {
-    while shared.stay(number) {
-        match connect(&shared).await {
-            Ok(connection) => serve(&shared, number, connection).await,
-            // Whoever waits would meet with the same.
-            Err(error) => {
-                shared.take_all().into_iter().for_each(|waiting| waiting.job.fail(&error));
-            }
+/// A worker's post. It may be dropped at any point, with the runtime or by a panic of the caller's,
+/// and those who wait must hear of it.
+pub(super) struct Post {
+    shared: Arc<Shared>,
+    number: u64,
+    left: bool,
+}
+
+impl Post {
+    /// The post of the worker of this number.
+    pub(super) fn new(shared: Arc<Shared>, number: u64) -> Self {
+        Self { shared, number, left: false }
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        if !self.left {
+            self.shared.leave(self.number);
         }
     }
+}
+
+/// Works until there is nothing to do.
+pub(super) async fn work(mut post: Post) {
+    let (shared, number) = (Arc::clone(&post.shared), post.number);
+    while shared.stay(number) {
+        match connect(&shared).await {
+            Ok(connection) => {
+                shared.begin_to_serve(number);
+                serve(&shared, number, connection).await;
+                shared.served(number);
+            }
+            Err(error) => match shared.take_unless_served() {
+                // Whoever waits would meet with the same.
+                Some(waiting) => waiting.into_iter().for_each(|one| one.job.fail(&error)),
+                // The server takes no more connections than there are.
+                None => return,
+            },
+        }
+    }
+    post.left = true;
 }
 
 /// Opens a connection, with pauses between the tries.
@@ -63,7 +94,7 @@ async fn serve(shared: &Arc<Shared>, number: u64, mut connection: Connection) {
     loop {
         let round = Arc::new(Mutex::new(Round::default()));
         let jobs = Jobs::new(Arc::clone(shared), number, served, Arc::clone(&round));
-        let Ok(mut sending) = connection.send_many(Messages::stream(jobs)).await else { return };
+        let Ok(mut sending) = connection.send_many(Messages::kept(jobs)).await else { return };
         while let Some(result) = sending.next().await {
             let parcel = lock(&round).under_way.pop_front();
             if let Some(parcel) = parcel {
@@ -92,9 +123,11 @@ async fn serve(shared: &Arc<Shared>, number: u64, mut connection: Connection) {
     }
 }
 
-/// Lends the connection, and takes it back in a known state, unless its session has ended.
+/// Lends the connection, and takes it back in a known state, unless its session has ended or it is
+/// not what it was: authenticated, or speaking for another client.
 async fn lend(mut connection: Connection, borrower: Borrower) -> Option<Connection> {
     let (timeouts, sending) = (*connection.timeouts_mut(), *connection.sending_mut());
+    let changes = connection.changes();
     let (back, returned) = oneshot::channel();
     let mut connection = match borrower.send(Ok(Loan { connection, back })) {
         Ok(()) => returned.await.ok()?,
@@ -103,6 +136,10 @@ async fn lend(mut connection: Connection, borrower: Borrower) -> Option<Connecti
         Err(Err(_)) => return None,
     };
     (*connection.timeouts_mut(), *connection.sending_mut()) = (timeouts, sending);
+    if connection.changes() != changes {
+        let _ = connection.quit().await;
+        return None;
+    }
     connection.ended().is_none().then_some(connection)
 }
 
@@ -158,21 +195,17 @@ struct Jobs {
     left: usize,
     round: Arc<Mutex<Round>>,
     over: bool,
+    /// Whether there is nothing to do, as far as is known.
+    idle: bool,
     /// When there has been nothing to do for too long, or when the rate allows more.
     alarm: Pin<Box<Sleep>>,
-    waits_for_rate: bool,
 }
 
 impl Jobs {
     fn new(shared: Arc<Shared>, worker: u64, served: usize, round: Arc<Mutex<Round>>) -> Self {
         let left = shared.limits.messages.get().saturating_sub(served);
         let alarm = Box::pin(sleep(shared.limits.idle));
-        Self { shared, worker, left, round, over: false, alarm, waits_for_rate: false }
-    }
-
-    fn set_alarm(&mut self, until: Instant, waits_for_rate: bool) {
-        self.alarm.as_mut().reset(until);
-        self.waits_for_rate = waits_for_rate;
+        Self { shared, worker, left, round, over: false, idle: false, alarm }
     }
 
     fn message(&mut self, mut parcel: Box<Parcel>) -> Option<Message<'static>> {
@@ -181,8 +214,7 @@ impl Jobs {
         let envelope = Arc::clone(&parcel.envelope);
         lock(&self.round).under_way.push_back(parcel);
         self.left -= 1;
-        let idle = Instant::now() + self.shared.limits.idle;
-        self.set_alarm(idle, false);
+        self.idle = false;
         Some(Message::new(envelope, content))
     }
 }
@@ -192,7 +224,12 @@ impl Stream for Jobs {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         while !self.over && self.left > 0 {
-            match self.shared.poll_turn(self.worker, cx.waker()) {
+            let turn = self.shared.poll_turn(self.worker, cx.waker());
+            if turn.is_pending() && !std::mem::replace(&mut self.idle, true) {
+                let until = later(Instant::now(), self.shared.limits.idle);
+                self.alarm.as_mut().reset(until);
+            }
+            match turn {
                 Poll::Ready(Turn::Job(Job::Send(parcel))) => {
                     if let Some(message) = self.message(parcel) {
                         return Poll::Ready(Some(message));
@@ -203,16 +240,13 @@ impl Stream for Jobs {
                     break;
                 }
                 Poll::Ready(Turn::Later(until)) => {
-                    self.set_alarm(until, true);
+                    self.idle = false;
+                    self.alarm.as_mut().reset(until);
                     if self.alarm.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }
                 }
                 Poll::Ready(Turn::Closed) => break,
-                Poll::Pending if self.waits_for_rate => {
-                    let idle = Instant::now() + self.shared.limits.idle;
-                    self.set_alarm(idle, false);
-                }
                 Poll::Pending if self.alarm.as_mut().poll(cx).is_pending() => return Poll::Pending,
                 Poll::Pending => break,
             }

@@ -195,6 +195,7 @@ fn encode(session: &mut Session, response: &Response) -> Zeroizing<String> {
 impl Session {
     fn authenticated(&mut self, mechanism: &str) {
         self.authenticated = Some(mechanism.to_owned());
+        self.changes += 1;
         self.channel = self.channel.authenticated();
     }
 

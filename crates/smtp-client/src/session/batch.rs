@@ -76,10 +76,19 @@ impl<'a> Batch<'a> {
         kind
     }
 
+    /// Whether a message behind the oldest was begun and is not done.
+    fn others_are_under_way(&self, session: &Session) -> bool {
+        self.under_way.iter().skip(1).any(|one| !one.is_unbegun() && !one.is_done(session))
+    }
+
     /// Lets those speak that may, the oldest first.
     fn speak_in_turn(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
         for place in 0..self.under_way.len() {
             if self.under_way[place].is_unbegun() {
+                // One that is begun again must not get between the parts of those behind it.
+                if place == 0 && self.others_are_under_way(session) {
+                    continue;
+                }
                 let free = match place {
                     0 => session.owed.is_empty(),
                     _ => self.may_begin(place),

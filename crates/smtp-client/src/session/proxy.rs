@@ -81,6 +81,7 @@ impl Conversation for Xclient<'_> {
         if owed.step == Step::Reset {
             session.open = None;
         } else {
+            session.changes += 1;
             session.greeting = Some(reply);
             session.capabilities = Capabilities::none();
             self.turn = Turn::Restarted(Hello::again().fallback(HelloFallback::Forbidden));
@@ -153,6 +154,7 @@ impl Conversation for Xforward<'_> {
         let owed = Owed::new(Step::Xforward, Expected::Codes(&[250]));
         session.say(Command::Xforward(group), Command::MAX_LINE, owed)?;
         self.said += 1;
+        session.changes += 1;
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! Runs: a conversation under way.
 use bytes::Bytes;
-use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+use smtp_error::{Broken, Ended, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
 use super::{Conversation, Event, Next, Output, Piece, Session, Wanted, veil::shown};
+
+mod ending;
 
 /// A conversation under way. Dropping it before [`finish`](Self::finish) ends the session, unless
 /// nothing of it was written.
@@ -157,43 +159,6 @@ impl<'s, C: Conversation> Run<'s, C> {
         self.progress
     }
 
-    /// The answer, or what went wrong.
-    ///
-    /// # Errors
-    /// What ended the conversation. Called before [`next`](Self::next) says [`Next::Done`], that
-    /// it was cancelled.
-    pub fn finish(mut self) -> Result<C::Answer, Error> {
-        let Some(conversation) = self.conversation.take() else {
-            unreachable!("a run is finished once")
-        };
-        let step = conversation.step();
-        let in_doubt = conversation.is_in_doubt(self.session);
-        if self.failure.is_none() && !conversation.is_done(self.session) {
-            self.cancel(step, in_doubt);
-            let ended = self.session.ended.clone().unwrap_or(Ended::Failed { step });
-            return conversation.failed(Error::new(step, ended).doubt(in_doubt));
-        }
-        let Some((step, kind)) = self.failure.take() else {
-            if !self.session.is_settled() {
-                self.session.end(Ended::Failed { step });
-                self.session.forget();
-            }
-            return conversation.answer(self.session).inspect_err(|error| {
-                if matches!(error.kind(), ErrorKind::Misbehaved(_) | ErrorKind::Ended(_)) {
-                    self.session.end(Ended::Failed { step });
-                }
-            });
-        };
-        let out_of_step = matches!(kind, ErrorKind::Misbehaved(_) | ErrorKind::Broken(_))
-            || conversation.is_mid_text()
-            || !self.session.is_settled();
-        if out_of_step {
-            self.session.end(Ended::Failed { step });
-        }
-        self.session.forget();
-        conversation.failed(Error::new(step, kind).doubt(in_doubt))
-    }
-
     /// A reply: it settles the oldest step that is owed one, never a guessed one.
     fn settle(&mut self, reply: Reply) {
         let reply = self.session.veil.over(reply);
@@ -260,7 +225,7 @@ impl<'s, C: Conversation> Run<'s, C> {
         }
     }
 
-    pub(super) fn failure(&self) -> Option<&(Step, ErrorKind)> {
+    pub(crate) fn failure(&self) -> Option<&(Step, ErrorKind)> {
         self.failure.as_ref()
     }
 
@@ -271,30 +236,6 @@ impl<'s, C: Conversation> Run<'s, C> {
 
     fn fail(&mut self, step: Step, kind: ErrorKind) {
         self.failure.get_or_insert((step, kind));
-    }
-
-    /// Ends the session because the run is given up, unless nothing of it was written.
-    fn cancel(&mut self, step: Step, in_doubt: bool) {
-        let untouched = self.session.output.handed() == self.began && self.progress == 0;
-        let untouched = untouched && !self.session.anticipates();
-        if !untouched || step == Step::Greeting {
-            self.session.end(Ended::Cancelled { step, in_doubt });
-        }
-        self.session.forget();
-    }
-}
-
-impl<C: Conversation> Drop for Run<'_, C> {
-    fn drop(&mut self) {
-        let step = self.step();
-        if let Some(conversation) = self.conversation.take() {
-            if conversation.is_idle() && self.failure.is_none() && self.session.is_settled() {
-                return;
-            }
-            let in_doubt = conversation.is_in_doubt(self.session);
-            self.cancel(step, in_doubt);
-            self.session.cancelled = conversation.verdicts();
-        }
     }
 }
 

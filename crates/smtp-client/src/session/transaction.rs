@@ -13,6 +13,7 @@ mod envelope;
 mod flow;
 mod hearing;
 mod opening;
+mod pieces;
 mod saying;
 mod slots;
 mod text;
@@ -59,8 +60,8 @@ pub struct Transaction<'a> {
     /// How many recipients are still to be answered for before the final reply (PRDR).
     each: usize,
     count: Count,
-    /// Whether a chunk was refused, with others behind it under way.
-    chunk_refused: bool,
+    /// Whether the message as a whole was refused, with a chunk behind it under way.
+    rejected: bool,
 }
 
 /// What is said next.
@@ -103,7 +104,7 @@ impl<'a> Transaction<'a> {
             ahead: false,
             each: 0,
             count: Count::Needless,
-            chunk_refused: false,
+            rejected: false,
         }
     }
 
@@ -184,12 +185,7 @@ impl Conversation for Transaction<'_> {
                         return Ok(());
                     }
                 }
-                _ => {
-                    let Some(plan) = self.plan.take() else { return Ok(()) };
-                    let turn = self.say(&plan, session);
-                    self.plan = Some(plan);
-                    self.turn = turn?;
-                }
+                _ => self.turn = self.say(session)?,
             }
         }
     }

@@ -95,10 +95,11 @@ fn nobody_is_sent_a_longer_text_that_nobody_is_to_get() {
 
 #[test]
 fn a_short_text_for_nobody_leaves_the_connection_in_order() {
-    let second = format!("C| RSET\n{COMMANDS}C| BDAT 18 LAST\n[chunk 18]");
+    // With a refused RSET the chunk would go to whom the first was for.
+    let second = format!("C| RSET\n{COMMANDS}S: 250 reset\nC| BDAT 18 LAST\n[chunk 18]");
     let rest = format!(
         "{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\nS: 250 a\nS: 550 b\nS: 550 c\nS: 503 no
-{second}\nS: 250 reset\nS: 250 a\nS: 250 b\nS: 250 c\nS: 250 taken"
+{second}\nS: 250 a\nS: 250 b\nS: 250 c\nS: 250 taken"
     );
     play_on(&FAST, &rest, async |mut connection| {
         let refused = send(&mut connection, Sending::default()).await.unwrap();
@@ -278,7 +279,9 @@ fn what_everybody_was_refused_is_not_in_doubt_when_it_is_dropped() {
 fn check_count(replies: &str, believed: bool) {
     let commands = format!("{COMMANDS}C| BDAT 18 LAST\n[chunk 18]");
     play_on(&FAST, &format!("{commands}\n[raw \"{replies}\"]"), async |mut connection| {
-        let outcome = send(&mut connection, Sending::default()).await;
+        let mut sending = Sending::default();
+        sending.excess = Excess::Continue;
+        let outcome = send(&mut connection, sending).await;
         assert_eq!(outcome.is_ok(), believed, "{outcome:?}");
         let Err(error) = outcome else { return };
         assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
@@ -295,6 +298,8 @@ fn a_reply_too_many_is_not_taken_for_the_word_on_the_text() {
     // The server said 554 to the text.
     check_count("250 a\\r\\n250 a\\r\\n250 b\\r\\n250 c\\r\\n554 no\\r\\n", false);
     check_count("250 a\\r\\n250 a\\r\\n550 b\\r\\n250 c\\r\\n554 n", false);
+    // Nor if another transaction is to follow.
+    check_count("250 a\\r\\n250 a\\r\\n452 b\\r\\n250 c\\r\\n554 no\\r\\n", false);
     check_count("250 a\\r\\n250 b\\r\\n250 c\\r\\n250 taken\\r\\n421 bye\\r\\n", true);
 }
 
@@ -317,6 +322,14 @@ C: BDAT 4 LAST\n[chunk 4]"
     let error = played.outcome.unwrap_err();
     assert!(error.in_doubt(), "{error:?}");
     error
+}
+
+#[test]
+fn a_text_accepted_behind_a_refused_sender_is_in_doubt() {
+    let replies = "S: 550 5.7.1 no\nS: 503 no\nS: 503 no\nS: 250 taken";
+    let error = doubted(&FAST, replies, Sending::default());
+    assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
+    assert_eq!(error.verdicts(), [None, None]);
 }
 
 #[test]

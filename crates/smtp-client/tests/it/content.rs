@@ -14,6 +14,7 @@ use smtp_client::{
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
+    sync::Notify,
     time::{Instant, Sleep, sleep},
 };
 
@@ -233,4 +234,27 @@ C: DATA\nS: 354 go\n[text]\nS: 250 taken";
     let told = told.lock().unwrap();
     assert!(told.len() > 3 && told.is_sorted());
     assert_eq!(told.last(), Some(&300_003));
+}
+
+#[test]
+fn a_source_of_nothing_but_empty_pieces_leaves_others_their_turn() {
+    let script = opening(Dialect::Smtp, &[])
+        + "C: MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 250 r
+C: DATA\nS: 354 go\n[expect-close]";
+    let begun = Arc::new(Notify::new());
+    let played = play(&script, &connector(Dialect::Smtp), async |connected| {
+        let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+        let note = Arc::clone(&begun);
+        let pieces = std::iter::repeat_with(move || {
+            note.notify_one();
+            Ok(Bytes::new())
+        });
+        let mut connection = connected.unwrap();
+        tokio::select! {
+            biased;
+            result = connection.send(&envelope, Content::pieces(pieces)) => Some(result),
+            () = begun.notified() => None,
+        }
+    });
+    assert!(played.outcome.is_none());
 }

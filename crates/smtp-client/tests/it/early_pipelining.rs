@@ -86,9 +86,41 @@ fn a_server_that_has_changed_gets_the_message_in_the_usual_way() {
 }
 
 #[test]
+fn a_server_that_takes_offense_gets_the_message_in_the_usual_way() {
+    let early = format!("{EARLY}C| DATA\n");
+    for offense in [
+        "S: 554 SMTP synchronization error\n[close]",
+        "[close]",
+        "[reset]",
+        "S: 220 hi\n[close]",
+        "S: 220 hi\nS: 502 not yet\n[expect-close]",
+    ] {
+        let usual = opening(Dialect::Smtp, &["PIPELINING"])
+            + "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\n"
+            + ANSWERED
+            + "S: 354 go\n[text]\nS: 250 taken";
+        let memory = memory("PIPELINING\nPIPECONNECT");
+        let offended = format!("{early}{offense}");
+        assert!(deliver(&[&offended, &usual], &memory).unwrap().all_accepted(), "{offense}");
+        assert_eq!(memory.reply(), None);
+    }
+}
+
+#[test]
+fn a_server_that_takes_nobody_for_now_is_not_asked_again() {
+    let script = format!("{EARLY}C| DATA\nS: 421 come back later\n[expect-close]");
+    let memory = memory("PIPELINING\nPIPECONNECT");
+    let error = deliver(&[&script], &memory).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+    assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
+    assert!(memory.reply().is_some());
+}
+
+#[test]
 fn a_refusing_greeting_is_the_answer() {
-    let script = format!("{EARLY}C| DATA\nS: 554 no service here\n[expect-close]");
-    let error = deliver(&[&script], &memory("PIPELINING\nPIPECONNECT")).unwrap_err();
+    let early = format!("{EARLY}C| DATA\nS: 554 no service here\n[expect-close]");
+    let usual = "S: 554 no service here\n[expect-close]";
+    let error = deliver(&[&early, usual], &memory("PIPELINING\nPIPECONNECT")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
     assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
 }

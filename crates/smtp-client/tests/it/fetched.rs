@@ -51,6 +51,16 @@ fn parts_come_in_their_order() {
 }
 
 #[test]
+fn an_empty_part_at_the_end_does_not_leave_a_line_open() {
+    let script = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| BDAT 6 LAST
+[chunk 6]\nS: 250 s\nS: 250 r\nS: 250 taken";
+    play_on(&OFFER, script, async |mut connection| {
+        let content = Content::of([text("a: b"), text("")]);
+        assert!(connection.send(&envelope(), content).await.unwrap().all_accepted());
+    });
+}
+
+#[test]
 fn what_is_not_offered_is_not_asked_for() {
     play_on(&["CHUNKING", "PIPELINING"], "C: QUIT\nS: 221 bye", async |mut connection| {
         let error = connection.send(&envelope(), Content::of([fetched()])).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! Connections that a mailer lends.
 use std::time::Duration;
 
-use smtp_client::{Mailer, Timeouts};
+use smtp_client::{Attribute, Attributes, Capabilities, Mailer, Timeouts};
 use tokio::time::sleep;
 
 use crate::{
@@ -48,5 +48,33 @@ fn a_lent_connection_that_was_spoilt_is_replaced() {
         drop(lent);
         assert!(send(&mailer).await.unwrap().all_accepted());
         assert_eq!(host.heard().len(), 3);
+    });
+}
+
+#[test]
+fn what_a_borrower_said_of_a_client_is_said_of_no_other() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            line if line.starts_with("EHLO") => {
+                Say("250-hi\r\n250-XFORWARD NAME\r\n250 XCLIENT NAME\r\n")
+            }
+            line if line.starts_with("XCLIENT") => Say("220 anew\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = Mailer::limited(connector, limits(1));
+        let name = Attribute::<&str>::Unavailable;
+        let attributes = Attributes::default().with("NAME", name).unwrap();
+        for borrowed in 1..4 {
+            let mut lent = mailer.lend().await.unwrap();
+            match borrowed {
+                1 => drop(lent.xforward(&attributes).await.unwrap()),
+                2 => drop(lent.xclient(&attributes).await.unwrap()),
+                _ => lent.set_capabilities(Capabilities::none()),
+            }
+            drop(lent);
+            assert!(send(&mailer).await.unwrap().all_accepted());
+            assert_eq!(host.heard().len(), borrowed + 1);
+            assert_eq!(host.count("QUIT"), borrowed);
+        }
     });
 }

@@ -1,10 +1,21 @@
 //! Many messages on one connection: in which order they leave, and what becomes of each.
-use smtp_client::{
-    Ahead, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Message, Step, Text,
-    Unsupported,
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
 };
 
-use crate::stage::play_on;
+use futures_core::Stream;
+use smtp_client::{
+    Ahead, Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Message,
+    Messages, Step, Text, Unsupported,
+};
+
+use crate::stage::{let_the_server_play, play_on};
 
 /// A message to a recipient of this name.
 fn message(name: &str) -> Message<'static> {
@@ -180,7 +191,8 @@ fn a_server_that_shuts_down_is_heard_by_all() {
         + "[text]\n"
         + &group("b")
         + "C| DATA\nS: 250 a\nS: 421 closing\n[close]";
-    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Ok(250), Ok(421)]);
+    check(&["PIPELINING"], ahead(), &["a", "b", "c"], &script, &[Ok(250), Ok(421), Err(false)]);
+    check(&["PIPELINING"], ahead(), &["a", "b"], &script, &[Ok(250), Ok(421)]);
 }
 
 #[test]
@@ -271,4 +283,81 @@ fn a_session_that_has_ended_takes_none() {
         connection.quit().await.unwrap();
         assert!(connection.send_many([message("a")]).await.is_err());
     });
+}
+
+#[test]
+fn a_deadline_covers_each_message() {
+    let script = group("a") + "C| DATA\n" + TAKEN + "[text]\nS: 250 a\n" + &group("b");
+    let script = script + "C| DATA\n" + TAKEN + "[text]\n[stall]";
+    for ahead in [None, ahead()] {
+        // What runs ahead leaves in another order, which is not what this is about.
+        let names: &[&str] = if ahead.is_some() { &["a"] } else { &["a", "b"] };
+        let script = match ahead {
+            None => script.clone(),
+            Some(_) => group("a") + "C| DATA\n" + TAKEN + "[text]\n[stall]",
+        };
+        let limit = Duration::from_secs(7);
+        play_on(&["PIPELINING"], &script, async |mut connection| {
+            connection.sending_mut().ahead = ahead;
+            connection.timeouts_mut().operation = Some(limit);
+            let messages = names.iter().map(|name| message(name));
+            let mut sending = connection.send_many(messages).await.unwrap();
+            let mut last = sending.next().await.unwrap();
+            while let Some(next) = sending.next().await {
+                last = next;
+            }
+            let error = last.unwrap_err();
+            let late = |broken: &Broken| matches!(broken, Broken::Deadline { limit: found } if *found == limit);
+            assert!(matches!(error.kind(), ErrorKind::Broken(broken) if late(broken)), "{error:?}");
+        });
+    }
+}
+
+#[test]
+fn what_came_unasked_between_messages_ends_the_session() {
+    for unasked in ["[raw \"250 what\\r\\n\"]", "[raw \"what\\r\\n\"]", "[close]"] {
+        let script = format!("[delay 1s]\n{unasked}\n[expect-close]");
+        let script = script.replace("[close]\n[expect-close]", "[close]");
+        play_on(&["PIPELINING"], &script, async |mut connection| {
+            let never = Messages::stream(Never);
+            let mut sending = connection.send_many(never).await.unwrap();
+            let _ = sending.next().await;
+            drop(sending);
+            assert_eq!(connection.ended(), Some(&Ended::Failed { step: Step::Mail }));
+        });
+    }
+}
+
+/// A stream of messages that never come.
+struct Never;
+
+impl Stream for Never {
+    type Item = Message<'static>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_connection_that_fails_between_messages_is_an_error_of_the_next() {
+    let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\nS: 250 taken\n";
+    for end in ["[close]", "S: 421 enough\n[close]"] {
+        let script = one("a") + end;
+        check(&["PIPELINING"], None, &["a"], &script, &[Ok(250)]);
+        play_on(&["PIPELINING"], &script, async |mut connection| {
+            let taken = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&taken);
+            let messages = ["a", "b", "c"].into_iter().map(message);
+            let messages = messages.inspect(move |_| {
+                counter.fetch_add(1, Ordering::SeqCst);
+            });
+            let mut sending = connection.send_many(messages).await.unwrap();
+            assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
+            let_the_server_play().await;
+            assert_eq!(outcome(sending.next().await.unwrap()), Err(false));
+            assert!(sending.next().await.is_none());
+            assert_eq!(taken.load(Ordering::SeqCst), 2);
+        });
+    }
 }

@@ -1,10 +1,9 @@
 //! How the text of a message flows: behind DATA, or in chunks behind BDAT and BURL.
-use std::collections::VecDeque;
-
 use bytes::{Bytes, BytesMut};
 use smtp_codec::{Body, Stuffer, TextFacts, TextScanner, Word};
 use smtp_error::{Field, Flaw, Invalid};
 
+use super::pieces::Pieces;
 use crate::session::Output;
 
 /// A piece of the text of a message.
@@ -46,7 +45,7 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(super) struct Chunks {
     limit: usize,
-    octets: VecDeque<Bytes>,
+    octets: Pieces,
     len: usize,
     /// Comes behind the octets.
     fetched: Option<Word>,
@@ -172,7 +171,7 @@ impl Flow {
 impl Way {
     /// In chunks of at most `limit` octets.
     pub(super) fn chunks(limit: usize) -> Self {
-        let octets = VecDeque::new();
+        let octets = Pieces::default();
         Self::Chunks(Chunks { limit, octets, len: 0, fetched: None, behind: None, complete: false })
     }
 }
@@ -184,11 +183,11 @@ impl Chunks {
             Piece::Fetched(uri) => self.fetched = Some(uri),
             Piece::Octets(octets) => {
                 self.len += octets.len();
-                match self.octets.back_mut() {
+                match self.octets.last_mut() {
                     Some(last) if last.len() < SMALL && octets.len() < SMALL => {
                         *last = joined(std::mem::take(last), &octets);
                     }
-                    _ => self.octets.push_back(octets),
+                    _ => self.octets.push(octets),
                 }
             }
         }
@@ -220,11 +219,7 @@ impl Chunks {
     fn pour(&mut self, mut size: usize, output: &mut Output) {
         self.len -= size;
         while size > 0 {
-            let Some(octets) = self.octets.front_mut() else { break };
-            let part = octets.split_to(size.min(octets.len()));
-            if octets.is_empty() {
-                self.octets.pop_front();
-            }
+            let Some(part) = self.octets.take(size) else { break };
             size -= part.len();
             output.text(part);
         }

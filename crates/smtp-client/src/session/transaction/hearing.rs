@@ -21,6 +21,9 @@ impl Transaction<'_> {
             self.count = if ahead { Count::Needed } else { Count::Needless };
         }
         match owed.step {
+            Step::Reset if self.ahead && reply.code() == ReplyCode::BAD_SEQUENCE => {
+                self.give_up(Step::Reset, &reply);
+            }
             Step::Reset if refused => return Err(ErrorKind::Refused(reply)),
             Step::Mail if refused => {
                 session.close_transaction(self.number);
@@ -31,10 +34,7 @@ impl Transaction<'_> {
             Step::Data if refused => self.give_up(Step::Data, &reply),
             Step::Data => self.invited(session),
             // A chunk that is not the last: no other follows, and the server drops those that do.
-            Step::Text if refused => {
-                self.chunk_refused = true;
-                self.give_up(Step::Text, &reply);
-            }
+            Step::Text if refused => self.give_up(Step::Text, &reply),
             Step::EndOfText => return self.conclude(session, owed, &reply),
             _ => {}
         }
@@ -107,6 +107,7 @@ impl Transaction<'_> {
     fn give_up(&mut self, step: Step, reply: &Reply) {
         self.slots.settle_all(step, reply);
         self.turn = Turn::GiveUp;
+        self.rejected = true;
     }
 
     /// The server answered DATA with 354.
@@ -163,12 +164,12 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Whether this acceptance of the text cannot be one. A text with a chunk that was refused is
-    /// not whole; and where nothing but their number tells the replies apart, one that speaks of an
+    /// Whether this acceptance of the text cannot be one. The message was refused before, or a
+    /// chunk of it; and where nothing but their number tells the replies apart, one that speaks of an
     /// address is the answer to a recipient: there was one too many before it.
     fn is_strange(&self, reply: &Reply) -> bool {
         let of_an_address = || reply.enhanced().is_some_and(|code| code.subject() == 1);
-        self.chunk_refused || (self.count == Count::Needed && of_an_address())
+        self.rejected || (self.count == Count::Needed && of_an_address())
     }
 
     /// One reply for each recipient follows, and then the final one.

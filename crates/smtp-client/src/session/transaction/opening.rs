@@ -49,9 +49,15 @@ impl Transaction<'_> {
         Ok(plan)
     }
 
-    /// Whether everything is said, so that another message may be begun behind it.
+    /// Whether everything is said, so that another message may be begun behind it: its text has
+    /// ended, and no further round can follow for those that are too many.
     pub(in crate::session) fn is_said_out(&self) -> bool {
-        self.turn == Turn::Done || matches!(self.text, Text::Ended { .. })
+        let last = || {
+            let refuses =
+                self.sending.excess == Excess::Refuse || self.sending.partial == Partial::Withhold;
+            refuses || (self.unanswered == 0 && !self.slots.have_excess())
+        };
+        self.turn == Turn::Done || (matches!(self.text, Text::Ended { .. }) && last())
     }
 
     /// Whether nothing of it was said.
@@ -64,7 +70,8 @@ impl Transaction<'_> {
         self.ahead
             && self.turn == Turn::Done
             && self.slots.all_settled_by(|verdict| {
-                verdict.step() == Step::Mail && verdict.reply().code() == ReplyCode::BAD_SEQUENCE
+                matches!(verdict.step(), Step::Reset | Step::Mail)
+                    && verdict.reply().code() == ReplyCode::BAD_SEQUENCE
             })
     }
 

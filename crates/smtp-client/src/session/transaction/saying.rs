@@ -1,5 +1,5 @@
 //! The commands of a transaction, and how far they run ahead of the replies (RFC 2920).
-use smtp_caps::{Framing, Plan};
+use smtp_caps::Framing;
 use smtp_codec::Command;
 use smtp_error::{ErrorKind, Step};
 
@@ -10,7 +10,8 @@ const COMMANDS_AHEAD: usize = 64 * 1024;
 
 impl Transaction<'_> {
     /// Says the next command, and whose turn it is then.
-    pub(super) fn say(&mut self, plan: &Plan, session: &mut Session) -> Result<Turn, ErrorKind> {
+    pub(super) fn say(&mut self, session: &mut Session) -> Result<Turn, ErrorKind> {
+        let Some(plan) = &self.plan else { return Ok(Turn::Done) };
         let short = Command::MAX_LINE;
         Ok(match self.turn {
             Turn::Reset => {
@@ -27,7 +28,7 @@ impl Transaction<'_> {
                 session.write(mail, session.capabilities.mail_line_limit())?;
                 self.owe(session, Owed::new(Step::Mail, Expected::Codes(&[250])));
                 session.open = Some(self.number);
-                self.chunk_refused = false;
+                self.rejected = false;
                 Turn::Rcpt
             }
             Turn::Rcpt => {
@@ -66,11 +67,21 @@ impl Transaction<'_> {
         let text = matches!(self.turn, Turn::Data | Turn::Text);
         let text_waits = self.sending.partial == Partial::Withhold
             || (plan.framing() == Framing::Chunks && !self.fits_one_chunk(session));
-        let premature = self.turn == Turn::Text && session.anticipates();
+        let premature = self.turn == Turn::Text
+            && (session.anticipates() || (!self.ahead && self.awaits_reset(session)));
         plan.is_pipelined()
             && session.output.len() < COMMANDS_AHEAD
             && !premature
             && !(text && text_waits && self.unanswered > 0)
+    }
+}
+
+impl Transaction<'_> {
+    /// Whether its RSET is not answered. Without it a chunk would go to whoever the transaction
+    /// before was for.
+    fn awaits_reset(&self, session: &Session) -> bool {
+        let oldest = session.owed.front();
+        oldest.is_some_and(|owed| owed.step == Step::Reset && owed.number == self.number)
     }
 }
 

@@ -28,6 +28,12 @@ enum Slot {
     Settled(Verdict),
 }
 
+impl Slot {
+    fn is_too_many(&self) -> bool {
+        matches!(self, Self::Settled(verdict) if was_too_many(verdict))
+    }
+}
+
 impl Slots {
     pub(super) fn new(recipients: usize) -> Self {
         let slots = vec![Slot::Waiting(None); recipients];
@@ -114,9 +120,7 @@ impl Slots {
     /// caller wants that, were too many. Each round takes somebody, so that there is an end.
     pub(super) fn next_round(&mut self, excess: Excess) -> bool {
         if excess == Excess::Continue && self.taken > 0 {
-            let too_many =
-                |slot: &&mut Slot| matches!(slot, Slot::Settled(verdict) if was_too_many(verdict));
-            for slot in self.slots.iter_mut().filter(too_many) {
+            for slot in self.slots.iter_mut().filter(|slot| slot.is_too_many()) {
                 if let Slot::Settled(verdict) = std::mem::replace(slot, Slot::Waiting(None)) {
                     *slot = Slot::Waiting(Some(verdict));
                     self.open += 1;
@@ -125,6 +129,11 @@ impl Slots {
         }
         (self.cursor, self.said, self.taken) = (0, 0, 0);
         self.slots.iter().any(|slot| matches!(slot, Slot::Waiting(_)))
+    }
+
+    /// Whether there are recipients that another round may be for.
+    pub(super) fn have_excess(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Waiting(_)) || slot.is_too_many())
     }
 
     pub(super) fn into_verdicts(self) -> Vec<Option<Verdict>> {

@@ -11,6 +11,7 @@ use crate::session::Event;
 
 /// How far the text of the message has come.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a box would be one more allocation for each text")]
 pub(super) enum Text {
     /// There is none under way.
     None,
