@@ -194,14 +194,6 @@ fn check_params(
     needed.flatten().try_for_each(|extension| capabilities.require(extension))
 }
 
-/// The extension that a parameter of MAIL needs. SUBMITTER is historic, but still one.
-fn extension(param: &MailParam<&str>) -> Option<Extension> {
-    match param {
-        MailParam::Submitter(_) => Some(Extension::Submitter),
-        _ => param.extension(),
-    }
-}
-
 /// What a parameter asks for must lie within what the server grants.
 fn check_bound(capabilities: &Capabilities, param: &MailParam<&str>) -> Result<(), Unsupported> {
     let bound = match (param, capabilities.future_release(), capabilities.deliver_by_min()) {
@@ -241,7 +233,7 @@ fn derive(
     text: TextFacts,
     utf8_envelope: bool,
 ) -> Result<Mail, Objection> {
-    check_params(capabilities, asked.params().map(|param| extension(&param)))?;
+    check_params(capabilities, asked.params().map(|param| param.extension()))?;
     asked.params().try_for_each(|param| check_bound(capabilities, &param))?;
     check_tracked(asked)?;
     let mut mail = asked.clone();

@@ -167,17 +167,14 @@ impl Wire {
 
     /// Looks, without waiting, whether another reply is there behind the last that was owed.
     async fn look_behind<C: Conversation>(&mut self, run: &mut Run<'_, C>) {
-        let octets = poll_fn(|cx| {
-            let mut buffer = ReadBuf::new(&mut self.incoming);
-            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
-            Poll::Ready(match read {
-                Poll::Ready(Ok(())) => buffer.filled().len(),
-                // That the connection is gone is for the next operation to find out.
-                Poll::Ready(Err(_)) | Poll::Pending => 0,
-            })
-        });
-        let octets = octets.await;
-        run.receive(&self.incoming[..octets]);
+        poll_fn(|cx| {
+            // That the connection is gone is for the next operation to find out.
+            if let Poll::Ready(Turn::Read(octets)) = self.poll_read(cx) {
+                run.receive(&self.incoming[..octets]);
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Looks, without waiting, what came in while nothing was under way, up to a few reads: a
@@ -185,11 +182,10 @@ impl Wire {
     pub(crate) async fn look(&mut self, session: &mut Session) {
         poll_fn(|cx| {
             for _ in 0..LOOKS {
-                let mut buffer = ReadBuf::new(&mut self.incoming);
-                match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                match self.poll_read(cx) {
                     Poll::Pending => break,
-                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                        session.receive_idle(buffer.filled());
+                    Poll::Ready(Turn::Read(octets)) if octets > 0 => {
+                        session.receive_idle(&self.incoming[..octets]);
                     }
                     Poll::Ready(_) => {
                         session.closed_idle();
@@ -209,10 +205,10 @@ impl Wire {
             self.stream.shutdown().await?;
             poll_fn(|cx| {
                 for _ in 0..LOOKS {
-                    let mut buffer = ReadBuf::new(&mut self.incoming);
-                    ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-                    if buffer.filled().is_empty() {
-                        return Poll::Ready(Ok::<(), io::Error>(()));
+                    match ready!(self.poll_read(cx)) {
+                        Turn::Read(octets) if octets > 0 => {}
+                        Turn::ReadFailed(error) => return Poll::Ready(Err(error)),
+                        _ => return Poll::Ready(Ok(())),
                     }
                 }
                 // Let the clock have its turn, however much comes in.

@@ -34,8 +34,9 @@ pub(crate) fn bounds() -> Timeouts {
     timeouts
 }
 
+/// It timed out in this step, after this long.
 #[track_caller]
-fn check_timed_out(error: &Error, step: Step, bound: Duration) {
+pub(crate) fn check_timed_out(error: &Error, step: Step, bound: Duration) {
     assert_eq!(error.step(), step);
     match error.kind() {
         ErrorKind::Broken(Broken::TimedOut { after }) => assert_eq!(*after, bound),

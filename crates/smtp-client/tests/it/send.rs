@@ -203,7 +203,8 @@ fn a_parameter_of_a_recipient_stays_with_it() {
     check_unsupported(&[], &envelope, "text\r\n", lacking);
 }
 
-const ACCEPTED: &str = "
+/// A message that goes well.
+pub(crate) const ACCEPTED: &str = "
     C: MAIL FROM:<a@example.org>
     S: 250 ok
     C: RCPT TO:<b@example.org>

@@ -2,20 +2,10 @@
 use smtp_client::{Connector, Envelope, LineEnds, Server, Text, session::Dialect};
 use smtp_testkit::{Script, Server as TestServer};
 
-use crate::stage::{opening, parse, play_on};
-
-fn script() -> &'static str {
-    "
-    C: MAIL FROM:<a@example.org>
-    S: 250 ok
-    C: RCPT TO:<b@example.org>
-    S: 250 ok
-    C: DATA
-    S: 354 go
-    [text]
-    S: 250 ok
-    "
-}
+use crate::{
+    send::ACCEPTED,
+    stage::{opening, parse, play_on},
+};
 
 /// The text is sent as these octets, and arrives as it was meant.
 #[track_caller]
@@ -36,7 +26,7 @@ fn check(text: &[u8], sent: &[u8]) {
 /// The script for this text, which may need the server to take eight bits.
 fn declared(text: &[u8]) -> String {
     let body = if text.is_ascii() { "" } else { " BODY=8BITMIME" };
-    script().replace("<a@example.org>", &format!("<a@example.org>{body}"))
+    ACCEPTED.replace("<a@example.org>", &format!("<a@example.org>{body}"))
 }
 
 #[test]
@@ -139,7 +129,7 @@ fn what_could_end_a_text_elsewhere_is_no_text() {
 #[test]
 fn normalized_text_is_stuffed_behind_its_new_line_ends() {
     let text = Text::normalize("a\n.\n\r.\rb", LineEnds::Any).unwrap();
-    let (_, report) = play_on(&[], script(), async |mut connection| {
+    let (_, report) = play_on(&[], ACCEPTED, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         assert!(connection.send(&envelope, &text).await.unwrap().all_accepted());
     });
@@ -150,7 +140,7 @@ fn normalized_text_is_stuffed_behind_its_new_line_ends() {
 async fn five_megabytes_over_tcp() {
     let line = [&b"."[..], &[b'x'; 75], b"\r\n"].concat();
     let text = line.repeat(5_000_000 / line.len());
-    let script: Script = parse(&(opening(Dialect::Smtp, &[]) + script()));
+    let script: Script = parse(&(opening(Dialect::Smtp, &[]) + ACCEPTED));
     let server = TestServer::tcp(script).unwrap();
     let address = server.addr();
     let name = "client.example".parse().unwrap();

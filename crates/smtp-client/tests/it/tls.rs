@@ -28,7 +28,8 @@ fn script(dialect: Dialect, security: Security) -> String {
     format!("{before}{}C: QUIT\nS: 221 bye", hello(dialect, &["PIPELINING"]))
 }
 
-const BAD: [CertificateKind; 6] = [
+/// The certificates that no client may take.
+pub(crate) const BAD: [CertificateKind; 6] = [
     CertificateKind::Expired,
     CertificateKind::NotYetValid,
     CertificateKind::WrongName,

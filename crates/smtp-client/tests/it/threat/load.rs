@@ -24,7 +24,7 @@ use super::{BOTH, Fate, STEPS, answered, asked, fate};
 use crate::{
     answering::answer_all,
     host::{Answer, Host},
-    patience::bounds,
+    patience::{bounds, check_timed_out},
     stage::{connector, opening, perform, play_on},
 };
 
@@ -32,15 +32,6 @@ mod chorus;
 mod dropped;
 
 use chorus::{Chorus, Stop};
-
-#[track_caller]
-fn check_timed_out(error: &Error, step: Step, bound: Duration) {
-    assert_eq!(error.step(), step);
-    match error.kind() {
-        ErrorKind::Broken(Broken::TimedOut { after }) => assert_eq!(*after, bound),
-        other => panic!("{step}: {other:?}"),
-    }
-}
 
 #[test]
 fn l1_a_greeting_that_never_comes() {

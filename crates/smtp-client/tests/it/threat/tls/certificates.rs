@@ -17,17 +17,8 @@ use crate::{
     stage::{hello, opening, parse, perform},
     tap::Tap,
     threat::BOTH,
-    tls::check_nothing_in_clear,
+    tls::{BAD, check_nothing_in_clear},
 };
-
-const BAD: [CertificateKind; 6] = [
-    CertificateKind::Expired,
-    CertificateKind::NotYetValid,
-    CertificateKind::WrongName,
-    CertificateKind::SelfSigned,
-    CertificateKind::UnknownAuthority,
-    CertificateKind::ForClients,
-];
 
 const PATHS: [Security; 2] = [Security::Tls, Security::StartTls];
 
