@@ -28,8 +28,8 @@ fn a_file_without_an_opening_sentence_is_found() {
 
 #[test]
 fn a_long_file_is_found() {
-    let (full, over) = ("//! x\n".repeat(300), "//! x\n".repeat(301));
-    let (full_tests, over_tests) = ("//! x\n".repeat(400), "//! x\n".repeat(401));
+    let (full, over) = ("//! x\n".repeat(500), "//! x\n".repeat(501));
+    let (full_tests, over_tests) = ("//! x\n".repeat(500), "//! x\n".repeat(501));
     finds(
         length,
         &[
@@ -42,17 +42,17 @@ fn a_long_file_is_found() {
             ("crates/a/src/over/tests.rs", &over_tests),
         ],
         &[
-            "crates/a/examples/over.rs:301",
-            "crates/a/src/over.rs:301",
-            "crates/a/src/over/tests.rs:401",
-            "crates/a/tests/it/over.rs:401",
+            "crates/a/examples/over.rs:501",
+            "crates/a/src/over.rs:501",
+            "crates/a/src/over/tests.rs:501",
+            "crates/a/tests/it/over.rs:501",
         ],
     );
 }
 
 #[test]
 fn inline_tests_do_not_count_but_other_modules_do() {
-    let code = "//! x\n".repeat(298);
+    let code = "//! x\n".repeat(498);
     let body = "    // x\n".repeat(50);
     let tests = format!("{code}fn f() {{}}\n\n#[cfg(test)]\nmod tests {{\n{body}}}\n");
     let hidden = format!("{code}fn f() {{}}\n\nmod tests {{\n{body}}}\n");
@@ -64,7 +64,7 @@ fn inline_tests_do_not_count_but_other_modules_do() {
             ("crates/a/src/hidden.rs", &hidden),
             ("crates/a/src/not.rs", &not_tests),
         ],
-        &["crates/a/src/hidden.rs:301", "crates/a/src/not.rs:301"],
+        &["crates/a/src/hidden.rs:501", "crates/a/src/not.rs:501"],
     );
 }
 
