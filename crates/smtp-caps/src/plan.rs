@@ -22,12 +22,13 @@ pub struct Plan {
 }
 
 /// How a text travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "there are these two")]
 pub enum Framing {
-    /// Behind DATA, with dots stuffed, up to a line of one dot.
+    /// After DATA and its reply 354, with dots stuffed, up to a line of one dot.
+    #[default]
     Data,
-    /// Behind BDAT, in chunks of a stated size (RFC 3030).
+    /// After BDAT, in chunks of a stated size (RFC 3030).
     Chunks,
 }
 
@@ -52,11 +53,12 @@ impl Plan {
         let chunking = capabilities.has(Extension::Chunking);
         let binary = text.binary || envelope.mail().declared_body() == Some(Body::BinaryMime);
         let only_chunks = text.fetched || binary;
-        // There are servers that fail on a chunk of nothing.
-        let in_chunks = only_chunks || (chunking && text.size != Some(0));
+        // 354 keeps client and server in step: the text leaves only when a recipient was accepted
+        // for it, and no surplus reply can be taken for the verdict.
+        let framing = if only_chunks { Framing::Chunks } else { Framing::Data };
         Ok(Self {
             mail,
-            framing: if in_chunks { Framing::Chunks } else { Framing::Data },
+            framing,
             only_chunks,
             chunking,
             pipelined: capabilities.has(Extension::Pipelining),
@@ -70,13 +72,13 @@ impl Plan {
         &self.mail
     }
 
-    /// How the text travels: in chunks where CHUNKING is offered.
+    /// How the text travels: after DATA, unless it is binary or the server fetches parts of it.
     pub fn framing(&self) -> Framing {
         self.framing
     }
 
-    /// The same plan with this framing for the text. One that is binary, or that the server
-    /// fetches parts of, travels in chunks all the same.
+    /// The same plan with this framing for the text. A text that is binary, or that the server
+    /// fetches parts of, travels in chunks whatever is asked for.
     ///
     /// # Errors
     /// CHUNKING is not offered.

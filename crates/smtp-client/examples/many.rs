@@ -8,21 +8,25 @@
 use std::{error::Error, time::Instant};
 
 use lexopt::ValueExt;
-use smtp_client::{Ahead, Connector, Envelope, Framing, Message, Server, Text};
+use smtp_client::{
+    Ahead, Connector, Envelope, FirstChunk, Framing, Message, Sending, Server, Text,
+};
 use smtp_testkit::Server as TestServer;
 
 const USAGE: &str = "\
-Usage: many [--server smtp://host:port --from MAILBOX --to MAILBOX] [--count N] [--ahead] [--data]
+Usage: many [--server smtp://host:port --from MAILBOX --to MAILBOX] [--count N]
+            [--ahead] [--chunks [--early]]
 
-  --count N   how many messages, 20 if it is not given
-  --ahead     begins a message before the one before it is answered
-  --data      sends the texts behind DATA, also where CHUNKING is offered";
+  --count N   the number of messages, 20 by default
+  --ahead     begins a message before the server has answered for the one before it
+  --chunks    sends the texts by BDAT instead of DATA; needs CHUNKING
+  --early     sends each chunk together with MAIL and RCPT; `FirstChunk` names the risks";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (mut server, mut from, mut to, mut count) =
         (None::<Server>, None::<String>, None::<String>, 20);
-    let (mut ahead, mut framing) = (None, None);
+    let mut sending = Sending::default();
     let mut options = lexopt::Parser::from_env();
     while let Some(option) = options.next()? {
         match option {
@@ -30,8 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             lexopt::Arg::Long("from") => from = Some(options.value()?.string()?),
             lexopt::Arg::Long("to") => to = Some(options.value()?.string()?),
             lexopt::Arg::Long("count") => count = options.value()?.string()?.parse()?,
-            lexopt::Arg::Long("ahead") => ahead = Some(Ahead::default()),
-            lexopt::Arg::Long("data") => framing = Some(Framing::Data),
+            lexopt::Arg::Long("ahead") => sending.ahead = Some(Ahead::default()),
+            lexopt::Arg::Long("chunks") => sending.framing = Framing::Chunks,
+            lexopt::Arg::Long("early") => sending.first_chunk = FirstChunk::WithCommands,
             lexopt::Arg::Long("help") => {
                 println!("{USAGE}");
                 return Ok(());
@@ -45,8 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let to = to.unwrap_or_else(|| "bob@example.org".into());
 
     let mut connection = Connector::new(server).connect().await?;
-    connection.sending_mut().ahead = ahead;
-    connection.sending_mut().framing = framing;
+    *connection.sending_mut() = sending;
     let envelope = Envelope::new(&*from, [&*to])?;
     let texts = (1..=count).map(|number: usize| {
         let text = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: {number}\r\n\r\nHello.\r\n");

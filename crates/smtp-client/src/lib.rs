@@ -68,7 +68,7 @@ mod without_tls;
 #[cfg(all(feature = "tokio", not(feature = "tls")))]
 use without_tls as tls;
 
-pub use session::{Ahead, EnvelopeOf, Excess, Partial, Sending};
+pub use session::{Ahead, EnvelopeOf, Excess, FirstChunk, Partial, Sending};
 pub use smtp_caps::{Capabilities, Envelope, Framing};
 pub use smtp_codec::{
     Argument, Attribute, Attributes, Body, Deviations, HelloName, LineEnds, Mail, MailParam,

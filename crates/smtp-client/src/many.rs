@@ -101,13 +101,15 @@ impl<'c, 'm> SendMany<'c, 'm> {
         Self { run, wire, clock, queue, told: false }
     }
 
-    /// What became of the next message, in the order in which they were given; `None` when there
-    /// are no more. It can be dropped and called again: that loses nothing.
+    /// The result of the next message, in the order in which they were given; `None` when every
+    /// message that was taken from the iterator or the stream has had its result. The future can be
+    /// dropped and `next` called again: that loses nothing.
     ///
-    /// If the connection fails, the messages that are under way have results that say so, each
-    /// whether it is in doubt, and then there are no more: what was not taken from the iterator or
-    /// the stream by then was not begun. If no message is under way to have such an error, the next
-    /// one has it, which is taken if it is there: the end is never to be taken for that of the messages.
+    /// If the connection fails, the messages under way have results that report the failure, each
+    /// with whether it is in doubt, and no further message is taken: what is left in the iterator
+    /// or the stream was not begun. If no message is under way to report the failure, the next one
+    /// does, which is taken if it is there, so that the end of the connection is never mistaken for
+    /// the end of the messages.
     pub async fn next(&mut self) -> Option<Result<Delivery, Error>> {
         loop {
             if let Some(result) = self.run.take_result() {
@@ -117,6 +119,7 @@ impl<'c, 'm> SendMany<'c, 'm> {
                 return Some(result);
             }
             if self.run.next() == Next::Done {
+                debug_assert!(self.queue.contents.is_empty(), "a message has no result");
                 return self.tell().await.map(Err);
             }
             self.wire.advance(&mut self.run, &mut self.clock, &mut self.queue).await;
@@ -126,7 +129,8 @@ impl<'c, 'm> SendMany<'c, 'm> {
     /// That the connection has failed, for the next message, if there is one and nobody knows.
     async fn tell(&mut self) -> Option<Error> {
         let (step, kind) = self.run.failure().cloned()?;
-        if std::mem::replace(&mut self.told, true) || self.queue.messages.kept {
+        let kept = self.queue.messages.kept || self.queue.over;
+        if std::mem::replace(&mut self.told, true) || kept {
             return None;
         }
         let next = poll_fn(|cx| Poll::Ready(self.queue.messages.poll_next(cx))).await;
@@ -145,13 +149,15 @@ impl fmt::Debug for SendMany<'_, '_> {
 pub(crate) struct Queue<'m> {
     messages: Messages<'m>,
     sending: Sending,
+    /// Whether there are no more messages.
+    over: bool,
     /// Of the messages whose results were not taken, the oldest first.
     contents: VecDeque<Content<'m>>,
 }
 
 impl<'m> Queue<'m> {
     pub(crate) fn new(messages: Messages<'m>, sending: Sending) -> Self {
-        Self { messages, sending, contents: VecDeque::new() }
+        Self { messages, sending, over: false, contents: VecDeque::new() }
     }
 
     fn push(&mut self, message: Message<'m>, run: &mut Run<'_, Batch<'m>>) {
@@ -175,7 +181,10 @@ impl<'m> Feed<Batch<'m>> for Queue<'m> {
         }
         match ready!(self.messages.poll_next(cx)) {
             Some(message) => self.push(message, run),
-            None => run.no_more_messages(),
+            None => {
+                self.over = true;
+                run.no_more_messages();
+            }
         }
         Poll::Ready(())
     }

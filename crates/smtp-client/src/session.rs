@@ -67,7 +67,7 @@ pub use output::Output;
 pub use protection::ChannelBinding;
 pub use proxy::{Xclient, Xforward};
 pub use run::Run;
-pub use sending::{Ahead, Excess, Partial, Sending};
+pub use sending::{Ahead, Excess, FirstChunk, Partial, Sending};
 pub use starttls::StartTls;
 pub use transaction::{EnvelopeOf, Piece, Transaction};
 
@@ -255,6 +255,17 @@ impl Session {
     /// Says RSET, to leave a mail transaction that may be open on the server's side.
     fn say_reset(&mut self) -> Result<(), ErrorKind> {
         self.say(Command::Rset, Command::MAX_LINE, Owed::new(Step::Reset, Expected::Codes(&[250])))
+    }
+
+    /// The server refused the RSET before something else. A mail transaction may still be open, to
+    /// which the next commands would be added: the session ends. A 421 ends it anyway.
+    fn not_reset(&mut self, reply: Reply) -> ErrorKind {
+        if reply.code() == ReplyCode::SHUTTING_DOWN {
+            return ErrorKind::Refused(reply);
+        }
+        let ended = Ended::NotReset(reply);
+        self.end(ended.clone());
+        ended.into()
     }
 
     fn emit(&mut self, event: Event<'_>) {

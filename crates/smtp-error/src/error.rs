@@ -86,7 +86,8 @@ impl Error {
     /// What the server said, if it is the server's word that ended the operation.
     pub fn reply(&self) -> Option<&Reply> {
         match &self.0.kind {
-            ErrorKind::Refused(reply) | ErrorKind::Ended(Ended::ShutDown(reply)) => Some(reply),
+            ErrorKind::Refused(reply)
+            | ErrorKind::Ended(Ended::ShutDown(reply) | Ended::NotReset(reply)) => Some(reply),
             ErrorKind::Misbehaved(
                 Misbehaved::Unsolicited(reply) | Misbehaved::WrongCode { reply, .. },
             ) => Some(reply),
@@ -211,6 +212,10 @@ pub enum Ended {
     /// The server closed the connection while nothing was under way.
     #[error("the server had closed the connection")]
     Closed,
+    /// The server refused RSET, so that an earlier mail transaction may still be open. Nothing
+    /// that follows is sent on this connection; on another one it may be.
+    #[error("the server refused RSET, which an earlier mail transaction made necessary: {0}")]
+    NotReset(Reply),
     /// An operation before failed in a way that leaves the two sides out of step.
     #[error("the session ended when {step} failed")]
     Failed {

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 
 use smtp_client::session::{Dialect, Sending};
 use smtp_client::{
-    Capabilities, Envelope, Excess, Framing, Mail, MailParam, Partial, Reply, ReplyCode,
+    Capabilities, Envelope, Excess, FirstChunk, Framing, Mail, MailParam, Partial, Reply, ReplyCode,
 };
 use smtp_fuzz::Input;
 
@@ -38,7 +38,11 @@ impl Choice {
         let how = if turns & 1 == 0 { GivenUp::Finished } else { GivenUp::Dropped };
         let mut sending = Sending::default();
         let framing = if flags & 32 == 0 { Framing::Data } else { Framing::Chunks };
-        sending.framing = Some(framing);
+        sending.framing = framing;
+        // The last bit of the turns is how a message is given up; the first two are free.
+        if turns & 128 != 0 {
+            sending.first_chunk = FirstChunk::WithCommands;
+        }
         // Without a size the text is one chunk.
         if let Some(size) = NonZeroUsize::new(usize::from(shape >> 3)) {
             sending.chunk = size;

@@ -2,7 +2,7 @@
 use std::collections::VecDeque;
 
 use smtp_client::session::Dialect;
-use smtp_client::{Excess, Framing, Partial, Step};
+use smtp_client::{Excess, FirstChunk, Framing, Partial, Step};
 
 use super::choice::Choice;
 use super::peer::Passed;
@@ -72,8 +72,16 @@ pub struct Dialogue {
     took: bool,
     /// Whether the server said between two commands that it shuts down.
     pub shut_down: bool,
-    /// Whether only their number tells the replies apart: a chunk went out while some were owed.
+    /// Whether only their number tells the replies apart: a chunk was announced.
     counted: bool,
+    /// How many 2yz replies an acceptance takes at least in this transaction, and how many came.
+    needed: usize,
+    positive: usize,
+    /// How many 2yz replies came after its last reply: the first of them, and in all.
+    surplus: [usize; 2],
+    /// Whether RSET was the last command, and whether RCPT was said in this transaction.
+    after_reset: bool,
+    rcpt_said: bool,
     /// Whether the message or a chunk of it was refused.
     rejected: bool,
     /// Whether what seems to accept the text speaks of an address.
@@ -100,6 +108,11 @@ impl Dialogue {
             took: false,
             shut_down: false,
             counted: false,
+            needed: 0,
+            positive: 0,
+            surplus: [0; 2],
+            after_reset: false,
+            rcpt_said: false,
             rejected: false,
             strange: false,
             concluded: false,
@@ -109,7 +122,8 @@ impl Dialogue {
         };
         let said = said(choice, passed.written);
         let mut said = said.into_iter().peekable();
-        for heard in &passed.replies {
+        let mut replies = passed.replies.iter();
+        for heard in &mut replies {
             while let Some((what, _)) = said.next_if(|(_, end)| *end <= heard.began) {
                 dialogue.say(what);
             }
@@ -120,37 +134,57 @@ impl Dialogue {
                 break;
             }
         }
+        let positive = |heard: &&Heard| heard.code / 100 == 2;
+        dialogue.surplus[1] = dialogue.surplus[0] + replies.filter(positive).count();
         dialogue.rest = !dialogue.over && passed.rest;
         said.for_each(|(what, _)| dialogue.say(what));
         dialogue
     }
 
-    /// Whether nobody can tell which of the replies was the word on the text.
+    /// Whether nobody can tell which of the replies was the word on the text, and the one that
+    /// came behind it makes enough of them for an acceptance.
     pub fn is_miscounted(&self) -> bool {
-        self.counted && self.concluded && self.extra
+        self.counted && self.concluded && self.extra && self.is_possible_with(self.surplus[0])
     }
 
-    /// The same if nothing else was begun behind the text.
+    /// The same if nothing else was begun behind the text, of all that came.
     pub fn is_over_and_miscounted(&self) -> bool {
-        self.counted && self.concluded && (self.extra || self.rest)
+        let more = self.extra || self.rest;
+        self.counted && self.concluded && more && self.is_possible_with(self.surplus[1])
+    }
+
+    /// Whether an acceptance is not excluded if so many 2yz replies came too many.
+    fn is_possible_with(&self, surplus: usize) -> bool {
+        self.positive + surplus >= self.needed
     }
 
     /// Whether it may look so to the client: a chunk may have been on its way already when the
     /// replies came that it did not wait for.
     pub fn may_be_miscounted(&self) -> bool {
-        let in_chunks = self.choice.sending.framing == Some(Framing::Chunks);
+        let in_chunks = self.choice.sending.framing == Framing::Chunks;
         in_chunks && self.concluded && (self.extra || self.rest)
     }
 
-    pub fn is_settled(&self) -> bool {
-        self.slots.iter().all(|slot| matches!(slot, Slot::Settled { .. }))
+    /// Whether somebody may get the text: RCPT was said for it, and there is no verdict.
+    pub fn is_open(&self) -> bool {
+        let open = |(slot, asked): (&Slot, &bool)| *asked && !matches!(slot, Slot::Settled { .. });
+        self.slots.iter().zip(&self.asked).any(open)
     }
 
     fn say(&mut self, what: Said) {
         match what {
             // It was on its way when the last reply that counts came in.
             Said::Text | Said::Bdat | Said::Command(_) if self.over => {}
+            Said::Command(Step::Reset) => {
+                (self.needed, self.positive, self.after_reset) = (1, 0, true);
+                self.owed.push_back((Step::Reset, 0));
+            }
             Said::Command(Step::Mail) => {
+                if !std::mem::take(&mut self.after_reset) {
+                    (self.needed, self.positive) = (0, 0);
+                }
+                self.needed += 1;
+                self.rcpt_said = false;
                 let took = std::mem::take(&mut self.took);
                 for slot in &mut self.slots {
                     if let Slot::Settled { too_many, again, .. } = slot {
@@ -163,6 +197,8 @@ impl Dialogue {
             }
             Said::Command(step) => self.owed.push_back((step, 0)),
             Said::Rcpt(recipient) => {
+                // One accepted recipient is enough.
+                self.needed += usize::from(!std::mem::replace(&mut self.rcpt_said, true));
                 if std::mem::replace(&mut self.asked[recipient], true) {
                     assert!(self.may_come_again(recipient), "{recipient} is asked for again");
                     self.slots[recipient] = Slot::Open;
@@ -178,11 +214,15 @@ impl Dialogue {
                     assert!(self.owed.is_empty(), "the chunk does not wait");
                     self.check_wanted();
                 }
-                self.counted |= !self.owed.is_empty();
+                self.counted = true;
                 self.flowing = true;
             }
-            Said::Chunk => self.owed.push_back((Step::Text, 0)),
+            Said::Chunk => {
+                self.needed += 1;
+                self.owed.push_back((Step::Text, 0));
+            }
             Said::End => {
+                self.needed += 1;
                 self.ended = true;
                 match self.choice.dialect {
                     Dialect::Smtp => self.owed.push_back((Step::EndOfText, 0)),
@@ -219,7 +259,8 @@ impl Dialogue {
     /// Whether the text may leave before anybody is answered for.
     fn is_eager(&self) -> bool {
         let one = self.choice.sending.chunk.get() >= TEXT.len();
-        self.choice.dialect == Dialect::Smtp && one && !self.withholds()
+        let early = self.choice.sending.first_chunk == FirstChunk::WithCommands;
+        self.choice.dialect == Dialect::Smtp && early && one && !self.withholds()
     }
 
     /// What is owed to each recipient that was taken.
@@ -236,6 +277,7 @@ impl Dialogue {
             // The server's word on a text that still flows; or nobody's.
             let crossed = crossed && self.choice.dialect == Dialect::Lmtp;
             self.extra = code != 421;
+            self.surplus[0] = usize::from(code / 100 == 2);
             self.shut_down = code == 421 && !crossed;
             let shut_down = self.shut_down && !self.is_pointless();
             if shut_down || (refused && self.flowing && !crossed) {
@@ -244,6 +286,7 @@ impl Dialogue {
             self.over = true;
             return;
         };
+        self.positive += usize::from(code / 100 == 2);
         if code == 421 && step != Step::EndOfText {
             // Behind the end of the text it is a word on this recipient alone.
             let alone = step == Step::Rcpt && (self.ended || crossed);
@@ -334,7 +377,7 @@ fn said(choice: Choice, written: &[u8]) -> Vec<(Said, usize)> {
         let rest = &written[at..];
         match line.split_once(' ').map_or((line, ""), |(verb, rest)| (verb, rest)) {
             ("BDAT", what) => {
-                assert!(choice.sending.framing == Some(Framing::Chunks));
+                assert!(choice.sending.framing == Framing::Chunks);
                 let (size, last) = what.split_once(' ').unwrap_or((what, ""));
                 let size: usize = size.parse().expect("a size");
                 let whole = TEXT.get(text..text + size).expect("no chunk goes beyond the text");

@@ -30,7 +30,7 @@ impl Judge {
     pub fn check(&self, session: &Session, peer: &Peer<'_>, outcome: &Outcome<Delivery>) {
         let passed = peer.passed(self.written, self.heard);
         let dialogue = Dialogue::read(self.choice, &passed);
-        let in_doubt = dialogue.ended && !dialogue.is_settled();
+        let in_doubt = dialogue.ended && dialogue.is_open();
         let untouched = passed.written.is_empty();
         match outcome {
             Outcome::Dropped => {

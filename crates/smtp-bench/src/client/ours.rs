@@ -2,7 +2,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use smtp_client::{
-    Ahead, Connection, Connector, Delivery, Envelope, Framing, Mailer, MailerLimits, Message,
+    Ahead, Connection, Connector, Delivery, Envelope, FirstChunk, Framing, Mailer, MailerLimits, Message,
     Security, Sending, Server, Text, Tls,
 };
 use tokio::task::JoinSet;
@@ -10,30 +10,30 @@ use tokio::task::JoinSet;
 use super::{Client, Doing, Failure, HOST, Target};
 use crate::job::Job;
 
-/// Behind DATA, each message when the one before is answered.
+/// After DATA, the default, each message when the one before is answered.
 pub(super) fn data(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Data, None), Way::Each))
 }
 
-/// The same in chunks.
+/// The same in chunks that leave with the commands.
 pub(super) fn chunks(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Chunks, None), Way::Each))
 }
 
-/// Behind DATA, running ahead of the answers.
+/// After DATA, running ahead of the answers.
 pub(super) fn data_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Data, Some(Ahead::default())), Way::Many))
 }
 
-/// The same in chunks.
+/// The same in chunks that leave with the commands.
 pub(super) fn chunks_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Chunks, Some(Ahead::default())), Way::Many))
 }
 
-/// A mailer with one connection, in chunks, which 32 tasks share. Their making is measured too.
+/// A mailer with one connection, which 32 tasks share. Their making is measured too.
 pub(super) fn mailer(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(async move {
-        let connector = connector(&target, sending(Framing::Chunks, None))?;
+        let connector = connector(&target, Sending::default())?;
         let mut limits = MailerLimits::default();
         limits.connections = NonZeroUsize::MIN;
         limits.messages = NonZeroUsize::MAX;
@@ -63,7 +63,8 @@ enum Way {
 
 fn sending(framing: Framing, ahead: Option<Ahead>) -> Sending {
     let mut sending = Sending::default();
-    sending.framing = Some(framing);
+    sending.framing = framing;
+    sending.first_chunk = FirstChunk::WithCommands;
     sending.ahead = ahead;
     sending
 }

@@ -212,9 +212,9 @@ fn framed(offered: &[&str], mail: Mail, text: &Text) -> Result<Framing, Objectio
 }
 
 #[test]
-fn a_text_travels_in_chunks_where_they_are_offered() {
+fn a_text_travels_in_chunks_where_that_is_chosen_and_they_are_offered() {
     let (text, nothing) = (Text::new(TEXT).unwrap(), Text::new("").unwrap());
-    assert_eq!(framed(&["CHUNKING"], mail(), &text), Ok(Framing::Chunks));
+    assert_eq!(framed(&["CHUNKING"], mail(), &text), Ok(Framing::Data));
     assert_eq!(framed(&["BINARYMIME"], mail(), &text), Ok(Framing::Data));
     assert_eq!(framed(&["CHUNKING"], mail(), &nothing), Ok(Framing::Data));
 
@@ -224,6 +224,7 @@ fn a_text_travels_in_chunks_where_they_are_offered() {
         plan.framed(framing).map(|plan| plan.framing())
     };
     assert_eq!(framed(&["CHUNKING"], Framing::Data), Ok(Framing::Data));
+    assert_eq!(framed(&["CHUNKING"], Framing::Chunks), Ok(Framing::Chunks));
     let lacking = Err(Unsupported::Extension(Extension::Chunking).into());
     assert_eq!(framed(&["SIZE"], Framing::Chunks), lacking);
 }

@@ -1,7 +1,7 @@
 //! Batches: many messages, one after the other or running ahead (RFC 2920, 3.1).
 use std::collections::VecDeque;
 
-use smtp_error::{Delivery, Error, ErrorKind, Reply, Step, Verdict};
+use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, Step, Verdict};
 
 use super::{
     Ahead, Conversation, Piece, Run, Session, Transaction,
@@ -10,22 +10,42 @@ use super::{
 
 /// Sends many messages.
 ///
-/// They are [pushed](Run::push) as they come, and each has its own result, in the order in which
-/// they were pushed. By default one is begun when the one before it is answered; with [`Ahead`] as
-/// soon as the text of the one before it is said.
+/// They are [pushed](Run::push) as they come, and each has exactly one result, in the order in
+/// which they were pushed. By default one is begun when the one before it is answered; with
+/// [`Ahead`] as soon as the text of the one before it is written.
 ///
-/// If the connection fails, [`Run::next`] says that it is done, and those that are under way have
-/// their results too.
+/// If the connection fails, the messages under way have their results at once:
+/// [`Run::next`] asks for them to be taken before it reports that the run is done.
 #[derive(Debug, Default)]
 pub struct Batch<'a> {
     ahead: Option<Ahead>,
     /// Those that have no result yet, the oldest first.
     under_way: VecDeque<Transaction<'a>>,
-    results: VecDeque<Result<Delivery, Error>>,
-    /// How many recipients the last of the results is about, if it rests on the number of replies.
-    counted: Option<usize>,
+    /// The results that were not taken yet, the oldest first.
+    results: VecDeque<Finished>,
     /// Whether no more messages come.
     complete: bool,
+}
+
+/// The result of a message.
+#[derive(Debug)]
+struct Finished {
+    result: Result<Delivery, Error>,
+    recipients: usize,
+    /// If the result rests on the number of replies alone: how many surplus 2yz replies it takes
+    /// for the message to be in doubt.
+    doubted_by: Option<usize>,
+}
+
+impl Finished {
+    /// Takes back what rests on the number of replies alone, if a surplus reply was received that
+    /// makes another result possible.
+    fn recount(&mut self, kind: &ErrorKind, completions: usize) {
+        if self.result.is_ok() && self.doubted_by.is_some_and(|needed| completions >= needed) {
+            let error = Error::new(Step::EndOfText, kind.clone());
+            self.result = Err(error.known(vec![None; self.recipients]).doubt(true));
+        }
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -59,21 +79,10 @@ impl<'a> Batch<'a> {
                 self.ahead = None;
                 return self.under_way.push_front(message);
             }
-            self.counted = message.is_counted().then(|| message.recipients());
-            self.results.push_back(message.answer(session));
+            let (recipients, doubted_by) = (message.recipients(), message.doubted_by());
+            let result = message.answer(session);
+            self.results.push_back(Finished { result, recipients, doubted_by });
         }
-    }
-
-    /// A reply that nothing asked for: if the last result rests on their number, it was wrong.
-    fn unasked(&mut self, reply: Reply) -> ErrorKind {
-        let kind = unasked(reply);
-        if let (Some(recipients), Some(last @ Ok(_))) = (self.counted, self.results.back_mut())
-            && matches!(kind, ErrorKind::Misbehaved(_))
-        {
-            let error = Error::new(Step::EndOfText, kind.clone());
-            *last = Err(error.known(vec![None; recipients]).doubt(true));
-        }
-        kind
     }
 
     /// Whether a message behind the oldest was begun and is not done.
@@ -98,7 +107,10 @@ impl<'a> Batch<'a> {
                 }
                 self.under_way[place].set_ahead(place > 0);
             }
+            // A message may close the connection only if no other message needs it.
+            let alone = self.complete && self.under_way.len() == 1;
             let message = &mut self.under_way[place];
+            message.set_alone(alone);
             message.speak(session)?;
             // What becomes of the oldest comes first: it may have to be sent again.
             if !message.is_said_out() || (place == 0 && message.is_done(session)) {
@@ -123,13 +135,10 @@ impl<'a> Batch<'a> {
         places.find_map(|(place, one)| Some((place, one.wants_piece(session)?)))
     }
 
-    /// What became of those that were under way when the connection failed.
-    fn fail(&mut self, session: &Session, step: Step, kind: &ErrorKind) {
-        for (place, message) in self.under_way.drain(..).enumerate() {
-            let step = if place == 0 { step } else { message.step() };
-            let error = Error::new(step, kind.clone()).doubt(message.is_in_doubt(session));
-            self.results.push_back(message.failed(error));
-        }
+    /// Gives a message that was under way when the connection failed its result.
+    fn give_up(&mut self, message: Transaction<'a>, error: Error) {
+        let (recipients, result) = (message.recipients(), message.failed(error));
+        self.results.push_back(Finished { result, recipients, doubted_by: None });
     }
 }
 
@@ -171,7 +180,7 @@ impl Conversation for Batch<'_> {
     ) -> Result<(), ErrorKind> {
         match self.concerned(session.owed.front().copied()) {
             Some(message) => message.interrupted(session, step, reply),
-            None => Err(self.unasked(reply)),
+            None => Err(unasked(reply)),
         }
     }
 
@@ -216,6 +225,39 @@ impl Conversation for Batch<'_> {
         })
     }
 
+    /// Gives every message under way its result, so that none is without one when the run is done.
+    fn handle_failure(&mut self, session: &Session, step: Step, kind: &ErrorKind) {
+        let completions = match kind {
+            ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)) => {
+                Some(usize::from(reply.is_completion()))
+            }
+            ErrorKind::Misbehaved(Misbehaved::Malformed(_)) if session.owed.is_empty() => Some(0),
+            _ => None,
+        };
+        if let Some(completions) = completions {
+            self.results.iter_mut().for_each(|one| one.recount(kind, completions));
+        }
+        let culprit = match kind {
+            // What is wrong with one text is no fault of the other messages.
+            ErrorKind::Source(_) | ErrorKind::Invalid(_) => {
+                Some(self.under_way.iter().position(Transaction::is_given_text).unwrap_or(0))
+            }
+            _ => None,
+        };
+        for place in 0..self.under_way.len() {
+            let Some(message) = self.under_way.pop_front() else { break };
+            let error = match culprit {
+                Some(culprit) if place != culprit => {
+                    Error::new(message.step(), Ended::Failed { step })
+                }
+                None if place > 0 => Error::new(message.step(), kind.clone()),
+                _ => Error::new(step, kind.clone()),
+            };
+            let in_doubt = message.is_in_doubt(session);
+            self.give_up(message, error.doubt(in_doubt));
+        }
+    }
+
     fn is_mid_text(&self) -> bool {
         self.under_way.iter().any(Conversation::is_mid_text)
     }
@@ -225,7 +267,8 @@ impl Conversation for Batch<'_> {
     }
 
     fn is_counted(&self) -> bool {
-        self.counted.is_some() && !self.results.is_empty()
+        // Where another message is under way, the surplus reply is found as one of its replies.
+        self.under_way.is_empty() && self.results.iter().any(|one| one.doubted_by.is_some())
     }
 
     fn is_settled(&self) -> bool {
@@ -233,7 +276,7 @@ impl Conversation for Batch<'_> {
     }
 
     fn is_done(&self, _: &Session) -> bool {
-        self.complete && self.under_way.is_empty()
+        self.complete && self.under_way.is_empty() && self.results.is_empty()
     }
 
     fn answer(self, _: &Session) -> Result<(), Error> {
@@ -246,10 +289,14 @@ impl Conversation for Batch<'_> {
 }
 
 impl<'a> Run<'_, Batch<'a>> {
-    /// Adds a message to the batch. It waits for its turn.
+    /// Adds a message to the batch. It waits for its turn. After a failure of the connection it
+    /// has its result at once: it was not begun.
     pub fn push(&mut self, message: Transaction<'a>) {
-        if let Some((batch, _)) = self.parts() {
-            batch.under_way.push_back(message);
+        let failure = self.failure().cloned();
+        let Some((batch, _)) = self.parts() else { return };
+        match failure {
+            None => batch.under_way.push_back(message),
+            Some((_, kind)) => batch.give_up(message, Error::new(Step::Mail, kind)),
         }
     }
 
@@ -260,13 +307,11 @@ impl<'a> Run<'_, Batch<'a>> {
         }
     }
 
-    /// The next result, in the order in which the messages were pushed.
+    /// Takes the next result, in the order in which the messages were pushed. When
+    /// [`next`](Self::next) returns [`Next::Done`](super::Next::Done), every message that was
+    /// pushed has had its result.
     pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
-        let failure = self.failure().cloned();
-        let (batch, session) = self.parts()?;
-        if let Some((step, kind)) = failure {
-            batch.fail(session, step, &kind);
-        }
-        batch.results.pop_front()
+        let (batch, _) = self.parts()?;
+        Some(batch.results.pop_front()?.result)
     }
 }

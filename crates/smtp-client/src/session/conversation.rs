@@ -84,6 +84,12 @@ pub trait Conversation {
         None
     }
 
+    /// The connection fails at this step: everything under way is over.
+    #[doc(hidden)]
+    fn handle_failure(&mut self, session: &Session, step: Step, kind: &ErrorKind) {
+        let _ = (session, step, kind);
+    }
+
     /// Whether a text has begun and the server's word on it is missing.
     #[doc(hidden)]
     fn is_mid_text(&self) -> bool {

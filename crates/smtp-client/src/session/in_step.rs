@@ -4,6 +4,14 @@ use smtp_error::{Ended, Error, Misbehaved, ReplyCode, Step};
 
 use super::{Event, Session, veil::shown};
 
+/// What arrived after the last expected reply.
+pub(super) struct Surplus {
+    /// What is wrong with the first of it.
+    pub(super) misbehaved: Misbehaved,
+    /// The number of whole 2yz replies in it.
+    pub(super) completions: usize,
+}
+
 impl Session {
     /// Takes what came in while nothing was under way.
     pub fn receive_idle(&mut self, octets: &[u8]) {
@@ -27,19 +35,27 @@ impl Session {
         !self.surplus.is_empty() || !self.decoder.is_idle()
     }
 
-    /// What came in that was not asked for. The word that the server shuts down may come at any
-    /// time, and what comes behind it is of no account.
-    pub(super) fn unasked(&self) -> Option<Misbehaved> {
+    /// Returns what arrived after the last expected reply, if that breaks the protocol. A 421 may
+    /// come at any time, and what follows it does not count.
+    pub(super) fn surplus(&self) -> Option<Surplus> {
         let shut_down = matches!(self.ended, Some(Ended::ShutDown(_)));
         if self.surplus.is_empty() || shut_down || self.surplus.starts_with(b"421") {
             return None;
         }
         let mut decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
-        Some(match decoder.decode(&mut &*self.surplus) {
-            Ok(Some(decoded)) => Misbehaved::Unsolicited(decoded.reply),
-            Ok(None) => Misbehaved::UnsolicitedOctets,
-            Err(malformed) => malformed.into(),
-        })
+        let mut octets = &*self.surplus;
+        let (mut first, mut completions) = (None, 0);
+        let last = loop {
+            match decoder.decode(&mut octets) {
+                Ok(Some(decoded)) => {
+                    completions += usize::from(decoded.reply.is_completion());
+                    first.get_or_insert(Misbehaved::Unsolicited(decoded.reply));
+                }
+                Ok(None) => break Misbehaved::UnsolicitedOctets,
+                Err(malformed) => break malformed.into(),
+            }
+        };
+        Some(Surplus { misbehaved: first.unwrap_or(last), completions })
     }
 
     /// Before anything is said the other side must be silent: what waits unread was not asked for.

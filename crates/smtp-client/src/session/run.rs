@@ -29,10 +29,11 @@ impl<'s, C: Conversation> Run<'s, C> {
     #[allow(clippy::should_implement_trait, reason = "it is no iterator: each turn needs an act")]
     pub fn next(&mut self) -> Next {
         self.speak();
-        if self.failure.is_some() || self.is_done() {
-            Next::Done
-        } else if self.conversation.as_ref().is_some_and(|one| one.has_result()) {
+        // A result comes first: one that was received is given whatever happened since.
+        if self.conversation.as_ref().is_some_and(|one| one.has_result()) {
             Next::Result
+        } else if self.failure.is_some() || self.is_done() {
+            Next::Done
         } else if self.wanted().is_some() {
             Next::Text
         } else if !self.session.output.is_empty() {
@@ -142,8 +143,9 @@ impl<'s, C: Conversation> Run<'s, C> {
         }
     }
 
-    /// Whether what it came to rests on there being no more replies than were owed. Whoever drives
-    /// it should look whether another one is there already before the answer is taken.
+    /// Returns whether the result rests on the number of replies alone. The driver then hands over
+    /// whatever has arrived already before it takes the answer or the result: a surplus reply
+    /// changes it.
     pub fn is_counted(&self) -> bool {
         self.conversation.as_ref().is_some_and(|one| one.is_counted())
     }
@@ -234,8 +236,15 @@ impl<'s, C: Conversation> Run<'s, C> {
         Some((self.conversation.as_mut()?, &*self.session))
     }
 
+    /// Records the failure. The first one counts.
     fn fail(&mut self, step: Step, kind: ErrorKind) {
-        self.failure.get_or_insert((step, kind));
+        if self.failure.is_some() {
+            return;
+        }
+        if let Some(conversation) = &mut self.conversation {
+            conversation.handle_failure(self.session, step, &kind);
+        }
+        self.failure = Some((step, kind));
     }
 }
 

@@ -14,12 +14,14 @@ use smtp_caps::Framing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sending {
-    /// How texts travel. By default in chunks over SMTP if the server offers CHUNKING, which
-    /// spares a round trip, and behind DATA otherwise. A binary text always travels in chunks.
-    pub framing: Option<Framing>,
-    /// The largest chunk, in octets: by default 1 MiB. A text of one chunk goes out with the
-    /// commands, before the server has answered for the recipients; a longer one waits for that.
+    /// How texts travel: by default after DATA, whose reply 354 keeps client and server in step.
+    /// A text that is binary, or that the server fetches parts of, always travels in chunks.
+    /// [`Framing::Chunks`] is an error where CHUNKING is not offered.
+    pub framing: Framing,
+    /// The largest chunk, in octets: by default 1 MiB.
     pub chunk: NonZeroUsize,
+    /// When the first chunk of a text leaves: by default after the replies to the recipients.
+    pub first_chunk: FirstChunk,
     /// What becomes of recipients that are too many for one mail transaction.
     pub excess: Excess,
     /// What becomes of a message when some of its recipients are refused.
@@ -31,13 +33,40 @@ pub struct Sending {
 impl Default for Sending {
     fn default() -> Self {
         Self {
-            framing: None,
+            framing: Framing::default(),
             chunk: NonZeroUsize::MIN.saturating_add((1 << 20) - 1),
+            first_chunk: FirstChunk::default(),
             excess: Excess::default(),
             partial: Partial::default(),
             ahead: None,
         }
     }
+}
+
+/// When the first chunk of a text leaves, where texts travel in chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FirstChunk {
+    /// When the server has replied to every RCPT and has accepted at least one recipient.
+    #[default]
+    AfterRecipients,
+    /// Together with MAIL and RCPT, where the server offers PIPELINING and the text fits into one
+    /// chunk. It saves a round trip for each message, and is for servers that are known to handle
+    /// it, because nothing keeps client and server in step:
+    ///
+    /// - The server may execute the text. One that refuses every recipient and does not discard
+    ///   the octets of the chunk reads them as commands. Whoever wrote the text can then send mail
+    ///   in the client's name.
+    /// - A surplus reply can look like an acceptance. MAIL, RCPT and BDAT are all answered with
+    ///   250; after one 250 too many, the reply to a recipient stands where the reply to the text
+    ///   is expected. The client notices if a further reply has arrived by then, or if the reply
+    ///   has the enhanced status code of an address (X.1.Z); otherwise it cannot.
+    /// - A refused message can end in doubt, if surplus replies arrive with the refusal and enough
+    ///   of all replies are 2yz that the server may have accepted the message.
+    ///
+    /// With LMTP the first chunk never leaves early: the number of final replies is not known
+    /// before the server has replied to every RCPT.
+    WithCommands,
 }
 
 /// What becomes of recipients that are too many for one mail transaction: more than the server
@@ -67,8 +96,8 @@ pub enum Partial {
 
 /// How far messages run ahead of the answers to those before them, where PIPELINING is offered.
 ///
-/// The commands of a message then leave together with the text of the one before it
-/// (RFC 2920, 3.1), and in chunks its text as well. That is for servers that are known to take it:
+/// The commands of a message then leave together with the text of the message before it
+/// (RFC 2920, 3.1), and with [`FirstChunk::WithCommands`] its text as well. That is for servers that are known to take it:
 /// some that offer PIPELINING refuse what comes behind the end of a text. A message that is refused
 /// for that is sent again in its turn; but there are also servers that close the connection, which
 /// leaves the messages before in doubt.

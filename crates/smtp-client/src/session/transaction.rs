@@ -23,7 +23,7 @@ pub use flow::Piece;
 
 use saying::comes_before_text;
 use slots::Slots;
-use text::{Count, Text};
+use text::{Count, Tally, Text};
 
 /// Sends one message.
 ///
@@ -60,6 +60,9 @@ pub struct Transaction<'a> {
     /// How many recipients are still to be answered for before the final reply (PRDR).
     each: usize,
     count: Count,
+    tally: Tally,
+    /// Whether no other message needs the connection.
+    alone: bool,
     /// Whether the message as a whole was refused, with a chunk behind it under way.
     rejected: bool,
 }
@@ -104,6 +107,8 @@ impl<'a> Transaction<'a> {
             ahead: false,
             each: 0,
             count: Count::Needless,
+            tally: Tally::default(),
+            alone: true,
             rejected: false,
         }
     }
@@ -130,10 +135,11 @@ impl<'a> Transaction<'a> {
             && !self.slots.are_settled()
     }
 
-    /// Whether what is still to be written is in vain: everybody was refused while it waited. To
-    /// write it all the same would only hold up the verdicts.
+    /// Returns whether the connection is closed instead of writing the rest of the text: every
+    /// recipient was refused while it waited, and to write it would only delay the verdicts. A
+    /// message that shares the connection with others writes it for their sake.
     fn is_abandoned(&self, session: &Session) -> bool {
-        self.slots.are_settled() && self.is_mid_text() && !session.output.is_empty()
+        self.alone && self.slots.are_settled() && self.is_mid_text() && !session.output.is_empty()
     }
 
     /// What was under way is over: another round for those that are left, or the end.
@@ -144,6 +150,7 @@ impl<'a> Transaction<'a> {
             Partial::Withhold => Excess::Refuse,
         };
         let again = self.slots.next_round(excess);
+        self.tally = Tally::default();
         self.turn = if again { Turn::first(session) } else { Turn::Done };
     }
 }
@@ -192,6 +199,7 @@ impl Conversation for Transaction<'_> {
 
     fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind> {
         self.owed -= 1;
+        self.tally.positive += usize::from(reply.is_completion());
         self.unanswered -= usize::from(comes_before_text(owed.step));
         self.hear_reply(session, owed, reply)
     }
@@ -229,9 +237,10 @@ impl Conversation for Transaction<'_> {
         !matches!(self.text, Text::None)
     }
 
-    /// Nobody can have got a message that everybody was refused.
+    /// Only recipients of this round can have got the text: neither those that were refused nor
+    /// those that wait for another round.
     fn is_in_doubt(&self, session: &Session) -> bool {
-        self.text.is_in_doubt(session) && !self.slots.are_settled()
+        self.text.is_in_doubt(session) && self.slots.are_open()
     }
 
     fn is_settled(&self) -> bool {
@@ -239,7 +248,7 @@ impl Conversation for Transaction<'_> {
     }
 
     fn is_counted(&self) -> bool {
-        self.count == Count::Complete
+        self.doubted_by().is_some()
     }
 
     fn is_done(&self, _: &Session) -> bool {

@@ -5,8 +5,8 @@
 use std::{fmt, num::NonZeroUsize};
 
 use smtp_client::{
-    Connection, Credentials, Delivery, Envelope, Error, Excess, Framing, Login, Mail, MailParam,
-    Partial, Reply, Sending, Step, Text,
+    Connection, Credentials, Delivery, Envelope, Error, Excess, FirstChunk, Framing, Login, Mail,
+    MailParam, Partial, Reply, Sending, Step, Text,
     session::{ClearText, Dialect},
 };
 
@@ -77,6 +77,7 @@ pub(crate) struct Route {
     pub(crate) dialect: Dialect,
     keywords: &'static [&'static str],
     framing: Framing,
+    first_chunk: FirstChunk,
     /// The largest chunk.
     chunk: usize,
     each: bool,
@@ -98,6 +99,7 @@ const SMTP: Route = Route {
     dialect: Dialect::Smtp,
     keywords: &["PIPELINING"],
     framing: Framing::Data,
+    first_chunk: FirstChunk::AfterRecipients,
     chunk: 1000,
     each: false,
     excess: Excess::Refuse,
@@ -108,17 +110,20 @@ const BDAT: Route = Route {
     name: "BDAT in one chunk",
     keywords: &["PIPELINING", "CHUNKING"],
     framing: Framing::Chunks,
+    first_chunk: FirstChunk::WithCommands,
     ..SMTP
 };
+const WAITING: FirstChunk = FirstChunk::AfterRecipients;
 const ALONE: &[&str] = &["CHUNKING"];
 const VERBS: &[&str] = &["ETRN", "ATRN", "XFORWARD ADDR", "XCLIENT ADDR", "AUTH PLAIN"];
 const LMTP: Dialect = Dialect::Lmtp;
 
 /// The ways to send that are tried.
-pub(crate) const ROUTES: [Route; 17] = [
+pub(crate) const ROUTES: [Route; 20] = [
     SMTP,
     Route { name: "DATA, one by one", keywords: &[], ..SMTP },
     BDAT,
+    Route { name: "BDAT after the recipients", first_chunk: WAITING, ..BDAT },
     Route { name: "BDAT in one chunk, one by one", keywords: ALONE, ..BDAT },
     Route { name: "BDAT in several chunks", chunk: 7, ..BDAT },
     Route { name: "BDAT in several chunks, one by one", keywords: ALONE, chunk: 7, ..BDAT },
@@ -133,8 +138,22 @@ pub(crate) const ROUTES: [Route; 17] = [
         each: true,
         ..BDAT
     },
+    Route {
+        name: "PRDR in one chunk after the recipients",
+        keywords: &["PIPELINING", "CHUNKING", "PRDR"],
+        each: true,
+        first_chunk: WAITING,
+        ..BDAT
+    },
     Route { name: "a second transaction", excess: Excess::Continue, rcpts: MANY, ..SMTP },
     Route { name: "a second, in one chunk", excess: Excess::Continue, rcpts: MANY, ..BDAT },
+    Route {
+        name: "a second, in one chunk after the recipients",
+        excess: Excess::Continue,
+        rcpts: MANY,
+        first_chunk: WAITING,
+        ..BDAT
+    },
     Route {
         name: "a second, over LMTP",
         dialect: LMTP,
@@ -226,7 +245,8 @@ impl Route {
         let rcpts = ["r0@x.org", "r1@x.org", "r2@x.org"];
         let envelope = Envelope::new(mail, rcpts).unwrap();
         let mut sending = Sending::default();
-        sending.framing = Some(self.framing);
+        sending.framing = self.framing;
+        sending.first_chunk = self.first_chunk;
         sending.chunk = NonZeroUsize::new(self.chunk).unwrap();
         (sending.excess, sending.partial) = (self.excess, self.partial);
         connection.sending(sending).send(&envelope, Text::new(TEXT).unwrap()).await

@@ -4,7 +4,7 @@ use smtp_client::{
     Ahead, Connection, Content, Delivery, Envelope, Error, Excess, Message, Partial, Step, Text,
 };
 
-use crate::stage::play_on;
+use crate::stage::{early_chunks, play_on};
 
 /// A message to recipients of these names.
 fn message(names: &[&str], content: impl Into<Content<'static>>) -> Message<'static> {
@@ -40,6 +40,9 @@ fn check(
     expected: &[Outcome],
 ) {
     let (outcomes, _) = play_on(offer, script, async |mut connection| {
+        if offer.contains(&"CHUNKING") {
+            *connection.sending_mut() = early_chunks();
+        }
         connection.sending_mut().ahead = Some(Ahead::default());
         set(&mut connection);
         let mut sending = connection.send_many(messages).await.unwrap();
@@ -153,6 +156,7 @@ fn no_chunk_follows_a_reset_that_may_be_refused() {
         + &group(&["c"])
         + "S: 502 no\nS: 503 nested\nS: 250 c\n[expect-close]";
     play_on(&OFFER, &script, async |mut connection| {
+        *connection.sending_mut() = early_chunks();
         connection.sending_mut().partial = Partial::Withhold;
         let [ab, c] = [&["a", "b"][..], &["c"]].map(envelope);
         assert!(connection.send(&ab, text("ab")).await.is_err());

@@ -7,7 +7,7 @@ use smtp_client::{
 };
 use tokio::time::timeout;
 
-use crate::stage::{play_in, play_on};
+use crate::stage::{early_chunks, play_in, play_on};
 
 const TEXT: &str = "Subject: a\r\n\r\n.b\r\n";
 const FAST: [&str; 2] = ["PIPELINING", "CHUNKING"];
@@ -19,7 +19,7 @@ fn envelope() -> Envelope {
 /// Chunks of at most so many octets.
 fn chunks_of(octets: usize) -> Sending {
     let mut sending = Sending::default();
-    sending.framing = Some(Framing::Chunks);
+    sending.framing = Framing::Chunks;
     sending.chunk = NonZeroUsize::new(octets).unwrap();
     sending
 }
@@ -40,12 +40,35 @@ C| RCPT TO:<c@example.org>
 ";
 
 #[test]
-fn a_short_text_leaves_with_the_commands() {
+fn where_chunking_is_offered_the_text_still_waits_for_354() {
+    let text = "RSET\r\nMAIL FROM:<boss@example.org>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\n";
+    let rest = format!("{COMMANDS}C| DATA\nS: 250 a\nS: 550 b\nS: 550 c\nS: 503 nobody\n[stall]");
+    let (delivery, _) = play_on(&FAST, &rest, async |mut connection| {
+        connection.send(&envelope(), Text::new(text).unwrap()).await.unwrap()
+    });
+    assert_eq!(words(&delivery), [(Step::Rcpt, 550); 2]);
+}
+
+#[test]
+fn a_chunk_waits_for_an_accepted_recipient() {
+    let one =
+        format!("{COMMANDS}S: 250 a\nS: 250 b\nS: 550 c\nC: BDAT 18 LAST\n[chunk 18]\nS: 250 d\n");
+    let none = format!("{COMMANDS}S: 250 a\nS: 550 b\nS: 550 c\n[stall]");
+    play_on(&FAST, &(one + &none), async |mut connection| {
+        let delivery = send(&mut connection, chunks_of(1000)).await.unwrap();
+        assert_eq!(words(&delivery), [(Step::EndOfText, 250), (Step::Rcpt, 550)]);
+        let delivery = send(&mut connection, chunks_of(1000)).await.unwrap();
+        assert_eq!(words(&delivery), [(Step::Rcpt, 550); 2]);
+    });
+}
+
+#[test]
+fn a_short_text_leaves_with_the_commands_if_that_is_asked_for() {
     let rest = format!(
         "{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\nS: 250 a\nS: 250 b\nS: 550 c\nS: 250 taken"
     );
     let (delivery, report) = play_on(&FAST, &rest, async |mut connection| {
-        send(&mut connection, Sending::default()).await.unwrap()
+        send(&mut connection, early_chunks()).await.unwrap()
     });
     assert_eq!(words(&delivery), [(Step::EndOfText, 250), (Step::Rcpt, 550)]);
     let message = &report.connections()[0].messages()[0];
@@ -102,9 +125,9 @@ fn a_short_text_for_nobody_leaves_the_connection_in_order() {
 {second}\nS: 250 a\nS: 250 b\nS: 250 c\nS: 250 taken"
     );
     play_on(&FAST, &rest, async |mut connection| {
-        let refused = send(&mut connection, Sending::default()).await.unwrap();
+        let refused = send(&mut connection, early_chunks()).await.unwrap();
         assert_eq!(words(&refused), [(Step::Rcpt, 550); 2]);
-        assert!(send(&mut connection, Sending::default()).await.unwrap().all_accepted());
+        assert!(send(&mut connection, early_chunks()).await.unwrap().all_accepted());
     });
 }
 
@@ -143,7 +166,7 @@ C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 300000 LAST\n[raw \"521 no chunks 
     play_on(&["CHUNKING"], rest, async |mut connection| {
         let line = "x".repeat(98) + "\r\n";
         let text = Text::new(line.repeat(3000)).unwrap();
-        match connection.send(&envelope(), &text).await {
+        match connection.sending(chunks_of(1 << 20)).send(&envelope(), &text).await {
             Ok(delivery) => assert_eq!(words(&delivery)[0].1, 521),
             Err(error) => panic!("{error:?}"),
         }
@@ -165,7 +188,7 @@ S: 250 b\nC: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 18 LAST\n";
         let opening = crate::stage::opening(Dialect::Smtp, keywords) + &commands;
         let connector = crate::stage::connector(Dialect::Smtp);
         let played = crate::stage::play(&opening, &connector, async |connected| {
-            send(&mut connected.unwrap(), Sending::default()).await
+            send(&mut connected.unwrap(), early_chunks()).await
         });
         // It was handed over whole, whatever the server read of it.
         let error = played.outcome.unwrap_err();
@@ -203,7 +226,7 @@ fn a_text_without_its_last_line_end_is_given_one() {
     let keywords = ["PIPELINING", "CHUNKING", "SIZE"];
     let (_, report) = play_on(&keywords, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        connection.send(&envelope, Text::new("a:b").unwrap()).await.unwrap()
+        connection.sending(early_chunks()).send(&envelope, Text::new("a:b").unwrap()).await.unwrap()
     });
     assert_eq!(report.connections()[0].messages()[0].text(), b"a:b\r\n");
 }
@@ -215,7 +238,8 @@ C| BDAT 6 LAST\n[chunk 6]\nS: 250 a\nS: 250 b\nS: 250 taken";
     let keywords = ["PIPELINING", "CHUNKING", "BINARYMIME"];
     let (_, report) = play_on(&keywords, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        connection.send(&envelope, Text::binary(&b"\n.\n\0\r\xff"[..])).await.unwrap()
+        let binary = Text::binary(&b"\n.\n\0\r\xff"[..]);
+        connection.sending(early_chunks()).send(&envelope, binary).await.unwrap()
     });
     assert_eq!(report.connections()[0].messages()[0].text(), b"\n.\n\0\r\xff");
 }
@@ -228,7 +252,7 @@ S: 250 b\nC: BDAT 6 LAST\n[chunk 6]\nS: 250 taken";
         let mail = Mail::try_from("a@example.org").unwrap().body(Body::BinaryMime);
         let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
         let mut sending = Sending::default();
-        sending.framing = Some(Framing::Data);
+        sending.framing = Framing::Data;
         sending.excess = Excess::Continue;
         let text = Text::new("a: b\r\n").unwrap();
         let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
@@ -265,7 +289,7 @@ fn what_everybody_was_refused_is_not_in_doubt_when_it_is_dropped() {
         let commands = format!("{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\n");
         let rest = format!("{commands}S: 250 a\nS: 550 b\nS: {answer} c\n[stall]");
         play_on(&FAST, &rest, async |mut connection| {
-            let sent = send(&mut connection, Sending::default());
+            let sent = send(&mut connection, early_chunks());
             assert!(timeout(Duration::from_secs(1), sent).await.is_err());
             let step = Step::EndOfText;
             assert_eq!(connection.ended(), Some(&Ended::Cancelled { step, in_doubt }));
@@ -279,7 +303,7 @@ fn what_everybody_was_refused_is_not_in_doubt_when_it_is_dropped() {
 fn check_count(replies: &str, believed: bool) {
     let commands = format!("{COMMANDS}C| BDAT 18 LAST\n[chunk 18]");
     play_on(&FAST, &format!("{commands}\n[raw \"{replies}\"]"), async |mut connection| {
-        let mut sending = Sending::default();
+        let mut sending = early_chunks();
         sending.excess = Excess::Continue;
         let outcome = send(&mut connection, sending).await;
         assert_eq!(outcome.is_ok(), believed, "{outcome:?}");
@@ -301,6 +325,30 @@ fn a_reply_too_many_is_not_taken_for_the_word_on_the_text() {
     // Nor if another transaction is to follow.
     check_count("250 a\\r\\n250 a\\r\\n452 b\\r\\n250 c\\r\\n554 no\\r\\n", false);
     check_count("250 a\\r\\n250 b\\r\\n250 c\\r\\n250 taken\\r\\n421 bye\\r\\n", true);
+}
+
+/// All recipients are refused, and the server reads on in the text as if it were commands: however
+/// its replies are cut, the verdicts stand.
+#[test]
+fn what_follows_the_refusal_of_all_recipients_makes_no_doubt() {
+    for replies in [
+        "250 a\r\n550 b\r\n550 c\r\n503 d\r\n",
+        "250 a\r\n550 b\r\n550 c\r\n503 d\r\n500 what\r\n250 reset\r\n500 what\r\n",
+        "550 a\r\n503 b\r\n503 c\r\n503 d\r\n500 what\r\n250 noop\r\n500 wh",
+    ] {
+        let expected = if replies.starts_with("250") { Step::Rcpt } else { Step::Mail };
+        for cut in 0..replies.len() {
+            let (first, second) = replies.split_at(cut);
+            let [first, second] = [first, second].map(str::escape_default);
+            let rest = format!(
+                "{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\n[raw \"{first}\"]\n[delay 1ms]\n[raw \"{second}\"]"
+            );
+            play_on(&FAST, &rest, async |mut connection| {
+                let delivery = send(&mut connection, early_chunks()).await.unwrap();
+                assert_eq!(words(&delivery), [(expected, 550); 2], "{first}|{second}");
+            });
+        }
+    }
 }
 
 /// The error of a message in one chunk that a server answers with these lines.
@@ -327,7 +375,7 @@ C: BDAT 4 LAST\n[chunk 4]"
 #[test]
 fn a_text_accepted_behind_a_refused_sender_is_in_doubt() {
     let replies = "S: 550 5.7.1 no\nS: 503 no\nS: 503 no\nS: 250 taken";
-    let error = doubted(&FAST, replies, Sending::default());
+    let error = doubted(&FAST, replies, early_chunks());
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
     assert_eq!(error.verdicts(), [None, None]);
 }
@@ -337,7 +385,7 @@ fn an_answer_to_a_recipient_is_not_taken_for_the_word_on_the_text() {
     // One reply to MAIL too many: what seems to accept the text speaks of an address.
     let replies = "S: 250 2.1.0 ok\nS: 250 2.1.0 again\nS: 250 2.1.5 ok\nS: 250 2.1.5 ok
 [delay 1s]\nS: 554 5.6.0 no";
-    let error = doubted(&FAST, replies, Sending::default());
+    let error = doubted(&FAST, replies, early_chunks());
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
     assert_eq!(error.verdicts(), [None, None]);
 }
@@ -352,7 +400,7 @@ fn a_text_with_a_refused_chunk_is_not_accepted_by_its_end() {
 
 #[test]
 fn a_recipient_that_is_told_421_does_not_speak_for_the_others() {
-    let error = doubted(&FAST, "S: 250 a\nS: 250 b\nS: 421 c\n[close]", Sending::default());
+    let error = doubted(&FAST, "S: 250 a\nS: 250 b\nS: 421 c\n[close]", early_chunks());
     let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
     assert_eq!(known, [false, true]);
 }

@@ -74,7 +74,7 @@ fn send(
         let mut connection = connected.unwrap();
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let mut sending = Sending::default();
-        sending.framing = Some(framing);
+        sending.framing = framing;
         connection.sending(sending).send(&envelope, content()).await
     });
     let text = played.verdict.ok().map(|report| report.messages()[0].text().to_vec());

@@ -2,8 +2,8 @@
 use std::mem::size_of;
 
 use smtp_client::{
-    Capabilities, Delivery, Envelope, Framing, HelloName, Reply, ReplyCode, ReplyLimits, Sending,
-    Step, Text, Verdict,
+    Capabilities, Delivery, Envelope, FirstChunk, Framing, HelloName, Reply, ReplyCode,
+    ReplyLimits, Sending, Step, Text, Verdict,
     session::{Dialect, Next, Owed, Session, Transaction},
 };
 use smtp_testkit::pipe;
@@ -54,7 +54,7 @@ fn deliver(
         });
         let mut connection = connector(dialect).connect_over(client).await.unwrap();
         let mut sending = Sending::default();
-        sending.framing = Some(framing);
+        (sending.framing, sending.first_chunk) = (framing, FirstChunk::WithCommands);
         let text = Text::new("text\r\n").unwrap();
         let envelope = envelope(recipients);
         let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
@@ -139,7 +139,7 @@ fn most_that_waits(dialect: Dialect, framing: Framing) -> usize {
     session.set_capabilities(Capabilities::from_reply(hello));
     let (envelope, text) = (envelope(RECIPIENTS), Text::new("text\r\n").unwrap());
     let mut sending = Sending::default();
-    sending.framing = Some(framing);
+    (sending.framing, sending.first_chunk) = (framing, FirstChunk::WithCommands);
     let transaction = Transaction::new(&envelope, text.facts()).sending(sending);
     let mut run = session.run(transaction).unwrap();
     let (mut most, mut read) = (0, 0);

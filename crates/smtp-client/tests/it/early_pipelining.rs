@@ -10,7 +10,7 @@ use smtp_client::{
 };
 use smtp_testkit::Server as TestServer;
 
-use crate::stage::{connector, opening, parse, perform};
+use crate::stage::{connector, early_chunks, opening, parse, perform};
 
 const OFFER: &str = "PIPELINING\nPIPECONNECT\nCHUNKING";
 
@@ -28,13 +28,18 @@ const ANSWERED: &str = "S: 250 sender\nS: 250 recipient\n";
 /// Delivers one message to servers that play these scripts, one connection each.
 #[track_caller]
 fn deliver(scripts: &[&str], memory: &Memory) -> Result<Delivery, Error> {
+    deliver_by(connector(Dialect::Smtp), scripts, memory)
+}
+
+#[track_caller]
+fn deliver_by(connector: Connector, scripts: &[&str], memory: &Memory) -> Result<Delivery, Error> {
     perform(async {
         let mut builder = TestServer::builder();
         for script in scripts {
             builder = builder.script(parse(script));
         }
         let (server, dialer) = builder.pipes();
-        let connector = from(connector(Dialect::Smtp), dialer).memory(memory.clone());
+        let connector = from(connector, dialer).memory(memory.clone());
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let outcome = connector.deliver(&envelope, Text::new("a: b\r\n").unwrap()).await;
         let outcome = outcome.map(|(connection, delivery)| {
@@ -68,12 +73,14 @@ fn a_text_in_chunks_waits_for_the_answers() {
     let script = format!(
         "{EARLY}{GREETED}S: 250 CHUNKING\n{ANSWERED}C: BDAT 6 LAST\n[chunk 6]\nS: 250 taken"
     );
-    assert!(deliver(&[&script], &memory(OFFER)).unwrap().all_accepted());
+    let connector = connector(Dialect::Smtp).sending(early_chunks());
+    assert!(deliver_by(connector, &[&script], &memory(OFFER)).unwrap().all_accepted());
 }
 
 #[test]
 fn a_server_that_has_changed_gets_the_message_in_the_usual_way() {
-    let early = format!("{EARLY}{GREETED}S: 250 SIZE 5\n{ANSWERED}[expect-close]");
+    let early =
+        format!("{EARLY}C| DATA\n{GREETED}S: 250 SIZE 5\n{ANSWERED}S: 503 what?\n[expect-close]");
     let offer = ["PIPELINING", "SIZE 100"];
     let usual = opening(Dialect::Smtp, &offer)
         + "C| MAIL FROM:<a@example.org> SIZE=6\nC| RCPT TO:<b@example.org>\nC| DATA\n"

@@ -4,7 +4,7 @@ use smtp_client::{
     Text, Unsupported, session::Dialect,
 };
 
-use crate::stage::{play_in, play_on};
+use crate::stage::{early_chunks, play_in, play_on};
 
 /// Sends to so many recipients.
 async fn send(
@@ -140,7 +140,9 @@ fn parts_go_out_in_chunks_too() {
     let script = part(&["a", "b"]) + &part(&["c"]);
     let offer = ["PIPELINING", "CHUNKING", "LIMITS RCPTMAX=2"];
     play_on(&offer, &script, async |mut connection| {
-        let delivery = send(&mut connection, &["a", "b", "c"], continued()).await.unwrap();
+        let mut sending = early_chunks();
+        sending.excess = Excess::Continue;
+        let delivery = send(&mut connection, &["a", "b", "c"], sending).await.unwrap();
         assert!(delivery.all_accepted());
     });
 }
@@ -199,19 +201,21 @@ fn the_domains_of_a_session_are_counted_once_each() {
 fn all_or_none_waits_for_every_recipient() {
     let commands = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>
 C| RCPT TO:<b@example.org>\n";
-    for (offer, text) in [
-        (&["PIPELINING"][..], "C: DATA\nS: 354 go\n[text]\nS: 250 taken"),
-        (&["PIPELINING", "CHUNKING"], "C: BDAT 6 LAST\n[chunk 6]\nS: 250 taken"),
+    let mut chunks = early_chunks();
+    chunks.partial = Partial::Withhold;
+    for (sending, text) in [
+        (withheld(), "C: DATA\nS: 354 go\n[text]\nS: 250 taken"),
+        (chunks, "C: BDAT 6 LAST\n[chunk 6]\nS: 250 taken"),
     ] {
         let refused = format!("{commands}S: 250 s\nS: 250 a\nS: 550 b\n");
         let taken = format!("C| RSET\n{commands}S: 250 reset\nS: 250 s\nS: 250 a\nS: 250 b\n");
-        play_on(offer, &(refused + &taken + text), async |mut connection| {
-            let error = send(&mut connection, &["a", "b"], withheld()).await.unwrap_err();
+        play_on(&["PIPELINING", "CHUNKING"], &(refused + &taken + text), async |mut connection| {
+            let error = send(&mut connection, &["a", "b"], sending).await.unwrap_err();
             assert_eq!((error.step(), error.in_doubt()), (Step::Rcpt, false));
             assert_eq!(error.reply().unwrap().code().get(), 550);
             let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
             assert_eq!(known, [false, true]);
-            assert!(send(&mut connection, &["a", "b"], withheld()).await.unwrap().all_accepted());
+            assert!(send(&mut connection, &["a", "b"], sending).await.unwrap().all_accepted());
         });
     }
 }

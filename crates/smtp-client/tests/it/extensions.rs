@@ -30,7 +30,7 @@ struct Message {
     mail: Mail,
     rcpt: Rcpt,
     content: Content<'static>,
-    framing: Option<Framing>,
+    framing: Framing,
 }
 
 const TEXT: &str = "Subject: a\r\n\r\nb\r\n";
@@ -43,7 +43,7 @@ impl Message {
             mail: "a@example.org".try_into().unwrap(),
             rcpt: "b@example.org".try_into().unwrap(),
             content: Text::new(TEXT).unwrap().into(),
-            framing: None,
+            framing: Framing::Data,
         }
     }
 

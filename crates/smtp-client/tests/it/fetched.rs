@@ -1,7 +1,7 @@
 //! Texts that the server fetches (RFC 4468).
 use smtp_client::{Content, Envelope, ErrorKind, Extension, Part, Step, Text, Unsupported};
 
-use crate::stage::play_on;
+use crate::stage::{early_chunks, play_on};
 
 const OFFER: [&str; 3] = ["PIPELINING", "CHUNKING", "BURL imap"];
 const URI: &str = "imap://harry@gryffindor.example/outbox;uidvalidity=1078863300/;uid=25";
@@ -55,6 +55,7 @@ fn an_empty_part_at_the_end_does_not_leave_a_line_open() {
     let script = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| BDAT 6 LAST
 [chunk 6]\nS: 250 s\nS: 250 r\nS: 250 taken";
     play_on(&OFFER, script, async |mut connection| {
+        *connection.sending_mut() = early_chunks();
         let content = Content::of([text("a: b"), text("")]);
         assert!(connection.send(&envelope(), content).await.unwrap().all_accepted());
     });

@@ -7,8 +7,8 @@ use proptest::{
     sample::select,
 };
 use smtp_client::{
-    Delivery, Ended, Envelope, Error, ErrorKind, Framing, ReplyLimits, Sending, Step, Text,
-    Verdict,
+    Delivery, Ended, Envelope, Error, ErrorKind, FirstChunk, Framing, Misbehaved, ReplyLimits,
+    Sending, Step, Text, Verdict,
     session::{Ask, Dialect, Hello, Next, Run, Session, Transaction},
 };
 
@@ -17,6 +17,7 @@ struct Way {
     dialect: Dialect,
     pipelined: bool,
     framing: Framing,
+    first_chunk: FirstChunk,
 }
 
 impl Way {
@@ -30,7 +31,10 @@ impl Way {
 
     /// Whether the text goes out before the server has answered for anybody.
     fn is_eager(self) -> bool {
-        self.framing == Framing::Chunks && self.pipelined && self.dialect == Dialect::Smtp
+        self.framing == Framing::Chunks
+            && self.first_chunk == FirstChunk::WithCommands
+            && self.pipelined
+            && self.dialect == Dialect::Smtp
     }
 }
 
@@ -61,7 +65,7 @@ fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
     let envelope = Envelope::new("a@example.org", RECIPIENTS).unwrap();
     let facts = Text::new(TEXT).unwrap().facts();
     let mut sending = Sending::default();
-    sending.framing = Some(way.framing);
+    (sending.framing, sending.first_chunk) = (way.framing, way.first_chunk);
     let transaction = Transaction::new(&envelope, facts).sending(sending);
     let mut run = session.run(transaction).unwrap();
     let mut chunks = chunks.iter().peekable();
@@ -212,6 +216,18 @@ fn acceptances(octets: &[u8]) -> usize {
         .count()
 }
 
+/// How many lines that end a reply are in these octets, but for 421, which may come at any time.
+fn replies(octets: &[u8]) -> usize {
+    let lines = octets.split_inclusive(|&octet| octet == b'\n');
+    lines.filter(|line| line.get(3) != Some(&b'-') && !line.starts_with(b"421")).count()
+}
+
+/// How many commands were written that a reply answers.
+fn commands(written: &[u8]) -> usize {
+    let begins = |word: &&[u8]| written.windows(word.len()).filter(|window| window == word).count();
+    [&b"MAIL FROM"[..], b"RCPT TO", b"BDAT "].iter().map(begins).sum()
+}
+
 const ODD_CODES: &[u16] =
     &[200, 220, 221, 235, 251, 252, 299, 334, 399, 450, 471, 500, 503, 554, 571, 599];
 const ODD_OCTETS: &[&str] =
@@ -226,11 +242,15 @@ const BEGINNINGS: &[&[&str]] = &[
 
 fn ways() -> impl Strategy<Value = Way> {
     let dialects = select(&[Dialect::Smtp, Dialect::Lmtp][..]);
-    let framings = select(&[Framing::Data, Framing::Chunks][..]);
-    (dialects, any::<bool>(), framings).prop_map(|(dialect, pipelined, framing)| Way {
-        dialect,
-        pipelined,
-        framing,
+    let framings = select(
+        &[
+            (Framing::Data, FirstChunk::AfterRecipients),
+            (Framing::Chunks, FirstChunk::AfterRecipients),
+            (Framing::Chunks, FirstChunk::WithCommands),
+        ][..],
+    );
+    (dialects, any::<bool>(), framings).prop_map(|(dialect, pipelined, (framing, first_chunk))| {
+        Way { dialect, pipelined, framing, first_chunk }
     })
 }
 
@@ -293,6 +313,30 @@ proptest! {
         let said: Vec<u8> = played.heard.iter().filter(behind).flat_map(|one| one.1.clone()).collect();
         let needed = if way.dialect == Dialect::Lmtp { accepted } else { accepted.min(1) };
         prop_assert!(acceptances(&said) >= needed);
+    }
+
+    #[test]
+    fn in_chunks_an_acceptance_has_a_command_for_each_reply(way in ways(), chunks in chunks()) {
+        let played = play(way, &chunks, usize::MAX);
+        let words = verdicts(&played.outcome);
+        let accepted = words.iter().any(|word| matches!(word, Some((_, 200..300))));
+        if accepted && way.framing == Framing::Chunks && way.dialect == Dialect::Smtp {
+            let heard: Vec<u8> = played.heard.iter().flat_map(|one| one.1.clone()).collect();
+            prop_assert_eq!(replies(&heard), commands(&played.written));
+        }
+    }
+
+    #[test]
+    fn no_surplus_reply_makes_doubt_where_an_acceptance_is_excluded(way in ways(), chunks in chunks()) {
+        let played = play(way, &chunks, usize::MAX);
+        if let Err(error) = &played.outcome
+            && let ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)) = error.kind()
+            && error.in_doubt()
+        {
+            let heard: Vec<u8> = played.heard.iter().flat_map(|one| one.1.clone()).collect();
+            // MAIL, one recipient, and the text.
+            prop_assert!(acceptances(&heard) >= 3, "{error:?}");
+        }
     }
 
     #[test]

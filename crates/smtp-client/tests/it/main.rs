@@ -15,6 +15,7 @@ mod tap;
 mod ahead;
 mod appendix_d;
 mod arguments;
+mod batches;
 mod cancel;
 mod chunks;
 mod content;

@@ -15,7 +15,7 @@ use smtp_client::{
     Messages, Step, Text, Unsupported,
 };
 
-use crate::stage::{let_the_server_play, play_on};
+use crate::stage::{early_chunks, let_the_server_play, play_on};
 
 /// A message to a recipient of this name.
 fn message(name: &str) -> Message<'static> {
@@ -43,10 +43,14 @@ async fn send_all(connection: &mut Connection, names: &[&str]) -> Vec<Outcome> {
     outcomes
 }
 
-/// Sends to these names, ahead or not, against this script.
+/// Sends to these names, ahead or not, against this script: in chunks that leave with the commands
+/// where CHUNKING is offered.
 #[track_caller]
 fn check(offer: &[&str], ahead: Option<Ahead>, names: &[&str], script: &str, expected: &[Outcome]) {
     let (outcomes, _) = play_on(offer, script, async |mut connection| {
+        if offer.contains(&"CHUNKING") {
+            *connection.sending_mut() = early_chunks();
+        }
         connection.sending_mut().ahead = ahead;
         send_all(&mut connection, names).await
     });
@@ -124,6 +128,55 @@ fn one_reply_too_many_leaves_the_message_before_it_in_doubt() {
         + "C| BDAT 3 LAST\n[chunk 3]\nS: 250 s\nS: 250 again\nS: 250 r\n[raw \"554 no\\r\\n\"]\n";
     let offer = ["PIPELINING", "CHUNKING"];
     check(&offer, None, &["a", "b"], &script, &[Err(true)]);
+}
+
+/// Sends two messages in early chunks, ahead, to a server that gives these octets in answer.
+#[track_caller]
+fn check_replies(raws: &[&str], expected: &[Outcome]) {
+    let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
+    let raw = |octets: &&str| format!("[raw \"{}\"]\n[delay 1ms]\n", octets.escape_default());
+    let script = one("a") + "C| RSET\n" + &one("b") + &raws.iter().map(raw).collect::<String>();
+    check(&["PIPELINING", "CHUNKING"], ahead(), &["a", "b"], &script, expected);
+}
+
+#[test]
+fn each_message_has_its_result_wherever_the_replies_are_cut() {
+    let replies = "250 s\r\n250 a\r\n250 taken\r\n250 reset\r\n250 s\r\n550 b\r\n503 nobody\r\n";
+    for cut in 0..replies.len() {
+        let (first, second) = replies.split_at(cut);
+        check_replies(&[first, second], &[Ok(250), Ok(550)]);
+    }
+}
+
+#[test]
+fn each_message_has_its_result_where_a_read_ends_with_the_replies_to_the_one_before() {
+    // As many octets as are read at once, and some more or less.
+    for octets in 16_380..=16_390 {
+        let (before, last) = ("250 s\r\n250 a\r\n", "250 taken\r\n");
+        let mut padded = before.to_owned();
+        while padded.len() < octets - last.len() {
+            let left = octets - last.len() - padded.len();
+            let line = if left > 2000 { 1000 } else { left };
+            padded += &format!("250-{}\r\n", "x".repeat(line - 6));
+        }
+        let rest = "250 reset\r\n250 s\r\n250 b\r\n250 taken\r\n";
+        check_replies(&[&(padded + last + rest)], &[Ok(250); 2]);
+    }
+}
+
+#[test]
+fn a_refused_reset_ends_the_connection_and_refuses_no_message() {
+    let script = group("a") + "C| DATA\nS: 250 s\nS: 550 a\nS: 503 x\nC| RSET\n" + &group("b");
+    let script = script + "C| DATA\nS: 502 what?\nS: 503 x\nS: 503 x\nS: 503 x\n[expect-close]";
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        let messages = ["a", "b", "c"].into_iter().map(message);
+        let mut sending = connection.send_many(messages).await.unwrap();
+        assert_eq!(outcome(sending.next().await.unwrap()), Ok(550));
+        let error = sending.next().await.unwrap().unwrap_err();
+        assert!(error.is_transient() && !error.in_doubt(), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Ended(Ended::NotReset(_))), "{error:?}");
+        assert!(sending.next().await.is_none());
+    });
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Round trips, counted in virtual time: a server whose every batch of replies takes a second.
 use std::{num::NonZeroUsize, time::Duration};
 
-use smtp_client::{Ahead, Envelope, Framing, Message, Sending, Text, session::Dialect};
+use smtp_client::{Ahead, Envelope, FirstChunk, Message, Sending, Text, session::Dialect};
 use smtp_testkit::{Pipe, pipe};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, sleep, timeout},
 };
 
-use crate::stage::{connector, perform};
+use crate::stage::{connector, early_chunks, perform};
 
 /// Answers everything that has come, a second after the first of it.
 async fn serve(mut stream: Pipe, offer: &'static str) {
@@ -76,8 +76,22 @@ fn trips(offer: &'static str, sending: Sending, messages: usize, recipients: usi
     })
 }
 
-fn sending(ahead: bool) -> Sending {
-    let mut sending = Sending::default();
+/// How the texts leave.
+#[derive(Clone, Copy)]
+enum Way {
+    Data,
+    Chunks,
+    EarlyChunks,
+}
+
+fn sending(way: Way, ahead: bool) -> Sending {
+    let mut sending = match way {
+        Way::Data => Sending::default(),
+        Way::Chunks | Way::EarlyChunks => early_chunks(),
+    };
+    if matches!(way, Way::Chunks) {
+        sending.first_chunk = FirstChunk::AfterRecipients;
+    }
     sending.ahead = ahead.then(|| {
         let mut ahead = Ahead::default();
         ahead.messages = NonZeroUsize::new(1000).unwrap();
@@ -86,31 +100,30 @@ fn sending(ahead: bool) -> Sending {
     sending
 }
 
-const DATA: &str = "250-PIPELINING\r\n";
-const CHUNKS: &str = "250-PIPELINING\r\n250-CHUNKING\r\n";
+const OFFER: &str = "250-PIPELINING\r\n250-CHUNKING\r\n";
 
 #[test]
 fn a_message_takes_two_round_trips_or_one() {
-    for recipients in [1, 10, 500] {
-        assert_eq!(trips(DATA, sending(false), 1, recipients), 2);
-        assert_eq!(trips(CHUNKS, sending(false), 1, recipients), 1);
+    for (way, each) in [(Way::Data, 2), (Way::Chunks, 2), (Way::EarlyChunks, 1)] {
+        for recipients in [1, 10, 500] {
+            assert_eq!(trips(OFFER, sending(way, false), 1, recipients), each);
+        }
+        assert_eq!(trips(OFFER, sending(way, false), 20, 1), 20 * each);
     }
-    assert_eq!(trips(DATA, sending(false), 20, 1), 40);
-    assert_eq!(trips(CHUNKS, sending(false), 20, 1), 20);
 }
 
 #[test]
 fn ahead_it_is_one_more_than_messages_or_a_constant() {
     for messages in [1, 2, 20, 200] {
-        assert_eq!(trips(DATA, sending(true), messages, 1), messages as u64 + 1);
-        assert!(trips(CHUNKS, sending(true), messages, 1) <= 2);
+        for way in [Way::Data, Way::Chunks] {
+            assert_eq!(trips(OFFER, sending(way, true), messages, 1), messages as u64 + 1);
+        }
+        assert!(trips(OFFER, sending(Way::EarlyChunks, true), messages, 1) <= 2);
     }
 }
 
 #[test]
 fn without_pipelining_it_is_one_for_each_command() {
-    assert_eq!(trips("", sending(true), 2, 3), 2 * 6);
-    let mut chunks = sending(true);
-    chunks.framing = Some(Framing::Chunks);
-    assert_eq!(trips("250-CHUNKING\r\n", chunks, 2, 3), 6 - 1 + 6);
+    assert_eq!(trips("", sending(Way::Data, true), 2, 3), 2 * 6);
+    assert_eq!(trips("250-CHUNKING\r\n", sending(Way::EarlyChunks, true), 2, 3), 6 - 1 + 6);
 }

@@ -1,8 +1,8 @@
 //! Sending: what goes out together, what is asked of the server, and several messages on one
 //! connection.
 use smtp_client::{
-    Connection, Delivery, Envelope, Error, ErrorKind, Extension, Invalid, Mail, Rcpt, Step, Text,
-    Unsupported, session::Dialect,
+    Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Invalid, Mail, Rcpt, Step,
+    Text, Unsupported, session::Dialect,
 };
 use smtp_codec::{Body, Param};
 use smtp_error::{Field, Flaw};
@@ -315,7 +315,8 @@ fn a_refused_reset_is_an_error_and_no_message_goes_out() {
                     assert!(!delivery.any_accepted());
                 }
                 Err(error) => {
-                    assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+                    let ended = matches!(error.kind(), ErrorKind::Ended(Ended::NotReset(_)));
+                    assert!(ended && error.is_transient(), "{error:?}");
                     assert_eq!((error.step(), error.in_doubt()), (Step::Reset, false));
                 }
             }

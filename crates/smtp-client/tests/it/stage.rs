@@ -2,7 +2,9 @@
 //! paused.
 use std::time::Duration;
 
-use smtp_client::{Connection, Connector, Error, Server, session::Dialect};
+use smtp_client::{
+    Connection, Connector, Error, FirstChunk, Framing, Sending, Server, session::Dialect,
+};
 use smtp_testkit::{Mismatch, Report, Script, Server as TestServer};
 use tokio::{runtime::Builder, time::Instant};
 
@@ -98,4 +100,12 @@ pub(crate) async fn let_the_server_play() {
 
 pub(crate) fn parse(script: &str) -> Script {
     script.parse().unwrap()
+}
+
+/// Texts in chunks, the first of which leaves with MAIL and RCPT.
+pub(crate) fn early_chunks() -> Sending {
+    let mut sending = Sending::default();
+    sending.framing = Framing::Chunks;
+    sending.first_chunk = FirstChunk::WithCommands;
+    sending
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Connection, Delivery, Ended, Envelope, Error, ErrorKind, Reply, Step, Text, Verdict,
-    session::Dialect,
+    Bounded, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, FirstChunk,
+    Framing, Reply, Step, Text, Verdict, session::Dialect,
 };
 use smtp_testkit::{Report, Server as TestServer};
 use tokio::time::Instant;
@@ -122,7 +122,17 @@ async fn send(connection: &mut Connection) -> Result<Delivery, Error> {
 
 async fn send_to(connection: &mut Connection, rcpts: &[&str]) -> Result<Delivery, Error> {
     let envelope = Envelope::new("a@example.org", rcpts.iter().copied()).unwrap();
-    connection.send(&envelope, Text::new(MESSAGE).unwrap()).await
+    in_chunks_if_offered(connection).send(&envelope, Text::new(MESSAGE).unwrap()).await
+}
+
+/// The connection, which sends in chunks that leave with the commands where CHUNKING is offered:
+/// the way that needs the most care.
+fn in_chunks_if_offered(connection: &mut Connection) -> Bounded<'_> {
+    let mut sending = *connection.sending_mut();
+    if connection.capabilities().has(Extension::Chunking) {
+        (sending.framing, sending.first_chunk) = (Framing::Chunks, FirstChunk::WithCommands);
+    }
+    connection.sending(sending)
 }
 
 /// What comes of a message to `b` if the server keeps to this script, and of a NOOP behind it. The

@@ -17,14 +17,15 @@ impl Transaction<'_> {
         }
         let refused = reply.is_transient() || reply.is_permanent();
         if owed.step == Step::Mail {
-            let ahead = self.is_in_chunks() && !self.text.is_unsaid(session);
-            self.count = if ahead { Count::Needed } else { Count::Needless };
+            // The round before is over for good: its last reply was the last.
+            let announced = self.is_in_chunks() && !self.text.is_unsaid(session);
+            self.count = if announced { Count::Needed } else { Count::Needless };
         }
         match owed.step {
             Step::Reset if self.ahead && reply.code() == ReplyCode::BAD_SEQUENCE => {
                 self.give_up(Step::Reset, &reply);
             }
-            Step::Reset if refused => return Err(ErrorKind::Refused(reply)),
+            Step::Reset if refused => return Err(session.not_reset(reply)),
             Step::Mail if refused => {
                 session.close_transaction(self.number);
                 self.give_up(Step::Mail, &reply);
@@ -53,7 +54,8 @@ impl Transaction<'_> {
         reply: Reply,
     ) -> Result<(), ErrorKind> {
         let flowing = self.has_heard_of_text(session);
-        let step = if flowing { Step::Text } else { step };
+        // It began before the end of the text was written, and is no reply to that.
+        let step = if flowing || step == Step::EndOfText { Step::Text } else { step };
         let for_whom = session.dialect == Dialect::Smtp || !self.text.is_in_doubt(session);
         if reply.code() == ReplyCode::SHUTTING_DOWN && for_whom {
             let owed = Owed::new(step, Expected::Codes(&[]));
@@ -76,13 +78,22 @@ impl Transaction<'_> {
         self.text.began().is_some_and(announced)
     }
 
-    /// Whether no more came than was owed, where nothing else tells the replies apart: to MAIL, to
-    /// RCPT and to a chunk the code is the same, and one too many pushes all others on. The last
-    /// of them is not taken for the word on the message if another waits behind it.
+    /// How many surplus 2yz replies it takes for the message to be in doubt, if its result rests on
+    /// the number of replies alone. MAIL, RCPT and a chunk are answered with the same code, so that
+    /// one reply too many shifts all that follow it. An acceptance is excluded only while fewer 2yz
+    /// replies were received than it takes.
+    pub(in crate::session) fn doubted_by(&self) -> Option<usize> {
+        match self.count {
+            Count::Complete { doubted_by } => Some(doubted_by),
+            Count::Needless | Count::Needed => None,
+        }
+    }
+
+    /// Refuses to take the last reply for the verdict if others have arrived after it.
     pub(super) fn check_count(&self, session: &Session) -> Result<(), Error> {
-        match session.unasked() {
-            Some(misbehaved) if self.count == Count::Complete => {
-                Err(self.miscounted(Error::new(Step::EndOfText, misbehaved)))
+        match (session.surplus(), self.doubted_by()) {
+            (Some(surplus), Some(needed)) if surplus.completions >= needed => {
+                Err(self.miscounted(Error::new(Step::EndOfText, surplus.misbehaved)))
             }
             _ => Ok(()),
         }
@@ -91,8 +102,10 @@ impl Transaction<'_> {
     /// What is known of a transaction that failed so: the same, unless another was to follow and
     /// the last reply to this one was none.
     pub(super) fn check_failure(&self, error: Error) -> Result<Error, Error> {
-        match error.kind() {
-            ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)) if self.count == Count::Complete => {
+        match (error.kind(), self.doubted_by()) {
+            (ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)), Some(needed))
+                if usize::from(reply.is_completion()) >= needed =>
+            {
                 Err(self.miscounted(error))
             }
             _ => Ok(error),
@@ -157,7 +170,7 @@ impl Transaction<'_> {
                 session.close_transaction(self.number);
             }
             if self.count == Count::Needed {
-                self.count = Count::Complete;
+                self.count = Count::Complete { doubted_by: self.tally.missing() };
             }
             self.round_over(session);
         }

@@ -1,8 +1,8 @@
 //! The opening of a transaction: the message, held against what the server offers and takes.
-use smtp_caps::{Framing, Plan};
+use smtp_caps::Plan;
 use smtp_error::{ErrorKind, Limited, ReplyCode, Step, Unsupported};
 
-use super::{Dialect, Excess, Partial, Session, Slots, Text, Transaction, Turn};
+use super::{Excess, Partial, Session, Slots, Tally, Text, Transaction, Turn};
 
 impl Turn {
     /// Whose turn it is at the beginning of a round.
@@ -29,15 +29,7 @@ impl Transaction<'_> {
 
     fn plan_for(&self, session: &mut Session) -> Result<Plan, ErrorKind> {
         let mut plan = Plan::new(session.capabilities(), &self.envelope, self.facts)?;
-        // A reply to each recipient is owed only by those that were taken, and in chunks nobody
-        // knows in time who they are: with LMTP there is a round trip to be spared neither way.
-        let derived = match session.dialect {
-            Dialect::Smtp => None,
-            Dialect::Lmtp => Some(Framing::Data),
-        };
-        if let Some(framing) = self.sending.framing.or(derived) {
-            plan = plan.framed(framing)?;
-        }
+        plan = plan.framed(self.sending.framing)?;
         let refuses = self.sending.excess == Excess::Refuse;
         if plan.excess_rcpts() > 0 && (refuses || self.sending.partial == Partial::Withhold) {
             let limit = plan.rcpt_max().unwrap_or_default().into();
@@ -90,6 +82,16 @@ impl Transaction<'_> {
         self.facts.size
     }
 
+    /// Returns whether its text is being given, and its end was not.
+    pub(in crate::session) fn is_given_text(&self) -> bool {
+        matches!(self.text, Text::Flowing(_))
+    }
+
+    /// Sets whether no other message needs the connection.
+    pub(in crate::session) fn set_alone(&mut self, alone: bool) {
+        self.alone = alone;
+    }
+
     /// Says whether it is begun before the message before it is answered.
     pub(in crate::session) fn set_ahead(&mut self, ahead: bool) {
         self.ahead = ahead;
@@ -101,5 +103,6 @@ impl Transaction<'_> {
         self.turn = Turn::Begin;
         self.slots = Slots::new(self.envelope.rcpts().len());
         self.text = Text::None;
+        self.tally = Tally::default();
     }
 }

@@ -58,6 +58,7 @@ impl Transaction<'_> {
     pub(super) fn owe(&mut self, session: &mut Session, owed: Owed) {
         self.owed += 1;
         self.unanswered += usize::from(comes_before_text(owed.step));
+        self.tally.expect(owed.step, self.slots.said() == 1);
         session.owe(Owed { number: self.number, ..owed });
     }
 
@@ -65,8 +66,11 @@ impl Transaction<'_> {
     pub(super) fn may_run_ahead(&self, session: &Session) -> bool {
         let Some(plan) = &self.plan else { return false };
         let text = matches!(self.turn, Turn::Data | Turn::Text);
-        let text_waits = self.sending.partial == Partial::Withhold
-            || (plan.framing() == Framing::Chunks && !self.fits_one_chunk(session));
+        // After DATA the text waits for 354. A chunk has nothing to wait for but the recipients.
+        let text_waits = match plan.framing() {
+            Framing::Data => self.sending.partial == Partial::Withhold,
+            Framing::Chunks => !self.leaves_with_commands(session),
+        };
         let premature = self.turn == Turn::Text
             && (session.anticipates() || (!self.ahead && self.awaits_reset(session)));
         plan.is_pipelined()

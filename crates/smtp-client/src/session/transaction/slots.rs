@@ -53,9 +53,19 @@ impl Slots {
         Some(recipient)
     }
 
+    /// How many recipients were said in this round.
+    pub(super) fn said(&self) -> usize {
+        self.said
+    }
+
     /// Whether every recipient has its verdict.
     pub(super) fn are_settled(&self) -> bool {
         self.open == 0
+    }
+
+    /// Whether a recipient of this round has no verdict.
+    pub(super) fn are_open(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Said | Slot::Taken))
     }
 
     /// The recipients that were taken and wait for their verdict.

@@ -7,7 +7,7 @@ use super::{
     Dialect, Expected, Owed, Session, Transaction,
     flow::{Chunk, Flow, Piece, Way},
 };
-use crate::session::Event;
+use crate::session::{Event, FirstChunk, Partial};
 
 /// How far the text of the message has come.
 #[derive(Debug)]
@@ -22,15 +22,41 @@ pub(super) enum Text {
     Ended { mark: u64, began: u64 },
 }
 
-/// Whether nothing but their number tells the replies of a transaction apart.
+/// Whether nothing but their number tells the replies of a transaction apart: without 354 they all
+/// have the code 250.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
-    /// They are told apart by when they came, or by 354.
+    /// No text was announced, or it follows 354.
     Needless,
-    /// A chunk was said while replies were owed.
+    /// A chunk was announced.
     Needed,
-    /// It was, and the last reply has come, and none to another transaction.
-    Complete,
+    /// It was, the last reply was received, and none to another transaction. The message is in
+    /// doubt after so many 2yz replies more.
+    Complete { doubted_by: usize },
+}
+
+/// The 2yz replies of a round: how many an acceptance takes at least, and how many were received.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    needed: usize,
+    pub(super) positive: usize,
+}
+
+impl Tally {
+    /// Takes note of a command. An acceptance takes one accepted recipient.
+    pub(super) fn expect(&mut self, step: Step, is_first_rcpt: bool) {
+        let needs = match step {
+            Step::Reset | Step::Mail | Step::Text | Step::EndOfText => true,
+            Step::Rcpt => is_first_rcpt,
+            _ => false,
+        };
+        self.needed += usize::from(needs);
+    }
+
+    /// How many 2yz replies are missing for an acceptance.
+    pub(super) fn missing(self) -> usize {
+        self.needed.saturating_sub(self.positive)
+    }
 }
 
 impl Text {
@@ -64,11 +90,13 @@ impl Transaction<'_> {
         self.plan.as_ref().is_some_and(|plan| plan.framing() == Framing::Chunks)
     }
 
-    /// Whether the text may go out with the commands: then it is one chunk, and one reply ends it
-    /// whoever is taken.
-    pub(super) fn fits_one_chunk(&self, session: &Session) -> bool {
+    /// Returns whether the text leaves with the commands: the caller wants that, it is one chunk,
+    /// and one reply ends it whichever recipients are accepted.
+    pub(super) fn leaves_with_commands(&self, session: &Session) -> bool {
         let limit = self.sending.chunk.get() as u64;
-        session.dialect == Dialect::Smtp
+        self.sending.first_chunk == FirstChunk::WithCommands
+            && self.sending.partial == Partial::Deliver
+            && session.dialect == Dialect::Smtp
             && !self.facts.fetched
             && !self.facts.unseen
             && self.facts.size.is_some_and(|size| size <= limit)
@@ -78,7 +106,6 @@ impl Transaction<'_> {
     /// anything to do.
     pub(super) fn say_chunk(&mut self, session: &mut Session) -> Result<bool, ErrorKind> {
         let in_chunks = self.is_in_chunks();
-        let ahead = !session.owed.is_empty();
         let (mark, began) = match &mut self.text {
             Text::None if in_chunks => {
                 let way = Way::chunks(self.sending.chunk.get());
@@ -102,7 +129,7 @@ impl Transaction<'_> {
             },
             Text::None | Text::Ended { .. } => return Ok(false),
         };
-        if ahead && self.count == Count::Needless {
+        if self.count == Count::Needless {
             self.count = Count::Needed;
         }
         match mark {
@@ -122,6 +149,7 @@ impl Transaction<'_> {
     /// The end of the text was said: the server owes its word, once or for each recipient.
     pub(super) fn text_ended(&mut self, mark: u64, began: u64, session: &mut Session) {
         self.text = Text::Ended { mark, began };
+        self.tally.expect(Step::EndOfText, false);
         // It is never derived, so that what was asked for says it.
         let asks = self.envelope.mail().raw_params().find("PRDR").is_some();
         let each = session.dialect == Dialect::Smtp && asks;

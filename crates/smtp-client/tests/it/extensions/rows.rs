@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         extension: Extension::Chunking,
         offer: &["CHUNKING"],
-        message: || Message { framing: Some(Framing::Chunks), ..Message::plain() },
+        message: || Message { framing: Framing::Chunks, ..Message::plain() },
         mail: MAIL,
         rcpt: RCPT,
         refusal: (Step::EndOfText, "500 5.5.1 What is BDAT?"),

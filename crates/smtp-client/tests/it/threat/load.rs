@@ -240,7 +240,7 @@ fn d16_a_text_that_does_not_fit_into_memory() {
                 let mut connection = connector.connect().await.unwrap();
                 let pieces = (0..PIECES).map(|_| Ok(piece.clone()));
                 let mut sending = Sending::default();
-                sending.framing = Some(framing);
+                sending.framing = framing;
                 let mut sending = connection.sending(sending);
                 let sent = sending.send(&crowd(1), Content::pieces(pieces)).await.unwrap();
                 assert!(sent.all_accepted());

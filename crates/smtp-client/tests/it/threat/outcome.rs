@@ -9,7 +9,8 @@ use smtp_testkit::Server as TestServer;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    BOTH, Fate, MESSAGE, answered, asked, came_of, fate, good, send, send_to, socket::Socket,
+    BOTH, Fate, MESSAGE, answered, asked, came_of, fate, good, in_chunks_if_offered, send, send_to,
+    socket::Socket,
 };
 use crate::stage::{connector, opening, parse, perform, play_in, play_on};
 
@@ -113,7 +114,7 @@ fn big(octets: usize) -> Text {
 
 async fn send_text(connection: &mut Connection, text: &Text) -> Result<Delivery, Error> {
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    connection.send(&envelope, text).await
+    in_chunks_if_offered(connection).send(&envelope, text).await
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ fn r25_the_cost_of_parsing_is_linear() {
             // Buffers that double come to four times what they hold at the end; what is quadratic
             // would take hours.
             assert!(allocated.bytes_total < 16 * MEBIBYTE, "{size}: {allocated:?}");
-            assert!(begun.elapsed() < Duration::from_secs(5), "{size}: {:?}", begun.elapsed());
+            // No measure of speed: a busy machine may be ten times as slow as an idle one.
+            assert!(begun.elapsed() < Duration::from_secs(120), "{size}: {:?}", begun.elapsed());
         }
     }
 }

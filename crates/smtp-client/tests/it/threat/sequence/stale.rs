@@ -1,7 +1,7 @@
 //! Cleaning up, and replies that come too late for it: rows S9 to S12, S14 and S20.
 use std::time::Duration;
 
-use smtp_client::{Delivery, Error, ErrorKind, Step, session::Dialect};
+use smtp_client::{Delivery, Ended, Error, ErrorKind, Step, session::Dialect};
 use tokio::time::timeout;
 
 use super::{FAST, GROUP};
@@ -148,16 +148,21 @@ fn s14_a_refused_recipient_leaves_a_transaction_open() {
 #[test]
 fn s20_rset_is_refused() {
     let refused = "C: MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 550 no\n";
-    // No MAIL is said behind it, so that no message goes to a recipient of the one before.
-    let rest = format!("{refused}C: RSET\nS: 502 no\nC: RSET\nS: 502 no\n");
-    play_on(&[], &rest, async |mut connection| {
-        assert_eq!(fate(&send(&mut connection).await), Fate::Never);
-        for _ in 0..2 {
-            let error = send(&mut connection).await.unwrap_err();
-            assert_eq!((error.step(), error.in_doubt()), (Step::Reset, false));
-            assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
-        }
-    });
+    // No MAIL follows, so that no message goes to a recipient of the message before; and the
+    // connection is of no further use, which is no fault of the message.
+    for code in [450, 500, 502, 554] {
+        let rest = format!("{refused}C: RSET\nS: {code} no\n[expect-close]");
+        play_on(&[], &rest, async |mut connection| {
+            assert_eq!(fate(&send(&mut connection).await), Fate::Never);
+            for step in [Step::Reset, Step::Mail] {
+                let error = send(&mut connection).await.unwrap_err();
+                assert_eq!((error.step(), error.in_doubt()), (step, false));
+                assert!(error.is_transient(), "{error:?}");
+                let ended = matches!(error.kind(), ErrorKind::Ended(Ended::NotReset(_)));
+                assert!(ended && error.reply().unwrap().code().get() == code, "{error:?}");
+            }
+        });
+    }
     // In a group it is followed by the rest, none of which counts then.
     let again = GROUP.replacen("C| MAIL", "C| RSET\nC| MAIL", 1);
     let refused = format!("{GROUP}S: 250 s\nS: 550 no\nS: 503 nobody\n{again}");
