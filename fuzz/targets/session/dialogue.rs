@@ -43,6 +43,20 @@ enum Said {
     End,
 }
 
+/// Numbers of replies.
+#[derive(Clone, Copy, Default)]
+struct Classes {
+    positive: usize,
+    negative: usize,
+}
+
+impl Classes {
+    fn add(&mut self, code: u16) {
+        self.positive += usize::from(code / 100 == 2);
+        self.negative += usize::from(code >= 400);
+    }
+}
+
 /// A whole reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Heard {
@@ -77,8 +91,10 @@ pub struct Dialogue {
     /// How many 2yz replies an acceptance takes at least in this transaction, and how many came.
     needed: usize,
     positive: usize,
-    /// How many 2yz replies came after its last reply: the first of them, and in all.
-    surplus: [usize; 2],
+    /// Its final replies, and the replies that came after the last of them: the first of those, and
+    /// all.
+    finals: Classes,
+    surplus: [Classes; 2],
     /// Whether RSET was the last command, and whether RCPT was said in this transaction.
     after_reset: bool,
     rcpt_said: bool,
@@ -110,7 +126,8 @@ impl Dialogue {
             counted: false,
             needed: 0,
             positive: 0,
-            surplus: [0; 2],
+            finals: Classes::default(),
+            surplus: [Classes::default(); 2],
             after_reset: false,
             rcpt_said: false,
             rejected: false,
@@ -134,8 +151,8 @@ impl Dialogue {
                 break;
             }
         }
-        let positive = |heard: &&Heard| heard.code / 100 == 2;
-        dialogue.surplus[1] = dialogue.surplus[0] + replies.filter(positive).count();
+        dialogue.surplus[1] = dialogue.surplus[0];
+        replies.for_each(|heard| dialogue.surplus[1].add(heard.code));
         dialogue.rest = !dialogue.over && passed.rest;
         said.for_each(|(what, _)| dialogue.say(what));
         dialogue
@@ -144,13 +161,31 @@ impl Dialogue {
     /// Whether nobody can tell which of the replies was the word on the text, and the one that
     /// came behind it makes enough of them for an acceptance.
     pub fn is_miscounted(&self) -> bool {
-        self.counted && self.concluded && self.extra && self.is_possible_with(self.surplus[0])
+        self.counted
+            && self.concluded
+            && self.extra
+            && self.is_possible_with(self.surplus[0].positive)
     }
 
     /// The same if nothing else was begun behind the text, of all that came.
     pub fn is_over_and_miscounted(&self) -> bool {
         let more = self.extra || self.rest;
-        self.counted && self.concluded && more && self.is_possible_with(self.surplus[1])
+        self.counted && self.concluded && more && self.is_possible_with(self.surplus[1].positive)
+    }
+
+    /// Whether nobody can tell for whom each of several final replies was: one more came, and they
+    /// are not all alike.
+    pub fn has_shifted_finals(&self) -> bool {
+        let [mut all, surplus] = [self.finals, self.surplus[1]];
+        let several = all.positive + all.negative > 1;
+        all.positive += surplus.positive;
+        all.negative += surplus.negative;
+        !self.counted
+            && self.concluded
+            && self.extra
+            && several
+            && all.positive > 0
+            && all.negative > 0
     }
 
     /// Whether an acceptance is not excluded if so many 2yz replies came too many.
@@ -185,6 +220,7 @@ impl Dialogue {
                 }
                 self.needed += 1;
                 self.rcpt_said = false;
+                self.finals = Classes::default();
                 let took = std::mem::take(&mut self.took);
                 for slot in &mut self.slots {
                     if let Slot::Settled { too_many, again, .. } = slot {
@@ -277,7 +313,7 @@ impl Dialogue {
             // The server's word on a text that still flows; or nobody's.
             let crossed = crossed && self.choice.dialect == Dialect::Lmtp;
             self.extra = code != 421;
-            self.surplus[0] = usize::from(code / 100 == 2);
+            self.surplus[0].add(code);
             self.shut_down = code == 421 && !crossed;
             let shut_down = self.shut_down && !self.is_pointless();
             if shut_down || (refused && self.flowing && !crossed) {
@@ -314,6 +350,7 @@ impl Dialogue {
 
     fn hear_end(&mut self, recipient: usize, heard: &Heard) {
         let Heard { code, .. } = *heard;
+        self.finals.add(code);
         let smtp = self.choice.dialect == Dialect::Smtp;
         if code == 353 && smtp && self.choice.each && self.each == 0 && self.owed.is_empty() {
             let each = self.taken();

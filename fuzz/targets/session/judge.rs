@@ -45,6 +45,7 @@ impl Judge {
             }
             Outcome::Answered(Ok(delivery)) => {
                 assert!(!dialogue.is_over_and_miscounted(), "{delivery:?}");
+                assert!(!dialogue.has_shifted_finals(), "{delivery:?}");
                 let verdicts: Vec<_> = delivery.verdicts().iter().cloned().map(Some).collect();
                 check_verdicts(&dialogue, &verdicts);
             }
@@ -56,6 +57,9 @@ impl Judge {
                 assert!(is_unknown(error), "{error}");
             }
             Outcome::Answered(Err(error)) if dialogue.may_be_miscounted() && is_unknown(error) => {}
+            Outcome::Answered(Err(error)) if dialogue.has_shifted_finals() => {
+                assert!(error.in_doubt(), "{error}");
+            }
             Outcome::Answered(Err(error)) => {
                 assert_eq!(error.in_doubt(), in_doubt, "{error}");
                 check_verdicts(&dialogue, error.verdicts());

@@ -6,6 +6,7 @@ use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, Step, Ver
 use super::{
     Ahead, Conversation, Piece, Run, Session, Transaction,
     conversation::{Owed, Wanted, unasked},
+    transaction::{Classes, Counted},
 };
 
 /// Sends many messages.
@@ -31,19 +32,18 @@ pub struct Batch<'a> {
 #[derive(Debug)]
 struct Finished {
     result: Result<Delivery, Error>,
-    recipients: usize,
-    /// If the result rests on the number of replies alone: how many surplus 2yz replies it takes
-    /// for the message to be in doubt.
-    doubted_by: Option<usize>,
+    counted: Option<Counted>,
 }
 
 impl Finished {
-    /// Takes back what rests on the number of replies alone, if a surplus reply was received that
-    /// makes another result possible.
-    fn recount(&mut self, kind: &ErrorKind, completions: usize) {
-        if self.result.is_ok() && self.doubted_by.is_some_and(|needed| completions >= needed) {
+    /// Takes back what a surplus reply has put in question.
+    fn recount(&mut self, kind: &ErrorKind, surplus: Classes) {
+        if let (Ok(delivery), Some(counted)) = (&self.result, self.counted)
+            && counted.is_upset_by(surplus)
+        {
+            let verdicts = delivery.verdicts().iter().cloned().map(Some).collect();
             let error = Error::new(Step::EndOfText, kind.clone());
-            self.result = Err(error.known(vec![None; self.recipients]).doubt(true));
+            self.result = Err(error.known(counted.standing(verdicts)).doubt(true));
         }
     }
 }
@@ -79,9 +79,8 @@ impl<'a> Batch<'a> {
                 self.ahead = None;
                 return self.under_way.push_front(message);
             }
-            let (recipients, doubted_by) = (message.recipients(), message.doubted_by());
-            let result = message.answer(session);
-            self.results.push_back(Finished { result, recipients, doubted_by });
+            let counted = message.counted();
+            self.results.push_back(Finished { result: message.answer(session), counted });
         }
     }
 
@@ -137,8 +136,7 @@ impl<'a> Batch<'a> {
 
     /// Gives a message that was under way when the connection failed its result.
     fn give_up(&mut self, message: Transaction<'a>, error: Error) {
-        let (recipients, result) = (message.recipients(), message.failed(error));
-        self.results.push_back(Finished { result, recipients, doubted_by: None });
+        self.results.push_back(Finished { result: message.failed(error), counted: None });
     }
 }
 
@@ -227,15 +225,17 @@ impl Conversation for Batch<'_> {
 
     /// Gives every message under way its result, so that none is without one when the run is done.
     fn handle_failure(&mut self, session: &Session, step: Step, kind: &ErrorKind) {
-        let completions = match kind {
+        let mut surplus = Classes::default();
+        let is_surplus = match kind {
             ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)) => {
-                Some(usize::from(reply.is_completion()))
+                surplus.add(reply);
+                true
             }
-            ErrorKind::Misbehaved(Misbehaved::Malformed(_)) if session.owed.is_empty() => Some(0),
-            _ => None,
+            ErrorKind::Misbehaved(Misbehaved::Malformed(_)) => session.owed.is_empty(),
+            _ => false,
         };
-        if let Some(completions) = completions {
-            self.results.iter_mut().for_each(|one| one.recount(kind, completions));
+        if is_surplus {
+            self.results.iter_mut().for_each(|one| one.recount(kind, surplus));
         }
         let culprit = match kind {
             // What is wrong with one text is no fault of the other messages.
@@ -268,7 +268,7 @@ impl Conversation for Batch<'_> {
 
     fn is_counted(&self) -> bool {
         // Where another message is under way, the surplus reply is found as one of its replies.
-        self.under_way.is_empty() && self.results.iter().any(|one| one.doubted_by.is_some())
+        self.under_way.is_empty() && self.results.iter().any(|one| one.counted.is_some())
     }
 
     fn is_settled(&self) -> bool {

@@ -2,14 +2,14 @@
 use smtp_codec::{Deviations, ReplyDecoder};
 use smtp_error::{Ended, Error, Misbehaved, ReplyCode, Step};
 
-use super::{Event, Session, veil::shown};
+use super::{Event, Session, transaction::Classes, veil::shown};
 
 /// What arrived after the last expected reply.
 pub(super) struct Surplus {
     /// What is wrong with the first of it.
     pub(super) misbehaved: Misbehaved,
-    /// The number of whole 2yz replies in it.
-    pub(super) completions: usize,
+    /// The whole replies in it.
+    pub(super) classes: Classes,
 }
 
 impl Session {
@@ -44,18 +44,18 @@ impl Session {
         }
         let mut decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
         let mut octets = &*self.surplus;
-        let (mut first, mut completions) = (None, 0);
+        let (mut first, mut classes) = (None, Classes::default());
         let last = loop {
             match decoder.decode(&mut octets) {
                 Ok(Some(decoded)) => {
-                    completions += usize::from(decoded.reply.is_completion());
+                    classes.add(&decoded.reply);
                     first.get_or_insert(Misbehaved::Unsolicited(decoded.reply));
                 }
                 Ok(None) => break Misbehaved::UnsolicitedOctets,
                 Err(malformed) => break malformed.into(),
             }
         };
-        Some(Surplus { misbehaved: first.unwrap_or(last), completions })
+        Some(Surplus { misbehaved: first.unwrap_or(last), classes })
     }
 
     /// Before anything is said the other side must be silent: what waits unread was not asked for.

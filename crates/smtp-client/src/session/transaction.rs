@@ -9,6 +9,7 @@ use super::{
     conversation::{Expected, Owed, Wanted},
 };
 
+mod count;
 mod envelope;
 mod flow;
 mod hearing;
@@ -21,9 +22,12 @@ mod text;
 pub use envelope::EnvelopeOf;
 pub use flow::Piece;
 
+pub(super) use count::{Classes, Counted};
+
+use count::Tally;
 use saying::comes_before_text;
 use slots::Slots;
-use text::{Count, Tally, Text};
+use text::Text;
 
 /// Sends one message.
 ///
@@ -59,8 +63,12 @@ pub struct Transaction<'a> {
     ahead: bool,
     /// How many recipients are still to be answered for before the final reply (PRDR).
     each: usize,
-    count: Count,
     tally: Tally,
+    /// Whether a chunk was announced in this round.
+    announced: bool,
+    /// What a surplus reply would put in question: from the last reply of a round to the first of
+    /// the next.
+    counted: Option<Counted>,
     /// Whether no other message needs the connection.
     alone: bool,
     /// Whether the message as a whole was refused, with a chunk behind it under way.
@@ -106,8 +114,9 @@ impl<'a> Transaction<'a> {
             rounds: 0,
             ahead: false,
             each: 0,
-            count: Count::Needless,
             tally: Tally::default(),
+            announced: false,
+            counted: None,
             alone: true,
             rejected: false,
         }
@@ -199,7 +208,7 @@ impl Conversation for Transaction<'_> {
 
     fn hear(&mut self, session: &mut Session, owed: Owed, reply: Reply) -> Result<(), ErrorKind> {
         self.owed -= 1;
-        self.tally.positive += usize::from(reply.is_completion());
+        self.tally.receive(owed.step, &reply);
         self.unanswered -= usize::from(comes_before_text(owed.step));
         self.hear_reply(session, owed, reply)
     }
@@ -248,14 +257,14 @@ impl Conversation for Transaction<'_> {
     }
 
     fn is_counted(&self) -> bool {
-        self.doubted_by().is_some()
+        self.counted.is_some()
     }
 
     fn is_done(&self, _: &Session) -> bool {
         self.turn == Turn::Done
     }
 
-    fn answer(self, session: &Session) -> Result<Delivery, Error> {
+    fn answer(mut self, session: &Session) -> Result<Delivery, Error> {
         if let Some(kind) = self.objection {
             let error = Error::new(Step::Mail, kind);
             let begun = self.plan.is_some();
@@ -275,7 +284,7 @@ impl Conversation for Transaction<'_> {
     }
 
     /// What broke behind the last verdict changes none.
-    fn failed(self, error: Error) -> Result<Delivery, Error> {
+    fn failed(mut self, error: Error) -> Result<Delivery, Error> {
         if self.turn == Turn::Begin {
             return Err(error);
         }

@@ -351,6 +351,33 @@ fn what_follows_the_refusal_of_all_recipients_makes_no_doubt() {
     }
 }
 
+#[test]
+fn a_shutdown_that_began_before_the_chunk_is_no_reply_to_it() {
+    let begun = "[raw \"250 a\\r\\n250 b\\r\\n250 c\\r\\n42\"]";
+    let rest =
+        format!("{COMMANDS}{begun}\nC: BDAT 18 LAST\n[chunk 18]\n[raw \"1 bye\\r\\n\"]\n[close]");
+    play_on(&FAST, &rest, async |mut connection| {
+        let delivery = send(&mut connection, chunks_of(1000)).await.unwrap();
+        assert_eq!(words(&delivery), [(Step::Text, 421); 2]);
+    });
+}
+
+#[test]
+fn a_recipient_that_waits_for_another_transaction_is_not_in_doubt() {
+    for (reply, in_doubt) in [("250", true), ("550", false)] {
+        let chunk = "C| BDAT 18 LAST\n[chunk 18]\n";
+        let rest = format!("{COMMANDS}{chunk}S: 250 a\nS: {reply} b\nS: 550 c\n[close]");
+        play_on(&["PIPELINING", "CHUNKING", "LIMITS RCPTMAX=2"], &rest, async |mut connection| {
+            let rcpts = ["b@example.org", "c@example.org", "d@example.org"];
+            let envelope = Envelope::new("a@example.org", rcpts).unwrap();
+            *connection.sending_mut() = early_chunks();
+            connection.sending_mut().excess = Excess::Continue;
+            let error = connection.send(&envelope, Text::new(TEXT).unwrap()).await.unwrap_err();
+            assert_eq!(error.in_doubt(), in_doubt, "{error:?}");
+        });
+    }
+}
+
 /// The error of a message in one chunk that a server answers with these lines.
 #[track_caller]
 fn doubted(keywords: &[&str], replies: &str, sending: Sending) -> Error {

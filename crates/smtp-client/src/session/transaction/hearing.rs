@@ -2,7 +2,11 @@
 use smtp_codec::Stuffer;
 use smtp_error::{Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
-use super::{Dialect, Expected, Owed, Session, Transaction, Turn, flow::Way, text::Count};
+use super::{
+    Dialect, Expected, Owed, Session, Transaction, Turn,
+    count::{Classes, Counted},
+    flow::Way,
+};
 
 impl Transaction<'_> {
     /// Hears a reply that was owed.
@@ -18,8 +22,8 @@ impl Transaction<'_> {
         let refused = reply.is_transient() || reply.is_permanent();
         if owed.step == Step::Mail {
             // The round before is over for good: its last reply was the last.
-            let announced = self.is_in_chunks() && !self.text.is_unsaid(session);
-            self.count = if announced { Count::Needed } else { Count::Needless };
+            self.counted = None;
+            self.announced = self.is_in_chunks() && !self.text.is_unsaid(session);
         }
         match owed.step {
             Step::Reset if self.ahead && reply.code() == ReplyCode::BAD_SEQUENCE => {
@@ -78,22 +82,11 @@ impl Transaction<'_> {
         self.text.began().is_some_and(announced)
     }
 
-    /// How many surplus 2yz replies it takes for the message to be in doubt, if its result rests on
-    /// the number of replies alone. MAIL, RCPT and a chunk are answered with the same code, so that
-    /// one reply too many shifts all that follow it. An acceptance is excluded only while fewer 2yz
-    /// replies were received than it takes.
-    pub(in crate::session) fn doubted_by(&self) -> Option<usize> {
-        match self.count {
-            Count::Complete { doubted_by } => Some(doubted_by),
-            Count::Needless | Count::Needed => None,
-        }
-    }
-
     /// Refuses to take the last reply for the verdict if others have arrived after it.
-    pub(super) fn check_count(&self, session: &Session) -> Result<(), Error> {
-        match (session.surplus(), self.doubted_by()) {
-            (Some(surplus), Some(needed)) if surplus.completions >= needed => {
-                Err(self.miscounted(Error::new(Step::EndOfText, surplus.misbehaved)))
+    pub(super) fn check_count(&mut self, session: &Session) -> Result<(), Error> {
+        match (session.surplus(), self.counted) {
+            (Some(surplus), Some(counted)) if counted.is_upset_by(surplus.classes) => {
+                Err(self.upset(counted, Error::new(Step::EndOfText, surplus.misbehaved)))
             }
             _ => Ok(()),
         }
@@ -101,19 +94,21 @@ impl Transaction<'_> {
 
     /// What is known of a transaction that failed so: the same, unless another was to follow and
     /// the last reply to this one was none.
-    pub(super) fn check_failure(&self, error: Error) -> Result<Error, Error> {
-        match (error.kind(), self.doubted_by()) {
-            (ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)), Some(needed))
-                if usize::from(reply.is_completion()) >= needed =>
-            {
-                Err(self.miscounted(error))
-            }
+    pub(super) fn check_failure(&mut self, error: Error) -> Result<Error, Error> {
+        let ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)) = error.kind() else {
+            return Ok(error);
+        };
+        let mut surplus = Classes::default();
+        surplus.add(reply);
+        match self.counted {
+            Some(counted) if counted.is_upset_by(surplus) => Err(self.upset(counted, error)),
             _ => Ok(error),
         }
     }
 
-    fn miscounted(&self, error: Error) -> Error {
-        error.known(vec![None; self.envelope.rcpts().len()]).doubt(true)
+    fn upset(&mut self, counted: Counted, error: Error) -> Error {
+        let verdicts = std::mem::take(&mut self.slots).into_verdicts();
+        error.known(counted.standing(verdicts)).doubt(true)
     }
 
     /// The message as a whole was refused.
@@ -169,9 +164,7 @@ impl Transaction<'_> {
             if !refused {
                 session.close_transaction(self.number);
             }
-            if self.count == Count::Needed {
-                self.count = Count::Complete { doubted_by: self.tally.missing() };
-            }
+            self.counted = self.tally.counted(self.announced, session.dialect);
             self.round_over(session);
         }
         Ok(())
@@ -182,7 +175,7 @@ impl Transaction<'_> {
     /// address is the answer to a recipient: there was one too many before it.
     fn is_strange(&self, reply: &Reply) -> bool {
         let of_an_address = || reply.enhanced().is_some_and(|code| code.subject() == 1);
-        self.rejected || (self.count == Count::Needed && of_an_address())
+        self.rejected || (self.announced && of_an_address())
     }
 
     /// One reply for each recipient follows, and then the final one.

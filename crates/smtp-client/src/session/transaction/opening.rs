@@ -2,7 +2,10 @@
 use smtp_caps::Plan;
 use smtp_error::{ErrorKind, Limited, ReplyCode, Step, Unsupported};
 
-use super::{Excess, Partial, Session, Slots, Tally, Text, Transaction, Turn};
+use super::{
+    Excess, Partial, Session, Slots, Text, Transaction, Turn,
+    count::{Counted, Tally},
+};
 
 impl Turn {
     /// Whose turn it is at the beginning of a round.
@@ -72,9 +75,9 @@ impl Transaction<'_> {
         self.number
     }
 
-    /// How many recipients it has.
-    pub(in crate::session) fn recipients(&self) -> usize {
-        self.envelope.rcpts().len()
+    /// What a surplus reply would put in question.
+    pub(in crate::session) fn counted(&self) -> Option<Counted> {
+        self.counted
     }
 
     /// The size of the text in octets, if it is known.

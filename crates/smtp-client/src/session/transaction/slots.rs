@@ -4,7 +4,7 @@ use smtp_error::{Reply, ReplyCode, Step, Verdict};
 use crate::session::Excess;
 
 /// One slot for each recipient of the envelope.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slots {
     slots: Vec<Slot>,
     /// How many have no verdict.

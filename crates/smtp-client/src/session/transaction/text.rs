@@ -22,43 +22,6 @@ pub(super) enum Text {
     Ended { mark: u64, began: u64 },
 }
 
-/// Whether nothing but their number tells the replies of a transaction apart: without 354 they all
-/// have the code 250.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Count {
-    /// No text was announced, or it follows 354.
-    Needless,
-    /// A chunk was announced.
-    Needed,
-    /// It was, the last reply was received, and none to another transaction. The message is in
-    /// doubt after so many 2yz replies more.
-    Complete { doubted_by: usize },
-}
-
-/// The 2yz replies of a round: how many an acceptance takes at least, and how many were received.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    needed: usize,
-    pub(super) positive: usize,
-}
-
-impl Tally {
-    /// Takes note of a command. An acceptance takes one accepted recipient.
-    pub(super) fn expect(&mut self, step: Step, is_first_rcpt: bool) {
-        let needs = match step {
-            Step::Reset | Step::Mail | Step::Text | Step::EndOfText => true,
-            Step::Rcpt => is_first_rcpt,
-            _ => false,
-        };
-        self.needed += usize::from(needs);
-    }
-
-    /// How many 2yz replies are missing for an acceptance.
-    pub(super) fn missing(self) -> usize {
-        self.needed.saturating_sub(self.positive)
-    }
-}
-
 impl Text {
     /// Whether nothing of it was said.
     pub(super) fn is_unsaid(&self, session: &Session) -> bool {
@@ -129,9 +92,7 @@ impl Transaction<'_> {
             },
             Text::None | Text::Ended { .. } => return Ok(false),
         };
-        if self.count == Count::Needless {
-            self.count = Count::Needed;
-        }
+        self.announced = true;
         match mark {
             Some(mark) => self.text_ended(mark, began, session),
             None => self.owe(session, Owed::new(Step::Text, Expected::Codes(&[250]))),
