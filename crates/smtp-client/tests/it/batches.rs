@@ -59,7 +59,10 @@ struct Peer {
     in_text: bool,
     /// How many octets of replies are sent before the connection closes.
     closes_after: usize,
-    messages: usize,
+    /// After how many more replies one too many is sent.
+    surplus_after: Option<usize>,
+    /// Of the messages whose MAIL has come, whether the text of each was accepted.
+    accepted: Vec<bool>,
 }
 
 impl Peer {
@@ -73,7 +76,8 @@ impl Peer {
             has_recipient: false,
             in_text: false,
             closes_after: usize::MAX,
-            messages: 0,
+            surplus_after: None,
+            accepted: Vec::new(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Peer {
             "MAIL" => {
                 self.fate = self.fates.pop_front().expect("no more messages than were given");
                 self.has_recipient = false;
+                self.accepted.push(false);
                 if self.fate == Fate::SenderRefused { "550 sender" } else { "250 sender" }
             }
             "RCPT" if self.fate == Fate::SenderRefused => "503 sender first",
@@ -120,10 +125,21 @@ impl Peer {
             _ => panic!("{line}"),
         };
         self.replies.extend(format!("{reply}\r\n").bytes());
+        if self.surplus_after == Some(0) && reply != "354 go" {
+            self.replies.extend(b"250 once more\r\n");
+            self.surplus_after = None;
+        }
+        self.surplus_after = self.surplus_after.map(|left| left.saturating_sub(1));
+    }
+
+    fn messages(&self) -> usize {
+        self.accepted.iter().filter(|accepted| **accepted).count()
     }
 
     fn finish(&mut self) -> &'static str {
-        self.messages += usize::from(self.has_recipient && self.fate == Fate::Accepted);
+        if let Some(accepted) = self.accepted.last_mut() {
+            *accepted = self.has_recipient && self.fate == Fate::Accepted;
+        }
         match (self.has_recipient, self.fate) {
             (false, _) => "503 recipient first",
             (true, Fate::TextRefused) => "554 text",
@@ -270,7 +286,7 @@ proptest! {
         }
         prop_assert_eq!(results.len(), fates.len());
         let accepted = fates.iter().filter(|&&fate| fate == Fate::Accepted).count();
-        prop_assert_eq!(peer.messages, accepted);
+        prop_assert_eq!(peer.messages(), accepted);
     }
 
     #[test]
@@ -292,7 +308,24 @@ proptest! {
             }
         }
         // What the server has is accepted, or in doubt.
-        prop_assert!(peer.messages <= accepted, "{} of {results:?}", peer.messages);
+        prop_assert!(peer.messages() <= accepted, "{} of {results:?}", peer.messages());
+    }
+
+    #[test]
+    fn with_data_no_surplus_reply_makes_a_false_result(
+        ahead in any::<bool>(), fates in fates(), cuts in cuts(), surplus_after in 0..30_usize,
+    ) {
+        let way = Way { framing: Framing::Data, first_chunk: FirstChunk::AfterRecipients, ahead };
+        let mut peer = Peer::new(&fates);
+        peer.surplus_after = Some(surplus_after);
+        let results = play(way, fates.len(), &mut peer, cuts);
+        for (place, result) in results.iter().enumerate() {
+            let has_it = peer.accepted.get(place).copied().unwrap_or(false);
+            match result {
+                Ok(delivery) => prop_assert_eq!(delivery.all_accepted(), has_it, "{:?}", result),
+                Err(error) => prop_assert!(error.in_doubt() || !has_it, "{error:?}"),
+            }
+        }
     }
 
     #[test]
