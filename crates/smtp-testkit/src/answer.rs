@@ -34,6 +34,15 @@ impl Answer {
         Self { entries: text.lines().enumerate().map(entry).collect() }
     }
 
+    /// The same, and then the server closes, unless the usual reply is given.
+    pub(crate) fn then_close(mut self) -> Self {
+        if !self.gives_usual() {
+            let line = self.entries.last().map_or(1, |entry| entry.line + 1);
+            self.entries.push(Entry { line, event: Event::Close });
+        }
+        self
+    }
+
     /// Whether the usual reply is given: where `[usual]` stands, or because nothing else is.
     pub(crate) fn gives_usual(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.event, Event::Usual)) || !self.settles()

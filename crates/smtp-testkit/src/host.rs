@@ -22,7 +22,7 @@ use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::lint::Lint;
 use crate::login::{Account, Secret};
-use crate::rule::{Book, Case, Rule, What};
+use crate::rule::{Admission, Book, Case, Rule, What};
 
 pub(crate) use self::session::Session;
 
@@ -118,6 +118,12 @@ impl Host {
             }
         }
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).answer(case)
+    }
+
+    /// What the test wants to happen at the greeting; a connection that is greeted well counts as
+    /// open as long as it keeps the second value.
+    fn greet(&self, case: &Case<'_>) -> (Option<Answer>, Option<Admission>) {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).greet(case)
     }
 
     /// The rules that had to have a turn and had none, in words.

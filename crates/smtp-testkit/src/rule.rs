@@ -1,6 +1,7 @@
 //! When a server with rules does something other than usual: what is matched, and how often.
 
 mod count;
+mod open;
 
 use std::fmt;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::command::Command;
 use crate::matching::Matching;
 
 pub(crate) use self::count::{Book, Case};
+pub(crate) use self::open::Admission;
 
 /// An exception to what a well-behaved server does.
 ///
@@ -28,12 +30,16 @@ pub(crate) use self::count::{Book, Case};
 /// Rule::on("MAIL *").counted(Scope::Connection).after(10).reply("421 4.7.0 enough\n");
 /// // No more than five RCPT a minute.
 /// Rule::on("RCPT *").above(5, Duration::from_secs(60)).reply("450 4.7.1 too fast");
+/// // No more than two connections at a time; a further one gets this greeting and is closed.
+/// Rule::connections_above(2).reply("421 4.7.0 too many connections");
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a rule does nothing before a server has it"]
 pub struct Rule {
     moment: Moment,
-    when: Option<When>,
+    when: Vec<When>,
+    /// Whether the connection ends after an answer that is not the usual reply.
+    closes: bool,
     scope: Scope,
     after: usize,
     times: Option<usize>,
@@ -53,7 +59,7 @@ enum Moment {
     Idle(Duration),
 }
 
-/// The state that a connection must be in for a rule to apply.
+/// The state that a connection, or the server, must be in for a rule to apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum When {
@@ -65,6 +71,14 @@ pub enum When {
     LoggedOut,
     /// After the client has logged in.
     LoggedIn,
+    /// While more than this number of connections are open at the same time, the one that the rule
+    /// is asked for included: for a limit that a server checks later than at the greeting, as with
+    /// a 432 at the end of a text.
+    ///
+    /// A connection is open from the moment at which the server greets it with 2yz to its end; a
+    /// 221 or a 421 ends it when the server writes that reply. One that gets another greeting, or
+    /// none, is never counted.
+    ConnectionsAbove(usize),
 }
 
 /// What a rule counts together.
@@ -84,7 +98,8 @@ impl Rule {
     fn at(moment: Moment) -> Self {
         Self {
             moment,
-            when: None,
+            when: Vec::new(),
+            closes: false,
             scope: Scope::Server,
             after: 0,
             times: None,
@@ -106,6 +121,29 @@ impl Rule {
     /// Where the greeting is due.
     pub fn greeting() -> Self {
         Self::at(Moment::Greeting)
+    }
+
+    /// At the greeting of a connection that is made while `count` others are open: a limit to
+    /// `count` connections at a time. The answer takes the place of the greeting, and then the
+    /// server closes the connection; only one that contains `[usual]` lets the connection in.
+    /// As soon as one of the others has ended, the next connection is served.
+    ///
+    /// What counts as open is said at [`When::ConnectionsAbove`]; a connection that this rule
+    /// turns away does not. It works on every transport, for a server without scripts.
+    ///
+    /// ```
+    /// use smtp_testkit::{Rule, Server};
+    ///
+    /// let limit = Rule::connections_above(2).reply("554 5.7.1 too many connections");
+    /// let server = Server::builder().rule(limit).tcp().unwrap();
+    /// # drop(server);
+    /// // The server takes its time, and resets the connection instead of closing it.
+    /// let slow = "[delay 5s]\nS: 421 4.7.0 too many connections\n[reset]".parse().unwrap();
+    /// Rule::connections_above(2).answer(slow);
+    /// ```
+    pub fn connections_above(count: usize) -> Self {
+        let rule = Self::at(Moment::Greeting).when(When::ConnectionsAbove(count));
+        Self { closes: true, ..rule }
     }
 
     /// Inside of a text that comes with DATA, once so many octets of it have arrived: for a reply
@@ -132,9 +170,10 @@ impl Rule {
         Self::at(Moment::Idle(time))
     }
 
-    /// Only in this state.
-    pub fn when(self, state: When) -> Self {
-        Self { when: Some(state), ..self }
+    /// Only in this state; of several, all must hold.
+    pub fn when(mut self, state: When) -> Self {
+        self.when.push(state);
+        self
     }
 
     /// What is counted together; by default, everything on the server.
@@ -196,15 +235,24 @@ impl Rule {
         }
     }
 
-    fn fits(&self, case: &Case<'_>) -> bool {
-        let state = match self.when {
-            None => true,
-            Some(When::Clear) => case.tls.is_none(),
-            Some(When::Tls) => case.tls.is_some(),
-            Some(When::LoggedOut) => case.login.is_none(),
-            Some(When::LoggedIn) => case.login.is_some(),
+    /// The answer that this rule gives, with all that follows from the kind of rule.
+    fn given(&self) -> Answer {
+        match self.closes {
+            true => self.answer.clone().then_close(),
+            false => self.answer.clone(),
+        }
+    }
+
+    /// `open` is how many connections are open, that of the case included.
+    fn fits(&self, case: &Case<'_>, open: usize) -> bool {
+        let holds = |state: &When| match *state {
+            When::Clear => case.tls.is_none(),
+            When::Tls => case.tls.is_some(),
+            When::LoggedOut => case.login.is_none(),
+            When::LoggedIn => case.login.is_some(),
+            When::ConnectionsAbove(count) => open > count,
         };
-        state && self.moment.is_now(case)
+        self.moment.is_now(case) && self.when.iter().all(holds)
     }
 }
 
@@ -242,7 +290,14 @@ impl fmt::Display for Rule {
             Moment::Text => f.write_str("at the end of a text"),
             Moment::TextFor(pattern) => write!(f, "at the end of a text for `{pattern}`"),
             Moment::Idle(time) => write!(f, "after {time:?} of silence"),
-        }
+        }?;
+        self.when.iter().try_for_each(|state| match state {
+            When::ConnectionsAbove(1) => f.write_str(" while more than 1 connection is open"),
+            When::ConnectionsAbove(count) => {
+                write!(f, " while more than {count} connections are open")
+            }
+            _ => Ok(()),
+        })
     }
 }
 

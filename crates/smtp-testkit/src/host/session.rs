@@ -78,7 +78,8 @@ impl Session {
             self.wire.happened("the client has sent something before the greeting");
             self.wire.blame(Lint::BeforeGreeting, "before the greeting".to_owned());
         }
-        let exception = self.exception(What::Greeting);
+        let (exception, admission) = self.host.greet(&self.case(What::Greeting, ""));
+        self.wire.admission = admission;
         let protocol = match self.host.protocol {
             Protocol::Smtp => "ESMTP",
             Protocol::Lmtp => "LMTP",

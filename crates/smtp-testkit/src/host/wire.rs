@@ -13,6 +13,7 @@ use crate::lint::{Finding, Lint};
 use crate::mismatch::{Departure, MismatchKind};
 use crate::pace::Pace;
 use crate::report::{Line, Speaker};
+use crate::rule::Admission;
 use crate::script::Event;
 use crate::stream::{Socket, Stream};
 use crate::tls::Terms;
@@ -41,6 +42,8 @@ pub(super) struct Wire {
     pace: Option<Pace>,
     /// What the client is to do next, in words.
     pub(super) due: &'static str,
+    /// Held while the connection counts as open; given up before the client can notice the end.
+    pub(super) admission: Option<Admission>,
 }
 
 impl Wire {
@@ -53,6 +56,7 @@ impl Wire {
             accepted: Instant::now(),
             pace: None,
             due: "a command",
+            admission: None,
         }
     }
 
@@ -88,6 +92,10 @@ impl Wire {
 
     /// Writes a reply, and notes it line by line.
     pub(super) async fn say(&mut self, octets: &[u8]) -> Result<(), Over> {
+        if is_farewell(octets) {
+            // A client that has read it may connect again at once.
+            self.admission = None;
+        }
         let pace = self.pace.take().unwrap_or_else(|| Pace::at_once(octets));
         let due = std::mem::replace(&mut self.due, "the client to read its reply");
         for (index, piece) in octets.chunks(pace.octets).enumerate() {
@@ -134,12 +142,12 @@ impl Wire {
             }
             Event::Close | Event::TlsAbort => self.close("the server closed").await,
             Event::Abort => {
-                self.stream.take().ok_or(Over::Ended)?.abort();
+                self.leave()?.abort();
                 self.happened("the server closed without a word");
                 Err(Over::Ended)
             }
             Event::Reset => {
-                self.stream.take().ok_or(Over::Ended)?.reset();
+                self.leave()?.reset();
                 self.happened("the server reset the connection");
                 Err(Over::Ended)
             }
@@ -148,8 +156,14 @@ impl Wire {
         }
     }
 
+    /// The stream, on which nothing more is served.
+    fn leave(&mut self) -> Result<Stream, Over> {
+        self.admission = None;
+        self.stream.take().ok_or(Over::Ended)
+    }
+
     pub(super) async fn close(&mut self, happened: &str) -> Result<(), Over> {
-        let stream = self.stream.take().ok_or(Over::Ended)?;
+        let stream = self.leave()?;
         let closed = self.watchdog.watch(stream.close()).await;
         closed.map_err(|exhausted| self.stuck(&exhausted))?;
         self.happened(happened);
@@ -242,6 +256,12 @@ impl Wire {
         let departure = Departure::without_octets(MismatchKind::Unfinished);
         Over::Stuck(Departure { received, end, reason: Some(reason), ..departure })
     }
+}
+
+/// Whether a reply says that the server closes the connection (RFC 5321, 4.2.2).
+fn is_farewell(octets: &[u8]) -> bool {
+    let mut lines = octets.split(|&octet| octet == b'\n');
+    lines.any(|line| line.starts_with(b"221 ") || line.starts_with(b"421 "))
 }
 
 /// How long a client that says nothing is kept once the verdict is asked for.

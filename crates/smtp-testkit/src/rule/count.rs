@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::open::{Admission, OpenConnections};
 use super::{Rule, Scope, What};
 use crate::answer::Answer;
 use crate::login::Login;
@@ -14,6 +15,7 @@ use crate::report::TlsFacts;
 /// The rules of a server, with their counts.
 pub(crate) struct Book {
     entries: Vec<Entry>,
+    open: OpenConnections,
 }
 
 struct Entry {
@@ -44,19 +46,29 @@ pub(crate) struct Case<'a> {
 impl Book {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
         let entry = |rule| Entry { rule, counts: HashMap::new(), used: false };
-        Self { entries: rules.into_iter().map(entry).collect() }
+        Self { entries: rules.into_iter().map(entry).collect(), open: OpenConnections::default() }
     }
 
     /// The answer of the rule whose turn it is.
     pub(crate) fn answer(&mut self, case: &Case<'_>) -> Option<Answer> {
-        let fitting = self.entries.iter_mut().filter(|entry| entry.rule.fits(case));
+        let open = self.open.count_with(case.connection);
+        let fitting = self.entries.iter_mut().filter(|entry| entry.rule.fits(case, open));
         for Entry { rule, counts, used } in fitting {
             if counts.entry(case.key(rule.scope)).or_default().is_turn_of(rule) {
                 *used = true;
-                return Some(rule.answer.clone());
+                return Some(rule.given());
             }
         }
         None
+    }
+
+    /// The answer at the greeting, and the place among the open connections that goes with a
+    /// greeting of 2yz. Both in one step: of two connections that come at once, one is the first.
+    pub(crate) fn greet(&mut self, case: &Case<'_>) -> (Option<Answer>, Option<Admission>) {
+        let answer = self.answer(case);
+        let code = answer.as_ref().map_or(Some(220), |answer| answer.told(220));
+        let served = code.is_some_and(|code| (200..300).contains(&code));
+        (answer, served.then(|| self.open.admit(case.connection)))
     }
 
     /// The rules that had to have a turn and had none, in words.

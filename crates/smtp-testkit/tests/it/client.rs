@@ -25,6 +25,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         String::from_utf8_lossy(&octets[..count]).into_owned()
     }
 
+    /// The end of the connection, in order or not.
+    pub(crate) async fn hear_end_or_reset(&mut self) {
+        assert_eq!(self.0.read(&mut [0; 16]).await.unwrap_or_default(), 0, "nothing may follow");
+    }
+
     pub(crate) async fn hear_end(&mut self) {
         assert_eq!(self.0.read(&mut [0; 16]).await.unwrap(), 0, "the server should have closed");
     }

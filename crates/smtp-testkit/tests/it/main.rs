@@ -8,6 +8,7 @@ mod connections;
 mod endings;
 mod faults;
 mod files;
+mod limits;
 mod lints;
 mod login;
 mod messages;
