@@ -163,11 +163,16 @@ impl Host {
     }
 
     fn password(&self, user: &str) -> Option<&str> {
-        self.accounts.iter().filter(|account| account.user == user).find_map(|account| {
-            match &account.secret {
-                Secret::Password(password) => Some(password.as_str()),
-                Secret::Token(_) => None,
+        self.password_where(|known| known == user).map(|(_, password)| password)
+    }
+
+    /// The first user with a password whose name fits, and that password.
+    fn password_where(&self, fits: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
+        self.accounts.iter().find_map(|account| match &account.secret {
+            Secret::Password(password) if fits(&account.user) => {
+                Some((account.user.as_str(), password.as_str()))
             }
+            _ => None,
         })
     }
 

@@ -42,6 +42,10 @@ impl ServerBuilder {
     }
 
     /// Somebody who can log in with a password.
+    ///
+    /// SCRAM and PLAIN compare both after SASLprep (RFC 4013), so that `"I\u{AD}X"` and
+    /// `"\u{2168}"` are the password `"IX"`. A password that SASLprep refuses, such as one with a
+    /// control character, is refused by SCRAM.
     pub fn user(mut self, user: &str, password: &str) -> Self {
         let secret = Secret::Password(password.to_owned());
         self.parts.manners.accounts.push(Account { user: user.to_owned(), secret });

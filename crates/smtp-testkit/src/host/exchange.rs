@@ -1,5 +1,6 @@
 //! The mechanisms of AUTH, the server's side: what is asked, and whether the answer is right.
 
+mod saslprep;
 mod scram;
 
 use std::sync::Arc;
@@ -101,7 +102,7 @@ fn text(response: &[u8]) -> Result<&str, Step> {
     std::str::from_utf8(response).map_err(|_| Step::Denied(Denial::Malformed))
 }
 
-/// RFC 4616.
+/// RFC 4616; its section 2 has the server prepare what it compares.
 struct Plain {
     host: Arc<Host>,
 }
@@ -116,8 +117,10 @@ impl Exchange for Plain {
         let [on_behalf_of, user, password] = words[..] else {
             return Step::Denied(Denial::Malformed);
         };
-        match self.host.password(user) {
-            Some(known) if known == password => done("PLAIN", user, on_behalf_of),
+        match self.host.password_where(|known| saslprep::is_same(known, user)) {
+            Some((name, known)) if saslprep::is_same(known, password) => {
+                done("PLAIN", name, on_behalf_of)
+            }
             _ => Step::Denied(Denial::Wrong),
         }
     }

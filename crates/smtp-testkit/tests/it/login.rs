@@ -15,7 +15,11 @@ fn builder() -> ServerBuilder {
 
 /// Says each line, after the `|` in base64, and hears each reply, the challenge of a 334 decoded.
 async fn talk(dialogue: &[(&str, &str)]) -> Report {
-    let (server, pipe) = builder().pipe();
+    talk_to(builder(), dialogue).await
+}
+
+async fn talk_to(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
+    let (server, pipe) = builder.pipe();
     let mut client = Client(pipe);
     client.hear_segment().await;
     client.say("EHLO client.example\r\n").await;
@@ -121,6 +125,82 @@ async fn scram() {
         let wrong = last.replace(",p=", ",p=AA");
         talk(&[first, (&wrong, MALFORMED)]).await;
         talk(&[first, (&last.replace("biws", "eSws"), WRONG)]).await;
+    }
+}
+
+/// As which user SCRAM-SHA-256 lets in a client that sends `name` and this proof.
+async fn scram_user(account: (&str, &str), name: &str, proof: &str) -> Option<String> {
+    let builder = Server::builder().offer(MECHANISMS).user(account.0, account.1);
+    let (server, pipe) = builder.pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    let opening = STANDARD.encode(format!("n,,n={name},r=rOprNGfwEbeRWgbNEkqO"));
+    let last = format!("c=biws,r=rOprNGfwEbeRWgbNEkqOtestkit1,p={proof}");
+    let lines =
+        ["EHLO client.example", &format!("AUTH SCRAM-SHA-256 {opening}"), &STANDARD.encode(last)];
+    for line in lines.iter().chain(&["", "QUIT"]) {
+        client.say(&format!("{line}\r\n")).await;
+        client.hear_segment().await;
+    }
+    drop(client);
+    let report = server.finish().await.unwrap();
+    report.connections()[0].login().map(|login| login.user.clone())
+}
+
+/// Proofs of SCRAM-SHA-256, by Python's hmac, for what SASLprep makes of a password.
+const IX: &str = "/Srj6jhlKNL+kOxuBgI5BeWHe7igEmEJ3h+Dc53q+5I=";
+const A: &str = "LUH9IQ3l1BPxu66Wco5fBvT5EAYI41NqjaD0Y80+d+I=";
+const A_B: &str = "CBpOz5XMMdl974iP+xwncG6cVo2jIM5aQWn37HEfisM=";
+/// The same for what SASLprep was not applied to, or refuses.
+const SOFT_HYPHEN: &str = "dTACcE7SjUxD6oEbXAcGEZXR9hSWCxDtj9McH+nD9iw=";
+const BELL: &str = "OoZl1FgC00q1pClqQeqL0sBCr2Eqnjq0/4YFSFnnJ4Q=";
+const MIXED_DIRECTIONS: &str = "zI8WdZn1So7dBVOd6DJUGLSBKTDauLMtPDsNOIwTlQ0=";
+const EMOJI: &str = "7QHB+YiB0J91rnwypsAXbX8m6MF/gwOpiNbGdpqyC5c=";
+/// The password `pencil`, and a user who is `IX` after SASLprep.
+const USER_IX: &str = "60gYIIdnNY8NSH7eTbP0RM5bySgQdUWXwby5CuCXhuI=";
+
+#[tokio::test]
+async fn scram_prepares_passwords() {
+    for (password, proof, enters) in [
+        ("IX", IX, true),
+        ("I\u{AD}X", IX, true),
+        ("\u{2168}", IX, true),
+        ("\u{AA}", A, true),
+        ("a\u{A0}b", A_B, true),
+        ("I\u{AD}X", SOFT_HYPHEN, false),
+        ("IX", SOFT_HYPHEN, false),
+        ("ix", IX, false),
+        ("a\u{7}b", BELL, false),
+        ("\u{627}1", MIXED_DIRECTIONS, false),
+        ("\u{1F511}", EMOJI, true),
+    ] {
+        let user = scram_user(("user", password), "user", proof).await;
+        assert_eq!(user.is_some(), enters, "{password:?}");
+    }
+}
+
+#[tokio::test]
+async fn scram_prepares_names() {
+    for known in ["IX", "I\u{AD}X", "\u{2168}"] {
+        let user = scram_user((known, "pencil"), "IX", USER_IX).await;
+        assert_eq!(user.as_deref(), Some(known), "the user as the test has it");
+    }
+}
+
+#[tokio::test]
+async fn plain_prepares_both_sides() {
+    for (name, password, reply) in [
+        ("user", "IX", IN),
+        ("user", "\u{2168}", IN),
+        ("us\u{AD}er", "I\u{AD}X", IN),
+        ("user", "ix", WRONG),
+        ("user", "I\u{7}X", WRONG),
+    ] {
+        let builder = Server::builder().offer(MECHANISMS).user("user", "I\u{AD}X");
+        let line = format!("AUTH PLAIN |\0{name}\0{password}");
+        let report = talk_to(builder, &[(&line, reply)]).await;
+        let user = report.connections()[0].login().map(|login| login.user.as_str());
+        assert_eq!(user, (reply == IN).then_some("user"), "{name:?} {password:?}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! SCRAM, the server's side, with and without channel binding (RFC 5802, RFC 7677, RFC 9266).
+//! SCRAM, the server's side, with and without channel binding (RFC 5802, RFC 7677,
+//! RFC 9266).
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac, pbkdf2};
 
+use super::saslprep::{is_same, prepare};
 use super::{Channel, Denial, Exchange, Step, done};
 use crate::host::Host;
 
@@ -125,8 +127,9 @@ impl Scram {
         })
     }
 
-    /// `client-final-message`: what the server proves in return, or why it does not.
-    fn close(&self, opening: &Opening, message: &str) -> Result<String, Denial> {
+    /// `client-final-message`: what the server proves in return and to which user, or why it does
+    /// not.
+    fn close(&self, opening: &Opening, message: &str) -> Result<(String, String), Denial> {
         let (unproven, proof) = message.rsplit_once(",p=").ok_or(Denial::Malformed)?;
         let proof = STANDARD.decode(proof).map_err(|_| Denial::Malformed)?;
         let mut fields = unproven.split(',');
@@ -136,7 +139,9 @@ impl Scram {
         if (fields.next(), fields.next()) != (Some(binding.as_str()), Some(nonce.as_str())) {
             return Err(Denial::Wrong);
         }
-        let password = self.host.password(&opening.user).ok_or(Denial::Wrong)?;
+        let account = self.host.password_where(|known| is_same(known, &opening.user));
+        let (user, password) = account.ok_or(Denial::Wrong)?;
+        let password = prepare(password).ok_or(Denial::Wrong)?;
         let salted = self.hash.salted(password.as_bytes());
         let signed =
             [&opening.client_first, &opening.server_first, unproven].map(|it| it.as_bytes());
@@ -148,7 +153,7 @@ impl Scram {
             return Err(Denial::Wrong);
         }
         let server = self.hash.hmac(&self.hash.hmac(&salted, b"Server Key"), &signed);
-        Ok(format!("v={}", STANDARD.encode(server)))
+        Ok((format!("v={}", STANDARD.encode(server)), user.to_owned()))
     }
 }
 
@@ -168,8 +173,8 @@ impl Exchange for Scram {
                 None => Step::Denied(Denial::Malformed),
             },
             Stage::Last(opening) => match self.close(opening, message) {
-                Ok(proof) => {
-                    self.stage = Stage::Confirm(opening.user.clone());
+                Ok((proof, user)) => {
+                    self.stage = Stage::Confirm(user);
                     Step::Challenge(proof.into_bytes())
                 }
                 Err(denial) => Step::Denied(denial),
