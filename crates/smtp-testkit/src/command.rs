@@ -1,6 +1,7 @@
 //! One command line of a client, read by the letter of RFC 5321, 4.1; no code of a client or of
 //! another server is behind it.
 
+mod lenient;
 mod path;
 
 use std::fmt;
@@ -52,23 +53,35 @@ pub enum Malformed {
 impl Command {
     /// Reads a line with its CRLF.
     pub fn read(line: &[u8]) -> Result<Self, Malformed> {
-        let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
-        if line.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
-            return Err(Malformed::LineEnd);
-        }
-        let text = std::str::from_utf8(line).map_err(|_| Malformed::Characters)?;
+        let text = text(line)?;
         if text.chars().any(char::is_control) {
             return Err(Malformed::Characters);
         }
-        Self::parse(text)
+        Self::parse(text, Grammar::Strict)
     }
 
-    /// Reads a line without its end.
+    /// Reads a line with its CRLF that [`read`](Self::read) refuses, as servers do that are not
+    /// strict.
+    pub(crate) fn read_leniently(line: &[u8]) -> Result<Self, Malformed> {
+        let text = text(line)?;
+        if text.chars().any(|char| char.is_control() && char != '\t') {
+            return Err(Malformed::Characters);
+        }
+        Self::parse_leniently(text)
+    }
+
+    /// Reads a line without its end, as leniently as it takes.
     pub(crate) fn of_line(line: &str) -> Option<Self> {
-        Self::parse(line).ok()
+        Self::parse(line, Grammar::Strict).or_else(|_| Self::parse_leniently(line)).ok()
     }
 
-    fn parse(text: &str) -> Result<Self, Malformed> {
+    fn parse_leniently(text: &str) -> Result<Self, Malformed> {
+        let (verb, argument) = lenient::rewrite(text).ok_or(Malformed::Path)?;
+        let command = Self::parse(&format!("{verb} {argument}"), Grammar::Lenient)?;
+        Ok(Self { line: text.to_owned(), ..command })
+    }
+
+    fn parse(text: &str, grammar: Grammar) -> Result<Self, Malformed> {
         let line = text.to_owned();
         // Blanks at the end mean nothing (RFC 5321, 4.1.1).
         let text = text.trim_end_matches(' ');
@@ -84,20 +97,21 @@ impl Command {
             path: None,
             params: Vec::new(),
         };
-        command.complete()
+        command.complete(grammar)
     }
 
     /// Reads the argument as the verb asks for.
-    fn complete(self) -> Result<Self, Malformed> {
+    fn complete(self, grammar: Grammar) -> Result<Self, Malformed> {
         let argument = self.argument.as_str();
         match self.verb.as_str() {
-            "MAIL" => self.addressed("FROM:"),
-            "RCPT" => self.addressed("TO:"),
+            "MAIL" => self.addressed("FROM:", grammar),
+            "RCPT" => self.addressed("TO:", grammar),
             "DATA" | "RSET" | "QUIT" | "STARTTLS" if !argument.is_empty() => {
                 Err(Malformed::Argument)
             }
             // A name that is no domain is looked at leniently: many machines have one.
-            "EHLO" | "HELO" | "LHLO" if argument.is_empty() || argument.contains(' ') => {
+            "EHLO" | "HELO" | "LHLO" if argument.is_empty() => Err(Malformed::Argument),
+            "EHLO" | "HELO" | "LHLO" if argument.contains(' ') && grammar == Grammar::Strict => {
                 Err(Malformed::Argument)
             }
             "VRFY" | "EXPN" if argument.is_empty() => Err(Malformed::Argument),
@@ -109,14 +123,16 @@ impl Command {
         }
     }
 
-    fn addressed(self, keyword: &str) -> Result<Self, Malformed> {
+    fn addressed(self, keyword: &str, grammar: Grammar) -> Result<Self, Malformed> {
         let head = self.argument.get(..keyword.len()).ok_or(Malformed::Path)?;
         if !head.eq_ignore_ascii_case(keyword) {
             return Err(Malformed::Path);
         }
         let (found, rest) = path::split(&self.argument[keyword.len()..]).ok_or(Malformed::Path)?;
-        let fits = match self.verb.as_str() {
-            "MAIL" => found.is_empty() || path::is_mailbox(found),
+        let fits = match (self.verb.as_str(), grammar) {
+            ("MAIL", _) if found.is_empty() => true,
+            (_, Grammar::Lenient) => path::is_understood(found),
+            ("MAIL", Grammar::Strict) => path::is_mailbox(found),
             _ => found.eq_ignore_ascii_case("postmaster") || path::is_mailbox(found),
         };
         if !fits {
@@ -126,7 +142,7 @@ impl Command {
         Ok(Self { path: Some(found.to_owned()), params, ..self })
     }
 
-    /// The line without its CRLF.
+    /// The line without its CRLF, as it came.
     pub fn line(&self) -> &str {
         &self.line
     }
@@ -136,7 +152,8 @@ impl Command {
         &self.verb
     }
 
-    /// What stands behind the verb.
+    /// What stands behind the verb; where the server has tolerated bad syntax, as the grammar writes
+    /// it.
     pub fn argument(&self) -> &str {
         &self.argument
     }
@@ -167,6 +184,24 @@ impl Command {
         let digits = !octets.is_empty() && octets.bytes().all(|octet| octet.is_ascii_digit());
         (self.verb == "BDAT" && digits).then(|| Some((octets.parse().ok()?, last)))?
     }
+}
+
+/// How closely a line is held to the grammar.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grammar {
+    /// RFC 5321.
+    Strict,
+    /// The line was rewritten, and the address is one that servers understand.
+    Lenient,
+}
+
+/// A line as text, without its CRLF.
+fn text(line: &[u8]) -> Result<&str, Malformed> {
+    let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
+    if line.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
+        return Err(Malformed::LineEnd);
+    }
+    std::str::from_utf8(line).map_err(|_| Malformed::Characters)
 }
 
 impl fmt::Display for Command {

@@ -109,7 +109,9 @@ impl Rule {
         }
     }
 
-    /// At a command line like this, where `*` stands for any octets. Case does not matter.
+    /// At a command line like this, where `*` stands for any octets. Case does not matter. A line
+    /// whose bad syntax is [tolerated](crate::ServerBuilder::tolerate) is matched as it came, and as
+    /// the grammar writes it.
     ///
     /// It is asked for each command that can be read, also where the usual reply is a refusal. What
     /// follows a 334 is no command: only `AUTH` itself is matched. At BDAT, the chunk has arrived,
@@ -261,7 +263,10 @@ impl Moment {
         match (self, case.what) {
             (Self::Greeting, What::Greeting) => true,
             (Self::Text, What::Text | What::TextFor(_)) => true,
-            (Self::Command(pattern), What::Command(command)) => like(pattern, command.line()),
+            (Self::Command(pattern), What::Command(command)) => {
+                let meant = format!("{} {}", command.verb(), command.argument());
+                like(pattern, command.line()) || like(pattern, meant.trim_end_matches(' '))
+            }
             (Self::TextFor(pattern), What::TextFor(recipient)) => like(pattern, recipient),
             (Self::Idle(time), What::Idle(silent)) => *time == silent,
             (Self::InsideText(octets), What::InsideText(arrived)) => *octets == arrived,

@@ -90,17 +90,54 @@ impl ServerBuilder {
         self
     }
 
-    /// Takes what a strict server refuses for this mistake; it is noted all the same. It can be
-    /// [`Lint::BareLf`] and [`Lint::OverLongLine`], and for texts also [`Lint::BareCr`],
-    /// [`Lint::EightBitWithoutBody`] and [`Lint::Utf8WithoutSmtpUtf8`]; of the others, a server
-    /// takes what it can take anyway.
+    /// Takes what a strict server refuses for this mistake. It is noted in the
+    /// [findings](crate::Report::findings) all the same, but is no fault even where it is
+    /// [denied](Self::deny): `deny(Lint::ALL)` with one that is tolerated denies all the others.
+    ///
+    /// | Lint | What is taken |
+    /// |---|---|
+    /// | [`Lint::BadSyntax`] | blanks and tabs before a command, and more than one between words |
+    /// | | `MAIL FROM: <a@example.org>`, `RCPT TO :<b@example.org>`, `< b@example.org >`: blanks about the colon and inside of the brackets |
+    /// | | `MAIL FROM:a@example.org SIZE=3`: an address without its brackets |
+    /// | | `<bob>`, `<b..b.@example.org>`, `<b@foo_bar.example.>`: no domain, dots anywhere in the local part, underscores and a final dot in the domain |
+    /// | | `EHLO my computer`, `QUIT now`: extra words after EHLO, HELO, LHLO, DATA, RSET and QUIT |
+    /// | [`Lint::BareLf`] | LF as the end of a command line; in a text |
+    /// | [`Lint::OverLongLine`] | in commands and in a text |
+    /// | [`Lint::BareCr`], [`Lint::EightBitWithoutBody`], [`Lint::Utf8WithoutSmtpUtf8`] | in a text |
+    ///
+    /// What cannot be understood is refused as before: a line without a verb, an unknown verb, no
+    /// address, a parameter without a name or given twice. Verbs in lower case and blanks at the end
+    /// of a line are no mistakes. Of the other lints, a server takes what it can take anyway.
+    ///
+    /// ```
+    /// use smtp_testkit::{Lint, Server};
+    ///
+    /// let server = Server::builder().tolerate(Lint::BadSyntax).tcp().unwrap();
+    /// # use std::io::{Read, Write};
+    /// # let mut client = std::net::TcpStream::connect(server.addr()).unwrap();
+    /// # let mut say = |line: &str| {
+    /// #     client.read(&mut [0; 512]).unwrap();
+    /// #     client.write_all(line.as_bytes()).unwrap();
+    /// # };
+    /// # say("EHLO client.example\r\n");
+    /// // A client sends `MAIL FROM: <a@example.org>`, and then `RCPT TO:b@example.org`.
+    /// # say("MAIL FROM: <a@example.org>\r\n");
+    /// # say("RCPT TO:b@example.org\r\n");
+    /// # say("DATA\r\n");
+    /// # say(".\r\n");
+    /// # say("QUIT\r\n");
+    /// # drop(client);
+    /// let report = server.finish().wait().unwrap();
+    /// assert_eq!(report.messages()[0].sender().as_deref(), Some("a@example.org"));
+    /// assert_eq!(report.messages()[0].recipients(), ["b@example.org"]);
+    /// ```
     pub fn tolerate(mut self, lint: Lint) -> Self {
         self.parts.manners.tolerated.insert(lint);
         self
     }
 
-    /// Makes these mistakes of the client a [`Mismatch`](crate::Mismatch); by default, they are
-    /// noted in the report.
+    /// Makes these mistakes of the client a [`Mismatch`](crate::Mismatch), except those that are
+    /// [tolerated](Self::tolerate); by default, they are noted in the report.
     pub fn deny(mut self, lints: impl IntoIterator<Item = impl Borrow<Lint>>) -> Self {
         self.parts.manners.denied.extend(lints.into_iter().map(|lint| *lint.borrow()));
         self

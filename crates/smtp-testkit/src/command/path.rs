@@ -24,6 +24,23 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     None
 }
 
+/// Takes an address without brackets off the front, up to a blank outside of quotes.
+pub(super) fn bare(text: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let mut escaped = false;
+    let end = text.find(|char| {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ' ' | '\t' if !quoted => return true,
+            _ => {}
+        }
+        false
+    });
+    Some(text.split_at(end.unwrap_or(text.len()))).filter(|(address, _)| !address.is_empty())
+}
+
 /// `@one,@two:local@domain` means `local@domain`.
 fn without_route(path: &str) -> Option<&str> {
     if !path.starts_with('@') {
@@ -45,6 +62,25 @@ pub(super) fn is_mailbox(text: &str) -> bool {
     local.len() <= 64 && text.len() <= 254 && domain.is_some_and(is_host)
 }
 
+/// Whether servers know where such an address leads: its local part may have dots anywhere, its
+/// domain may have underscores and a dot at its end, or be missing.
+pub(super) fn is_understood(text: &str) -> bool {
+    let end = match text.strip_prefix('"') {
+        Some(rest) => quoted_end(rest).map(|end| end + 1),
+        None => Some(text.find('@').unwrap_or(text.len())),
+    };
+    let Some((local, rest)) = end.map(|end| text.split_at(end)) else { return false };
+    let fits = local.starts_with('"') || (!local.is_empty() && local.chars().all(is_dot_or_atom));
+    fits && match rest.strip_prefix('@') {
+        None => rest.is_empty(),
+        Some(domain) if domain.starts_with('[') => is_host(domain),
+        Some(domain) => {
+            let labels = domain.strip_suffix('.').unwrap_or(domain).replace('_', "x");
+            is_domain(&labels)
+        }
+    }
+}
+
 /// Where a quoted string ends that began before `rest`: behind its closing quote.
 fn quoted_end(rest: &str) -> Option<usize> {
     let mut escaped = false;
@@ -60,10 +96,11 @@ fn quoted_end(rest: &str) -> Option<usize> {
 }
 
 fn is_dot_string(text: &str) -> bool {
-    let atom_char = |char: char| {
-        char.is_ascii_alphanumeric() || !char.is_ascii() || "!#$%&'*+-/=?^_`{|}~".contains(char)
-    };
-    text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atom_char))
+    text.split('.').all(|atom| !atom.is_empty()) && text.chars().all(is_dot_or_atom)
+}
+
+fn is_dot_or_atom(char: char) -> bool {
+    char.is_ascii_alphanumeric() || !char.is_ascii() || "!#$%&'*+-/=?^_`{|}~.".contains(char)
 }
 
 /// Whether this is a domain or an address literal.

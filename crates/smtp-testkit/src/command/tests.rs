@@ -70,3 +70,103 @@ fn what_is_malformed_is_refused() {
     refuses("DATA now\r\n", Malformed::Argument);
     refuses("AUTH\r\n", Malformed::Argument);
 }
+
+/// What a line means to a server that tolerates bad syntax, and that it is bad syntax.
+#[track_caller]
+fn means(line: &str, meant: &str) {
+    let line = format!("{line}\r\n");
+    assert!(Command::read(line.as_bytes()).is_err(), "{line:?}");
+    let command = Command::read_leniently(line.as_bytes()).unwrap();
+    let strict = reads(&format!("{meant}\r\n"));
+    assert_eq!((command.verb(), command.argument()), (strict.verb(), strict.argument()));
+    assert_eq!((command.path(), &command.params), (strict.path(), &strict.params));
+    assert_eq!(format!("{}\r\n", command.line()), line, "it is kept as it came");
+}
+
+#[test]
+fn blanks_and_missing_brackets_are_understood() {
+    for line in [
+        "MAIL FROM: <a@b.example> SIZE=3 BODY=7BIT",
+        "MAIL FROM:a@b.example SIZE=3 BODY=7BIT",
+        "mail from:  a@b.example SIZE=3 BODY=7BIT",
+        "MAIL  FROM:<a@b.example> SIZE=3 BODY=7BIT",
+        " MAIL FROM:<a@b.example> SIZE=3 BODY=7BIT",
+        "MAIL FROM :<a@b.example> SIZE=3 BODY=7BIT",
+        "MAIL FROM:< a@b.example > SIZE=3 BODY=7BIT",
+        "MAIL FROM:<a@b.example>  SIZE=3   BODY=7BIT ",
+        "MAIL\tFROM:\t<a@b.example>\tSIZE=3\tBODY=7BIT",
+    ] {
+        means(line, "MAIL FROM:<a@b.example> SIZE=3 BODY=7BIT");
+    }
+    means("RCPT TO: <b@c.example>", "RCPT TO:<b@c.example>");
+    means("rcpt to:b@c.example notify=NEVER", "RCPT TO:<b@c.example> notify=NEVER");
+    means("RCPT TO: \"a b>\"@c.example X=1", "RCPT TO:<\"a b>\"@c.example> X=1");
+    means("RCPT TO: <@d.example:b@c.example>", "RCPT TO:<b@c.example>");
+    means("RCPT TO:postmaster", "RCPT TO:<postmaster>");
+    means("MAIL FROM: <>", "MAIL FROM:<>");
+}
+
+#[test]
+fn addresses_that_are_in_use_are_understood() {
+    for address in ["a", "a.b", "a..b@c.example", ".a.@c.example", "a@b_c.example", "a@b.example."]
+    {
+        for line in [format!("MAIL FROM:<{address}>\r\n"), format!("RCPT TO:{address}\r\n")] {
+            assert!(Command::read(line.as_bytes()).is_err(), "{line:?}");
+            let command = Command::read_leniently(line.as_bytes()).unwrap();
+            assert_eq!(command.path(), Some(address), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn extra_words_are_understood() {
+    means("QUIT now", "QUIT");
+    means("DATA 5 LAST", "DATA");
+    means("RSET\t", "RSET");
+    means("AUTH  PLAIN   AA==", "AUTH PLAIN AA==");
+    means("BDAT  10  LAST", "BDAT 10 LAST");
+    let command = Command::read_leniently(b"EHLO my  computer\r\n").unwrap();
+    assert_eq!(command.argument(), "my computer");
+}
+
+#[test]
+fn lines_without_a_meaning_are_refused_leniently_too() {
+    for line in [
+        "",
+        "   ",
+        "MAIL",
+        "MAIL FROM",
+        "MAIL FROM:",
+        "MAIL FROM: ",
+        "MAIL <a@b.example>",
+        "MAIL TO:<a@b.example>",
+        "RCPT FROM:<a@b.example>",
+        "RCPT TO:<>",
+        "RCPT TO: <  >",
+        "MAIL FROM:<a@b.example",
+        "MAIL FROM:a@b.example>",
+        "MAIL FROM:<<a@b.example>>",
+        "MAIL FROM:<a b@c.example>",
+        "MAIL FROM:a b@c.example",
+        "MAIL FROM:<a@b@c.example>",
+        "MAIL FROM:<@c.example>",
+        "MAIL FROM:<a@>",
+        "MAIL FROM:<a@.>",
+        "MAIL FROM:<a@b..example>",
+        "MAIL FROM:<a@[::1]>",
+        "MAIL FROM:<\"a@b.example>",
+        "MAIL FROM:<a@b.example>SIZE=3",
+        "MAIL FROM: <a@b.example> SIZE=",
+        "MAIL FROM: <a@b.example> SIZE=3 SIZE=3",
+        "MAIL FROM: <a\0@b.example>",
+        "MAIL FROM: <a@b.example>\rRSET",
+        "EHLO",
+        "STARTTLS now",
+        "BDAT ten",
+        "AUTH PLAIN A B",
+        "<html>",
+    ] {
+        let read = Command::read_leniently(format!("{line}\r\n").as_bytes());
+        assert!(read.is_err(), "{line:?}: {read:?}");
+    }
+}

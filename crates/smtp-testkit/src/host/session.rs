@@ -110,7 +110,11 @@ impl Session {
             return self.give(None, &Reply::new(500, "5.5.2", "line too long")).await.map(|_| ());
         }
         let command = match self.read(line) {
-            Ok(command) => command,
+            Ok((command, None)) => command,
+            Ok((command, Some(tolerated))) => {
+                self.wire.blame(Lint::BadSyntax, tolerated.to_string());
+                command
+            }
             Err(why) => return self.refuse_line(line, why).await,
         };
         if std::mem::take(&mut self.state.fresh_tls) && !is_hello(&command) {
@@ -124,13 +128,22 @@ impl Session {
         }
     }
 
-    /// Reads a command; a bare LF is the end of a line only where it is tolerated.
-    fn read(&self, line: &[u8]) -> Result<Command, Malformed> {
-        match line.strip_suffix(b"\n") {
+    /// Reads a command, and what is wrong with it where that is tolerated. A bare LF is the end of a
+    /// line only where it is tolerated.
+    fn read(&self, line: &[u8]) -> Result<(Command, Option<Malformed>), Malformed> {
+        let line = match line.strip_suffix(b"\n") {
             Some(body) if !body.ends_with(b"\r") && self.host.tolerates(Lint::BareLf) => {
-                Command::read(&[body, b"\r\n"].concat())
+                &[body, b"\r\n"].concat()
             }
-            _ => Command::read(line),
+            _ => line,
+        };
+        match Command::read(line) {
+            Ok(command) => Ok((command, None)),
+            Err(why) if self.host.tolerates(Lint::BadSyntax) => {
+                let command = Command::read_leniently(line).map_err(|_| why)?;
+                Ok((command, Some(why)))
+            }
+            Err(why) => Err(why),
         }
     }
 

@@ -80,7 +80,7 @@ impl Run {
         });
         Self {
             scripts: parts.scripts,
-            denied: parts.manners.denied.clone(),
+            denied: &parts.manners.denied - &parts.manners.tolerated,
             host: Arc::new(Host::new(parts.manners)),
             terms,
             acceptor,

@@ -1,6 +1,6 @@
 //! What a server with rules notes about its client, and how it says so.
 
-use smtp_testkit::{Lint, Mismatch, MismatchKind, Report, Server, ServerBuilder};
+use smtp_testkit::{Lint, Mismatch, MismatchKind, Report, Rule, Server, ServerBuilder};
 
 use crate::client::Client;
 
@@ -167,4 +167,103 @@ connection 1 of 1
 async fn what_is_not_denied_is_only_noted() {
     let report = outcome(plain().deny([Lint::BareLf]), &[EHLO]).await.unwrap();
     assert_eq!(report.findings().count(), 1);
+}
+
+/// The replies to these lines on a server that tolerates bad syntax, and its report.
+async fn tolerating(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
+    let (server, pipe) = builder.tolerate(Lint::BadSyntax).deny(Lint::ALL).pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    client.say(EHLO).await;
+    client.hear_segment().await;
+    for (said, reply) in dialogue {
+        client.say(&format!("{said}\r\n")).await;
+        assert_eq!(client.hear_segment().await, format!("{reply}\r\n"), "{said:?}");
+    }
+    client.say("QUIT\r\n").await;
+    client.hear_segment().await;
+    drop(client);
+    server.finish().await.unwrap()
+}
+
+#[tokio::test]
+async fn bad_syntax_can_be_tolerated() {
+    let (mail, rcpt) = ("250 sender taken", "250 recipient taken");
+    for (sender, recipient, text) in [
+        ("MAIL FROM: <a@example.org>", "RCPT TO: <b@example.org>", "DATA"),
+        ("MAIL FROM:a@example.org", "RCPT TO:b@example.org", "DATA"),
+        ("mail  from : a@example.org  ", "rcpt\tto:\tb@example.org", " data please"),
+    ] {
+        let dialogue = [
+            (sender, mail),
+            (recipient, rcpt),
+            (text, "354 end with CRLF.CRLF"),
+            (".", "250 message taken"),
+        ];
+        let report = tolerating(plain(), &dialogue).await;
+        let message = report.messages()[0];
+        assert_eq!(message.sender().as_deref(), Some("a@example.org"), "{sender}");
+        assert_eq!(message.recipients(), ["b@example.org"], "{recipient}");
+        assert_eq!(message.mail(), Some(sender), "it is recorded as it came");
+        assert_eq!(report.lints(), [Lint::BadSyntax], "it is noted");
+    }
+}
+
+#[tokio::test]
+async fn parameters_count_where_bad_syntax_is_tolerated() {
+    let dialogue = [
+        ("MAIL FROM: a@example.org  SIZE=31", "552 too large"),
+        ("MAIL FROM: a@example.org  BODY=8BITMIME", "555 BODY is not offered"),
+        ("MAIL FROM: a@example.org  SIZE=30", "250 sender taken"),
+        ("RCPT TO:b@example.org", "250 recipient taken"),
+        ("DATA", "354 end with CRLF.CRLF"),
+        (".", "250 message taken"),
+    ];
+    let (server, pipe) = plain().offer("SIZE 30").tolerate(Lint::BadSyntax).pipe();
+    let mut client = Client(pipe);
+    client.hear_segment().await;
+    for (said, reply) in
+        [("EHLO my computer", "250-mx.testkit.example\r\n250 SIZE 30")].iter().chain(&dialogue)
+    {
+        client.say(&format!("{said}\r\n")).await;
+        client.hear(&format!("{reply}\r\n")).await;
+    }
+    drop(client);
+    let report = server.finish().await.unwrap();
+    assert_eq!(report.messages()[0].mail_param("SIZE").as_deref(), Some("30"));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_also_where_bad_syntax_is_tolerated() {
+    let path = "501 `MAIL FROM:` and `RCPT TO:` are followed by an address in angle brackets";
+    let dialogue = [
+        ("MAIL FROM:", path),
+        ("MAIL <a@example.org>", path),
+        ("MAIL FROM:<a@example.org", path),
+        ("<html>", "500 a command begins with a word of letters and digits"),
+        ("HELLO", "500 unknown command"),
+    ];
+    let report = tolerating(plain(), &dialogue).await;
+    assert_eq!(report.findings().count(), dialogue.len());
+}
+
+#[tokio::test]
+async fn a_rule_knows_a_line_whose_bad_syntax_is_tolerated() {
+    let builder = || plain().rule(Rule::on("MAIL FROM:<a@*").reply("550 5.1.8 no"));
+    tolerating(builder(), &[("MAIL FROM: a@example.org", "550 5.1.8 no")]).await;
+    tolerating(builder(), &[("MAIL FROM: <b@example.org>", "250 sender taken")]).await;
+    let as_it_came = plain().rule(Rule::on("MAIL FROM: *").reply("550 5.1.8 no blanks"));
+    tolerating(as_it_came, &[("MAIL FROM: <b@example.org>", "550 5.1.8 no blanks")]).await;
+}
+
+#[tokio::test]
+async fn without_toleration_bad_syntax_is_refused() {
+    for line in ["MAIL FROM: <a@example.org>\r\n", "MAIL FROM:a@example.org\r\n"] {
+        let report = check(plain(), &[EHLO, line], &[Lint::BadSyntax]).await;
+        assert!(report.dialogue().any(|line| line.octets.starts_with(b"501 ")));
+        // Another lint that is tolerated changes nothing.
+        check(plain().tolerate(Lint::BareLf), &[EHLO, line], &[Lint::BadSyntax]).await;
+        let denied = outcome(plain().deny([Lint::BadSyntax]), &[EHLO, line, "QUIT\r\n"]).await;
+        assert_eq!(denied.unwrap_err().kind(), MismatchKind::Denied);
+    }
 }
