@@ -2,8 +2,7 @@
 
 mod manners;
 
-use std::io;
-use std::net::{self, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 #[cfg(unix)]
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use crate::acceptor::UnixDoor;
 use crate::acceptor::{Acceptor, Dialer};
+use crate::bind::{BindError, listen};
 use crate::certificate::{Authority, CertificateKind};
 use crate::home::Home;
 use crate::host::Manners;
@@ -33,6 +33,7 @@ use crate::tls::{ClientCertificate, TlsVersions};
 pub struct ServerBuilder {
     parts: Parts,
     window: usize,
+    addr: SocketAddr,
     home: Option<Home>,
 }
 
@@ -50,6 +51,7 @@ impl ServerBuilder {
                 deadline: None,
             },
             window: DEFAULT_WINDOW,
+            addr: FREE_PORT,
             home: None,
         }
     }
@@ -114,27 +116,48 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on a free port of `127.0.0.1`.
-    pub fn tcp(self) -> io::Result<Server> {
-        let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let Self { parts, home, .. } = self;
+    /// The address and the port that [`tcp`](Self::tcp) listens on; by default, a free port of
+    /// `127.0.0.1`.
+    ///
+    /// Port 0 is any free port, which [`Server::addr`] tells. A fixed port is for a client whose
+    /// configuration has one; tests that use the same port cannot run side by side.
+    ///
+    /// ```no_run
+    /// use std::net::{Ipv6Addr, SocketAddr};
+    /// use smtp_testkit::Server;
+    ///
+    /// let server = Server::builder().listen_on(([127, 0, 0, 1], 2525)).tcp()?;
+    /// let server = Server::builder().listen_on((Ipv6Addr::LOCALHOST, 0)).tcp()?;
+    /// let server = Server::builder().listen_on("0.0.0.0:2525".parse::<SocketAddr>()?).tcp()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn listen_on(mut self, addr: impl Into<SocketAddr>) -> Self {
+        self.addr = addr.into();
+        self
+    }
+
+    /// Listens on TCP: on a free port of `127.0.0.1`, or [where the test
+    /// says](Self::listen_on).
+    pub fn tcp(self) -> Result<Server, BindError> {
+        let Self { parts, home, addr, .. } = self;
+        let listener = listen(addr)?;
         let home = home.unwrap_or_else(Home::here_or_thread);
         let listener = {
             let _inside = home.handle().enter();
-            TcpListener::from_std(listener)?
+            TcpListener::from_std(listener).map_err(|source| BindError::Tcp { addr, source })?
         };
         Ok(Server::start(parts, Acceptor::Tcp(listener), home))
     }
 
     /// Listens on a Unix socket, which is removed when the server has ended.
     #[cfg(unix)]
-    pub fn unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
+    pub fn unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
         let Self { parts, home, .. } = self;
         let home = home.unwrap_or_else(Home::here_or_thread);
+        let path = path.as_ref().to_owned();
         let door = {
             let _inside = home.handle().enter();
-            UnixDoor::open(path.as_ref().to_owned())?
+            UnixDoor::open(path.clone()).map_err(|source| BindError::Unix { path, source })?
         };
         Ok(Server::start(parts, Acceptor::Unix(door), home))
     }
@@ -153,3 +176,6 @@ impl ServerBuilder {
         (Server::start(self.parts, acceptor, home), dialer)
     }
 }
+
+/// Any free port of the loopback interface.
+pub(crate) const FREE_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -5,6 +5,7 @@
 mod acceptor;
 mod answer;
 mod asked;
+mod bind;
 mod builder;
 mod certificate;
 mod command;
@@ -35,6 +36,7 @@ mod watchdog;
 pub use self::acceptor::Dialer;
 pub use self::answer::Answer;
 pub use self::asked::Asked;
+pub use self::bind::BindError;
 pub use self::builder::ServerBuilder;
 pub use self::certificate::{Authority, CertificateKind, Identity, InvalidName};
 pub use self::command::{Command, Malformed};

@@ -4,7 +4,7 @@ mod scribe;
 mod tape;
 
 use std::io;
-use std::net::{self, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use self::scribe::Scribe;
 use self::tape::Tape;
 use crate::acceptor::Acceptor;
+use crate::bind::listen;
+use crate::builder::FREE_PORT;
 use crate::certificate::{Authority, CertificateKind};
 use crate::home::Home;
 use crate::host::Greeting;
@@ -59,6 +61,7 @@ use crate::watchdog::Watchdog;
 #[must_use = "nothing listens before `tcp` is called"]
 pub struct Recorder {
     upstream: SocketAddr,
+    addr: SocketAddr,
     trusted: Option<(String, Vec<u8>)>,
     greeting: Greeting,
 }
@@ -66,7 +69,7 @@ pub struct Recorder {
 impl Recorder {
     /// Records the server at this address.
     pub fn new(upstream: SocketAddr) -> Self {
-        Self { upstream, trusted: None, greeting: Greeting::InClear }
+        Self { upstream, addr: FREE_PORT, trusted: None, greeting: Greeting::InClear }
     }
 
     /// Whether TLS comes first, on both sides; by default, the connection begins in clear.
@@ -80,10 +83,16 @@ impl Recorder {
         Self { trusted: Some((name.to_owned(), authority.to_vec())), ..self }
     }
 
-    /// Listens on a free port of `127.0.0.1`.
+    /// The address and the port that the client is to connect to; by default, a free port of
+    /// `127.0.0.1`.
+    pub fn listen_on(self, addr: impl Into<SocketAddr>) -> Self {
+        Self { addr: addr.into(), ..self }
+    }
+
+    /// Listens on TCP: on a free port of `127.0.0.1`, or [where the test says](Self::listen_on).
+    /// If it cannot, the error carries a [`BindError`](crate::BindError).
     pub fn tcp(self) -> io::Result<Recording> {
-        let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
+        let listener = listen(self.addr)?;
         let addr = listener.local_addr()?;
         let home = Home::here_or_thread();
         let listener = {

@@ -2,7 +2,6 @@
 
 mod run;
 
-use std::io;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::{Arc, OnceLock};
@@ -14,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) use self::run::{Parts, Run};
 use crate::acceptor::Acceptor;
+use crate::bind::BindError;
 use crate::builder::ServerBuilder;
 use crate::certificate::Authority;
 use crate::home::Home;
@@ -53,7 +53,7 @@ pub struct Server {
 
 impl Server {
     /// Plays `script` on a free port of `127.0.0.1`, to one client.
-    pub fn tcp(script: Script) -> io::Result<Self> {
+    pub fn tcp(script: Script) -> Result<Self, BindError> {
         Self::builder().script(script).tcp()
     }
 

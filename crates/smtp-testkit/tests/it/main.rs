@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
+mod addresses;
 mod binding;
 mod client;
 mod connections;
