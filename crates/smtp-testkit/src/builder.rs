@@ -49,6 +49,7 @@ impl ServerBuilder {
                 client_certificate: ClientCertificate::NotAsked,
                 watchdog: Duration::from_secs(10),
                 deadline: None,
+                reconnect: Duration::from_millis(500),
             },
             window: DEFAULT_WINDOW,
             addr: FREE_PORT,
@@ -89,9 +90,21 @@ impl ServerBuilder {
     }
 
     /// How long [`Server::finish`] waits for each thing that the client is to do, and the other
-    /// waits for what they are asked for; by default, ten seconds.
+    /// waits for what they are asked for, as long as a client is there; by default, ten seconds.
     pub fn watchdog(mut self, patience: Duration) -> Self {
         self.parts.watchdog = patience;
+        self
+    }
+
+    /// How long a client has to connect again, once all its connections have ended, before
+    /// [`Server::messages`] and [`Server::message`] give up; by default, 500 milliseconds.
+    ///
+    /// Set this for a client that pauses between two attempts, if the test waits while the client
+    /// pauses, or before it has been started again. The [watchdog](Self::watchdog) bounds the wait
+    /// in any case. For connections that cannot be followed by another one, such as that of
+    /// [`pipe`](Self::pipe), and for a server with scripts, this time means nothing.
+    pub fn reconnect_within(mut self, time: Duration) -> Self {
+        self.parts.reconnect = time;
         self
     }
 

@@ -1,23 +1,28 @@
 //! A server that plays its scripts, or keeps to the rules, in a task of its own.
 
+mod missing;
 mod run;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use self::missing::{Departed, MessagesHaveCome};
 pub(crate) use self::run::{Parts, Run};
 use crate::acceptor::Acceptor;
 use crate::bind::BindError;
 use crate::builder::ServerBuilder;
 use crate::certificate::Authority;
 use crate::home::Home;
-use crate::journal::Journal;
+use crate::journal::{Gone, Journal};
 use crate::message::Message;
 use crate::mismatch::{Departure, Mismatch, MismatchKind};
 use crate::pipe::Pipe;
@@ -45,6 +50,8 @@ pub struct Server {
     task: Option<JoinHandle<Result<Report, Mismatch>>>,
     ask: Arc<watch::Sender<Option<Duration>>>,
     watchdog: Duration,
+    /// What a client that has gone is given to come back; `None` where scripts decide that.
+    reconnect: Option<Duration>,
     addr: Option<SocketAddr>,
     authority: OnceLock<Authority>,
     journal: Journal,
@@ -70,6 +77,7 @@ impl Server {
     pub(crate) fn start(parts: Parts, acceptor: Acceptor, home: Home) -> Self {
         let watchdog = parts.watchdog;
         let deadline = parts.deadline;
+        let reconnect = parts.scripts.is_empty().then_some(parts.reconnect);
         let authority = parts.authority.clone().map(OnceLock::from).unwrap_or_default();
         let addr = acceptor.addr();
         let (ask, asked) = watch::channel(None);
@@ -77,7 +85,7 @@ impl Server {
         let journal = Journal::default();
         let run = Run::new(parts, &authority, acceptor, asked, journal.clone());
         let task = Some(home.handle().spawn(run.all()));
-        let server = Self { task, ask, watchdog, addr, authority, journal, home };
+        let server = Self { task, ask, watchdog, reconnect, addr, authority, journal, home };
         if let Some(time) = deadline {
             server.give_up_after(time);
         }
@@ -129,19 +137,31 @@ impl Server {
         self.journal.report()
     }
 
-    /// Waits until so many messages have come in all; the watchdog bounds the wait.
+    /// Waits until this number of messages have come in all.
+    ///
+    /// The wait ends with a [`Mismatch`]:
+    ///
+    /// - at once, when no connection is open and none can be made any more: that of
+    ///   [`pipe`](ServerBuilder::pipe) has ended, every [`Dialer`](crate::Dialer) was dropped, all
+    ///   scripts have been played, or the server has ended;
+    /// - when at least one connection was made, all have ended, and no other is made within half a
+    ///   second, or the time that [`reconnect_within`](ServerBuilder::reconnect_within) sets. That
+    ///   time counts from the end of the last connection, or from this call if that is later; while
+    ///   a script waits for another connection, it does not count;
+    /// - when the [watchdog](ServerBuilder::watchdog) has waited in vain, after ten seconds: for a
+    ///   client that has not connected yet, or that is connected and sends no message.
     pub fn messages(&self, count: usize) -> Waiting<Result<Vec<Message>, Mismatch>> {
         let looked = move |report: &Report| {
             let messages = report.messages();
             (messages.len() >= count).then(|| messages.into_iter().cloned().collect())
         };
-        self.until(looked, move |report| {
-            format!("{} of {count} messages have come", report.messages().len())
+        self.until(looked, move |come| {
+            format!("{}, and the test waits for {count}", MessagesHaveCome(come))
         })
     }
 
-    /// Waits for a message that `is_it` takes, whether it has come already or not; the watchdog
-    /// bounds the wait.
+    /// Waits for a message that `is_it` takes, whether it has come already or not; the wait ends as
+    /// that for [`messages`](Self::messages) does.
     pub fn message(
         &self,
         is_it: impl Fn(&Message) -> bool + Send + 'static,
@@ -149,8 +169,13 @@ impl Server {
         let looked = move |report: &Report| {
             report.messages().into_iter().find(|message| is_it(message)).cloned()
         };
-        self.until(looked, |report| {
-            format!("{} messages have come, and it is none of them", report.messages().len())
+        self.until(looked, |come| {
+            let which = match come {
+                0 => "",
+                1 => ", and it is not the one",
+                _ => ", and none of them is the one",
+            };
+            format!("{}{which}", MessagesHaveCome(come))
         })
     }
 
@@ -170,18 +195,28 @@ impl Server {
         })
     }
 
+    /// `missing` says what is missing when this number of messages have come.
     fn until<T: Send + 'static>(
         &self,
         look: impl Fn(&Report) -> Option<T> + Send + 'static,
-        missing: impl Fn(&Report) -> String + Send + 'static,
+        missing: impl Fn(usize) -> String + Send + 'static,
     ) -> Waiting<Result<T, Mismatch>> {
         let journal = self.journal.clone();
-        let patience = self.watchdog;
+        let (patience, reconnect) = (self.watchdog, self.reconnect);
         self.ask_here(async move {
-            timeout(patience, journal.until(look)).await.map_err(|_| {
-                let report = journal.report();
-                Mismatch::told(MismatchKind::NoMessage, missing(&report), report)
-            })
+            let gone = timeout(patience, unless_gone(&journal, look, reconnect)).await;
+            if let Ok(Ok(seen)) = gone {
+                return Ok(seen);
+            }
+            let report = journal.report();
+            let why = match gone {
+                Ok(Err(gone)) => {
+                    Departed { gone, connections: report.connections().len() }.to_string()
+                }
+                _ => String::new(),
+            };
+            let reason = missing(report.messages().len()) + &why;
+            Err(Mismatch::told(MismatchKind::NoMessage, reason, report))
         })
     }
 
@@ -229,6 +264,28 @@ impl Drop for Server {
     }
 }
 
+/// What `look` sees in the end, or why it will not.
+async fn unless_gone<T>(
+    journal: &Journal,
+    look: impl Fn(&Report) -> Option<T>,
+    reconnect: Option<Duration>,
+) -> Result<T, Gone> {
+    let mut seen = pin!(journal.until(look));
+    let mut gone = pin!(journal.until_gone(reconnect));
+    poll_fn(|cx| {
+        if let Poll::Ready(seen) = seen.as_mut().poll(cx) {
+            return Poll::Ready(Ok(seen));
+        }
+        let Poll::Ready(gone) = gone.as_mut().poll(cx) else { return Poll::Pending };
+        // The last thing that a client did may be what is waited for.
+        Poll::Ready(match seen.as_mut().poll(cx) {
+            Poll::Ready(seen) => Ok(seen),
+            Poll::Pending => Err(gone),
+        })
+    })
+    .await
+}
+
 /// A task that ends when nobody waits for it any more.
 struct Stopping<T>(JoinHandle<T>);
 
@@ -238,7 +295,7 @@ impl<T> Future for Stopping<T> {
     fn poll(
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
+    ) -> Poll<Self::Output> {
         std::pin::Pin::new(&mut self.0).poll(cx)
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) client_certificate: ClientCertificate,
     pub(crate) watchdog: Duration,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) reconnect: Duration,
 }
 
 impl Parts {
@@ -90,6 +91,8 @@ impl Run {
     }
 
     pub(crate) async fn all(self) -> Result<Report, Mismatch> {
+        // However the task ends, no connection is accepted afterwards.
+        let _closing = Closing(self.journal.clone());
         match self.scripts.is_empty() {
             true => self.serve().await,
             false => self.play().await,
@@ -136,6 +139,7 @@ impl Run {
             let session = Session::new(host, socket, terms, page, self.watchdog.clone());
             sessions.spawn(async move { (connection, session.serve().await) });
         }
+        self.journal.close();
         let mut stuck = Vec::new();
         while let Some(ended) = sessions.join_next().await {
             match ended {
@@ -159,5 +163,14 @@ impl Run {
                 Err(Mismatch::told(MismatchKind::UnusedRule, reason, report))
             }
         }
+    }
+}
+
+/// Notes the end of a server's task in its journal.
+struct Closing(Journal);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }

@@ -9,6 +9,7 @@ mod connections;
 mod endings;
 mod faults;
 mod files;
+mod gone;
 mod limits;
 mod lints;
 mod login;

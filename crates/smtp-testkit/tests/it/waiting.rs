@@ -74,7 +74,7 @@ async fn a_message_that_does_not_come_ends_the_wait() {
     assert_eq!(mismatch.kind(), MismatchKind::NoMessage);
     let expected = "\
 the message that the test waits for did not come
-  because   0 of 1 messages have come
+  because   no message has come, and the test waits for 1
 
 connection 1 of 1
      1  S: 220 mx.testkit.example ESMTP ready
