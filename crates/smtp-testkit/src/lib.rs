@@ -9,6 +9,7 @@ mod bind;
 mod builder;
 mod certificate;
 mod command;
+mod counted;
 mod escape;
 mod home;
 mod host;

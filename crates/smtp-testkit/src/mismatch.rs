@@ -10,7 +10,7 @@ use std::fmt;
 
 use self::columns::Columns;
 use self::pages::Pages;
-use self::words::{Expected, Place, Received};
+use self::words::{Expected, Kind, Place, Received};
 use crate::escape::Unquoted;
 use crate::inbox::End;
 use crate::lint::{Finding, Lint};
@@ -194,7 +194,7 @@ impl Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}{}", Place(self), self.kind())?;
+        writeln!(f, "{}{}", Place(self), Kind(self))?;
         if let Some(reason) = &self.0.departure.reason {
             writeln!(f, "  because   {reason}")?;
         }

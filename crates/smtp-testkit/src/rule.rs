@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::command::Command;
+use crate::counted::Counted;
 use crate::matching::Matching;
 
 pub(crate) use self::count::{Book, Case};
@@ -291,7 +292,9 @@ impl fmt::Display for Rule {
         match &self.moment {
             Moment::Greeting => f.write_str("at the greeting"),
             Moment::Command(pattern) => write!(f, "on `{pattern}`"),
-            Moment::InsideText(octets) => write!(f, "inside of a text, after {octets} octets"),
+            Moment::InsideText(octets) => {
+                write!(f, "inside of a text, after {}", Counted(*octets, "octet"))
+            }
             Moment::Text => f.write_str("at the end of a text"),
             Moment::TextFor(pattern) => write!(f, "at the end of a text for `{pattern}`"),
             Moment::Idle(time) => write!(f, "after {time:?} of silence"),
@@ -299,7 +302,7 @@ impl fmt::Display for Rule {
         self.when.iter().try_for_each(|state| match state {
             When::ConnectionsAbove(1) => f.write_str(" while more than 1 connection is open"),
             When::ConnectionsAbove(count) => {
-                write!(f, " while more than {count} connections are open")
+                write!(f, " while more than {} are open", Counted(*count, "connection"))
             }
             _ => Ok(()),
         })

@@ -4,6 +4,7 @@ use super::Host;
 use super::extension;
 use super::state::State;
 use crate::command::Command;
+use crate::counted::Counted;
 use crate::lint::Lint;
 use crate::message::Message;
 
@@ -33,7 +34,8 @@ pub(super) fn line(host: &Host, line: &[u8]) -> Vec<Mistake> {
         verb => LINE + extension::allowance(verb, |keyword| host.offers(keyword)),
     };
     if line.len() > most {
-        let what = format!("{} octets, and a server need not take more than {most}", line.len());
+        let octets = Counted(line.len(), "octet");
+        let what = format!("{octets}, and a server need not take more than {most}");
         mistakes.push((Lint::OverLongLine, what));
     }
     mistakes
@@ -81,7 +83,7 @@ pub(crate) fn text(message: &Message) -> Vec<Mistake> {
     }
     mistakes.extend(eight_bit(&declared, text));
     if let Some(size) = declared.size.filter(|&size| text.len() > size) {
-        let what = format!("SIZE={size}, and the text has {} octets", text.len());
+        let what = format!("SIZE={size}, and the text has {}", Counted(text.len(), "octet"));
         mistakes.push((Lint::SizeLies, what));
     }
     let with_dots = message.chunks().is_empty().then_some(message.sent());
@@ -108,7 +110,8 @@ fn line_ends(text: &[u8]) -> Vec<Mistake> {
 fn long_line(text: &[u8]) -> Option<Mistake> {
     let lines = text.split_inclusive(|&octet| octet == b'\n');
     let (index, line) = lines.enumerate().find(|(_, line)| line.len() > TEXT_LINE)?;
-    let what = format!("line {} of the text has {} octets with its end", index + 1, line.len());
+    let octets = Counted(line.len(), "octet");
+    let what = format!("line {} of the text has {octets} with its end", index + 1);
     Some((Lint::OverLongLine, what))
 }
 

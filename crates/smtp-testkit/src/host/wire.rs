@@ -242,6 +242,7 @@ impl Wire {
         let received = self.inbox.octets().to_vec();
         let came = match received.len() {
             0 => "nothing came",
+            1 => "the last octet below is not the whole of it",
             _ => "the last octets below are not the whole of it",
         };
         let reason = format!("the server waited for {}, and {came}; {exhausted}", self.due);

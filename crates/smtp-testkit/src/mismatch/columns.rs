@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::counted::Counted;
 use crate::report::Line;
 use crate::script::{Event, Script};
 use crate::transcript::{Pause, Transcript, Visible};
@@ -59,7 +60,7 @@ impl Columns<'_> {
 
         let mut rows = vec![Row::new("script", "dialogue")];
         if first > 0 {
-            rows.push(Row::new(&format!("({first} lines before)"), ""));
+            rows.push(Row::new(&format!("({} before)", Counted(first, "line")), ""));
         }
         for (index, entry) in entries.iter().enumerate().take(last).skip(first) {
             let head = Row {
@@ -74,7 +75,7 @@ impl Columns<'_> {
             rows.extend(beside(head, self.said_at(None)));
         }
         if last < entries.len() {
-            rows.push(Row::new(&format!("({} lines more)", entries.len() - last), ""));
+            rows.push(Row::new(&format!("({} more)", Counted(entries.len() - last, "line")), ""));
         }
         rows
     }
@@ -95,7 +96,7 @@ impl Columns<'_> {
         if said.len() > SAID_AT_ONE {
             let hidden = said.len() - (SAID_AT_ONE - 1);
             said.truncate(SAID_AT_ONE - 1);
-            said.push(format!("({hidden} lines more)"));
+            said.push(format!("({} more)", Counted(hidden, "line")));
         }
         said
     }

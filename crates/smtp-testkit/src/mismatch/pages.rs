@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::columns::cut;
+use crate::counted::Counted;
 use crate::lint::{Finding, Lint};
 use crate::report::{Conversation, Report};
 use crate::transcript::{Pause, Transcript};
@@ -86,7 +87,7 @@ fn page(
             writeln!(f)?;
         }
         if said.len() > OF_ONE {
-            writeln!(f, "        ({} lines more)", said.len() - OF_ONE)?;
+            writeln!(f, "        ({} more)", Counted(said.len() - OF_ONE, "line"))?;
         }
     }
     Ok(())

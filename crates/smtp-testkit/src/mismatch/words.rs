@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Mismatch, MismatchKind};
+use crate::counted::Counted;
 use crate::escape::Escaped;
 use crate::inbox::End;
 use crate::matching::Matching;
@@ -26,6 +27,20 @@ impl fmt::Display for MismatchKind {
             Self::NoMessage => "the message that the test waits for did not come",
             Self::UnexpectedMessage => "a message came where the test expects none",
         })
+    }
+}
+
+/// In which way they part, where the number of mistakes is known.
+pub(super) struct Kind<'a>(pub(super) &'a Mismatch);
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.kind(), self.0.findings().count()) {
+            (MismatchKind::Denied, 1) => {
+                f.write_str("the client made a mistake that this test denies")
+            }
+            (kind, _) => write!(f, "{kind}"),
+        }
     }
 }
 
@@ -68,7 +83,9 @@ impl fmt::Display for Expected<'_> {
             }
             (_, Some(Event::Client { octets, .. })) => write!(f, "{}", Escaped(octets)),
             (_, Some(Event::Text)) => f.write_str("a message text that ends with CRLF.CRLF"),
-            (_, Some(Event::Chunk(octets))) => write!(f, "a chunk of {octets} octets"),
+            (_, Some(Event::Chunk(octets))) => {
+                write!(f, "a chunk of {}", Counted(*octets, "octet"))
+            }
             (_, Some(Event::Tls | Event::StartTls)) => f.write_str("a TLS handshake"),
             (_, Some(Event::Server(_) | Event::Raw(_))) => {
                 f.write_str("the client to read what the server writes")
@@ -92,7 +109,7 @@ impl fmt::Display for Received<'_> {
         }
         let more = departure.received.len() - first.len();
         if more > 0 {
-            write!(f, " and {more} octets more")?;
+            write!(f, " and {} more", Counted(more, "octet"))?;
         }
         let end = match departure.end {
             Some(End::Closed) => "the end of the connection",

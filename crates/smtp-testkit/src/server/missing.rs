@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::counted::Counted;
 use crate::journal::Gone;
 
 /// How many messages have come.
@@ -12,7 +13,7 @@ impl fmt::Display for MessagesHaveCome {
         match self.0 {
             0 => f.write_str("no message has come"),
             1 => f.write_str("1 message has come"),
-            count => write!(f, "{count} messages have come"),
+            count => write!(f, "{} have come", Counted(count, "message")),
         }
     }
 }
@@ -29,7 +30,7 @@ impl fmt::Display for Departed {
         match self.connections {
             0 => f.write_str("no connection was made")?,
             1 => f.write_str("1 connection was made and has ended")?,
-            count => write!(f, "{count} connections were made and have ended")?,
+            count => write!(f, "{} were made and have ended", Counted(count, "connection"))?,
         }
         match self.gone {
             Gone::ForGood => f.write_str(", and no other can be made"),

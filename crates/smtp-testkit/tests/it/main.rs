@@ -17,6 +17,7 @@ mod messages;
 mod order;
 mod recording;
 mod rules;
+mod sentences;
 mod terms;
 mod timing;
 mod tls;
