@@ -137,7 +137,8 @@ impl Connector {
     /// shut it down in the background if a lookup that hangs must not hold up the program.
     ///
     /// # Errors
-    /// Whatever keeps it from being usable; nothing of a failed connection is left.
+    /// Whatever keeps it from being usable; nothing of a failed connection is left. If the server
+    /// has greeted, and client and server are in step, it is sent QUIT, for which nothing waits.
     pub async fn connect(&self) -> Result<Connection, Error> {
         let connecting = async {
             let mut clock = Clock::start(self.timeouts);
@@ -206,24 +207,36 @@ impl Connector {
         let starttls = self.server.security == Security::StartTls;
         let tls = starttls.then(|| self.how_to_secure()).transpose()?;
         let (mut session, mut wire) = self.begin(transport, clock).await?;
-        let fallback = if starttls { HelloFallback::Forbidden } else { self.fallback() };
-        let hello = Hello::after_greeting().fallback(fallback);
-        converse(&mut wire, &mut session, clock, hello).await?;
+        let mut hello = Hello::after_greeting().fallback(self.fallback());
         if let Some(tls) = tls {
-            converse(&mut wire, &mut session, clock, StartTls::new()).await?;
-            wire.look(&mut session).await;
-            session.check_before_tls()?;
+            let granted = ask_for_tls(&mut wire, &mut session, clock).await;
+            wire = keep_or_leave(wire, &mut session, granted).await?;
             wire = self.secure(tls, wire.into_transport()?, &mut session, clock).await?;
-            let hello = Hello::again().fallback(HelloFallback::Forbidden);
-            converse(&mut wire, &mut session, clock, hello).await?;
-        } else if let Some(memory) = &self.memory {
+            hello = Hello::again().fallback(HelloFallback::Forbidden);
+        }
+        let introduced = self.introduce(&mut wire, &mut session, clock, hello).await;
+        let wire = keep_or_leave(wire, &mut session, introduced).await?;
+        Ok(self.connection(session, wire))
+    }
+
+    /// Learns what the server offers, and logs in if there is a login.
+    async fn introduce(
+        &self,
+        wire: &mut Wire,
+        session: &mut Session,
+        clock: &mut Clock,
+        hello: Hello,
+    ) -> Result<(), Error> {
+        converse(wire, session, clock, hello).await?;
+        let starttls = self.server.security == Security::StartTls;
+        if let Some(memory) = self.memory.as_ref().filter(|_| !starttls) {
             memory.keep(session.capabilities());
         }
         #[cfg(feature = "sasl")]
         if let Some(login) = &self.login {
-            crate::login::log_in(&mut wire, &mut session, clock, login).await?;
+            crate::login::log_in(wire, session, clock, login).await?;
         }
-        Ok(self.connection(session, wire))
+        Ok(())
     }
 
     fn connection(&self, session: Session, wire: Wire) -> Connection {
@@ -264,6 +277,35 @@ impl Connector {
         };
         watch.end(&secured, None);
         secured
+    }
+}
+
+/// Everything up to the handshake of STARTTLS.
+async fn ask_for_tls(
+    wire: &mut Wire,
+    session: &mut Session,
+    clock: &mut Clock,
+) -> Result<(), Error> {
+    let hello = Hello::after_greeting().fallback(HelloFallback::Forbidden);
+    converse(wire, session, clock, hello).await?;
+    converse(wire, session, clock, StartTls::new()).await?;
+    wire.look(session).await;
+    session.check_before_tls()
+}
+
+/// The wire, if it is still used. If not, the server is sent QUIT where the protocol allows that,
+/// and the caller has the error without waiting for the reply.
+async fn keep_or_leave(
+    wire: Wire,
+    session: &mut Session,
+    outcome: Result<(), Error>,
+) -> Result<Wire, Error> {
+    match outcome {
+        Ok(()) => Ok(wire),
+        Err(error) => {
+            wire.leave(session).await;
+            Err(error)
+        }
     }
 }
 

@@ -249,6 +249,13 @@ impl Connection {
         answer
     }
 
+    /// Closes the connection without waiting for anything, with QUIT if the session takes one.
+    pub(crate) async fn leave(mut self) {
+        if let Some(wire) = self.wire.take() {
+            wire.leave(&mut self.session).await;
+        }
+    }
+
     /// A session that has ended is closed without waiting for anything.
     fn drop_if_ended(&mut self) {
         if self.session.ended().is_some() {

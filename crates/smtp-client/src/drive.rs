@@ -10,6 +10,7 @@ use std::{
 use smtp_error::{Broken, Error};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    task::unconstrained,
     time::timeout,
 };
 
@@ -18,7 +19,7 @@ use crate::{
     alarm::Alarm,
     clock::Clock,
     feed::Feed,
-    session::{Conversation, Next, Output, Run, Session},
+    session::{Ask, Conversation, Next, Output, Run, Session},
     stream::{Stream, Transport},
     tls::broken,
 };
@@ -196,6 +197,33 @@ impl Wire {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Sends QUIT and closes both directions, in one attempt that waits for nothing: neither for
+    /// room to write nor for the reply. For a session that is given up while client and server are
+    /// in step; otherwise nothing is written.
+    pub(crate) async fn leave(mut self, session: &mut Session) {
+        if session.ended().is_some() {
+            return;
+        }
+        // Octets that are left unread would make the system reset the connection, which may lose
+        // the QUIT; and a server that has ended the session is sent nothing.
+        self.look(session).await;
+        let Ok(mut run) = session.run(Ask::quit()) else { return };
+        let leaving = poll_fn(|cx| {
+            while run.next() == Next::Write {
+                match self.poll_write(cx, run.output()) {
+                    Poll::Ready(Ok(octets)) if octets > 0 => run.wrote(octets),
+                    _ => return Poll::Ready(()),
+                }
+            }
+            if Pin::new(&mut self.stream).poll_flush(cx).is_ready() {
+                let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+            }
+            Poll::Ready(())
+        });
+        // There is one attempt only, which must not fail because the task has used up its turn.
+        unconstrained(leaving).await;
     }
 
     /// Closes both directions: says so, and gives the other side a moment to say so too, so that

@@ -66,8 +66,8 @@ impl Connector {
             }
         }
         let mut connection = self.connect().await?;
-        let delivery = connection.send(envelope, content).await?;
-        Ok((connection, delivery))
+        let delivered = connection.send(envelope, content).await;
+        keep_or_leave(connection, delivered).await
     }
 
     /// What the server may be spoken to with before it has greeted.
@@ -101,7 +101,22 @@ impl Connector {
         if let Some(memory) = &self.memory {
             memory.keep(connection.capabilities());
         }
-        Ok((connection, delivered?))
+        keep_or_leave(connection, delivered).await
+    }
+}
+
+/// The connection, if the message has a result; otherwise it is closed, with QUIT if the session
+/// takes one.
+async fn keep_or_leave(
+    connection: Connection,
+    delivered: Result<Delivery, Error>,
+) -> Result<(Connection, Delivery), Error> {
+    match delivered {
+        Ok(delivery) => Ok((connection, delivery)),
+        Err(error) => {
+            connection.leave().await;
+            Err(error)
+        }
     }
 }
 

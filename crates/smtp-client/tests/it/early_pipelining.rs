@@ -126,7 +126,7 @@ fn a_server_that_takes_nobody_for_now_is_not_asked_again() {
 #[test]
 fn a_refusing_greeting_is_the_answer() {
     let early = format!("{EARLY}C| DATA\nS: 554 no service here\n[expect-close]");
-    let usual = "S: 554 no service here\n[expect-close]";
+    let usual = "S: 554 no service here\nC: QUIT\n[expect-close]";
     let error = deliver(&[&early, usual], &memory("PIPELINING\nPIPECONNECT")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
     assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));

@@ -4,7 +4,7 @@ use smtp_client::{
     session::Dialect,
 };
 
-use crate::stage::{Played, connector, opening, play, play_on};
+use crate::stage::{Played, connector, leave_after, opening, play, play_on};
 
 /// What comes of connecting; the script must be kept to.
 #[track_caller]
@@ -20,7 +20,8 @@ fn connect(script: &str, connector: &Connector) -> Result<Capabilities, Error> {
 fn check_greeting(greeting: &str, expected: Result<(), (u16, bool)>) {
     let script = match expected {
         Ok(()) => format!("{greeting}\nC: EHLO client.example\nS: 250 mx.example"),
-        Err(_) => greeting.to_owned(),
+        Err((code, true)) => greeting.to_owned() + leave_after(code),
+        Err((_, false)) => greeting.to_owned(),
     };
     match (connect(&script, &connector(Dialect::Smtp)), expected) {
         (Ok(_), Ok(())) => {}
@@ -110,7 +111,8 @@ fn helo_can_be_refused_too() {
     for code in [421, 500, 502, 550] {
         let script = format!(
             "S: 220 old.example\nC: EHLO client.example\nS: 500 what?\n\
-             C: HELO client.example\nS: {code} no"
+             C: HELO client.example\nS: {code} no{}",
+            leave_after(code)
         );
         check_refused_hello(&script, &connector(Dialect::Smtp), code);
     }
@@ -119,7 +121,8 @@ fn helo_can_be_refused_too() {
 #[test]
 fn other_refusals_of_ehlo_are_final() {
     for code in [421, 450, 451, 501, 503, 504, 521, 530, 550, 554] {
-        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} no");
+        let leave = leave_after(code);
+        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} no{leave}");
         check_refused_hello(&script, &connector(Dialect::Smtp), code);
     }
 }
@@ -127,7 +130,8 @@ fn other_refusals_of_ehlo_are_final() {
 #[test]
 fn who_requires_starttls_never_says_helo() {
     for code in [500, 502] {
-        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} no");
+        let leave = leave_after(code);
+        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} no{leave}");
         let server = Server::tcp("localhost", 587).security(Security::StartTls);
         let connector = Connector::new(server).hello_name("client.example".parse().unwrap());
         check_refused_hello(&script, &connector, code);
@@ -137,7 +141,8 @@ fn who_requires_starttls_never_says_helo() {
 #[test]
 fn lmtp_knows_no_helo() {
     for code in [421, 500, 502, 550] {
-        let script = format!("S: 220 hi\nC: LHLO client.example\nS: {code} no");
+        let leave = leave_after(code);
+        let script = format!("S: 220 hi\nC: LHLO client.example\nS: {code} no{leave}");
         check_refused_hello(&script, &connector(Dialect::Lmtp), code);
     }
 }

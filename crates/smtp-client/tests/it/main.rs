@@ -29,6 +29,7 @@ mod extensions;
 mod fetched;
 mod hello;
 mod laws;
+mod leaving;
 mod lent;
 mod mailer;
 mod many;

@@ -91,6 +91,12 @@ pub(crate) fn offer(keywords: &[&str]) -> String {
     lines.into_iter().enumerate().map(line).collect()
 }
 
+/// What the client does after connecting was refused with this code: it sends QUIT, unless the
+/// server has ended the session.
+pub(crate) fn leave_after(code: u16) -> &'static str {
+    if code == 421 { "\n[expect-close]" } else { "\nC: QUIT\n[expect-close]" }
+}
+
 /// Gives the server so many turns that it does all it can do without the client.
 pub(crate) async fn let_the_server_play() {
     for _ in 0..64 {

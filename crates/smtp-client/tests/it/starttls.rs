@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     patience::bounds,
-    stage::{hello, opening, parse, perform},
+    stage::{hello, leave_after, opening, parse, perform},
 };
 
 /// A connector that trusts this authority.
@@ -74,7 +74,7 @@ fn after_the_handshake_everything_is_protected() {
 fn without_the_offer_nothing_more_is_said() {
     for dialect in BOTH {
         for keywords in [&[][..], &["X-STARTTLS"], &["STARTTLSX", "AUTH PLAIN"]] {
-            let error = failure(dialect, &opening(dialect, keywords));
+            let error = failure(dialect, &(opening(dialect, keywords) + "C: QUIT"));
             assert_eq!(error.step(), Step::StartTls);
             let lacking = Unsupported::Extension(Extension::StartTls);
             let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking);
@@ -86,7 +86,8 @@ fn without_the_offer_nothing_more_is_said() {
 #[test]
 fn a_refusal_ends_the_attempt() {
     for code in [421, 454, 500, 501, 502, 530, 554] {
-        let error = failure(Dialect::Smtp, &format!("{}S: {code} no", asked(Dialect::Smtp)));
+        let refused = format!("{}S: {code} no{}", asked(Dialect::Smtp), leave_after(code));
+        let error = failure(Dialect::Smtp, &refused);
         assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
         assert_eq!((error.step(), error.reply().unwrap().code().get()), (Step::StartTls, code));
     }
@@ -252,8 +253,9 @@ fn what_was_offered_in_clear_is_forgotten() {
 fn a_refused_ehlo_inside_tls_is_final() {
     for code in [421, 450, 500, 502, 550, 554] {
         let script = format!(
-            "{}S: 220 go\n[starttls]\nC: EHLO client.example\nS: {code} no",
-            asked(Dialect::Smtp)
+            "{}S: 220 go\n[starttls]\nC: EHLO client.example\nS: {code} no{}",
+            asked(Dialect::Smtp),
+            leave_after(code)
         );
         let error = failure(Dialect::Smtp, &script);
         assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");

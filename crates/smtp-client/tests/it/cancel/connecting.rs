@@ -66,9 +66,12 @@ fn courses(dialect: Dialect) -> Vec<Course> {
 #[track_caller]
 fn check_said(course: &Course, dialect: Dialect, written: &[u8]) {
     let verb = if dialect == Dialect::Smtp { "EHLO" } else { "LHLO" };
+    let refused = course.name.ends_with("refused");
     let clear = match course.security {
         Security::Tls => String::new(),
+        Security::StartTls if refused => format!("{verb} client.example\r\nSTARTTLS\r\nQUIT\r\n"),
         Security::StartTls => format!("{verb} client.example\r\nSTARTTLS\r\n"),
+        _ if refused => "QUIT\r\n".to_owned(),
         _ => format!("{verb} client.example\r\n"),
     };
     let told = format!("{}: {}", course.name, written.escape_ascii());

@@ -4,7 +4,7 @@ use std::time::Duration;
 use smtp_client::{Capabilities, Error, ErrorKind, Extension, Misbehaved, Step, session::Dialect};
 
 use super::{BOTH, Fate, answered, asked, came_of, good, raw};
-use crate::stage::{connector, opening, play};
+use crate::stage::{connector, leave_after, opening, play};
 
 /// What is offered in these octets, EHLO's reply as a whole.
 #[track_caller]
@@ -124,13 +124,15 @@ fn r23_helo_where_ehlo_is_unknown_and_nowhere_else() {
         assert_eq!(came.alive(), Fate::Accepted);
     }
     for code in [421, 450, 451, 501, 503, 504, 521, 550, 554] {
-        let came = answered(Dialect::Smtp, Step::Hello, &format!("S: {code} no\n[expect-close]"));
+        let refusal = format!("S: {code} no{}", leave_after(code));
+        let came = answered(Dialect::Smtp, Step::Hello, &refusal);
         assert_eq!((came.spent(), came.error().step()), (Fate::NotSent, Step::Hello));
         assert_eq!(came.reply().code().get(), code);
     }
     // There is none in LMTP; nor where TLS is asked for, which row T5 shows.
     for code in [500, 502] {
-        let came = answered(Dialect::Lmtp, Step::Hello, &format!("S: {code} no\n[expect-close]"));
+        let refusal = format!("S: {code} no{}", leave_after(code));
+        let came = answered(Dialect::Lmtp, Step::Hello, &refusal);
         assert_eq!((came.spent(), came.error().step()), (Fate::NotSent, Step::Hello));
     }
 }
@@ -146,7 +148,8 @@ fn r26_a_greeting_other_than_220() {
         for (code, transient) in
             [(421, true), (450, true), (500, false), (521, false), (554, false)]
         {
-            let came = answered(dialect, Step::Greeting, &format!("S: {code} no\n[expect-close]"));
+            let refusal = format!("S: {code} no{}", leave_after(code));
+            let came = answered(dialect, Step::Greeting, &refusal);
             assert_eq!((came.spent(), came.error().step()), (Fate::NotSent, Step::Greeting));
             assert!(matches!(came.error().kind(), ErrorKind::Refused(_)), "{:?}", came.outcome);
             assert_eq!((came.reply().code().get(), came.error().is_transient()), (code, transient));

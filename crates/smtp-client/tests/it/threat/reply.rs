@@ -194,7 +194,8 @@ fn r12_text_in_latin_1() {
 fn r13_control_octets_in_the_text() {
     let reply = refusal(b"550-bad\0\x1b[2J\x07 name\r\n550 \xc2\x9b2J\xe2\x80\xae\r\n");
     assert_eq!(reply.as_bytes(), b"bad\0\x1b[2J\x07 name\n\xc2\x9b2J\xe2\x80\xae");
-    let came = answered(Dialect::Smtp, Step::Greeting, &raw(b"554 \x1b]0;x\x07\r\n"));
+    let came =
+        answered(Dialect::Smtp, Step::Greeting, &(raw(b"554 \x1b]0;x\x07\r\n") + "\nC: QUIT"));
     let mut shown = vec![reply.to_string(), format!("{reply:?}"), came.error().to_string()];
     shown.push(format!("{:?}", came.outcome));
     shown.extend(reply.lines().flat_map(|line| [line.text().into(), line.printable().into()]));

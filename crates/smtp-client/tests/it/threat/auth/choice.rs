@@ -10,7 +10,7 @@ use super::{PLAIN, auth, confined, drive, exchange, exposed, greet, in_clear, lo
 use crate::{
     answering::answer_all,
     patience::bounds,
-    stage::{connector, opening, parse, perform, play},
+    stage::{connector, leave_after, opening, parse, perform, play},
     starttls::trusting,
 };
 
@@ -93,7 +93,7 @@ fn the_choice_can_be_pinned_and_limited() {
 #[test]
 fn a1_without_auth_nothing_goes_on() {
     for keywords in [&[][..], &["PIPELINING"], &["AUTHX PLAIN", "XAUTH PLAIN"]] {
-        let script = opening(Default::default(), keywords);
+        let script = opening(Default::default(), keywords) + "C: QUIT";
         let connector = connector(Default::default()).login(in_clear());
         let played = play(&script, &connector, async |connected| connected.unwrap_err());
         played.verdict.unwrap();
@@ -104,8 +104,8 @@ fn a1_without_auth_nothing_goes_on() {
 #[test]
 fn a1_without_authentication_there_is_no_connection() {
     for (verdict, keyword) in [
-        ("S: 535 5.7.8 no", "AUTH PLAIN"),
-        ("S: 454 4.7.0 later", "AUTH PLAIN"),
+        ("S: 535 5.7.8 no\nC: QUIT", "AUTH PLAIN"),
+        ("S: 454 4.7.0 later\nC: QUIT", "AUTH PLAIN"),
         ("S: 250 ok", "AUTH PLAIN"),
         ("[close]", "AUTH PLAIN"),
     ] {
@@ -122,7 +122,7 @@ fn a1_without_authentication_there_is_no_connection() {
 #[test]
 fn a1_a_login_is_no_reason_to_fall_back_to_helo() {
     for code in [500, 502] {
-        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} what?");
+        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} what?\nC: QUIT");
         let connector = connector(Default::default()).login(in_clear());
         let played = play(&script, &connector, async |connected| connected.unwrap_err());
         played.verdict.unwrap();
@@ -212,7 +212,8 @@ fn t11_what_follows_tls_must_be_ehlo() {
     for code in [421, 500, 502, 554] {
         let authority = Authority::new();
         let connector = trusting(&authority, Default::default(), Security::Tls).login(login());
-        let script = format!("[tls]\nS: 220 hi\nC: EHLO client.example\nS: {code} no");
+        let leave = leave_after(code);
+        let script = format!("[tls]\nS: 220 hi\nC: EHLO client.example\nS: {code} no{leave}");
         perform(async {
             let builder = TestServer::builder().authority(authority).script(parse(&script));
             let (server, pipe) = builder.pipe();

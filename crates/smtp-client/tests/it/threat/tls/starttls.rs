@@ -11,7 +11,7 @@ use smtp_testkit::Server as TestServer;
 use super::{failure, plain_message, protected};
 use crate::{
     patience::bounds,
-    stage::{hello, opening, parse},
+    stage::{hello, leave_after, opening, parse},
     threat::{BOTH, Fate, MESSAGE, fate, raw, send},
     tls::check_nothing_in_clear,
 };
@@ -138,7 +138,7 @@ fn t5_starttls_stripped_from_the_offer() {
             opening(dialect, &[]).replace("S: 250 mx.example", "S: 250 STARTTLS"),
             opening(dialect, &["HELP"]).replace("S: 250-mx.example", "S: 250-STARTTLS"),
         ] {
-            let error = failure(dialect, Security::StartTls, &offer);
+            let error = failure(dialect, Security::StartTls, &(offer.clone() + "C: QUIT"));
             assert_eq!(error.step(), Step::StartTls);
             let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking);
             assert!(found, "{offer}: {error:?}");
@@ -146,7 +146,7 @@ fn t5_starttls_stripped_from_the_offer() {
     }
     // Where EHLO itself is taken away there is no HELO, and nothing else either.
     for code in [500, 502] {
-        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} what?");
+        let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} what?\nC: QUIT");
         let error = failure(Dialect::Smtp, Security::StartTls, &script);
         assert_eq!((error.step(), error.reply().unwrap().code().get()), (Step::Hello, code));
     }
@@ -156,7 +156,7 @@ fn t5_starttls_stripped_from_the_offer() {
 fn t7_starttls_refused() {
     for dialect in BOTH {
         for code in [421, 454, 501, 502, 503, 554] {
-            let script = format!("{}S: {code} no\n[expect-close]", starttls(dialect));
+            let script = format!("{}S: {code} no{}", starttls(dialect), leave_after(code));
             let error = failure(dialect, Security::StartTls, &script);
             assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
             assert_eq!((error.step(), error.reply().unwrap().code().get()), (Step::StartTls, code));
@@ -238,7 +238,7 @@ fn t11_ehlo_fails_inside_tls() {
         let hello = hello(dialect, &[]);
         let command = hello.lines().next().unwrap();
         for code in [421, 450, 500, 502, 504, 550, 554] {
-            let inside = format!("{command}\nS: {code} no\n[expect-close]");
+            let inside = format!("{command}\nS: {code} no{}", leave_after(code));
             let script = format!("{}S: 220 go\n[starttls]\n{inside}", starttls(dialect));
             let error = failure(dialect, Security::StartTls, &script);
             assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
