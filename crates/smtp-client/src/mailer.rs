@@ -10,15 +10,20 @@ use tokio::{
 
 use crate::{Connector, Content, clock::later};
 
+mod blame;
+mod capacity;
+mod jobs;
 mod lent;
 mod limits;
+mod parcel;
 mod queue;
 mod worker;
 
 pub use lent::Lent;
 pub use limits::{MailerLimits, Rate};
 
-use queue::{Job, Parcel, Shared, Waiting};
+use parcel::{Hold, Job, Parcel, Waiting};
+use queue::Shared;
 
 /// Sends messages to one server for many tasks at once, over connections of its own.
 ///
@@ -41,6 +46,26 @@ use queue::{Job, Parcel, Shared, Waiting};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Servers with limits
+///
+/// What a server refuses because of what surrounds a message is not the result of the message:
+///
+/// - **Connections.** While a connection is open or being opened, another one that the server
+///   refuses to greet, whatever the code, fails no message: the messages are sent on the
+///   connections there are, and there are no more of them from then on. One more is tried after a
+///   minute, and less and less often while that fails. A refusal is an error only if no other
+///   connection is there; a permanent one is not repeated then.
+/// - **Messages per session.** If the server refuses MAIL for the time being (4yz or 421) on a
+///   connection that has carried messages, that connection is closed and the message is the first
+///   one on the next. Those that follow are closed after as many messages, for ten minutes. If the
+///   message is refused there too, that is its result.
+/// - **Concurrency and rate.** If the server refuses MAIL, DATA or the text with a transient reply
+///   whose code is about that (432, X.3.2, X.4.5, X.7.28 and above X.7.500; to MAIL also X.7.0 and
+///   X.7.1), there is one connection fewer, and the message is tried again after a pause. If there
+///   is only one, no message is begun during that pause. Only codes count, never words: a reply to
+///   the text with X.7.0 or X.7.1 may be greylisting, so the message is tried again after a pause
+///   and nothing else changes; 450, 451 and 452 without a code of these are results.
 ///
 /// It needs a tokio runtime. When the last clone is dropped without [`close`](Self::close), what
 /// waits is still done, in the background.
@@ -141,7 +166,8 @@ impl Mailer {
         let permit = timeout_at(until, room).await.map_err(|_| late())?;
         let permit = permit.map_err(|_| closed(Ended::Quit))?;
         let (sender, mut turn) = oneshot::channel();
-        let pushed = shared.push(Waiting { job, turn: Some(sender) }).map_err(closed)?;
+        let pushed = shared.push(Waiting { job, turn: Some(sender), hold: Hold::Nothing });
+        let pushed = pushed.map_err(closed)?;
         if let Some(number) = pushed {
             tokio::spawn(worker::work(worker::Post::new(Arc::clone(shared), number)));
         }

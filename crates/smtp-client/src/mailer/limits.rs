@@ -17,10 +17,11 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailerLimits {
-    /// How many connections are open at the same time: by default 4.
+    /// How many connections are open at the same time: by default 4. Fewer while the server was
+    /// found to admit fewer.
     pub connections: NonZeroUsize,
     /// How many messages a connection is used for before another takes its place: by default 100,
-    /// which is as much as some servers take.
+    /// which is as much as some servers take. Fewer while the server was found to accept fewer.
     pub messages: NonZeroUsize,
     /// How long a connection stays open with nothing to do: by default 60 seconds. Servers close
     /// them after one to five minutes.
@@ -35,7 +36,9 @@ pub struct MailerLimits {
     pub patience: Duration,
     /// How often it is tried to connect, and a message that was certainly not accepted is tried:
     /// by default 3 times. Between two tries to connect there is a pause of a second, then of two,
-    /// and so on up to half a minute, each up to a half longer by chance.
+    /// and so on up to half a minute, each up to a half longer by chance. The same pauses come
+    /// before a message is tried again that was refused for concurrency or rate. That a session had
+    /// no room left for a message is no attempt of the message.
     pub attempts: NonZeroU32,
 }
 

@@ -3,17 +3,22 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
+    time::Duration,
 };
 
-use smtp_caps::Envelope;
-use smtp_error::{Delivery, Ended, Error, Step};
+use smtp_error::{Ended, Error, Step};
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
     time::Instant,
 };
 
-use super::{MailerLimits, lent::Loan};
-use crate::{Connector, Content};
+use super::{
+    MailerLimits,
+    blame::is_one_too_many,
+    capacity::Capacity,
+    parcel::{Hold, Job, Waiting},
+};
+use crate::Connector;
 
 /// What all handles and all workers of a mailer share.
 pub(super) struct Shared {
@@ -26,95 +31,75 @@ pub(super) struct Shared {
     pub(super) left: Notify,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    capacity: Capacity,
     /// The workers, by their numbers, that have nothing to do, and how to wake them.
     idle: HashMap<u64, Waker>,
-    /// Those that have a connection.
+    /// Those that have a connection on which another message may be sent.
     serving: HashSet<u64>,
+    /// When a worker was last finished with a connection.
+    left_connection: Option<Instant>,
     /// How many workers there are, and how many there have been.
     workers: usize,
     numbers: u64,
     closed: bool,
     /// When the last messages were begun, as many as the rate is about.
     begun: VecDeque<Instant>,
-}
-
-/// What waits. Whoever waits for it learns that its turn has come when `turn` is dropped; what is
-/// tried again has had its turn.
-pub(super) struct Waiting {
-    pub(super) job: Job,
-    pub(super) turn: Option<oneshot::Sender<()>>,
-}
-
-/// What is to be done on a connection.
-pub(super) enum Job {
-    Send(Box<Parcel>),
-    Lend(Borrower),
-}
-
-/// Where a connection that is lent goes.
-pub(super) type Borrower = oneshot::Sender<Result<Loan, Error>>;
-
-/// A message, and where its result goes.
-pub(super) struct Parcel {
-    pub(super) envelope: Arc<Envelope>,
-    /// Gone while it is being sent.
-    pub(super) content: Option<Content<'static>>,
-    /// What is sent if it is tried again, where the content can be given twice.
-    pub(super) spare: Option<Content<'static>>,
-    /// How often it was tried.
-    pub(super) attempts: u32,
-    result: oneshot::Sender<Result<Delivery, Error>>,
-}
-
-impl Parcel {
-    pub(super) fn new(
-        envelope: Arc<Envelope>,
-        content: Content<'static>,
-        result: oneshot::Sender<Result<Delivery, Error>>,
-    ) -> Self {
-        Self { envelope, content: Some(content), spare: None, attempts: 0, result }
-    }
-
-    /// Says what became of it, to whoever still wants to know.
-    pub(super) fn settle(self, result: Result<Delivery, Error>) {
-        let _ = self.result.send(result);
-    }
-}
-
-impl Job {
-    /// It cannot be done.
-    pub(super) fn fail(self, error: &Error) {
-        match self {
-            Self::Send(parcel) => parcel.settle(Err(error.clone())),
-            Self::Lend(borrower) => drop(borrower.send(Err(error.clone()))),
-        }
-    }
-
-    /// Whether nobody waits for it any more.
-    fn is_given_up(&self) -> bool {
-        match self {
-            Self::Send(parcel) => parcel.result.is_closed(),
-            Self::Lend(borrower) => borrower.is_closed(),
-        }
-    }
+    /// Until when no message is begun, because the server refused the last ones for their pace,
+    /// and how many that were in a row.
+    pause_until: Option<Instant>,
+    refused_in_a_row: u32,
 }
 
 /// What there is to do for a worker that looks.
 pub(super) enum Turn {
-    Job(Job),
-    /// Not before this time, to keep to the rate.
+    /// This, and the worker of this number is to be started if there is one.
+    Job(Job, Option<u64>),
+    /// Nothing before this time.
     Later(Instant),
-    /// Nothing, and nothing more will come.
-    Closed,
+    /// Nothing on this connection.
+    Leave,
 }
+
+/// What a worker without a connection has to do.
+pub(super) enum Stay {
+    Connect,
+    /// Nothing before this time.
+    Until(Instant),
+    /// Nothing; it has left.
+    Left,
+}
+
+/// An attempt to connect.
+pub(super) struct Attempt {
+    /// Which one in a row, from 1.
+    pub(super) number: u32,
+    /// Whether no other worker was there, and how many there had been.
+    alone: bool,
+    workers_so_far: u64,
+}
+
+/// What is to be done after a connection could not be opened.
+pub(super) enum Failed {
+    /// Try again after a pause.
+    Again,
+    /// Others have, or are about to have, a connection for what waits. This worker has left.
+    Left,
+    /// No other worker is there. What waits fails.
+    All(VecDeque<Waiting>),
+}
+
+/// The most refusals in a row that make the pause longer.
+const LONGEST_PAUSE: u32 = 4;
+/// How long a server may still count a connection that was closed.
+const LINGERING: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn new(connector: Connector, limits: MailerLimits) -> Self {
         let room = Arc::new(Semaphore::new(limits.waiting.get().min(Semaphore::MAX_PERMITS)));
-        Self { connector, limits, room, state: Mutex::default(), left: Notify::new() }
+        let state = Mutex::new(State::new(limits));
+        Self { connector, limits, room, state, left: Notify::new() }
     }
 
     /// Nothing in it can be half done: a panic elsewhere leaves it whole.
@@ -152,42 +137,40 @@ impl Shared {
         waits
     }
 
-    /// Puts what has to be tried again at the front, behind what has to be already.
-    pub(super) fn push_again(&self, job: Job) {
-        let waiting = &mut self.state().waiting;
-        let place = waiting.iter().take_while(|one| one.turn.is_none()).count();
-        waiting.insert(place, Waiting { job, turn: None });
+    /// Puts what has to be tried again at the front, after what has to be already.
+    pub(super) fn push_again(&self, job: Job, hold: Hold) {
+        let mut state = self.state();
+        let place = state.waiting.iter().take_while(|one| one.turn.is_none()).count();
+        state.waiting.insert(place, Waiting { job, turn: None, hold });
+        state.wake_all();
     }
 
     /// Wakes a worker, or has one started if there may be one more.
     fn call(&self, state: &mut State) -> Option<u64> {
-        let idle = state.idle.keys().next().copied();
+        let connected = state.idle.keys().find(|number| state.serving.contains(number));
+        let idle = connected.or_else(|| state.idle.keys().next()).copied();
         if let Some(waker) = idle.and_then(|number| state.idle.remove(&number)) {
             waker.wake();
             return None;
         }
-        if state.workers >= self.limits.connections.get() {
-            return None;
-        }
-        state.workers += 1;
-        state.numbers += 1;
-        Some(state.numbers)
+        state.one_more(Instant::now())
     }
 
-    /// The next thing to do for this worker, which is woken when there is one.
-    pub(super) fn poll_turn(&self, worker: u64, waker: &Waker) -> Poll<Turn> {
+    /// The next thing to do for this worker, on a connection on which it has done so many already.
+    /// The worker is woken when there is one.
+    pub(super) fn poll_turn(&self, worker: u64, done: usize, waker: &Waker) -> Poll<Turn> {
         let mut state = self.state();
+        let now = Instant::now();
         state.idle.remove(&worker);
         state.drop_given_up();
-        let Some(first) = state.waiting.front() else {
-            if state.closed {
-                return Poll::Ready(Turn::Closed);
-            }
-            state.idle.insert(worker, waker.clone());
-            return Poll::Pending;
+        let renew = done > 0 && state.wants_new_connection();
+        if renew || done >= state.capacity.messages(now) {
+            return Poll::Ready(Turn::Leave);
+        }
+        let Some(place) = state.next_place(now, done == 0) else {
+            return state.nothing_to_do(worker, now, waker);
         };
-        if let (Job::Send(_), Some(rate)) = (&first.job, self.limits.rate) {
-            let now = Instant::now();
+        if let (Job::Send(_), Some(rate)) = (&state.waiting[place].job, self.limits.rate) {
             let full = state.begun.len() >= rate.messages().get();
             let free = state.begun.front().map(|&begun| begun + rate.within());
             if let Some(free) = free.filter(|&free| full && free > now) {
@@ -198,27 +181,35 @@ impl Shared {
             }
             state.begun.push_back(now);
         }
-        match state.waiting.pop_front() {
-            Some(Waiting { job, turn }) => {
-                drop(turn);
-                Poll::Ready(Turn::Job(job))
-            }
-            None => Poll::Pending,
-        }
+        let Some(Waiting { job, turn, .. }) = state.waiting.remove(place) else {
+            return Poll::Pending;
+        };
+        drop(turn);
+        let more = state.idle.is_empty() && state.next_place(now, true).is_some();
+        let helper = if more { state.one_more(now) } else { None };
+        Poll::Ready(Turn::Job(job, helper))
     }
 
-    /// Whether there is something to do. If there is not, the worker has left.
-    pub(super) fn stay(&self, worker: u64) -> bool {
+    /// Whether there is something to do for a worker without a connection, which is woken when
+    /// there is. If there is nothing, or there are too many workers, it has left.
+    pub(super) fn stay(&self, worker: u64, waker: &Waker) -> Stay {
         let mut state = self.state();
-        state.drop_given_up();
-        if state.waiting.is_empty() {
-            state.idle.remove(&worker);
-            state.workers -= 1;
+        let now = Instant::now();
+        state.idle.remove(&worker);
+        state.waiting.retain(|one| !one.job.is_given_up());
+        if state.waiting.is_empty() || state.workers > state.capacity.connections() {
+            state.depart(worker);
             drop(state);
             self.left.notify_waiters();
-            return false;
+            return Stay::Left;
         }
-        true
+        match (state.next_place(now, true), state.next_due(now)) {
+            (None, Some(due)) => {
+                state.idle.insert(worker, waker.clone());
+                Stay::Until(due)
+            }
+            _ => Stay::Connect,
+        }
     }
 
     /// This worker has other things to do than to wait for a turn.
@@ -226,31 +217,94 @@ impl Shared {
         self.state().idle.remove(&worker);
     }
 
+    /// This worker begins to connect.
+    pub(super) fn attempt(&self, number: u32) -> Attempt {
+        let state = self.state();
+        let lingers = state.left_connection.is_some_and(|left| left.elapsed() < LINGERING);
+        let alone = state.workers == 1 && !lingers;
+        Attempt { number, alone, workers_so_far: state.numbers }
+    }
+
     /// This worker has a connection.
     pub(super) fn begin_to_serve(&self, worker: u64) {
         self.state().serving.insert(worker);
     }
 
-    /// This worker's connection is gone.
+    /// This worker's connection is gone, or takes no further message.
     pub(super) fn served(&self, worker: u64) {
-        self.state().serving.remove(&worker);
+        let mut state = self.state();
+        state.serving.remove(&worker);
+        state.left_connection = Some(Instant::now());
     }
 
-    /// This worker cannot connect. Others that can do what waits; if there are none, it is handed
-    /// out.
-    pub(super) fn take_unless_served(&self) -> Option<VecDeque<Waiting>> {
+    /// This worker could not connect.
+    ///
+    /// While other workers are there, no message fails for it: they have a connection, or are about
+    /// to have one, or to fail in their turn. A refusal that may have been about the number of
+    /// connections is not repeated then; and if the others have failed in the meantime, it is
+    /// repeated alone before it counts.
+    pub(super) fn not_connected(&self, worker: u64, attempt: &Attempt, error: &Error) -> Failed {
         let mut state = self.state();
-        state.serving.is_empty().then(|| std::mem::take(&mut state.waiting))
+        let now = Instant::now();
+        let others = state.workers - 1;
+        let one_too_many = is_one_too_many(error);
+        let more = error.is_transient() && attempt.number < self.limits.attempts.get();
+        if others > 0 {
+            if more && !one_too_many {
+                return Failed::Again;
+            }
+            state.capacity.lower_to(others, now);
+            state.depart(worker);
+            drop(state);
+            self.left.notify_waiters();
+            return Failed::Left;
+        }
+        let alone = attempt.alone && attempt.workers_so_far == state.numbers;
+        let repeat = one_too_many && !alone && attempt.number == 1;
+        if repeat {
+            state.capacity.lower_to(1, now);
+        }
+        if more || repeat {
+            return Failed::Again;
+        }
+        Failed::All(std::mem::take(&mut state.waiting))
+    }
+
+    /// The server refused another message on a connection that had carried this many.
+    pub(super) fn learn_messages(&self, messages: usize) {
+        self.state().capacity.learn_messages(messages, Instant::now());
+    }
+
+    /// The server did not refuse a message because of those before it.
+    pub(super) fn forget_messages(&self) {
+        self.state().capacity.forget_messages();
+    }
+
+    /// The server refused a message because of concurrency or rate. If there may be one connection
+    /// fewer, this worker's connection is that one; otherwise no message is begun for as long as
+    /// `pause` says for so many refusals in a row.
+    pub(super) fn slow_down(&self, pause: impl FnOnce(u32) -> Duration) -> bool {
+        let mut state = self.state();
+        let now = Instant::now();
+        let connections = state.capacity.connections().min(state.workers);
+        if connections > 1 {
+            state.capacity.lower_to(connections - 1, now);
+            return true;
+        }
+        state.refused_in_a_row = (state.refused_in_a_row + 1).min(LONGEST_PAUSE);
+        state.pause_until = now.checked_add(pause(state.refused_in_a_row));
+        false
+    }
+
+    /// The server accepts messages at this pace.
+    pub(super) fn keep_pace(&self) {
+        self.state().refused_in_a_row = 0;
     }
 
     /// This worker is gone. If nobody is left for what waits, that fails.
     pub(super) fn leave(&self, worker: u64) {
         let mut state = self.state();
-        state.idle.remove(&worker);
-        state.serving.remove(&worker);
-        state.workers -= 1;
-        // It may have been woken for something that it did not do.
-        state.idle.drain().for_each(|(_, waker)| waker.wake());
+        state.depart(worker);
         let orphans = match state.workers {
             0 => std::mem::take(&mut state.waiting),
             _ => VecDeque::new(),
@@ -275,15 +329,96 @@ impl Shared {
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        state.idle.drain().for_each(|(_, waker)| waker.wake());
+        state.wake_all();
         self.room.close();
     }
 }
 
 impl State {
+    fn new(limits: MailerLimits) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            capacity: Capacity::new(limits),
+            idle: HashMap::new(),
+            serving: HashSet::new(),
+            left_connection: None,
+            workers: 0,
+            numbers: 0,
+            closed: false,
+            begun: VecDeque::new(),
+            pause_until: None,
+            refused_in_a_row: 0,
+        }
+    }
+
     fn drop_given_up(&mut self) {
         while self.waiting.front().is_some_and(|first| first.job.is_given_up()) {
             self.waiting.pop_front();
         }
+    }
+
+    /// The place of the next job that may be begun now, on a connection that is new or not.
+    fn next_place(&self, now: Instant, is_new: bool) -> Option<usize> {
+        let paused = self.pause_until.is_some_and(|until| until > now);
+        self.waiting.iter().position(|one| {
+            let free = match one.hold {
+                Hold::Nothing => true,
+                Hold::Until(time) => time <= now,
+                Hold::NewConnection => is_new,
+            };
+            free && !(paused && matches!(one.job, Job::Send(_))) && !one.job.is_given_up()
+        })
+    }
+
+    /// When the next job may be begun that has to wait for a time only.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        let paused = self.pause_until.filter(|&until| until > now);
+        let due = |one: &Waiting| match (one.hold, &one.job) {
+            (Hold::Until(time), Job::Send(_)) => Some(paused.map_or(time, |until| until.max(time))),
+            (Hold::Until(time), Job::Lend(_)) => Some(time),
+            (_, Job::Send(_)) => paused,
+            (_, Job::Lend(_)) => None,
+        };
+        self.waiting.iter().filter(|one| !one.job.is_given_up()).filter_map(due).min()
+    }
+
+    /// Whether a job waits for a new connection that no worker is about to open.
+    fn wants_new_connection(&self) -> bool {
+        let mut again = self.waiting.iter().take_while(|one| one.turn.is_none());
+        self.serving.len() == self.workers
+            && again.any(|one| one.hold == Hold::NewConnection && !one.job.is_given_up())
+    }
+
+    /// A worker with a connection finds no job to begin.
+    fn nothing_to_do(&mut self, worker: u64, now: Instant, waker: &Waker) -> Poll<Turn> {
+        if self.closed && self.waiting.iter().all(|one| one.job.is_given_up()) {
+            return Poll::Ready(Turn::Leave);
+        }
+        self.idle.insert(worker, waker.clone());
+        self.next_due(now).map_or(Poll::Pending, |due| Poll::Ready(Turn::Later(due)))
+    }
+
+    /// The number of a worker that is to be started, if there may be one more.
+    fn one_more(&mut self, now: Instant) -> Option<u64> {
+        let most = self.capacity.connections();
+        if self.workers > most || (self.workers == most && !self.capacity.raise(now)) {
+            return None;
+        }
+        self.workers += 1;
+        self.numbers += 1;
+        Some(self.numbers)
+    }
+
+    /// A worker leaves. The others look what there is to do for them: it may have been woken for
+    /// something that it did not do.
+    fn depart(&mut self, worker: u64) {
+        self.idle.remove(&worker);
+        self.serving.remove(&worker);
+        self.workers -= 1;
+        self.wake_all();
+    }
+
+    fn wake_all(&mut self) {
+        self.idle.drain().for_each(|(_, waker)| waker.wake());
     }
 }

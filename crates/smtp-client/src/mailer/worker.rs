@@ -1,25 +1,29 @@
 //! Workers of a mailer: each has one connection at a time, and does what waits on it.
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     hash::{BuildHasher, RandomState},
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
-use futures_core::Stream;
-use smtp_error::{Delivery, Error, ErrorKind, ReplyCode, Step, Unsupported, Verdict};
+use smtp_error::{Delivery, Error};
 use tokio::{
     sync::oneshot,
-    time::{Instant, Sleep, sleep},
+    time::{Instant, sleep},
 };
 
 use super::{
+    blame::{Blame, Usage, refuses_mail},
+    jobs::{Jobs, Round, lock},
     lent::Loan,
-    queue::{Borrower, Job, Parcel, Shared, Turn},
+    parcel::{Borrower, Hold, Job, Parcel, Waiting},
+    queue::{Failed, Shared, Stay},
 };
-use crate::{Connection, Message, Messages, clock::later};
+use crate::{Connection, Messages, clock::later};
 
 /// A worker's post. It may be dropped at any point, with the runtime or by a panic of the caller's,
 /// and those who wait must hear of it.
@@ -47,35 +51,74 @@ impl Drop for Post {
 /// Works until there is nothing to do.
 pub(super) async fn work(mut post: Post) {
     let (shared, number) = (Arc::clone(&post.shared), post.number);
-    while shared.stay(number) {
-        match connect(&shared).await {
+    while stay(&shared, number).await {
+        match connect(&shared, number).await {
             Ok(connection) => {
                 shared.begin_to_serve(number);
-                serve(&shared, number, connection).await;
+                survive(serve(&shared, number, connection)).await;
                 shared.served(number);
             }
-            Err(error) => match shared.take_unless_served() {
-                // Whoever waits would meet with the same.
-                Some(waiting) => waiting.into_iter().for_each(|one| one.job.fail(&error)),
-                // The server takes no more connections than there are.
-                None => return,
-            },
+            Err(None) => break,
+            // Whatever waits would meet with the same.
+            Err(Some((error, waiting))) => {
+                waiting.into_iter().for_each(|one| one.job.fail(&error));
+            }
         }
     }
     post.left = true;
 }
 
-/// Opens a connection, with pauses between the tries.
-async fn connect(shared: &Shared) -> Result<Connection, Error> {
-    let mut attempt = 1;
-    loop {
-        match shared.connector.connect().await {
-            Err(error) if error.is_transient() && attempt < shared.limits.attempts.get() => {
-                sleep(pause(attempt)).await;
-                attempt += 1;
+/// Waits until there is something to do. If there is nothing, the worker has left.
+async fn stay(shared: &Shared, number: u64) -> bool {
+    let mut alarm = pin!(sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        loop {
+            match shared.stay(number, cx.waker()) {
+                Stay::Connect => return Poll::Ready(true),
+                Stay::Left => return Poll::Ready(false),
+                Stay::Until(due) => {
+                    alarm.as_mut().reset(due);
+                    if alarm.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
             }
-            outcome => return outcome,
         }
+    })
+    .await
+}
+
+/// Ends with a panic of the callers' code, such as a reader or a closure, instead of passing it on:
+/// it costs the messages on this connection, and nothing that waits. They learn of it when what
+/// they wait for is dropped.
+async fn survive(serving: impl Future<Output = ()>) {
+    let mut serving = pin!(serving);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx)));
+        polled.unwrap_or(Poll::Ready(()))
+    })
+    .await;
+}
+
+/// Opens a connection, with pauses between the attempts. If that fails, the error and what waits
+/// and fails with it; nothing if this worker has left.
+async fn connect(
+    shared: &Shared,
+    worker: u64,
+) -> Result<Connection, Option<(Error, VecDeque<Waiting>)>> {
+    let mut number = 1;
+    loop {
+        let attempt = shared.attempt(number);
+        let error = match shared.connector.connect().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        match shared.not_connected(worker, &attempt, &error) {
+            Failed::Again => sleep(pause(number)).await,
+            Failed::Left => return Err(None),
+            Failed::All(waiting) => return Err(Some((error, waiting))),
+        }
+        number += 1;
     }
 }
 
@@ -90,33 +133,37 @@ fn pause(attempt: u32) -> Duration {
 
 /// Does on this connection what waits, until it has to be closed or has failed.
 async fn serve(shared: &Arc<Shared>, number: u64, mut connection: Connection) {
-    let mut served = 0;
+    let mut service = Service { shared, number, usage: Usage::default(), over: false };
     loop {
         let round = Arc::new(Mutex::new(Round::default()));
-        let jobs = Jobs::new(Arc::clone(shared), number, served, Arc::clone(&round));
+        let jobs = Jobs::new(Arc::clone(shared), number, service.usage.results, Arc::clone(&round));
         let Ok(mut sending) = connection.send_many(Messages::kept(jobs)).await else { return };
         while let Some(result) = sending.next().await {
             let parcel = lock(&round).under_way.pop_front();
             if let Some(parcel) = parcel {
-                settle(shared, parcel, result, served > 0);
-                served += 1;
+                service.settle(parcel, result);
+                lock(&round).over |= service.over;
             }
         }
         drop(sending);
         let borrower = lock(&round).borrower.take();
         match borrower {
-            Some(borrower) if connection.ended().is_none() => {
-                served += 1;
+            Some(borrower) if connection.ended().is_none() && !service.over => {
+                service.usage.lend();
                 match lend(connection, borrower).await {
                     Some(back) => connection = back,
                     None => return,
                 }
             }
             // It comes first when there is a connection again.
-            Some(borrower) => return shared.push_again(Job::Lend(borrower)),
+            Some(borrower) => return shared.push_again(Job::Lend(borrower), Hold::Nothing),
             None => {
-                // Nothing depends on how it goes.
-                let _ = connection.quit().await;
+                // Nothing depends on how it goes, and what waits is not held up for long.
+                let mut timeouts = *connection.timeouts_mut();
+                if shared.waiting() > 0 {
+                    timeouts.quit = timeouts.quit.min(timeouts.close);
+                }
+                let _ = connection.bounded(timeouts).quit().await;
                 return;
             }
         }
@@ -143,116 +190,71 @@ async fn lend(mut connection: Connection, borrower: Borrower) -> Option<Connecti
     connection.ended().is_none().then_some(connection)
 }
 
-/// Says what became of a message, or tries it again if it was certainly not accepted and another
-/// connection may do better.
-fn settle(shared: &Shared, mut parcel: Box<Parcel>, result: Result<Delivery, Error>, used: bool) {
-    parcel.attempts += 1;
-    let again = match &result {
-        Ok(delivery) => used && delivery.verdicts().iter().all(was_shut_down),
-        Err(error) => may_try_again(error, used),
-    };
-    if again && parcel.attempts < shared.limits.attempts.get() && parcel.spare.is_some() {
-        parcel.content = parcel.spare.take();
-        shared.push_again(Job::Send(parcel));
-    } else {
-        parcel.settle(result);
-    }
-}
-
-/// Whether the server ended the session before it had taken the message.
-fn was_shut_down(verdict: &Verdict) -> bool {
-    verdict.step() != Step::EndOfText && verdict.reply().code() == ReplyCode::SHUTTING_DOWN
-}
-
-/// Whether a message with this error was certainly not accepted, and it is the connection's fault.
-fn may_try_again(error: &Error, used: bool) -> bool {
-    let untouched = !error.in_doubt() && error.verdicts().iter().all(Option::is_none);
-    let another = match error.kind() {
-        ErrorKind::Broken(_) | ErrorKind::Ended(_) | ErrorKind::Misbehaved(_) => true,
-        ErrorKind::Refused(reply) => reply.code() == ReplyCode::SHUTTING_DOWN,
-        ErrorKind::Unsupported(Unsupported::TooMany { .. }) => used && error.is_transient(),
-        _ => false,
-    };
-    untouched && another
-}
-
-/// What came of one stream of jobs.
-#[derive(Default)]
-struct Round {
-    under_way: VecDeque<Box<Parcel>>,
-    borrower: Option<Borrower>,
-}
-
-fn lock(round: &Mutex<Round>) -> std::sync::MutexGuard<'_, Round> {
-    round.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The messages for one connection, as they come, until it is to be closed or lent.
-struct Jobs {
-    shared: Arc<Shared>,
-    worker: u64,
-    /// How many more messages the connection is used for.
-    left: usize,
-    round: Arc<Mutex<Round>>,
+/// The use of one connection.
+struct Service<'a> {
+    shared: &'a Shared,
+    number: u64,
+    usage: Usage,
+    /// Whether no further message is begun on it.
     over: bool,
-    /// Whether there is nothing to do, as far as is known.
-    idle: bool,
-    /// When there has been nothing to do for too long, or when the rate allows more.
-    alarm: Pin<Box<Sleep>>,
 }
 
-impl Jobs {
-    fn new(shared: Arc<Shared>, worker: u64, served: usize, round: Arc<Mutex<Round>>) -> Self {
-        let left = shared.limits.messages.get().saturating_sub(served);
-        let alarm = Box::pin(sleep(shared.limits.idle));
-        Self { shared, worker, left, round, over: false, idle: false, alarm }
-    }
-
-    fn message(&mut self, mut parcel: Box<Parcel>) -> Option<Message<'static>> {
-        let content = parcel.content.take()?;
-        parcel.spare = content.again();
-        let envelope = Arc::clone(&parcel.envelope);
-        lock(&self.round).under_way.push_back(parcel);
-        self.left -= 1;
-        self.idle = false;
-        Some(Message::new(envelope, content))
-    }
-}
-
-impl Stream for Jobs {
-    type Item = Message<'static>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while !self.over && self.left > 0 {
-            let turn = self.shared.poll_turn(self.worker, cx.waker());
-            if turn.is_pending() && !std::mem::replace(&mut self.idle, true) {
-                let until = later(Instant::now(), self.shared.limits.idle);
-                self.alarm.as_mut().reset(until);
-            }
-            match turn {
-                Poll::Ready(Turn::Job(Job::Send(parcel))) => {
-                    if let Some(message) = self.message(parcel) {
-                        return Poll::Ready(Some(message));
-                    }
-                }
-                Poll::Ready(Turn::Job(Job::Lend(borrower))) => {
-                    lock(&self.round).borrower = Some(borrower);
-                    break;
-                }
-                Poll::Ready(Turn::Later(until)) => {
-                    self.idle = false;
-                    self.alarm.as_mut().reset(until);
-                    if self.alarm.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-                Poll::Ready(Turn::Closed) => break,
-                Poll::Pending if self.alarm.as_mut().poll(cx).is_pending() => return Poll::Pending,
-                Poll::Pending => break,
-            }
+impl Service<'_> {
+    /// Gives a message its result, or tries it again if it was certainly not accepted for a reason
+    /// that is not its own.
+    fn settle(&mut self, mut parcel: Box<Parcel>, result: Result<Delivery, Error>) {
+        let before = self.usage;
+        self.usage.count(&result);
+        if result.as_ref().is_ok_and(Delivery::any_accepted) {
+            self.shared.keep_pace();
         }
-        self.shared.is_busy(self.worker);
-        self.over = true;
-        Poll::Ready(None)
+        // The session before had room for it: it is refused in this one, too.
+        if parcel.left_session && before.mails == 0 && refuses_mail(&result) {
+            self.shared.forget_messages();
+        }
+        let blame = Blame::of(&result, before);
+        parcel.attempts += u32::from(blame != Blame::Session);
+        let hold = match blame {
+            Blame::Message | Blame::Connection => Hold::Nothing,
+            Blame::Session => self.leave_session(before, &result),
+            Blame::Pace => self.slow_down(parcel.attempts),
+            Blame::Policy => hold_for(parcel.attempts),
+        };
+        let again = blame != Blame::Message && parcel.attempts < self.shared.limits.attempts.get();
+        if again && parcel.spare.is_some() {
+            parcel.content = parcel.spare.take();
+            parcel.left_session = blame == Blame::Session;
+            parcel.refused = result.ok();
+            self.shared.push_again(Job::Send(parcel), hold);
+        } else {
+            parcel.settle(result);
+        }
     }
+
+    /// No further message is begun on this connection, and the message is the first on another one.
+    /// Those that ran ahead with it come after it.
+    fn leave_session(&mut self, before: Usage, result: &Result<Delivery, Error>) -> Hold {
+        if std::mem::replace(&mut self.over, true) {
+            return Hold::Nothing;
+        }
+        self.shared.served(self.number);
+        if refuses_mail(result) && !before.lent {
+            self.shared.learn_messages(before.mails);
+        }
+        Hold::NewConnection
+    }
+
+    /// There is one connection fewer, and the message waits for a moment.
+    fn slow_down(&mut self, attempts: u32) -> Hold {
+        if !self.over && self.shared.slow_down(pause) {
+            self.over = true;
+            self.shared.served(self.number);
+        }
+        hold_for(attempts)
+    }
+}
+
+/// The pause before a message is tried again after so many attempts.
+fn hold_for(attempts: u32) -> Hold {
+    Hold::Until(later(Instant::now(), pause(attempts)))
 }

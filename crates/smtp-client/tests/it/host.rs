@@ -34,13 +34,23 @@ pub(crate) struct Host {
     heard: Arc<Mutex<Vec<Vec<String>>>>,
     open: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
+    /// How many of those that are open were greeted with 220.
+    admitted: Arc<AtomicUsize>,
 }
 
 impl Host {
     /// A host, and the way to connect to it. `answer` is given the number of the connection, from
-    /// 0, and each line; the empty line is the connection itself. A text is one line, its dot.
+    /// 0, and each line; the empty line is the connection itself. A text is one line, its dot. What
+    /// is accepted without a sender or without recipients is refused all the same.
     pub(crate) fn new(
         answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (Self, Connector) {
+        Self::aware(move |_, number, line| answer(number, line))
+    }
+
+    /// The same, where the answer depends on what the host knows.
+    pub(crate) fn aware(
+        answer: impl Fn(&Self, usize, &str) -> Answer + Send + Sync + 'static,
     ) -> (Self, Connector) {
         let host = Self::default();
         let answer = Arc::new(answer);
@@ -88,6 +98,16 @@ impl Host {
         self.open.load(Ordering::SeqCst)
     }
 
+    /// How many connections are open that were greeted with 220.
+    pub(crate) fn admitted(&self) -> usize {
+        self.admitted.load(Ordering::SeqCst)
+    }
+
+    /// How many lines of one connection begin so.
+    pub(crate) fn count_on(&self, number: usize, beginning: &str) -> usize {
+        self.heard()[number].iter().filter(|line| line.starts_with(beginning)).count()
+    }
+
     fn begin(&self) -> usize {
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(open, Ordering::SeqCst);
@@ -96,24 +116,35 @@ impl Host {
         heard.len() - 1
     }
 
-    async fn serve<A: Fn(usize, &str) -> Answer>(
+    async fn serve<A: Fn(&Self, usize, &str) -> Answer>(
         self,
         stream: Pipe,
         number: usize,
         answer: Arc<A>,
     ) {
         let mut stream = BufReader::new(stream);
-        let mut in_text = false;
+        let (mut in_text, mut admitted) = (false, false);
+        let mut transaction = Transaction::default();
         let mut line = String::new();
         loop {
             if !in_text || line == "." {
-                match answer(number, &line) {
+                let answer = answer(&self, number, &line);
+                if line.is_empty()
+                    && let Answer::Say(reply) | Answer::Late(_, reply) = &answer
+                    && reply.starts_with("220")
+                {
+                    admitted = true;
+                    self.admitted.fetch_add(1, Ordering::SeqCst);
+                }
+                match answer {
                     Answer::Say(reply) => {
+                        let reply = transaction.reply(&line, reply);
                         in_text = reply.starts_with("354");
                         let _ = stream.write_all(reply.as_bytes()).await;
                     }
                     Answer::Late(after, reply) => {
                         sleep(after).await;
+                        let reply = transaction.reply(&line, reply);
                         in_text = reply.starts_with("354");
                         let _ = stream.write_all(reply.as_bytes()).await;
                     }
@@ -143,5 +174,33 @@ impl Host {
             }
         }
         self.open.fetch_sub(1, Ordering::SeqCst);
+        self.admitted.fetch_sub(usize::from(admitted), Ordering::SeqCst);
+    }
+}
+
+/// How far a mail transaction has come.
+#[derive(Default)]
+struct Transaction {
+    sender: bool,
+    recipient: bool,
+}
+
+impl Transaction {
+    /// The reply to a line that is to be answered so: where something is missing, a refusal.
+    fn reply(&mut self, line: &str, reply: &'static str) -> &'static str {
+        let accepted = reply.starts_with('2');
+        match line.split(' ').next().unwrap_or_default() {
+            "MAIL" if self.sender && accepted => return "503 5.5.1 nested MAIL\r\n",
+            "MAIL" => *self = Self { sender: accepted, recipient: false },
+            "RCPT" if !self.sender && accepted => return "503 5.5.1 MAIL first\r\n",
+            "RCPT" => self.recipient |= accepted,
+            "DATA" if !self.recipient && reply.starts_with('3') => {
+                return "554 5.5.1 no valid recipients\r\n";
+            }
+            "DATA" | "EHLO" => {}
+            "RSET" if !accepted => {}
+            _ => *self = Self::default(),
+        }
+        reply
     }
 }
