@@ -10,7 +10,7 @@ use crate::session::{Excess, Piece, Sending};
 
 mod source;
 
-pub(crate) use source::Source;
+pub(crate) use source::{Reserve, Source};
 
 /// What a message is made of.
 ///
@@ -156,6 +156,28 @@ impl<'a> Content<'a> {
         if let (Some(progress), Some(octets)) = (&mut self.progress, octets) {
             progress(octets);
         }
+    }
+}
+
+impl Content<'static> {
+    /// The same content, and the content once more as long as no piece of this one was asked for.
+    /// It is told of no progress.
+    pub(crate) fn reserve(self) -> (Self, Reserved) {
+        let facts = self.facts;
+        let (source, reserve) = self.source.reserve();
+        (Self { source, ..self }, Reserved { facts, reserve })
+    }
+}
+
+/// A content that can be taken back until its first piece is asked for.
+pub(crate) struct Reserved {
+    facts: TextFacts,
+    reserve: Reserve,
+}
+
+impl Reserved {
+    pub(crate) fn take(&self) -> Option<Content<'static>> {
+        Some(Content::new(self.facts, self.reserve.take()?))
     }
 }
 

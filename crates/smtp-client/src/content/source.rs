@@ -2,6 +2,7 @@
 use std::{
     io,
     pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -31,8 +32,29 @@ enum Origin<'a> {
         reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
         buffer: BytesMut,
     },
+    /// One that can be taken back until its first piece is asked for.
+    Reserved(Reserve),
     /// Its end, or its failure, has come.
     Over,
+}
+
+impl Source<'static> {
+    /// The same source, and where it can be taken back.
+    pub(super) fn reserve(self) -> (Self, Reserve) {
+        let reserve = Reserve(Arc::new(Mutex::new(Some(self))));
+        (Self::new(Origin::Reserved(reserve.clone())), reserve)
+    }
+}
+
+/// Where a source is kept until its first piece is asked for.
+#[derive(Clone)]
+pub(crate) struct Reserve(Arc<Mutex<Option<Source<'static>>>>);
+
+impl Reserve {
+    /// Takes the source, if nobody has asked for it.
+    pub(super) fn take(&self) -> Option<Source<'static>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// How many octets are given at a time.
@@ -79,6 +101,9 @@ impl<'a> Source<'a> {
         cx: &mut Context<'_>,
         round: u32,
     ) -> Poll<io::Result<Option<Piece>>> {
+        if let Origin::Reserved(reserve) = &self.origin {
+            *self = reserve.take().unwrap_or_else(|| Self::new(Origin::Over));
+        }
         if std::mem::replace(&mut self.round, round) != round {
             self.rewind()?;
         }
@@ -86,7 +111,7 @@ impl<'a> Source<'a> {
             Origin::Held { pieces, at, taken } => return Poll::Ready(Ok(held(pieces, at, taken))),
             Origin::Pieces(pieces) => pieces.next().transpose()?,
             Origin::Reader { reader, buffer } => ready!(poll_read(reader.as_mut(), buffer, cx))?,
-            Origin::Over => return Poll::Ready(Ok(None)),
+            Origin::Reserved(_) | Origin::Over => return Poll::Ready(Ok(None)),
         };
         let octets = match next {
             Some(octets) => self.normalizer.normalize(octets),

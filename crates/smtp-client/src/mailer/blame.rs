@@ -13,7 +13,8 @@ pub(super) enum Blame {
     Message,
     /// The session accepts no further message, and another one may. The message is tried again on
     /// another connection, which is no attempt of its own: each such session has had a result of
-    /// another message that was final or an attempt, so that this comes to an end.
+    /// another message that was final or an attempt, so that this comes to an end. A text that can
+    /// be given only once is sent again too, if nothing of it was given.
     ///
     /// - MAIL was refused with a 4yz reply on a connection on which a MAIL was accepted before, and
     ///   no enhanced code says that it is about an address (X.1.Z, X.2.Z) or the content (X.6.Z).

@@ -56,8 +56,12 @@ impl Jobs {
     }
 
     fn message(&mut self, mut parcel: Box<Parcel>) -> Option<Message<'static>> {
-        let content = parcel.content.take()?;
+        let mut content = parcel.content.take()?;
         parcel.spare = content.again();
+        if parcel.spare.is_none() {
+            let (same, reserved) = content.reserve();
+            (content, parcel.reserved) = (same, Some(reserved));
+        }
         let envelope = Arc::clone(&parcel.envelope);
         lock(&self.round).under_way.push_back(parcel);
         self.begun += 1;

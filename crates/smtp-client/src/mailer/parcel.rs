@@ -6,7 +6,7 @@ use smtp_error::{Delivery, Error};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::lent::Loan;
-use crate::Content;
+use crate::{Content, content::Reserved};
 
 /// What waits. Whoever waits for it learns that its turn has come when `turn` is dropped; what is
 /// tried again has had its turn.
@@ -42,6 +42,8 @@ pub(super) struct Parcel {
     pub(super) content: Option<Content<'static>>,
     /// What is sent if it is tried again, where the content can be given twice.
     pub(super) spare: Option<Content<'static>>,
+    /// The content, as long as nothing of it was given, where it can be given only once.
+    pub(super) reserved: Option<Reserved>,
     /// How often it was tried.
     pub(super) attempts: u32,
     /// What the server replied when it was last tried, if that was refused for other reasons than
@@ -62,6 +64,7 @@ impl Parcel {
             envelope,
             content: Some(content),
             spare: None,
+            reserved: None,
             attempts: 0,
             refused: None,
             left_session: false,

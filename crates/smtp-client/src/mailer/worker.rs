@@ -220,6 +220,10 @@ impl Service<'_> {
             Blame::Pace => self.slow_down(parcel.attempts),
             Blame::Policy => hold_for(parcel.attempts),
         };
+        // The message was not begun as far as its text goes, so that this was no attempt.
+        if let Some(reserved) = parcel.reserved.take().filter(|_| blame == Blame::Session) {
+            parcel.spare = reserved.take();
+        }
         let again = blame != Blame::Message && parcel.attempts < self.shared.limits.attempts.get();
         if again && parcel.spare.is_some() {
             parcel.content = parcel.spare.take();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use smtp_client::{Ahead, Connector, Delivery, Error, Mailer, Sending, Step};
+use smtp_client::{Ahead, Connector, Content, Delivery, Error, Mailer, Sending, Step};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         Answer::{self, Close, CloseWith, Late, Say},
         Host,
     },
-    mailer::{limits, send, spawn, text},
+    mailer::{envelope, limits, send, spawn, text},
     stage::perform,
 };
 
@@ -91,6 +91,21 @@ fn sessions_that_take_few_messages_cost_no_message() {
                 assert!(host.heard().len() <= 45, "{}", host.heard().len());
             });
         }
+    }
+}
+
+#[test]
+fn a_text_that_can_be_given_only_once_is_given_to_the_next_session() {
+    for refusal in PER_SESSION {
+        perform(async move {
+            let (host, connector) = three_per_session(refusal);
+            let mailer = Mailer::limited(connector, limits(1));
+            check_accepted(&send_all(&mailer, 3).await, "as many as a session takes");
+            let content = Content::read(&b"a: b\r\n"[..]);
+            let sent = mailer.send(envelope("once"), content).await;
+            check_accepted(&[sent], "the next one");
+            assert_eq!((host.count("MAIL"), host.count(".")), (5, 4));
+        });
     }
 }
 
