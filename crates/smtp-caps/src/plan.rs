@@ -112,7 +112,7 @@ impl Plan {
 }
 
 /// Why a message cannot be sent to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Objection {
     /// The server lacks what the message needs.

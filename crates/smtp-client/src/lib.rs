@@ -75,9 +75,10 @@ pub use smtp_codec::{
     Mailbox, Param, Rcpt, RcptParam, ReplyLimits, Text, Xtext,
 };
 pub use smtp_error::{
-    Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Extension,
-    Field, Flaw, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, ReplyCode, ReplyFault,
-    ReplyLine, SaslFault, Step, Unsupported, Verdict,
+    Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Excerpt,
+    Extension, Field, Flaw, Hint, Invalid, Limited, MalformedReply, Misbehaved, NoMechanism,
+    Obstacle, OfferedMechanism, Reply, ReplyCode, ReplyFault, ReplyLine, SaslFault, Step,
+    Unsupported, Verdict,
 };
 
 #[cfg(feature = "tokio")]

@@ -13,6 +13,8 @@ pub struct LineFramer {
     /// The part of a line whose end has not come yet, or the line that was handed out last.
     partial: Vec<u8>,
     handed_out: bool,
+    /// Whether the line was too long, and `partial` has its beginning.
+    too_long: bool,
     /// Whether the rest of a line that was too long is being dropped.
     skipping: bool,
 }
@@ -62,7 +64,7 @@ pub struct LineTooLong {
 impl LineFramer {
     /// A framer for lines of at most `limit` octets, the line end included.
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: Vec::new(), handed_out: false, skipping: false }
+        Self { limit, partial: Vec::new(), handed_out: false, too_long: false, skipping: false }
     }
 
     /// Takes the next line off the front of `input`; `None` if its end is not in there, and then
@@ -74,6 +76,7 @@ impl LineFramer {
         if self.handed_out {
             self.partial.clear();
             self.handed_out = false;
+            self.too_long = false;
         }
         let end = memchr::memchr(b'\n', input);
         let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
@@ -83,7 +86,11 @@ impl LineFramer {
             return if self.skipping { Ok(None) } else { self.next(input) };
         }
         if self.partial.len() + piece.len() > self.limit {
-            self.partial.clear();
+            // The beginning is kept until the next call, so that an error can show it.
+            let room = self.limit.saturating_sub(self.partial.len());
+            self.partial.extend_from_slice(&piece[..room.min(piece.len())]);
+            self.handed_out = true;
+            self.too_long = true;
             self.skipping = end.is_none();
             return Err(LineTooLong { limit: self.limit });
         }
@@ -96,6 +103,12 @@ impl LineFramer {
         }
         self.handed_out = true;
         Ok(Some(Line::of(&self.partial)))
+    }
+
+    /// Returns the octets of the line whose end has not come. After [`LineTooLong`], and until the
+    /// next call, these are the first octets of that line, as many as the limit.
+    pub fn partial(&self) -> &[u8] {
+        if self.handed_out && !self.too_long { &[] } else { &self.partial }
     }
 
     /// Whether it holds the beginning of a line.
@@ -167,6 +180,13 @@ mod tests {
         assert_eq!(lines(&[b"12345678\r\n"], 10).len(), 1);
         assert_eq!(lines(&[b"123456789\r\n"], 10), [Err(10)]);
         assert_eq!(lines(&[b"12345", b"67890", b"1"], 10), [Err(10)]);
+        let mut framer = LineFramer::new(10);
+        assert!(framer.next(&mut &b"12345"[..]).is_ok());
+        assert_eq!(framer.partial(), b"12345");
+        assert!(framer.next(&mut &b"67890abc"[..]).is_err());
+        assert_eq!(framer.partial(), b"1234567890");
+        assert!(framer.next(&mut &b"def"[..]).is_ok());
+        assert_eq!(framer.partial(), b"");
         let after = [Err(10), Ok((b"next".to_vec(), LineEnd::CrLf))];
         assert_eq!(lines(&[b"12345", b"67890", b"1", b"234\r\nnext\r\n"], 10), after);
     }

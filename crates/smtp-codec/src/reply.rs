@@ -7,7 +7,7 @@ use nom::{
     bytes::complete::take,
     combinator::{eof, map_opt, value},
 };
-use smtp_error::{MalformedReply, Reply, ReplyCode, ReplyFault};
+use smtp_error::{MalformedReply, Reply, ReplyClass, ReplyCode, ReplyFault};
 
 use crate::{Deviations, Line, LineEnd, LineFramer, LineTooLong, grammar};
 
@@ -21,17 +21,36 @@ pub struct ReplyDecoder {
     framer: LineFramer,
     limits: ReplyLimits,
     tolerated: Deviations,
+    /// Whether a refusal in the last line decides, whatever the codes before it.
+    greeting: bool,
     failed: Option<MalformedReply>,
-    /// The reply that is not whole yet: the code and number of its lines, their texts with LF
-    /// between, the octets they took on the wire, and what was unusual.
-    code: Option<ReplyCode>,
-    lines: usize,
-    text: Vec<u8>,
-    octets: usize,
-    deviations: Deviations,
+    under_way: UnderWay,
     /// The octets that the line under way has taken so far.
     line_octets: usize,
+    /// The beginning of the line that is malformed.
+    malformed: Vec<u8>,
 }
+
+/// The lines of a reply that is not whole yet.
+#[derive(Clone, Debug, Default)]
+struct UnderWay {
+    /// The code of the last of them.
+    code: Option<ReplyCode>,
+    lines: usize,
+    /// Their texts, with LF between.
+    text: Vec<u8>,
+    /// The octets that they took on the wire.
+    octets: usize,
+    deviations: Deviations,
+    /// Where the code changed first: the lines before the last change as they came, and where the
+    /// text of those after it begins.
+    changed: Option<MalformedReply>,
+    before_change: Vec<u8>,
+    text_from: usize,
+}
+
+/// How many octets [`ReplyDecoder::partial`] gives: of the lines that are whole, and of the last.
+const PARTIAL: usize = 512;
 
 /// How much of a reply a decoder holds at most. All figures are octets or lines on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +94,23 @@ impl ReplyDecoder {
             framer: LineFramer::new(limits.line),
             limits,
             tolerated,
+            greeting: false,
             failed: None,
-            code: None,
-            lines: 0,
-            text: Vec::new(),
-            octets: 0,
-            deviations: Deviations::empty(),
+            under_way: UnderWay::default(),
             line_octets: 0,
+            malformed: Vec::new(),
         }
+    }
+
+    /// The same decoder for a greeting: its lines may have different codes if the last one refuses.
+    ///
+    /// Servers that decide in the middle of their greeting send `220-` lines and then `421 ` or
+    /// `521 `. The reply has the code of the last line, which is the decision, and the text of all
+    /// lines. Where the last line is not a refusal, a code that changes is an error as everywhere:
+    /// such a reply is not an acceptance.
+    #[must_use]
+    pub fn greeting(self) -> Self {
+        Self { greeting: true, ..self }
     }
 
     /// Takes the next reply off the front of `input`; `None` if it is not whole yet, and then
@@ -100,73 +128,131 @@ impl ReplyDecoder {
 
     /// Whether it holds no part of a reply.
     pub fn is_idle(&self) -> bool {
-        self.lines == 0 && !self.framer.is_partial() && self.failed.is_none()
+        self.under_way.lines == 0 && !self.framer.is_partial() && self.failed.is_none()
+    }
+
+    /// Returns the octets of the reply that is not whole, for an error to show: its last lines, at
+    /// most 512 octets of them, and at most 512 octets of the line whose end has not come. After an
+    /// error these are the malformed line and those before it. Line ends are given as CRLF.
+    ///
+    /// These octets answer nothing: the reply could have gone on in any way.
+    pub fn partial(&self) -> Vec<u8> {
+        let mut octets = self.under_way.before_change.clone();
+        self.under_way.append_since_change(&mut octets);
+        if octets.len() > PARTIAL {
+            let cut = octets.len() - PARTIAL;
+            let line = octets[cut - 1..].iter().position(|&octet| octet == b'\n');
+            octets.drain(..line.map_or(cut, |line| cut + line));
+        }
+        let line = if self.failed.is_some() { &self.malformed } else { self.framer.partial() };
+        octets.extend_from_slice(&line[..line.len().min(PARTIAL)]);
+        octets
     }
 
     fn decode_lines(&mut self, input: &mut &[u8]) -> Result<Option<DecodedReply>, MalformedReply> {
         loop {
-            let number = self.lines + 1;
+            let number = self.under_way.lines + 1;
             let before = input.len();
             let line = self.framer.next(input);
             self.line_octets += before - input.len();
-            let room = self.limits.total.saturating_sub(self.octets);
+            let room = self.limits.total.saturating_sub(self.under_way.octets);
             // The limit that is passed first counts, so that no cut of the octets changes which.
             if let Err(LineTooLong { limit }) = line
                 && limit <= room
             {
+                keep(&mut self.malformed, self.framer.partial());
                 return Err(fault(ReplyFault::LineTooLong { limit }, number, limit));
             }
             if self.line_octets > room {
+                match line {
+                    Ok(Some(line)) => keep(&mut self.malformed, line.content),
+                    _ => keep(&mut self.malformed, self.framer.partial()),
+                }
                 return Err(fault(ReplyFault::TooLong { limit: self.limits.total }, number, 0));
             }
             let Ok(Some(line)) = line else {
                 return Ok(None);
             };
-            self.octets += core::mem::take(&mut self.line_octets);
-            if number > self.limits.lines {
-                return Err(fault(
-                    ReplyFault::TooManyLines { limit: self.limits.lines },
-                    number,
-                    0,
-                ));
-            }
-            let parsed = ReplyLine::parse(line, number)?;
-            if let Some(fault) = parsed.refused(self.tolerated, number) {
-                return Err(fault);
-            }
-            if parsed.last && self.lines == 0 {
+            self.under_way.octets += core::mem::take(&mut self.line_octets);
+            let parsed = match ReplyLine::parse(line, number) {
+                _ if number > self.limits.lines => {
+                    Err(fault(ReplyFault::TooManyLines { limit: self.limits.lines }, number, 0))
+                }
+                Ok(parsed) => match parsed.refused(self.tolerated, number) {
+                    Some(fault) => Err(fault),
+                    None => Ok(parsed),
+                },
+                failed => failed,
+            };
+            let parsed = parsed.inspect_err(|_| keep(&mut self.malformed, line.content))?;
+            if parsed.last && self.under_way.lines == 0 {
                 // There is nothing to put together.
-                self.octets = 0;
+                self.under_way.octets = 0;
                 let reply = Reply::new(parsed.code, parsed.text);
                 return Ok(Some(DecodedReply { reply, deviations: parsed.deviations }));
             }
-            let first = *self.code.get_or_insert(parsed.code);
-            if first != parsed.code {
-                let changed = ReplyFault::CodeChanged { first, then: parsed.code };
-                return Err(fault(changed, number, 0));
+            if let Err(changed) = self.under_way.push(&parsed, self.greeting) {
+                keep(&mut self.malformed, line.content);
+                return Err(changed);
             }
-            if self.lines > 0 {
-                self.text.push(b'\n');
-            }
-            self.text.extend_from_slice(parsed.text);
-            self.deviations |= parsed.deviations;
-            self.lines = number;
             if parsed.last {
-                return Ok(Some(self.finish(first)));
+                let UnderWay { text, deviations, .. } = &self.under_way;
+                let reply = Reply::new(parsed.code, text);
+                let decoded = DecodedReply { reply, deviations: *deviations };
+                self.under_way.clear();
+                return Ok(Some(decoded));
             }
         }
     }
+}
 
-    /// Hands out the reply that is whole now, and is ready for the next.
-    fn finish(&mut self, code: ReplyCode) -> DecodedReply {
-        let reply = Reply::new(code, &self.text);
-        let deviations = self.deviations;
-        self.code = None;
-        self.lines = 0;
-        self.text.clear();
-        self.octets = 0;
-        self.deviations = Deviations::empty();
-        DecodedReply { reply, deviations }
+impl UnderWay {
+    /// Adds the next line. Its code is that of the lines before it, or `may_change` allows another
+    /// one and the last line refuses.
+    fn push(&mut self, line: &ReplyLine<'_>, may_change: bool) -> Result<(), MalformedReply> {
+        let number = self.lines + 1;
+        let first = *self.code.get_or_insert(line.code);
+        if first != line.code {
+            let kind = ReplyFault::CodeChanged { first, then: line.code };
+            self.changed.get_or_insert_with(|| fault(kind, number, 0));
+        }
+        if let Some(changed) = self.changed
+            && (!may_change || (line.last && !is_refusal(line.code)))
+        {
+            return Err(changed);
+        }
+        if first != line.code {
+            let mut before = core::mem::take(&mut self.before_change);
+            self.append_since_change(&mut before);
+            self.before_change = before;
+            self.text_from = self.text.len() + 1;
+            self.code = Some(line.code);
+        }
+        if self.lines > 0 {
+            self.text.push(b'\n');
+        }
+        self.text.extend_from_slice(line.text);
+        self.deviations |= line.deviations;
+        self.lines = number;
+        Ok(())
+    }
+
+    /// Appends the lines since the code changed, or all lines if it did not.
+    fn append_since_change(&self, out: &mut Vec<u8>) {
+        let Some(code) = self.code.filter(|_| self.lines > 0) else { return };
+        for line in self.text[self.text_from..].split(|&octet| octet == b'\n') {
+            out.extend_from_slice(&digits(code));
+            out.push(b'-');
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Forgets the lines; the room for their text stays.
+    fn clear(&mut self) {
+        let mut text = core::mem::take(&mut self.text);
+        text.clear();
+        *self = Self { text, ..Self::default() };
     }
 }
 
@@ -228,6 +314,19 @@ impl<'a> ReplyLine<'a> {
     }
 }
 
+/// Keeps the beginning of a line for [`ReplyDecoder::partial`].
+fn keep(malformed: &mut Vec<u8>, line: &[u8]) {
+    malformed.extend_from_slice(&line[..line.len().min(PARTIAL)]);
+}
+
+fn is_refusal(code: ReplyCode) -> bool {
+    matches!(code.class(), ReplyClass::Transient | ReplyClass::Permanent)
+}
+
+fn digits(code: ReplyCode) -> [u8; 3] {
+    [100, 10, 1].map(|place| b'0' + u8::try_from(code.get() / place % 10).unwrap_or(0))
+}
+
 fn fault(fault: ReplyFault, line: usize, offset: usize) -> MalformedReply {
     MalformedReply::new(fault, line, offset)
 }
@@ -274,8 +373,7 @@ fn separator(input: &[u8]) -> IResult<&[u8], Separator> {
 /// ASCII; octets outside ASCII pass for the sake of RFC 6531) are written as `?`, so that no text
 /// can end a line.
 pub fn encode_reply(reply: &Reply, out: &mut Vec<u8>) {
-    let code = reply.code().get();
-    let digits = [100, 10, 1].map(|place| b'0' + u8::try_from(code / place % 10).unwrap_or(0));
+    let digits = digits(reply.code());
     let mut lines = reply.lines().peekable();
     while let Some(line) = lines.next() {
         out.extend_from_slice(&digits);

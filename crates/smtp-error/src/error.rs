@@ -3,8 +3,8 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use crate::{
-    Broken, Cause, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, Step, Unsupported,
-    Verdict, reply::printable,
+    Broken, Cause, Excerpt, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, Step,
+    Unsupported, Verdict, reply::printable,
 };
 
 /// Why an operation did not come to its end.
@@ -14,7 +14,7 @@ use crate::{
 /// ([`in_doubt`](Self::in_doubt)). Code that sends again is right if it never does so by itself
 /// while `in_doubt` holds.
 #[derive(Clone, thiserror::Error)]
-#[error("{}: {}{}{}{}", .0.step, .0.kind, Behind(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, Behind(.0.hint))]
+#[error("{}: {}{}{}{}{}", .0.step, .0.kind, Received(.0.excerpt.as_ref()), Behind(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, Behind(.0.hint))]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
@@ -25,6 +25,7 @@ struct Inner {
     verdicts: Vec<Option<Verdict>>,
     hint: Option<Hint>,
     explanation: Option<Box<str>>,
+    excerpt: Option<Excerpt>,
 }
 
 /// How many octets of an explanation are kept.
@@ -40,6 +41,7 @@ impl Error {
             verdicts: Vec::new(),
             hint: None,
             explanation: None,
+            excerpt: None,
         }))
     }
 
@@ -73,6 +75,14 @@ impl Error {
         self
     }
 
+    /// The same error, with octets that the server sent and that are not a whole reply. Secrets
+    /// must have been taken out.
+    #[must_use]
+    pub fn with_excerpt(mut self, excerpt: Excerpt) -> Self {
+        self.0.excerpt = Some(excerpt);
+        self
+    }
+
     /// What went wrong, and by whose fault.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -98,6 +108,14 @@ impl Error {
     /// What the server said besides its reply: with OAuth, why it does not take the token.
     pub fn explanation(&self) -> Option<&str> {
         self.0.explanation.as_deref()
+    }
+
+    /// Returns the octets that the server sent and that are not a whole reply, if any led to the
+    /// error or preceded it: the received part of a reply when the connection ended or the time
+    /// ran out, the lines of a malformed reply, octets that no command is waiting for, or clear
+    /// text in place of TLS. They never count as an answer.
+    pub fn excerpt(&self) -> Option<&Excerpt> {
+        self.0.excerpt.as_ref()
     }
 
     /// Whether the message may have been accepted by the server, for the recipients that have no
@@ -145,6 +163,15 @@ impl<T: fmt::Display> fmt::Display for Behind<T> {
     }
 }
 
+/// Shows the octets that are not a whole reply, if there are any.
+struct Received<'a>(Option<&'a Excerpt>);
+
+impl fmt::Display for Received<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |excerpt| write!(f, " (received \"{excerpt}\")"))
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
@@ -154,6 +181,7 @@ impl fmt::Debug for Error {
             .field("verdicts", &self.0.verdicts)
             .field("hint", &self.0.hint)
             .field("explanation", &self.0.explanation)
+            .field("excerpt", &self.0.excerpt)
             .finish()
     }
 }

@@ -50,6 +50,7 @@ mod step;
 
 mod invalid;
 mod misbehaved;
+mod no_mechanism;
 mod sasl_fault;
 mod unsupported;
 mod verdict;
@@ -58,6 +59,7 @@ mod advice;
 mod broken;
 mod cause;
 mod error;
+mod excerpt;
 mod hint;
 #[cfg(feature = "serde")]
 mod serialize;
@@ -68,10 +70,12 @@ pub use cause::Cause;
 pub use code::{ReplyClass, ReplyCode};
 pub use enhanced::EnhancedCode;
 pub use error::{Ended, Error, ErrorKind};
+pub use excerpt::Excerpt;
 pub use extension::Extension;
 pub use hint::Hint;
 pub use invalid::{Field, Flaw, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
+pub use no_mechanism::{NoMechanism, Obstacle, OfferedMechanism};
 pub use reply::{Reply, ReplyLine};
 pub use sasl_fault::SaslFault;
 pub use step::Step;

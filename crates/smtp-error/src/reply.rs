@@ -140,7 +140,7 @@ pub(crate) fn printable(octets: &[u8]) -> Cow<'_, str> {
 }
 
 /// Controls, and the characters that reorder or break a line where it is shown.
-fn must_escape(character: char) -> bool {
+pub(crate) fn must_escape(character: char) -> bool {
     (character.is_control() && character != '\t')
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

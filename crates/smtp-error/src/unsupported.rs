@@ -1,10 +1,10 @@
 //! What a server cannot do, or does not do to the extent that was asked for.
 use core::fmt;
 
-use crate::Extension;
+use crate::{Extension, NoMechanism};
 
 /// The server does not offer what was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsupported {
     /// An extension is needed and was not offered.
@@ -24,9 +24,9 @@ pub enum Unsupported {
     /// An extension that counts only inside TLS was offered outside it, where anybody can offer it.
     #[error("{0} was offered outside TLS, where it does not count")]
     OutsideTls(Extension),
-    /// AUTH offers no mechanism that the login may use.
-    #[error("the server offers no mechanism that the login may use")]
-    Mechanism,
+    /// AUTH offers no mechanism that the client can use.
+    #[error("no AUTH mechanism in common: {0}")]
+    Mechanism(NoMechanism),
     /// The connection is in clear, where every mechanism that could be used would reveal the
     /// secret.
     #[error("the secret would go over a connection in clear")]

@@ -263,7 +263,7 @@ fn requiretls_counts_only_inside_tls() {
     let clear = Err(Unsupported::OutsideTls(Extension::RequireTls));
     assert_eq!(found.channel(), Channel::CLEAR);
     for (channel, expected) in [
-        (Channel::CLEAR, clear),
+        (Channel::CLEAR, clear.clone()),
         (Channel::CLEAR.authenticated(), clear),
         (Channel::TLS, Ok(())),
         (Channel::TLS.authenticated(), Ok(())),

@@ -291,7 +291,7 @@ fn lines_are_as_long_as_the_server_takes() {
 #[test]
 fn an_objection_is_an_error_of_its_kind() {
     let unsupported = Unsupported::Extension(Extension::Size);
-    let kind = ErrorKind::from(Objection::from(unsupported));
+    let kind = ErrorKind::from(Objection::from(unsupported.clone()));
     assert!(matches!(kind, ErrorKind::Unsupported(found) if found == unsupported));
     let invalid = Invalid::new(Field::Text, Flaw::NotSevenBit);
     let kind = ErrorKind::from(Objection::from(invalid));

@@ -2,7 +2,9 @@
 use std::{collections::VecDeque, ops::RangeInclusive};
 
 use smtp_codec::Mechanism;
-use smtp_error::{Error, ErrorKind, Field, Flaw, Invalid, Step, Unsupported};
+use smtp_error::{
+    Error, ErrorKind, Field, Flaw, Invalid, NoMechanism, Obstacle, Step, Unsupported,
+};
 
 use super::{Credentials, Nonce, Secret, credentials::Setting, scram::Binding, token::Fetching};
 use crate::session::{Auth, ClearText, Exchange, Session};
@@ -90,20 +92,14 @@ impl Login {
 
     fn choose(&self, session: &Session, nonce: &Nonce) -> Result<Auth, ErrorKind> {
         session.can_authenticate()?;
-        let own = self.credentials.mechanisms();
-        let wanted = self.mechanisms.as_ref().unwrap_or(&own).iter().map(Mechanism::as_str);
-        let offered = wanted.filter(|name| session.offers_mechanism(name)).enumerate();
+        let wanted = self.wanted();
+        let offered = wanted.iter().map(Mechanism::as_str);
+        let offered = offered.filter(|name| session.offers_mechanism(name)).enumerate();
         let mut exchanges: VecDeque<Box<dyn Exchange>> = offered
-            .filter_map(|(number, name)| {
-                let name = name.to_ascii_uppercase();
-                let nonce = nonce.for_exchange(number);
-                let iterations = self.iterations.clone();
-                let binding = binding(session, &name);
-                self.credentials.exchange(&name, Setting { binding, nonce, iterations })
-            })
+            .filter_map(|(number, name)| self.exchange(session, name, nonce.for_exchange(number)))
             .collect();
         if exchanges.is_empty() {
-            return Err(Unsupported::Mechanism.into());
+            return Err(Unsupported::Mechanism(self.nothing_in_common(session)).into());
         }
         exchanges.retain(|exchange| session.may_expose(exchange.exposure(), self.clear_text));
         if exchanges.is_empty() {
@@ -113,6 +109,42 @@ impl Login {
             exchanges.truncate(1);
         }
         Ok(Auth::first_of(exchanges).clear_text(self.clear_text))
+    }
+
+    /// Returns the mechanisms that may be used, the preferred one first.
+    fn wanted(&self) -> Vec<Mechanism> {
+        self.mechanisms.clone().unwrap_or_else(|| self.credentials.mechanisms())
+    }
+
+    /// Returns an exchange by this mechanism over the connection of this session; `None` if the
+    /// credentials or the connection do not allow it.
+    fn exchange(&self, session: &Session, name: &str, nonce: String) -> Option<Box<dyn Exchange>> {
+        let name = name.to_ascii_uppercase();
+        let binding = binding(session, &name);
+        let setting = Setting { binding, nonce, iterations: self.iterations.clone() };
+        self.credentials.exchange(&name, setting)
+    }
+
+    /// Lists what the server offers, each with the reason why it cannot be used, and what could be.
+    fn nothing_in_common(&self, session: &Session) -> NoMechanism {
+        let wanted = self.wanted();
+        let names = wanted.iter().map(Mechanism::as_str);
+        let usable = names.filter(|name| self.exchange(session, name, String::new()).is_some());
+        session.no_mechanism(usable, |offered| self.obstacle(&wanted, offered))
+    }
+
+    /// Why this mechanism, which the server offers, cannot be used.
+    fn obstacle(&self, wanted: &[Mechanism], offered: &str) -> Obstacle {
+        let is_this = |one: &Mechanism| one.as_str().eq_ignore_ascii_case(offered);
+        if !self.credentials.mechanisms().iter().any(is_this) {
+            Obstacle::Credentials
+        } else if !wanted.iter().any(is_this) {
+            Obstacle::NotAllowed
+        } else if offered.to_ascii_uppercase().ends_with("-PLUS") {
+            Obstacle::ChannelBinding
+        } else {
+            Obstacle::ActAs
+        }
     }
 }
 

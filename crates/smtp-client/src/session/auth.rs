@@ -3,7 +3,7 @@ use std::{collections::VecDeque, fmt};
 
 use smtp_codec::{Command, Deviations, ReplyDecoder, ReplyLimits, SaslResponse};
 use smtp_error::{
-    Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, SaslFault, Step, Unsupported,
+    Ended, Error, ErrorKind, Misbehaved, Obstacle, Reply, ReplyCode, SaslFault, Step, Unsupported,
 };
 use zeroize::Zeroizing;
 
@@ -79,9 +79,10 @@ impl Auth {
     /// Refuses what cannot work, before anything is said.
     fn check(&self, session: &Session) -> Result<(), Unsupported> {
         session.can_authenticate()?;
-        let exchange = self.exchanges.front().ok_or(Unsupported::Mechanism)?;
-        if !session.offers_mechanism(exchange.mechanism().as_str()) {
-            return Err(Unsupported::Mechanism);
+        let exchange = self.exchanges.front().ok_or_else(|| nothing_in_common(session, None))?;
+        let name = exchange.mechanism();
+        if !session.offers_mechanism(name.as_str()) {
+            return Err(nothing_in_common(session, Some(name.as_str())));
         }
         if !session.may_expose(exchange.exposure(), self.clear_text) {
             return Err(Unsupported::ClearText);
@@ -98,7 +99,7 @@ impl Auth {
     /// Says AUTH, with the initial response if it fits.
     fn begin(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
         let Some(exchange) = self.exchanges.front_mut() else {
-            return Err(Unsupported::Mechanism.into());
+            return Err(nothing_in_common(session, None).into());
         };
         self.turn = Turn::Listen;
         self.challenges = 0;
@@ -183,6 +184,11 @@ impl Auth {
             _ => Err(Misbehaved::Sasl(SaslFault::UnprovenSuccess).into()),
         }
     }
+}
+
+/// The server does not offer the one mechanism that there is an exchange for.
+fn nothing_in_common(session: &Session, own: Option<&str>) -> Unsupported {
+    Unsupported::Mechanism(session.no_mechanism(own.into_iter(), |_| Obstacle::Credentials))
 }
 
 /// The response as it goes over the wire. No reply that repeats it is shown.

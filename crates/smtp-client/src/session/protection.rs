@@ -3,7 +3,9 @@ use std::fmt;
 
 use smtp_caps::{Capabilities, Channel};
 use smtp_codec::{Deviations, ReplyDecoder};
-use smtp_error::{Ended, Error, Extension, Misbehaved, Step, Unsupported};
+use smtp_error::{
+    Ended, Error, Extension, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, Step, Unsupported,
+};
 
 use super::{ClearText, Event, Exposure, Session};
 
@@ -107,6 +109,20 @@ impl Session {
 
     pub(crate) fn offers_mechanism(&self, name: &str) -> bool {
         self.capabilities.mechanisms().any(|offered| offered.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// Lists the mechanisms that the server offers, each with the obstacle to it, and those that
+    /// could be used.
+    pub(crate) fn no_mechanism<'n>(
+        &self,
+        usable: impl Iterator<Item = &'n str>,
+        obstacle: impl Fn(&str) -> Obstacle,
+    ) -> NoMechanism {
+        let offered = self.capabilities.mechanisms().map(|name| {
+            let obstacle = obstacle(&String::from_utf8_lossy(name));
+            OfferedMechanism::new(name, obstacle)
+        });
+        NoMechanism::new(offered, usable)
     }
 
     /// Whether an exchange of this exposure may be had on this connection.

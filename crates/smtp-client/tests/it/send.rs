@@ -139,7 +139,7 @@ fn eight_bit_text_is_declared_or_not_sent() {
     check_mail(&["8BITMIME"], &envelope(), text, " BODY=8BITMIME");
     check_mail(&["8BITMIME"], &envelope(), "text\r\n", "");
     let lacking = Unsupported::Extension(Extension::EightBitMime);
-    check_unsupported(&[], &envelope(), text, lacking);
+    check_unsupported(&[], &envelope(), text, lacking.clone());
     check_unsupported(&["SMTPUTF8"], &envelope(), text, lacking);
 }
 
@@ -159,7 +159,7 @@ fn utf8_is_declared_for_addresses_and_headers() {
 fn an_address_outside_ascii_needs_smtputf8() {
     let lacking = Unsupported::Extension(Extension::SmtpUtf8);
     let sender = Envelope::new("gr\u{fc}n@example.org", ["b@example.org"]).unwrap();
-    check_unsupported(&["8BITMIME"], &sender, "text\r\n", lacking);
+    check_unsupported(&["8BITMIME"], &sender, "text\r\n", lacking.clone());
     let recipients = ["b@example.org", "b@gr\u{fc}n.example"];
     let recipient = Envelope::new("a@example.org", recipients).unwrap();
     check_unsupported(&["8BITMIME"], &recipient, "text\r\n", lacking);

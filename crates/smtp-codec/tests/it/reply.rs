@@ -228,6 +228,42 @@ fn one_reply_has_one_code() {
     refused(Deviations::all(), b"220-a\r\n421-b\r\n220 c\r\n", changed(220, 421), 2, 0);
 }
 
+#[test]
+fn the_last_line_of_a_greeting_can_refuse() {
+    let decode = |wire: &[u8]| {
+        let decoder = ReplyDecoder::new(ReplyLimits::default(), Deviations::empty());
+        let mut decoder = decoder.greeting();
+        let decoded = decoder.decode(&mut &wire[..])?;
+        Ok::<_, MalformedReply>((decoded.map(|decoded| decoded.reply), decoder))
+    };
+    for (wire, refused, text) in [
+        (&b"220-hello\r\n521 5.7.1 blocked\r\n"[..], 521, "hello\n5.7.1 blocked"),
+        (b"220-a\r\n421-b\r\n220-c\r\n421 d\r\n", 421, "a\nb\nc\nd"),
+        (b"554-a\r\n554 b\r\n", 554, "a\nb"),
+        (b"521-\r\n554\r\n", 554, "\n"),
+    ] {
+        let (found, mut decoder) = decode(wire).unwrap();
+        assert_eq!(found, Some(Reply::new(code(refused), text)), "{}", wire.escape_ascii());
+        // Nothing of it is left for the next reply.
+        let next = decoder.decode(&mut &b"250-a\r\n250 b\r\n"[..]).unwrap().unwrap();
+        assert_eq!(next.reply, Reply::new(code(250), "a\nb"));
+    }
+    let changed = |first, then, line| {
+        let kind = ReplyFault::CodeChanged { first: code(first), then: code(then) };
+        Some(MalformedReply::new(kind, line, 0))
+    };
+    for (wire, fault) in [
+        (&b"521-no\r\n220 welcome\r\n"[..], changed(521, 220, 2)),
+        (b"220-a\r\n521-b\r\n220 c\r\n", changed(220, 521, 2)),
+        (b"220-a\r\n250 b\r\n", changed(220, 250, 2)),
+        (b"220-a\r\n421-b\r\n334 c\r\n", changed(220, 421, 2)),
+    ] {
+        assert_eq!(decode(wire).err(), fault, "{}", wire.escape_ascii());
+    }
+    let (none, decoder) = decode(b"220-a\r\n521-b\r\n521-c\r\n52").unwrap();
+    assert_eq!((none, decoder.partial()), (None, b"220-a\r\n521-b\r\n521-c\r\n52".to_vec()));
+}
+
 /// Each deviation, a reply that has it and no other, and the fault that it is where it is not
 /// tolerated.
 const DEVIATIONS: &[(Deviations, &[u8], ReplyFault, usize)] = &[

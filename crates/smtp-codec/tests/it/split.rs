@@ -28,8 +28,10 @@ fn decode<'a>(mut decoder: ReplyDecoder, pieces: impl IntoIterator<Item = &'a [u
 /// Every cut in two and in three gives what the whole gives, and so do single octets.
 #[track_caller]
 fn check(wire: &[u8]) {
-    for tolerated in [Deviations::TOLERANT, Deviations::STRICT] {
-        let decoder = || ReplyDecoder::new(ReplyLimits::default(), tolerated);
+    let new = |tolerated| ReplyDecoder::new(ReplyLimits::default(), tolerated);
+    let (tolerant, strict) = (new(Deviations::TOLERANT), new(Deviations::STRICT));
+    for decoder in [tolerant.clone(), strict, tolerant.greeting()] {
+        let decoder = || decoder.clone();
         let whole = decode(decoder(), [wire]);
         assert_eq!(decode(decoder(), wire.chunks(1)), whole, "{}", wire.escape_ascii());
         for second in 0..=wire.len() {
@@ -52,6 +54,8 @@ fn any_cut_gives_the_same_replies_and_errors() {
         b"550 caf\xc3\xa9 closed\r\n550 \xe9\r\n",
         b"550 bad\0\x1b[2J\x07 name\r\n",
         b"250-fine\r\n550 no\r\n",
+        b"220-hi\r\n421-a\r\n220-b\r\n554 c\r\n",
+        b"220-hi\r\n521-a\r\n220 b\r\n",
         b"250 ok\r\n\r\n250 ok\r\n",
         b"250\tok\r\n",
         b"2500 ok\r\n",
@@ -92,6 +96,54 @@ fn a_part_of_a_reply_is_no_reply_and_no_error() {
         }
         assert_eq!(decode(ReplyDecoder::default(), [*wire]).1, Ok(true));
     }
+}
+
+#[test]
+fn the_part_of_a_reply_that_came_can_be_shown() {
+    let wires: &[&[u8]] =
+        &[b"250 ok\r\n", b"250-a\r\n250-\r\n250 c\r\n", b"553-\xe9\0 x\r\n553\r\n"];
+    for wire in wires {
+        for end in 0..=wire.len() {
+            let mut decoder = ReplyDecoder::default();
+            // Of a reply that is whole nothing is left.
+            assert!(decoder.decode(&mut &b"220-hi\r\n220 hi\r\n"[..]).unwrap().is_some());
+            let whole = decoder.decode(&mut &wire[..end]).unwrap().is_some();
+            let shown = if whole { &wire[end..] } else { &wire[..end] };
+            assert_eq!(
+                decoder.partial().escape_ascii().to_string(),
+                shown.escape_ascii().to_string()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_lines_of_a_malformed_reply_can_be_shown() {
+    for (wire, shown) in [
+        (&b"junk\r\n250 ok\r\n"[..], &b"junk"[..]),
+        (b"250-a\r\n* BAD\r\n", b"250-a\r\n* BAD"),
+        (b"250-a\r\n550 no\r\n", b"250-a\r\n550 no"),
+        (b"250\tok\r\n", b"250\tok"),
+    ] {
+        for cut in 0..=wire.len() {
+            let mut decoder = ReplyDecoder::default();
+            let first = decoder.decode(&mut &wire[..cut]);
+            let found = first.and_then(|_| decoder.decode(&mut &wire[cut..]));
+            assert!(found.is_err(), "{}", wire.escape_ascii());
+            assert_eq!(decoder.partial(), shown, "{} at {cut}", wire.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_reply_is_bounded() {
+    let line = [b"250-", &[b'x'; 300][..], b"\r\n"].concat();
+    let long = [b'y'; 5000];
+    let mut decoder = ReplyDecoder::default();
+    assert!(decoder.decode(&mut &line.repeat(100)[..]).unwrap().is_none());
+    assert_eq!(decoder.partial(), line);
+    assert!(decoder.decode(&mut &long[..]).is_err());
+    assert_eq!(decoder.partial(), [&line, &long[..512]].concat());
 }
 
 /// What streams are made of: mostly parts of replies.

@@ -121,7 +121,7 @@ fn narrow_errors_become_kinds() {
     assert!(matches!(ErrorKind::from(Ended::Quit), ErrorKind::Ended(Ended::Quit)));
     assert!(matches!(ErrorKind::from(Broken::Closed), ErrorKind::Broken(Broken::Closed)));
     let big = Unsupported::TooBig { size: 2, limit: 1 };
-    assert!(matches!(ErrorKind::from(big), ErrorKind::Unsupported(found) if found == big));
+    assert!(matches!(ErrorKind::from(big.clone()), ErrorKind::Unsupported(found) if found == big));
     let invalid = Invalid::new(Field::Argument, Flaw::Empty);
     assert!(matches!(ErrorKind::from(invalid), ErrorKind::Invalid(found) if found == invalid));
     assert_eq!(invalid.in_field(Field::HelpTopic), Invalid::new(Field::HelpTopic, Flaw::Empty));
@@ -149,4 +149,15 @@ fn an_error_of_the_system_breaks_the_line() {
 fn codes_compare_with_numbers() {
     assert_eq!(refused(550).reply().unwrap().code(), 550);
     assert_ne!(ReplyCode::OK, 251);
+}
+
+#[test]
+fn a_cause_gives_the_errors_that_it_was_caused_by() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+    let cause = Cause::new(Outer(io::Error::other("inner")));
+    assert!(cause.downcast_ref::<Outer>().is_some());
+    assert!(cause.downcast_ref::<io::Error>().is_some());
+    assert!(cause.downcast_ref::<core::fmt::Error>().is_none());
 }

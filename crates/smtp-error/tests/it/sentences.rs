@@ -3,8 +3,9 @@
 use std::{fmt::Display, io, time::Duration};
 
 use smtp_error::{
-    Advice, Attempt, Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, Hint, Invalid,
-    MalformedReply, Misbehaved, ReplyCode, ReplyFault, SaslFault, Step, Unsupported, Verdict,
+    Advice, Attempt, Broken, Cause, Ended, Error, ErrorKind, Excerpt, Extension, Field, Flaw, Hint,
+    Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, ReplyCode,
+    ReplyFault, SaslFault, Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -146,8 +147,21 @@ fn why_nobody_was_authenticated() {
     check(Step::Auth, Misbehaved::from(SaslFault::WorkFactor { least: 4096, most: 100_000 }), {
         "AUTH: SASL exchange: iterations outside 4096 to 100000"
     });
-    check(Step::Auth, Unsupported::Mechanism, {
-        "AUTH: the server offers no mechanism that the login may use"
+    let offered = [
+        OfferedMechanism::new(b"GSSAPI", Obstacle::Credentials),
+        OfferedMechanism::new(b"PLAIN", Obstacle::NotAllowed),
+        OfferedMechanism::new(b"SCRAM-SHA-1-PLUS", Obstacle::ChannelBinding),
+        OfferedMechanism::new(b"LOGIN\x1b", Obstacle::ActAs),
+    ];
+    let none = NoMechanism::new(offered, ["SCRAM-SHA-256", "SCRAM-SHA-1"]);
+    check(Step::Auth, Unsupported::Mechanism(none), {
+        "AUTH: no AUTH mechanism in common: the server offers GSSAPI (not for these credentials), \
+         PLAIN (not among the mechanisms that the caller allows), SCRAM-SHA-1-PLUS (needs channel \
+         binding, which needs TLS 1.3), LOGIN\\u{1b} (cannot act as another identity); the client \
+         can use SCRAM-SHA-256, SCRAM-SHA-1"
+    });
+    check(Step::Auth, Unsupported::Mechanism(NoMechanism::new([], [""; 0])), {
+        "AUTH: no AUTH mechanism in common: the server offers none; the client can use none"
     });
     check(Step::Auth, Unsupported::ClearText, {
         "AUTH: the secret would go over a connection in clear"
@@ -170,6 +184,28 @@ fn an_explanation_is_bounded_and_fit_to_be_shown() {
     let error = refused().explained(&[b'x'; 5000]);
     assert_eq!(error.explanation().map(str::len), Some(1024));
     assert_eq!(refused().explanation(), None);
+}
+
+#[test]
+fn octets_that_are_no_reply_are_shown_on_one_line() {
+    let received = |octets: &[u8]| {
+        let error = Error::new(Step::EndOfText, Broken::Closed);
+        error.with_excerpt(Excerpt::new(octets)).doubt(true).to_string()
+    };
+    assert_eq!(
+        received(b"250-2.0.0 ok\r\n250 2.0.0 Que"),
+        "end of text: the server closed the connection (received \"250-2.0.0 ok\\r\\n250 2.0.0 Que\") \
+         (the message may have been accepted)"
+    );
+    let excerpt = |octets: &[u8]| Excerpt::new(octets).to_string();
+    assert_eq!(excerpt(b"\x15\x03\x01\0\x02\x02\x46"), "\\u{15}\\u{3}\\u{1}\\u{0}\\u{2}\\u{2}F");
+    assert_eq!(excerpt(b"a \"b\" \\ \xff\xe2\x80\xae\xc3\xa9"), {
+        "a \\\"b\\\" \\\\ \\xff\\u{202e}\u{e9}"
+    });
+    let long = Excerpt::new(&[b'x'; 1025]);
+    assert!(long.is_truncated() && long.to_string().ends_with("x..."));
+    assert_eq!(long.as_bytes().len(), Excerpt::LIMIT);
+    assert!(!Excerpt::new(&[b'x'; 1024]).is_truncated());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which mechanism is taken, and what is never tried.
 use smtp_client::{
-    Connector, Error, ErrorKind, Extension, Security, Server, Step, Unsupported,
+    Connector, Error, ErrorKind, Extension, Obstacle, Security, Server, Step, Unsupported,
     sasl::{ClearText, Credentials, Login, Mechanism},
     session::{ChannelBinding, Session},
 };
@@ -36,6 +36,17 @@ fn check_unsupported(error: &Error, expected: Unsupported) {
     }
 }
 
+/// The server offers these mechanisms, none of them for these reasons, and could offer those.
+#[track_caller]
+fn check_nothing_in_common(error: &Error, offered: &[(&str, Obstacle)], usable: &[&str]) {
+    assert_eq!(error.step(), Step::Auth);
+    let ErrorKind::Unsupported(Unsupported::Mechanism(none)) = error.kind() else {
+        panic!("{error:?}")
+    };
+    let found: Vec<_> = none.offered().iter().map(|one| (&*one.name, one.obstacle)).collect();
+    assert_eq!((&found[..], none.usable().collect::<Vec<_>>()), (offered, usable.to_vec()));
+}
+
 /// A session inside TLS, which mechanisms can be bound to.
 pub(super) fn bound(keywords: &[&str]) -> Session {
     let mut session = Session::default();
@@ -48,31 +59,43 @@ pub(super) fn bound(keywords: &[&str]) -> Session {
 const ALL: &str = "AUTH LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS \
                    SCRAM-SHA-256-PLUS DIGEST-MD5 NTLM";
 
+const PASSWORD_MECHANISMS: [&str; 7] = [
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1",
+    "CRAM-MD5",
+    "PLAIN",
+    "LOGIN",
+];
+
 #[test]
 fn the_strongest_that_both_have_is_taken() {
     let mut offered: Vec<&str> = ALL.split(' ').skip(1).collect();
-    for strongest in [
-        "SCRAM-SHA-256-PLUS",
-        "SCRAM-SHA-1-PLUS",
-        "SCRAM-SHA-256",
-        "SCRAM-SHA-1",
-        "CRAM-MD5",
-        "PLAIN",
-        "LOGIN",
-    ] {
+    for strongest in PASSWORD_MECHANISMS {
         let mut session = bound(&[&format!("AUTH {}", offered.join(" "))]);
         check_chosen(&mut session, &login(), strongest);
         offered.retain(|name| *name != strongest);
     }
     let session = bound(&[&format!("AUTH {}", offered.join(" "))]);
-    check_unsupported(&auth(&login(), &session).unwrap_err(), Unsupported::Mechanism);
+    let other = |name| (name, Obstacle::Credentials);
+    let error = auth(&login(), &session).unwrap_err();
+    let usable = PASSWORD_MECHANISMS;
+    check_nothing_in_common(&error, &[other("DIGEST-MD5"), other("NTLM")], &usable);
 }
 
 #[test]
 fn what_cannot_be_bound_is_left_out() {
     check_chosen(&mut confined(&[ALL]), &login(), "SCRAM-SHA-256");
     let pinned = login().mechanisms([Mechanism::SCRAM_SHA_256_PLUS]);
-    check_unsupported(&auth(&pinned, &confined(&[ALL])).unwrap_err(), Unsupported::Mechanism);
+    let session = confined(&["AUTH SCRAM-SHA-256-PLUS PLAIN NTLM"]);
+    let error = auth(&pinned, &session).unwrap_err();
+    let offered = [
+        ("SCRAM-SHA-256-PLUS", Obstacle::ChannelBinding),
+        ("PLAIN", Obstacle::NotAllowed),
+        ("NTLM", Obstacle::Credentials),
+    ];
+    check_nothing_in_common(&error, &offered, &[]);
 }
 
 #[test]
@@ -85,9 +108,19 @@ fn the_choice_can_be_pinned_and_limited() {
     let named = login().mechanisms(["scram-sha-1".parse::<Mechanism>().unwrap()]);
     check_chosen(&mut bound(&[ALL]), &named, "SCRAM-SHA-1");
     let error = auth(&ordered, &bound(&["AUTH PLAIN"])).unwrap_err();
-    check_unsupported(&error, Unsupported::Mechanism);
+    let plain = [("PLAIN", Obstacle::NotAllowed)];
+    check_nothing_in_common(&error, &plain, &["CRAM-MD5", "SCRAM-SHA-1"]);
     let nothing = login().mechanisms::<Mechanism>([]);
-    check_unsupported(&auth(&nothing, &bound(&[ALL])).unwrap_err(), Unsupported::Mechanism);
+    let error = auth(&nothing, &bound(&["AUTH PLAIN"])).unwrap_err();
+    check_nothing_in_common(&error, &plain, &[]);
+}
+
+#[test]
+fn what_cannot_act_as_another_identity_says_so() {
+    let acting = Credentials::password("tim", "secret").unwrap().act_as("kurt").unwrap();
+    let error = auth(&Login::new(acting), &confined(&["AUTH LOGIN CRAM-MD5"])).unwrap_err();
+    let offered = [("LOGIN", Obstacle::ActAs), ("CRAM-MD5", Obstacle::ActAs)];
+    check_nothing_in_common(&error, &offered, &["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Mechanisms that a caller brings along.
 use smtp_client::{
-    ErrorKind, Misbehaved, SaslFault, Unsupported,
+    ErrorKind, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, SaslFault, Unsupported,
     sasl::{Credentials, Login, Mechanism},
     session::{Auth, Challenge, ClearText, Exchange, Exposure, Response},
 };
@@ -70,10 +70,12 @@ fn the_conversation_takes_one_as_it_is() {
 #[test]
 fn the_conversation_refuses_what_cannot_work() {
     let revealing = || Auth::new(successor(Exposure::Revealed));
+    let plain = OfferedMechanism::new(b"PLAIN", Obstacle::Credentials);
+    let none = NoMechanism::new([plain], ["X-SUCCESSOR"]);
     for (mut session, auth, lacking) in [
         (exposed(OFFER), revealing(), Some(Unsupported::ClearText)),
         (exposed(OFFER), revealing().clear_text(ClearText::Allowed), None),
-        (confined(&["AUTH PLAIN"]), revealing(), Some(Unsupported::Mechanism)),
+        (confined(&["AUTH PLAIN"]), revealing(), Some(Unsupported::Mechanism(none))),
     ] {
         let (outcome, said) = drive(&mut session, auth, |line| match line {
             "AUTH X-SUCCESSOR MA==" => "334 MQ==\r\n".into(),
