@@ -128,14 +128,14 @@ impl<'c, 'm> SendMany<'c, 'm> {
 
     /// That the connection has failed, for the next message, if there is one and nobody knows.
     async fn tell(&mut self) -> Option<Error> {
-        let (step, kind) = self.run.failure().cloned()?;
+        let error = self.run.failed()?;
         let kept = self.queue.messages.kept || self.queue.over;
         if std::mem::replace(&mut self.told, true) || kept {
             return None;
         }
         let next = poll_fn(|cx| Poll::Ready(self.queue.messages.poll_next(cx))).await;
         let none = matches!(next, Poll::Ready(None));
-        (!none).then(|| Error::new(step, kind))
+        (!none).then_some(error)
     }
 }
 

@@ -30,7 +30,7 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 
 use smtp_caps::{Capabilities, Channel};
 use smtp_codec::{Command, Deviations, HelloName, ReplyDecoder, ReplyLimits};
-use smtp_error::{Ended, Error, ErrorKind, Extension, Reply, ReplyCode, Step, Verdict};
+use smtp_error::{Ended, Error, ErrorKind, Excerpt, Extension, Reply, ReplyCode, Step, Verdict};
 
 mod anticipation;
 mod ask;
@@ -70,6 +70,8 @@ pub use run::Run;
 pub use sending::{Ahead, Excess, FirstChunk, Partial, Sending};
 pub use starttls::StartTls;
 pub use transaction::{EnvelopeOf, Piece, Transaction};
+#[cfg(feature = "sasl")]
+pub(crate) use veil::without_secret;
 
 use used::Used;
 use veil::Veil;
@@ -98,6 +100,8 @@ pub struct Session {
     deviations: Deviations,
     /// What came in and belongs to nothing that was asked.
     surplus: Vec<u8>,
+    /// What had come in when the server closed an idle connection, and was not a whole 421.
+    last_octets: Option<Excerpt>,
     /// How much had been handed to the transport when the reply under way began to come in.
     reply_began: u64,
 
@@ -140,6 +144,7 @@ impl Session {
             decoder: ReplyDecoder::new(limits, Deviations::TOLERANT),
             deviations: Deviations::empty(),
             surplus: Vec::new(),
+            last_octets: None,
             reply_began: 0,
             output: Output::default(),
             owed: VecDeque::new(),
@@ -174,7 +179,13 @@ impl Session {
         self.heard = None;
         self.check_in_step(step)?;
         match &self.ended {
-            Some(ended) => Err(Error::new(step, ended.clone())),
+            Some(ended) => {
+                let error = Error::new(step, ended.clone());
+                Err(match (ended, &self.last_octets) {
+                    (Ended::Closed, Some(octets)) => error.with_excerpt(octets.clone()),
+                    _ => error,
+                })
+            }
             None => Ok(()),
         }
     }
@@ -252,6 +263,17 @@ impl Session {
         self.owed.push_back(Owed { asked: self.output.end(), ..owed });
     }
 
+    /// Owes a greeting, whose last line may refuse though the lines before it do not.
+    fn expect_greeting(&mut self, owed: Owed) {
+        self.decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT).greeting();
+        self.owed.push_back(owed);
+    }
+
+    /// The greeting has come: each reply from here on has one code.
+    fn has_greeted(&mut self) {
+        self.decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
+    }
+
     /// Says RSET, to leave a mail transaction that may be open on the server's side.
     fn say_reset(&mut self) -> Result<(), ErrorKind> {
         self.say(Command::Rset, Command::MAX_LINE, Owed::new(Step::Reset, Expected::Codes(&[250])))
@@ -287,7 +309,9 @@ impl Session {
     fn forget(&mut self) {
         self.output.clear();
         self.owed.clear();
-        self.veil.lift();
+        if self.ended.is_some() {
+            self.veil.lift();
+        }
     }
 }
 

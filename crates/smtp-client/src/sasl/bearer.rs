@@ -3,7 +3,7 @@ use smtp_codec::Mechanism;
 use smtp_error::SaslFault;
 
 use super::{Secret, scram::escaped};
-use crate::session::{Challenge, Exchange, Exposure, Response};
+use crate::session::{Challenge, Exchange, Exposure, Response, without_secret};
 
 /// The token is sent; if the server does not take it, it says why in a challenge, and refuses once
 /// that is answered.
@@ -49,7 +49,7 @@ impl Exchange for Bearer {
             return Err(SaslFault::SurplusChallenge);
         }
         let complaint = challenge.decode()?;
-        self.complaint = Some(self.without_token(complaint));
+        self.complaint = Some(self.without_token(&complaint));
         Ok(match self.form {
             Form::OAuthBearer => b"\x01".as_slice().into(),
             Form::Xoauth2 => Response::empty(),
@@ -71,14 +71,8 @@ impl Exchange for Bearer {
 }
 
 impl Bearer {
-    /// The complaint goes into an error, and some servers repeat the token. One that is too short to
-    /// be any would hide words that have nothing to do with it.
-    fn without_token(&self, complaint: Vec<u8>) -> Vec<u8> {
-        let token = self.token.expose();
-        let text = String::from_utf8_lossy(&complaint);
-        if token.len() < 4 || !text.contains(token) {
-            return complaint;
-        }
-        text.replace(token, "***").into_bytes()
+    /// The complaint goes into an error, and some servers repeat the token.
+    fn without_token(&self, complaint: &[u8]) -> Vec<u8> {
+        without_secret(complaint, self.token.expose().as_bytes())
     }
 }

@@ -27,7 +27,7 @@ impl Session {
             return refuse(Unsupported::Extension(Extension::PipeConnect));
         }
         let greeting = Owed::new(Step::Greeting, Expected::Codes(&[220]));
-        self.owed.push_back(Owed { early: true, ..greeting });
+        self.expect_greeting(Owed { early: true, ..greeting });
         let name = self.hello_name.clone();
         let hello = Owed { early: true, ..Owed::new(Step::Hello, Expected::Codes(&[250])) };
         self.say(Command::Ehlo(name.borrowed()), Command::MAX_LINE, hello)

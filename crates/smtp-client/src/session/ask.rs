@@ -188,7 +188,7 @@ impl Conversation for Ask<'_> {
 
     fn answer(self, session: &Session) -> Result<Reply, Error> {
         if self.step == Step::Atrn && session.has_surplus() {
-            return Err(Error::new(self.step, Misbehaved::UnsolicitedOctets));
+            return Err(session.error(self.step, Misbehaved::UnsolicitedOctets));
         }
         self.reply.ok_or_else(|| Error::new(self.step, Ended::Failed { step: self.step }))
     }

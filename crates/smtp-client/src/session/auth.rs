@@ -8,7 +8,7 @@ use smtp_error::{
 use zeroize::Zeroizing;
 
 use super::{
-    Challenge, ClearText, Conversation, Exchange, Response, Session,
+    Challenge, ClearText, Conversation, Exchange, Exposure, Response, Session,
     conversation::{Expected, Owed},
 };
 
@@ -110,7 +110,8 @@ impl Auth {
         let mut limits = session.limits;
         limits.line = limits.line.max(MAX_INCOMING);
         session.listen(limits);
-        let encoded = self.held.as_ref().map(|response| encode(session, response));
+        let exposure = exchange.exposure();
+        let encoded = self.held.as_ref().map(|response| encode(session, response, exposure));
         let initial = match &encoded {
             Some(encoded) => Some(SaslResponse::from_base64(encoded.as_str())?),
             None => None,
@@ -145,7 +146,8 @@ impl Auth {
     }
 
     fn respond(&mut self, session: &mut Session, response: &Response) -> Result<(), ErrorKind> {
-        let encoded = encode(session, response);
+        let exposure = self.exchanges.front().map_or(Exposure::Hidden, |one| one.exposure());
+        let encoded = encode(session, response, exposure);
         let command = Command::AuthResponse(SaslResponse::from_base64(encoded.as_str())?);
         if let Err(invalid) = command.check(MAX_LINE + 2) {
             return self.cancel(session, invalid.into());
@@ -192,9 +194,11 @@ fn nothing_in_common(session: &Session, own: Option<&str>) -> Unsupported {
 }
 
 /// The response as it goes over the wire. No reply that repeats it is shown.
-fn encode(session: &mut Session, response: &Response) -> Zeroizing<String> {
+fn encode(session: &mut Session, response: &Response, exposure: Exposure) -> Zeroizing<String> {
     let encoded = SaslResponse::new(response.as_bytes());
-    session.veil.cover(encoded.as_base64().as_bytes());
+    // What hides the secret is made of it, and could be guessed from.
+    let opaque = exposure == Exposure::Hidden;
+    session.veil.cover_response(response.as_bytes(), encoded.as_base64().as_bytes(), opaque);
     Zeroizing::new(encoded.into_base64())
 }
 
@@ -210,9 +214,9 @@ impl Session {
         self.decoder = ReplyDecoder::new(limits, Deviations::TOLERANT);
     }
 
-    /// The exchange is over: what was special about it is so no more.
+    /// The exchange is over: what was special about it is so no more. The veil stays until
+    /// something else was done, because a server that is behind may still repeat what was sent.
     fn leave_exchange(&mut self) {
-        self.veil.lift();
         self.listen(self.limits);
     }
 }
@@ -272,9 +276,12 @@ impl Conversation for Auth {
     /// What was wrong first is what counts, and what the server said against the credentials is
     /// told with it.
     fn failed(self, error: Error) -> Result<(), Error> {
-        let error = match self.fault {
-            Some(fault) => Error::new(Step::Auth, fault),
-            None => error,
+        let error = match (self.fault, error.excerpt()) {
+            (Some(fault), Some(octets)) => {
+                Error::new(Step::Auth, fault).with_excerpt(octets.clone())
+            }
+            (Some(fault), None) => Error::new(Step::Auth, fault),
+            (None, _) => error,
         };
         match self.exchanges.front().and_then(|exchange| exchange.complaint()) {
             Some(complaint) => Err(error.explained(complaint)),

@@ -251,7 +251,8 @@ impl Conversation for Batch<'_> {
                     Error::new(message.step(), Ended::Failed { step })
                 }
                 None if place > 0 => Error::new(message.step(), kind.clone()),
-                _ => Error::new(step, kind.clone()),
+                // Octets that are no whole reply belong to the first.
+                _ => session.error(step, kind.clone()),
             };
             let in_doubt = message.is_in_doubt(session);
             self.give_up(message, error.doubt(in_doubt));

@@ -91,8 +91,7 @@ impl Conversation for Hello {
     fn speak(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
         match self.turn {
             Turn::AwaitGreeting if session.owed.is_empty() => {
-                let owed = Owed::new(Step::Greeting, Expected::Codes(&[220]));
-                session.owed.push_back(owed);
+                session.expect_greeting(Owed::new(Step::Greeting, Expected::Codes(&[220])));
                 Ok(())
             }
             Turn::Say if session.fell_back => self.say(session, Verb::Helo),

@@ -1,6 +1,6 @@
 //! In step: what comes in while nothing is under way was not asked for.
 use smtp_codec::{Deviations, ReplyDecoder};
-use smtp_error::{Ended, Error, Misbehaved, ReplyCode, Step};
+use smtp_error::{Ended, Error, ErrorKind, Excerpt, Misbehaved, ReplyCode, Step};
 
 use super::{Event, Session, transaction::Classes, veil::shown};
 
@@ -20,13 +20,15 @@ impl Session {
 
     /// The other side closed the connection while nothing was under way.
     pub fn closed_idle(&mut self) {
+        let received = self.excerpt();
         let surplus = std::mem::take(&mut self.surplus);
         let reason = match self.decoder.decode(&mut &*surplus) {
             Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
-                Ended::ShutDown(decoded.reply)
+                Ended::ShutDown(self.veil.over(decoded.reply))
             }
             _ => Ended::Closed,
         };
+        self.last_octets = received;
         self.end(reason);
     }
 
@@ -49,13 +51,42 @@ impl Session {
             match decoder.decode(&mut octets) {
                 Ok(Some(decoded)) => {
                     classes.add(&decoded.reply);
-                    first.get_or_insert(Misbehaved::Unsolicited(decoded.reply));
+                    let reply = shown(&self.veil.over(decoded.reply)).into_owned();
+                    first.get_or_insert(Misbehaved::Unsolicited(reply));
                 }
                 Ok(None) => break Misbehaved::UnsolicitedOctets,
                 Err(malformed) => break malformed.into(),
             }
         };
         Some(Surplus { misbehaved: first.unwrap_or(last), classes })
+    }
+
+    /// An error of this kind at this step. It has the octets that are no whole reply, where they
+    /// are all that is known of what the server said.
+    pub(super) fn error(&self, step: Step, kind: impl Into<ErrorKind>) -> Error {
+        let kind = kind.into();
+        let is_about_octets = match &kind {
+            ErrorKind::Broken(_) => true,
+            ErrorKind::Misbehaved(misbehaved) => matches!(
+                misbehaved,
+                Misbehaved::Malformed(_)
+                    | Misbehaved::PlaintextAfterStartTls
+                    | Misbehaved::UnsolicitedOctets
+            ),
+            _ => false,
+        };
+        let error = Error::new(step, kind);
+        match self.excerpt().filter(|_| is_about_octets) {
+            Some(octets) => error.with_excerpt(octets),
+            None => error,
+        }
+    }
+
+    /// Returns the octets that came in and are no whole reply, without what must not be shown.
+    fn excerpt(&self) -> Option<Excerpt> {
+        let mut octets = self.decoder.partial();
+        octets.extend_from_slice(&self.surplus);
+        (!octets.is_empty()).then(|| Excerpt::new(&self.veil.over_octets(&octets)))
     }
 
     /// Before anything is said the other side must be silent: what waits unread was not asked for.
@@ -66,18 +97,20 @@ impl Session {
         let surplus = std::mem::take(&mut self.surplus);
         let misbehaved = match self.decoder.decode(&mut &*surplus) {
             Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
-                self.emit(Event::Heard(&decoded.reply));
-                self.end(Ended::ShutDown(decoded.reply));
+                let reply = self.veil.over(decoded.reply);
+                self.emit(Event::Heard(&reply));
+                self.end(Ended::ShutDown(reply));
                 return Ok(());
             }
             Ok(Some(decoded)) => {
-                self.emit(Event::Heard(&shown(&decoded.reply)));
-                Misbehaved::Unsolicited(shown(&decoded.reply).into_owned())
+                let reply = self.veil.over(decoded.reply);
+                self.emit(Event::Heard(&shown(&reply)));
+                Misbehaved::Unsolicited(shown(&reply).into_owned())
             }
             Ok(None) => Misbehaved::UnsolicitedOctets,
             Err(malformed) => malformed.into(),
         };
         self.end(Ended::Failed { step });
-        Err(Error::new(step, misbehaved))
+        Err(self.error(step, misbehaved))
     }
 }

@@ -53,7 +53,7 @@ impl Session {
     pub fn check_before_tls(&mut self) -> Result<(), Error> {
         if self.has_surplus() {
             self.end(Ended::Failed { step: Step::StartTls });
-            return Err(Error::new(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
+            return Err(self.error(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
         }
         Ok(())
     }

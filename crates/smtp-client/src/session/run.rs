@@ -1,6 +1,6 @@
 //! Runs: a conversation under way.
 use bytes::Bytes;
-use smtp_error::{Broken, Ended, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
 use super::{Conversation, Event, Next, Output, Piece, Session, Wanted, veil::shown};
 
@@ -176,6 +176,9 @@ impl<'s, C: Conversation> Run<'s, C> {
         let heard = match self.session.owed.front().copied() {
             Some(owed) if owed.asked <= self.session.reply_began => {
                 self.session.owed.pop_front();
+                if owed.step == Step::Greeting {
+                    self.session.has_greeted();
+                }
                 if owed.allows(&reply) && owed.early {
                     self.session.confirm(owed, reply)
                 } else if owed.allows(&reply) {
@@ -225,6 +228,12 @@ impl<'s, C: Conversation> Run<'s, C> {
             let step = self.conversation.as_ref().map_or(Step::Text, |one| one.step());
             self.fail(step, kind);
         }
+    }
+
+    /// The error that the failure is, as it is known so far.
+    pub(crate) fn failed(&self) -> Option<Error> {
+        let (step, kind) = self.failure.clone()?;
+        Some(self.session.error(step, kind))
     }
 
     pub(crate) fn failure(&self) -> Option<&(Step, ErrorKind)> {

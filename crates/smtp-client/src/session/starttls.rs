@@ -59,7 +59,7 @@ impl Conversation for StartTls {
 
     fn answer(self, session: &Session) -> Result<(), Error> {
         if session.has_surplus() {
-            return Err(Error::new(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
+            return Err(session.error(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
         }
         Ok(())
     }

@@ -40,6 +40,7 @@ mod pace;
 mod patience;
 mod proxy;
 mod quit;
+mod received;
 mod rehlo;
 mod round_trips;
 mod secured;

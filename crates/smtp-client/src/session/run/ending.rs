@@ -14,6 +14,16 @@ impl<C: Conversation> Run<'_, C> {
         let Some(conversation) = self.conversation.take() else {
             unreachable!("a run is finished once")
         };
+        let is_auth = conversation.step() == Step::Auth;
+        let answer = self.finished(conversation);
+        // A server that is behind may repeat what AUTH sent in the reply to what follows it.
+        if !is_auth {
+            self.session.veil.lift();
+        }
+        answer
+    }
+
+    fn finished(&mut self, conversation: C) -> Result<C::Answer, Error> {
         let step = conversation.step();
         let in_doubt = conversation.is_in_doubt(self.session);
         if self.failure.is_none() && !conversation.is_done(self.session) {
@@ -35,11 +45,12 @@ impl<C: Conversation> Run<'_, C> {
         let out_of_step = matches!(kind, ErrorKind::Misbehaved(_) | ErrorKind::Broken(_))
             || conversation.is_mid_text()
             || !self.session.is_settled();
+        let error = self.session.error(step, kind).doubt(in_doubt);
         if out_of_step {
             self.session.end(Ended::Failed { step });
         }
         self.session.forget();
-        conversation.failed(Error::new(step, kind).doubt(in_doubt))
+        conversation.failed(error)
     }
 
     /// Ends the session because the run is given up, unless nothing of it was written.

@@ -86,7 +86,7 @@ impl Transaction<'_> {
     pub(super) fn check_count(&mut self, session: &Session) -> Result<(), Error> {
         match (session.surplus(), self.counted) {
             (Some(surplus), Some(counted)) if counted.is_upset_by(surplus.classes) => {
-                Err(self.upset(counted, Error::new(Step::EndOfText, surplus.misbehaved)))
+                Err(self.upset(counted, session.error(Step::EndOfText, surplus.misbehaved)))
             }
             _ => Ok(()),
         }

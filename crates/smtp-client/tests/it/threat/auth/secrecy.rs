@@ -5,9 +5,9 @@ use std::{
 };
 
 use smtp_client::{
-    Connector, Server,
+    Connector, ErrorKind, Server, Step,
     sasl::{ClearText, Credentials, Login, Mechanism, Nonce, Secret, Token},
-    session::{Auth, Challenge, ChannelBinding, Event, Response},
+    session::{Ask, Auth, Challenge, ChannelBinding, Event, Response},
 };
 use smtp_codec::SaslResponse;
 use smtp_testkit::pipe;
@@ -180,6 +180,81 @@ fn a14_a_server_that_repeats_what_it_heard_makes_nobody_show_it() {
 }
 
 #[test]
+fn a14_a_reply_that_breaks_off_shows_no_secret() {
+    for echo in ["500 5.5.1 what? AUTH PLAIN {}", "* BAD {}", "535-no\r\n535 {}", "334 {}", "{}"] {
+        let sent = [PLAIN, PASSWORD, "\0tim\0tanstaaftanstaaf"];
+        for octets in sent.map(|sent| echo.replace("{}", sent)) {
+            for cut in 0..=octets.len() {
+                let mut session = confined(&["AUTH PLAIN"]);
+                let auth = auth(&login(), &session).unwrap();
+                let (outcome, _) = drive(&mut session, auth, |_| octets[..cut].into());
+                let error = outcome.unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Broken(_)), "{error:?}");
+                assert_eq!(error.excerpt().is_some(), cut > 0);
+                let shown = format!(
+                    "{error} {error:?} {:?}",
+                    error.excerpt().map(|one| one.as_bytes().escape_ascii().to_string())
+                );
+                // Three octets of it are found in any text.
+                check_hidden(&shown, &[PASSWORD]);
+                assert!(!shown.contains(&PLAIN[..4]) && !shown.contains("tans"), "{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a14_a_late_echo_shows_no_secret() {
+    let sent = format!("AUTH PLAIN {PLAIN}");
+    for echo in [PLAIN, PASSWORD, "\0tim\0tanstaaftanstaaf"] {
+        for verdict in ["235 ok", "535 no"] {
+            // It comes with the reply to AUTH, and while nothing is under way.
+            let mut session = confined(&["AUTH PLAIN"]);
+            let answer = format!("{verdict}\r\n500 what? {echo}\r\n");
+            let _ = exchange(&mut session, &login(), &[(&sent, &answer)]);
+            let error = session.check(Step::Noop).unwrap_err();
+            assert!(error.reply().is_some(), "{error:?}");
+            check_hidden(&format!("{error} {error:?} {session:?}"), &[PASSWORD]);
+            assert!(!error.to_string().contains(PLAIN));
+            // It comes in place of the reply to the next command.
+            let mut session = confined(&["AUTH PLAIN"]);
+            let _ = exchange(&mut session, &login(), &[(&sent, verdict)]);
+            let (outcome, _) =
+                drive(&mut session, Ask::noop(), |_| format!("500 what? {echo}\r\n"));
+            let error = outcome.unwrap_err();
+            check_hidden(&format!("{error} {error:?} {session:?}"), &[PASSWORD]);
+            assert!(!error.to_string().contains(PLAIN));
+        }
+    }
+}
+
+#[test]
+fn a14_the_words_of_the_server_are_shown_whatever_the_password() {
+    for reply in
+        ["535 these credentials are wrong", "535 5.7.8 Error: authentication failed: wrong"]
+    {
+        for password in
+            ["wrong", "credentials", "these", "Authentication", "failed", "error", "are"]
+        {
+            let login = Login::new(Credentials::password(USER, password).unwrap());
+            for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN] {
+                let mut session = confined(&["AUTH PLAIN LOGIN"]);
+                let auth = auth(&login.clone().mechanisms([mechanism]), &session).unwrap();
+                let mut asked = 0;
+                let (outcome, _) = drive(&mut session, auth, |_| {
+                    asked += 1;
+                    match (mechanism.as_str(), asked) {
+                        ("LOGIN", 1 | 2) => "334 \r\n".into(),
+                        _ => format!("{reply}\r\n"),
+                    }
+                });
+                assert_eq!(outcome.unwrap_err().reply().unwrap().to_string(), reply, "{password}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a14_no_value_shows_a_secret() {
     let password = || Credentials::password(USER, PASSWORD).unwrap();
     let session = confined(&["AUTH PLAIN SCRAM-SHA-256"]);
@@ -210,13 +285,13 @@ fn a14_a_challenge_that_nobody_asked_for_is_not_shown_either() {
     let sent = format!("AUTH PLAIN {PLAIN}");
     let dialogue = [(sent.as_str(), "235 ok\n334 dGFuc3RhYWZ0YW5zdGFhZg==")];
     exchange(&mut session, &login(), &dialogue).unwrap();
-    let next = session.check(smtp_client::Step::Noop).unwrap_err();
+    let next = session.check(Step::Noop).unwrap_err();
     check_hidden(&format!("{next:?} {next} {session:?}"), &[PASSWORD]);
     for early in ["334 dGFuc3RhYWZ0YW5zdGFhZg==\r\n", "250 ok\r\n334 dGFuc3RhYWZ0YW5zdGFhZg==\r\n"]
     {
         let mut session = confined(&["AUTH PLAIN"]);
-        let (outcome, _) = drive(&mut session, smtp_client::session::Ask::noop(), |_| early.into());
-        let next = session.check(smtp_client::Step::Noop);
+        let (outcome, _) = drive(&mut session, Ask::noop(), |_| early.into());
+        let next = session.check(Step::Noop);
         check_hidden(&format!("{outcome:?} {next:?} {session:?}"), &[PASSWORD]);
     }
 }
