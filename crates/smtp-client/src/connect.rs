@@ -3,7 +3,6 @@ use std::{future::Future, io, sync::Arc};
 
 use smtp_codec::{HelloName, ReplyLimits};
 use smtp_error::{Error, Step};
-use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::{
@@ -269,12 +268,8 @@ impl Connector {
         clock: &mut Clock,
     ) -> Result<Wire, Error> {
         let watch = Watch::begin(Step::Handshake);
-        let bound = clock.begin(Step::Handshake);
-        let handshake = tls.handshake(self.server.host(), transport, session);
-        let secured = match timeout(bound, handshake.instrument(watch.span())).await {
-            Ok(secured) => secured.map(Wire::new),
-            Err(_) => Err(Error::new(Step::Handshake, clock.expired())),
-        };
+        let handshake = tls.handshake(self.server.host(), transport, session, clock);
+        let secured = handshake.instrument(watch.span()).await.map(Wire::new);
         watch.end(&secured, None);
         secured
     }

@@ -21,7 +21,7 @@ use crate::{
     feed::Feed,
     session::{Ask, Conversation, Next, Output, Run, Session},
     stream::{Stream, Transport},
-    tls::broken,
+    tls::{broken, hinted, is_failure_of_tls},
 };
 
 /// A stream with the buffers that it is read and written through.
@@ -97,7 +97,7 @@ impl Wire {
         feed: &mut impl Feed<C>,
     ) -> Result<C::Answer, Error> {
         self.advance(&mut run, clock, feed).await;
-        run.finish()
+        run.finish().map_err(hinted)
     }
 
     /// Goes on with a conversation until it is done, or has a result to take.
@@ -158,6 +158,8 @@ impl Wire {
                     clock.close_in();
                 }
                 outcome => run.broke(match (write_failure.take(), outcome) {
+                    // An alert of the server says more than the write that failed after it.
+                    (_, Ok(Turn::ReadFailed(error))) if is_failure_of_tls(&error) => broken(error),
                     (Some(error), _) | (None, Ok(Turn::ReadFailed(error))) => broken(error),
                     (None, Ok(_)) => Broken::Closed,
                     (None, Err(())) => clock.expired(),

@@ -100,7 +100,7 @@ pub use stream::Io;
 #[cfg(feature = "tokio")]
 pub use timeouts::Timeouts;
 #[cfg(feature = "tls")]
-pub use tls::{Tls, TlsFacts};
+pub use tls::{Tls, TlsFacts, TlsFailure};
 
 /// The examples of the project's front page.
 #[cfg(doctest)]

@@ -16,6 +16,7 @@ use crate::{
     drive::Wire,
     feed::Feed,
     session::{Batch, EnvelopeOf, Next, Run, Transaction},
+    tls::hinted,
 };
 
 /// A message: its envelope and its content.
@@ -116,11 +117,11 @@ impl<'c, 'm> SendMany<'c, 'm> {
                 self.queue.contents.pop_front();
                 self.clock.restart();
                 self.told |= result.is_err() && self.run.failure().is_some();
-                return Some(result);
+                return Some(result.map_err(hinted));
             }
             if self.run.next() == Next::Done {
                 debug_assert!(self.queue.contents.is_empty(), "a message has no result");
-                return self.tell().await.map(Err);
+                return self.tell().await.map(hinted).map(Err);
             }
             self.wire.advance(&mut self.run, &mut self.clock, &mut self.queue).await;
         }

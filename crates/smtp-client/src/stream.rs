@@ -30,7 +30,7 @@ pub(crate) enum Transport {
 pub(crate) enum Stream {
     Plain(Transport),
     #[cfg(feature = "tls")]
-    Tls(Box<tokio_rustls::client::TlsStream<Transport>>),
+    Tls(Box<tokio_rustls::client::TlsStream<crate::tls::Tap>>),
 }
 
 impl Transport {

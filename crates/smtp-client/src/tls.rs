@@ -2,19 +2,30 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{ClientConfig, ProtocolVersion, pki_types::ServerName};
-use smtp_error::{Broken, Cause, Error, Field, Flaw, Invalid, Step};
+use smtp_error::{Broken, Cause, Error, ErrorKind, Excerpt, Field, Flaw, Invalid, Step};
+use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
+    clock::Clock,
     session::{ChannelBinding, Session},
     stream::{Stream, Transport},
 };
 
 mod facts;
+mod failure;
+mod instant;
+mod offered;
+mod tap;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod trust;
 
 pub use facts::TlsFacts;
+pub use failure::TlsFailure;
+pub(crate) use tap::Tap;
+
+use offered::Offered;
+use tap::Seen;
 
 /// How TLS is done: whom to trust, and the name that the server's certificate must be for.
 ///
@@ -64,26 +75,58 @@ impl Tls {
         default.map_err(|cause| Error::new(Step::Handshake, Broken::Tls(cause)))
     }
 
-    /// Does the handshake.
+    /// Does the handshake, within the time that the clock gives it.
     pub(crate) async fn handshake(
         &self,
         host: &str,
         transport: Transport,
         session: &mut Session,
+        clock: &mut Clock,
     ) -> Result<Stream, Error> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => parse_name(host).map_err(|invalid| Error::new(Step::Handshake, invalid))?,
         };
-        let connecting = TlsConnector::from(Arc::clone(&self.config)).connect(name, transport);
-        match connecting.await {
-            Ok(stream) => {
+        let shown = name.to_str().into_owned();
+        let (tap, mut seen) = Tap::new(transport);
+        let connecting = TlsConnector::from(Arc::clone(&self.config)).connect(name, tap);
+        let broken = match timeout(clock.begin(Step::Handshake), connecting).await {
+            Ok(Ok(mut stream)) => {
+                stream.get_mut().0.done();
                 announce(&stream, session);
-                Ok(Stream::Tls(Box::new(stream)))
+                return Ok(Stream::Tls(Box::new(stream)));
             }
-            Err(failure) => Err(Error::new(Step::Handshake, broken(failure))),
-        }
+            Ok(Err(failure)) => broken(failure),
+            Err(_) => clock.expired(),
+        };
+        // The transport is dropped by now, and has told what it saw.
+        Err(failed(broken, &shown, &seen.try_recv().unwrap_or_default()))
     }
+}
+
+/// The error of a handshake that failed in this way, with what is known of it.
+fn failed(broken: Broken, server_name: &str, seen: &Seen) -> Error {
+    let broken = match &broken {
+        Broken::Tls(cause) => match cause.downcast_ref::<rustls::Error>() {
+            Some(error) => {
+                let offered = Offered::read(&seen.written).unwrap_or_default();
+                let failure = TlsFailure::of_handshake(error.clone(), server_name, offered);
+                Broken::Tls(Cause::new(failure))
+            }
+            None => broken,
+        },
+        _ => broken,
+    };
+    let error = Error::new(Step::Handshake, broken);
+    if seen.read.is_empty() || is_tls(&seen.read) {
+        return error;
+    }
+    error.with_excerpt(Excerpt::new(&seen.read))
+}
+
+/// Whether octets begin as a record of TLS does (RFC 8446, 5.1).
+pub(crate) fn is_tls(octets: &[u8]) -> bool {
+    matches!(octets, [20..=23] | [20..=23, 3, ..])
 }
 
 impl fmt::Debug for Tls {
@@ -93,7 +136,7 @@ impl fmt::Debug for Tls {
 }
 
 /// Tells the session that TLS protects the connection, and in which way.
-fn announce(stream: &TlsStream<Transport>, session: &mut Session) {
+fn announce(stream: &TlsStream<Tap>, session: &mut Session) {
     let (_, tls) = stream.get_ref();
     let version = tls.protocol_version().map_or("", |version| version.as_str().unwrap_or(""));
     let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
@@ -110,21 +153,29 @@ fn announce(stream: &TlsStream<Transport>, session: &mut Session) {
 
 /// What an error of a stream means: the end, TLS, or the transport.
 pub(crate) fn broken(error: std::io::Error) -> Broken {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
-    match tls {
-        Some(tls) => Broken::Tls(Cause::new(tls)),
+    match of_tls(&error).cloned() {
+        Some(tls) => Broken::Tls(Cause::new(TlsFailure::new(tls))),
         None if error.kind() == std::io::ErrorKind::UnexpectedEof => Broken::Closed,
         None => error.into(),
     }
 }
 
-/// Whether the handshake was answered with what is no TLS.
-pub(crate) fn is_no_tls(broken: &Broken) -> bool {
-    let Broken::Tls(cause) = broken else { return false };
-    matches!(
-        cause.downcast_ref(),
-        Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType))
-    )
+/// Whether TLS failed, and not the transport under it.
+pub(crate) fn is_failure_of_tls(error: &std::io::Error) -> bool {
+    of_tls(error).is_some()
+}
+
+fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Says what is likely to help if TLS failed, at whatever step.
+pub(crate) fn hinted(error: Error) -> Error {
+    let ErrorKind::Broken(Broken::Tls(cause)) = error.kind() else { return error };
+    match cause.downcast_ref::<TlsFailure>().and_then(TlsFailure::hint) {
+        Some(hint) if error.hint().is_none() => error.hinted(hint),
+        _ => error,
+    }
 }
 
 fn parse_name(name: &str) -> Result<ServerName<'static>, Invalid> {

@@ -5,6 +5,7 @@ use smtp_error::{Broken, Error, Step};
 
 use crate::{
     Security,
+    clock::Clock,
     session::Session,
     stream::{Stream, Transport},
 };
@@ -23,6 +24,7 @@ impl Tls {
         _: &str,
         _: Transport,
         _: &mut Session,
+        _: &mut Clock,
     ) -> Result<Stream, Error> {
         match self.0 {}
     }
@@ -37,9 +39,19 @@ impl TlsFacts {
     }
 }
 
-/// Whether a handshake was answered with what is no TLS.
-pub(crate) fn is_no_tls(_: &Broken) -> bool {
+/// Whether octets begin as a record of TLS does.
+pub(crate) fn is_tls(octets: &[u8]) -> bool {
+    matches!(octets, [20..=23] | [20..=23, 3, ..])
+}
+
+/// Whether TLS failed.
+pub(crate) fn is_failure_of_tls(_: &io::Error) -> bool {
     false
+}
+
+/// There is nothing to say of it.
+pub(crate) fn hinted(error: Error) -> Error {
+    error
 }
 
 /// What an error of a stream means.

@@ -12,9 +12,16 @@ impl Cause {
         Self(Arc::new(error))
     }
 
-    /// The error, if it is of type `E`: `std::io::Error`, or an error of the TLS library.
+    /// Returns the error if it is of type `E` (`std::io::Error`, or an error of the TLS library),
+    /// or else the first of its sources that is.
     pub fn downcast_ref<E: core::error::Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+        let mut error: &(dyn core::error::Error + 'static) = &*self.0;
+        loop {
+            match error.downcast_ref() {
+                Some(found) => return Some(found),
+                None => error = error.source()?,
+            }
+        }
     }
 }
 

@@ -1,25 +1,35 @@
-//! Hints: which kind of port it probably is.
-use smtp_error::{Broken, Error, ErrorKind, Hint, Step};
+//! Hints: which kind of port it probably is, and what is likely to be the matter with TLS.
+use smtp_error::{Broken, Error, ErrorKind, Excerpt, Hint, Misbehaved, Step};
 
 use super::Connector;
 use crate::{Address, Security, tls};
 
 impl Connector {
-    /// Says what is likely to be the matter if the port is for the other kind of protection.
+    /// Says what is likely to be the matter if the port is for the other kind of protection, or if
+    /// TLS failed.
     pub(super) fn hinted(&self, error: Error) -> Error {
         let over_tcp = matches!(self.server.address, Address::Tcp { .. });
         match (self.server.security, error.step(), error.kind()) {
-            (Security::Tls, Step::Handshake, ErrorKind::Broken(broken))
-                if tls::is_no_tls(broken) =>
-            {
+            // What came was not TLS: nothing else is shown of a handshake.
+            (Security::Tls, Step::Handshake, _) if error.excerpt().is_some() => {
                 error.hinted(Hint::NoTls)
+            }
+            (Security::StartTls, Step::Handshake, _) if error.excerpt().is_some() => {
+                error.hinted(Hint::NoTlsAfterStartTls)
+            }
+            (
+                Security::Plain | Security::StartTls,
+                Step::Greeting,
+                ErrorKind::Broken(_) | ErrorKind::Misbehaved(Misbehaved::Malformed(_)),
+            ) if error.excerpt().map(Excerpt::as_bytes).is_some_and(tls::is_tls) => {
+                error.hinted(Hint::ImplicitTls)
             }
             (
                 Security::Plain | Security::StartTls,
                 Step::Greeting,
                 ErrorKind::Broken(Broken::TimedOut { .. } | Broken::Deadline { .. }),
-            ) if over_tcp => error.hinted(Hint::ImplicitTls),
-            _ => error,
+            ) if over_tcp && error.excerpt().is_none() => error.hinted(Hint::ImplicitTls),
+            _ => tls::hinted(error),
         }
     }
 }

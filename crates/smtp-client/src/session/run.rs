@@ -1,6 +1,6 @@
 //! Runs: a conversation under way.
 use bytes::Bytes;
-use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+use smtp_error::{Broken, Ended, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
 use super::{Conversation, Event, Next, Output, Piece, Session, Wanted, veil::shown};
 
@@ -231,7 +231,8 @@ impl<'s, C: Conversation> Run<'s, C> {
     }
 
     /// The error that the failure is, as it is known so far.
-    pub(crate) fn failed(&self) -> Option<Error> {
+    #[cfg(feature = "tokio")]
+    pub(crate) fn failed(&self) -> Option<smtp_error::Error> {
         let (step, kind) = self.failure.clone()?;
         Some(self.session.error(step, kind))
     }

@@ -52,6 +52,7 @@ mod starttls;
 mod text;
 mod threat;
 mod tls;
+mod tls_failure;
 mod truth;
 mod verbs;
 mod verdicts;
