@@ -297,6 +297,10 @@ impl<'a> Run<'_, Batch<'a>> {
         let Some((batch, _)) = self.parts() else { return };
         match failure {
             None => batch.under_way.push_back(message),
+            // What was wrong with another text is no fault of this message.
+            Some((step, ErrorKind::Source(_) | ErrorKind::Invalid(_))) => {
+                batch.give_up(message, Error::new(Step::Mail, Ended::Failed { step }));
+            }
             Some((_, kind)) => batch.give_up(message, Error::new(Step::Mail, kind)),
         }
     }
