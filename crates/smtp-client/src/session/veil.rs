@@ -13,8 +13,8 @@
 //! - **Unless it is, or is inside of, an ordinary word**: one of a [fixed list](words) of words that
 //!   servers use. A reply has such a word with any secret, so that showing it tells nothing about
 //!   this one. That ends where the place of the word tells it: in quotes or brackets of its own,
-//!   after `=`, after `password:` and at the end, after the user name, beside a control character
-//!   or a digit, or in a reply that repeats something else that was sent.
+//!   after `=`, after `password:` and at the end, right after the user name, beside a control
+//!   character or a digit, or in a reply that repeats something else that was sent.
 //! - **Secrets of fewer than four octets** are hidden where they stand alone. Inside of other words
 //!   they are found by chance.
 //! - **A challenge is never shown**, nor what looks like a part of one.

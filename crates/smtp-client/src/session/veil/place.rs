@@ -85,7 +85,9 @@ impl<'t> Place<'t> {
         !is_joined
     }
 
-    /// Whether one of the names precedes it, with little or nothing between.
+    /// Whether one of the names precedes it, as in `user:password`. Where there is space between
+    /// them, words of the server's may follow the name as well, as in `tim failed to log in`: the
+    /// word is an echo only if nothing follows it.
     fn follows(&self, names: &[Hidden]) -> bool {
         if self.after().first().is_some_and(u8::is_ascii_alphanumeric) {
             return false;
@@ -93,18 +95,16 @@ impl<'t> Place<'t> {
         let before = self.before();
         // A NUL may have been made visible, as `\0`, `\u0000` or `%00`.
         let parts = |octet: &&u8| !octet.is_ascii_alphanumeric() || b"0ux".contains(octet);
-        let between = before.iter().rev().take_while(parts).count();
-        let ends = |name: &Hidden| {
-            let until = |between: usize| &before[..before.len() - between];
-            let ends = |text: &[u8]| {
-                let Some(start) = text.len().checked_sub(name.len()) else { return false };
-                let begins = !text[..start].last().is_some_and(u8::is_ascii_alphabetic);
-                begins && text[start..].eq_ignore_ascii_case(name)
-            };
-            // A name may end with what is between.
-            (0..=between.min(6)).any(|between| ends(until(between)))
-        };
-        names.iter().any(ends)
+        let between = before.iter().rev().take_while(parts).count().min(6);
+        // A name may end with what is between.
+        let nearest = (0..=between).find(|between| {
+            let text = &before[..before.len() - between];
+            names.iter().any(|name| ends_with_word(text, name))
+        });
+        nearest.is_some_and(|between| {
+            let is_tight = !before[before.len() - between..].contains(&b' ');
+            is_tight || self.ends_clause() || !words::is_ordinary(self.word())
+        })
     }
 
     /// Whether an octet beside it is none that stands beside a word of a sentence.
@@ -145,13 +145,27 @@ impl<'t> Place<'t> {
 
     /// Whether it is all that follows a colon, and what precedes the colon names what was sent.
     fn is_value(&self) -> bool {
-        let after = self.after().trim_ascii_start();
-        let ends = self.after().first().is_none_or(|octet| b"\r\n,;".contains(octet))
-            || after.is_empty()
-            || matches!(after, [b'.', rest @ ..] if rest.trim_ascii_start().is_empty());
         let Some(label) = self.before().trim_ascii_end().strip_suffix(b":") else { return false };
         let label = label.rsplit(|octet| !octet.is_ascii_alphabetic()).next().unwrap_or_default();
         let is_cause = CAUSES.iter().any(|cause| label.eq_ignore_ascii_case(cause.as_bytes()));
-        ends && !is_cause
+        self.ends_clause() && !is_cause
     }
+
+    /// Whether a line, or a part of a sentence, ends with it.
+    fn ends_clause(&self) -> bool {
+        let after = self.after();
+        after.trim_ascii_start().is_empty()
+            || matches!(
+                after,
+                [b'\r' | b'\n' | b',' | b';' | b'"' | b'\'' | b')' | b']' | b'>', ..]
+            )
+            || matches!(after, [b'.', rest @ ..] if rest.trim_ascii_start().is_empty())
+    }
+}
+
+/// Whether a text ends with this name, which is no part of a longer word.
+fn ends_with_word(text: &[u8], name: &[u8]) -> bool {
+    let Some(start) = text.len().checked_sub(name.len()) else { return false };
+    let is_part = text[..start].last().is_some_and(u8::is_ascii_alphabetic);
+    !is_part && text[start..].eq_ignore_ascii_case(name)
 }
