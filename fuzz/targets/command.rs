@@ -4,15 +4,17 @@
 
 use libfuzzer_sys::fuzz_target;
 use smtp_codec::{
-    Command, CommandError, CommandFault, DecodedCommand, Deviations, LineFramer, ReplyDecoder,
-    Sequence, encode_reply,
+    Command, CommandError, CommandFault, DecodedCommand, Deviations, LineFramer, Mailbox,
+    ReplyDecoder, Sequence, encode_reply,
 };
 use smtp_error::Reply;
 use smtp_fuzz::{no_limits, replies};
 
 /// What stays deviant in the line that a deviant command encodes into, because its value keeps it.
-const KEPT: Deviations =
-    Deviations::HELLO_NAME.union(Deviations::LOOSE_ARGUMENT).union(Deviations::EXTRA_SPACE);
+const KEPT: Deviations = Deviations::HELLO_NAME
+    .union(Deviations::LOOSE_ARGUMENT)
+    .union(Deviations::MAILBOX)
+    .union(Deviations::LOWER_HEX);
 
 const LINE_LIMIT: usize = 2048;
 
@@ -86,6 +88,29 @@ fn check_encoded(decoded: DecodedCommand<'_>) {
     let Ok(again) = again else { panic!("{command} decodes, but its own line gives {again:?}") };
     assert_eq!(again.command, command);
     assert!((decoded.deviations & KEPT).contains(again.deviations), "{again:?}");
+    match command {
+        Command::Mail(mail) => {
+            check_path(mail.path().as_str(), mail.owned().canonical().path().as_str())
+        }
+        Command::Rcpt(rcpt) => {
+            check_path(rcpt.path().as_str(), rcpt.owned().canonical().path().as_str())
+        }
+        _ => {}
+    }
+}
+
+/// The form in which a client sends this path is a path as well, has no other, and has the labels
+/// and the local-part of the first.
+fn check_path(given: &str, sent: &str) {
+    let Ok(mailbox) = Mailbox::tolerating(sent, Deviations::MAILBOX) else {
+        assert_eq!(given, sent, "it is a path without a mailbox");
+        return;
+    };
+    assert_eq!(mailbox.owned().canonical().as_str(), sent);
+    assert!(mailbox.needs_smtputf8() || mailbox.is_ascii());
+    assert_eq!(Some(mailbox.local_part()), given.get(..mailbox.local_part().len()));
+    let labels = |path: &str| path[mailbox.local_part().len()..].split('.').count();
+    assert_eq!(labels(given), labels(sent));
 }
 
 /// The command's line without its end, which is one line in every respect.

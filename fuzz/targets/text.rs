@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use smtp_codec::{BareLineEnds, LineEnds, Stuffer, Text, TextFlaws, Unstuffed, Unstuffer};
+use smtp_codec::{
+    BareLineEnds, HeaderScanner, LineEnds, Stuffer, Text, TextFlaws, Unstuffed, Unstuffer,
+};
 use smtp_fuzz::{Cuts, Input};
 
 const END: &[u8] = b"\r\n.\r\n";
@@ -182,4 +184,8 @@ fn check_facts(text: &Text) {
     };
     let utf8 = !headers.is_ascii() && str::from_utf8(headers).is_ok();
     assert_eq!(text.facts().utf8_headers, utf8);
+    assert_eq!(text.facts().raw_header.is_some(), !headers.is_ascii());
+    let mut scanner = HeaderScanner::new();
+    octets.chunks(1).for_each(|octet| scanner.scan(octet));
+    assert_eq!(scanner.raw_header(), text.facts().raw_header);
 }

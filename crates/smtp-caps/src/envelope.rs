@@ -15,6 +15,15 @@ impl Envelope {
     /// An envelope. Strings, mailboxes and paths are taken where no parameters are needed; an
     /// empty string as sender is the null reverse-path.
     ///
+    /// Mailboxes are kept in the form in which they are sent ([`Mailbox::canonical`]): an
+    /// internationalized domain behind a local-part in ASCII has A-labels, and needs no SMTPUTF8.
+    /// Strings are held to the grammar; what exists and deviates from it is given as a
+    /// [`Mailbox`] that was made with [`Mailbox::tolerating`].
+    ///
+    /// [`Mailbox`]: smtp_codec::Mailbox
+    /// [`Mailbox::canonical`]: smtp_codec::Mailbox::canonical
+    /// [`Mailbox::tolerating`]: smtp_codec::Mailbox::tolerating
+    ///
     /// # Errors
     /// Refuses what is no address, and an empty list of recipients.
     pub fn new<M, R>(mail: M, rcpts: impl IntoIterator<Item = R>) -> Result<Self, Invalid>
@@ -22,8 +31,9 @@ impl Envelope {
         M: TryInto<Mail, Error: Into<Invalid>>,
         R: TryInto<Rcpt, Error: Into<Invalid>>,
     {
-        let mail = mail.try_into().map_err(Into::into)?;
-        let rcpts = rcpts.into_iter().map(|rcpt| rcpt.try_into().map_err(Into::into));
+        let mail = mail.try_into().map_err(Into::into)?.canonical();
+        let rcpts = rcpts.into_iter();
+        let rcpts = rcpts.map(|rcpt| rcpt.try_into().map(Rcpt::canonical).map_err(Into::into));
         let rcpts = rcpts.collect::<Result<Vec<_>, _>>()?;
         if rcpts.is_empty() {
             return Err(Invalid::new(Field::Recipients, Flaw::Empty));

@@ -80,5 +80,5 @@ pub use facts::{Burl, PriorityProfile};
 pub use limits::{Limit, Limits};
 pub use oddity::{Oddity, OddityKind};
 pub use offer::Offer;
-pub use plan::{Framing, Objection, Plan};
+pub use plan::{Framing, Objection, Plan, RawHeaders};
 pub use release::FutureRelease;

@@ -1,6 +1,6 @@
 //! The plan: how a message is sent to a server, or why it cannot be.
 use smtp_codec::{Body, ByMode, Command, Mail, MailParam, TextFacts};
-use smtp_error::{Bound, ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
+use smtp_error::{Bound, ErrorKind, Extension, Field, Flaw, HeaderName, Invalid, Unsupported};
 
 use crate::{Capabilities, Envelope};
 
@@ -8,7 +8,7 @@ use crate::{Capabilities, Envelope};
 ///
 /// What was asked for and is not offered is an objection, and so is a message that needs what is
 /// not offered. What is only derived is left out: SIZE, BODY, pipelining, and SMTPUTF8 for a
-/// header section with UTF-8 in it, which servers without SMTPUTF8 take as 8-bit text.
+/// header section with UTF-8 in it, unless [`RawHeaders::Refuse`] is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     mail: Mail,
@@ -19,6 +19,22 @@ pub struct Plan {
     pipelined: bool,
     rcpt_max: Option<u32>,
     rcpts: usize,
+    raw_header: Option<HeaderName>,
+}
+
+/// What is done with a text whose header section holds octets outside ASCII, if MAIL does not
+/// declare SMTPUTF8: the server does not offer it, or the octets are not UTF-8.
+///
+/// RFC 6531, 3.2 does not allow such a header section. Mail software sends them all the time, and
+/// nearly every server takes them as 8-bit text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RawHeaders {
+    /// It is sent as 8-bit text, which needs 8BITMIME.
+    #[default]
+    Send,
+    /// It is an error, which names the first such header field ([`Flaw::RawHeader`]).
+    Refuse,
 }
 
 /// How a text travels.
@@ -64,6 +80,7 @@ impl Plan {
             pipelined: capabilities.has(Extension::Pipelining),
             rcpt_max: capabilities.limits().rcpt_max(),
             rcpts: envelope.rcpts().len(),
+            raw_header: text.raw_header,
         })
     }
 
@@ -93,6 +110,24 @@ impl Plan {
         Ok(self)
     }
 
+    /// Returns the same plan, held to this rule for the header section. Of a text that was not looked
+    /// at yet ([`TextFacts::unseen`]) nothing is known here: it is looked at as it passes.
+    ///
+    /// # Errors
+    /// [`RawHeaders::Refuse`] is asked for, a header field holds an octet outside ASCII, and MAIL
+    /// does not declare SMTPUTF8.
+    pub fn raw_headers(self, rule: RawHeaders) -> Result<Self, Objection> {
+        match self.raw_header.filter(|_| self.refuses_raw_headers(rule)) {
+            Some(name) => Err(Invalid::new(Field::Text, Flaw::RawHeader { name }).into()),
+            None => Ok(self),
+        }
+    }
+
+    /// Returns whether a header field with an octet outside ASCII is an error by this rule.
+    pub fn refuses_raw_headers(&self, rule: RawHeaders) -> bool {
+        rule == RawHeaders::Refuse && !self.mail.is_smtputf8()
+    }
+
     /// Whether commands go out in groups.
     pub fn is_pipelined(&self) -> bool {
         self.pipelined
@@ -117,7 +152,8 @@ impl Plan {
 pub enum Objection {
     /// The server lacks what the message needs.
     Unsupported(Unsupported),
-    /// A command line would be longer than the server need accept.
+    /// The caller asked for what no client may send: a command line that is longer than the server
+    /// need accept, or a text that is not what it was declared to be.
     Invalid(Invalid),
 }
 

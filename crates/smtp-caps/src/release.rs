@@ -21,6 +21,11 @@ impl<'a> FutureRelease<'a> {
             let flaw = Flaw::OutOfRange { least: 0, most: MAX_SECONDS.into() };
             return Err(Invalid::new(Field::Capability, flaw));
         }
+        let length = max_date_time.len();
+        if length > MAX_DATE_TIME {
+            let flaw = Flaw::TooLong { length, limit: MAX_DATE_TIME };
+            return Err(Invalid::new(Field::Capability, flaw));
+        }
         match is_utc(max_date_time) {
             true => Ok(Self { max_interval, max_date_time }),
             false => Err(Invalid::new(Field::Capability, Flaw::Syntax { offset: 0 })),
@@ -60,6 +65,9 @@ impl<'a> FutureRelease<'a> {
 /// The largest number of nine digits.
 pub(crate) const MAX_SECONDS: u32 = 999_999_999;
 
+/// More octets than any sensible date and time has.
+const MAX_DATE_TIME: usize = 40;
+
 /// How much of a date and time in UTC says which second it is; texts of that length are ordered as
 /// the times are.
 const WHOLE_SECONDS: usize = 19;
@@ -73,7 +81,7 @@ pub(crate) fn seconds(digits: &[u8]) -> Option<u32> {
 /// A date and time as HOLDUNTIL has it, in UTC and of a sensible length.
 fn is_utc(text: &str) -> bool {
     let param = Param::new("HOLDUNTIL").and_then(|param| param.with(text));
-    text.len() <= 40
+    text.len() <= MAX_DATE_TIME
         && text.ends_with(['Z', 'z'])
         && param.and_then(MailParam::parse).is_ok_and(|param| {
             // Only the form is of interest.

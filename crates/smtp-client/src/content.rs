@@ -2,7 +2,7 @@
 use std::{fmt, io};
 
 use bytes::Bytes;
-use smtp_codec::{LineEnds, Text, TextFacts, Word};
+use smtp_codec::{HeaderScanner, LineEnds, Text, TextFacts, Word};
 use smtp_error::Invalid;
 use tokio::io::AsyncRead;
 
@@ -51,10 +51,13 @@ impl<'a> Content<'a> {
         let mut facts = TextFacts::default();
         let mut size = Some(0);
         let mut pieces = Vec::new();
+        let mut headers = Some(HeaderScanner::new());
         for part in parts {
             let piece = match part {
                 Part::Fetched(uri) => {
                     (facts.fetched, size) = (true, None);
+                    // Where the header section ends is not known.
+                    headers = None;
                     Piece::Fetched(uri)
                 }
                 Part::Text(text) => {
@@ -62,7 +65,11 @@ impl<'a> Content<'a> {
                     size = size.map(|size: u64| size + text.octets().len() as u64);
                     facts.eight_bit |= one.eight_bit;
                     facts.binary |= one.binary;
-                    facts.utf8_headers |= one.utf8_headers && pieces.is_empty();
+                    if let Some(scanner) = headers.as_mut().filter(|scanner| !scanner.is_over()) {
+                        scanner.scan(text.octets());
+                        facts.utf8_headers |= one.utf8_headers;
+                        facts.raw_header = scanner.raw_header();
+                    }
                     Piece::Octets(text.octets().clone())
                 }
             };

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Address, Io, clock::Clock, stream::Transport};
+use crate::{Address, Io, clock::Clock, server::to_ascii, stream::Transport};
 
 /// A way of opening streams that the caller brings.
 pub(crate) type Dialer = Arc<dyn Fn() -> Opening + Send + Sync>;
@@ -27,7 +27,9 @@ pub(crate) async fn dial_by(dialer: &Dialer, clock: &mut Clock) -> Result<Transp
 pub(crate) async fn dial(address: &Address, clock: &mut Clock) -> Result<Transport, Error> {
     let opened = match address {
         Address::Tcp { host, port } => {
-            match bounded(clock, lookup_host((host.as_str(), *port))).await {
+            // A resolver might make other labels of a name outside ASCII.
+            let host = to_ascii(host).map_err(|invalid| Error::new(Step::Connect, invalid))?;
+            match bounded(clock, lookup_host((&*host, *port))).await {
                 Ok(addresses) => {
                     let tcp = first(addresses, clock, TcpStream::connect::<SocketAddr>).await;
                     tcp.map(|tcp| {

@@ -69,16 +69,16 @@ mod without_tls;
 use without_tls as tls;
 
 pub use session::{Ahead, EnvelopeOf, Excess, FirstChunk, Partial, Sending};
-pub use smtp_caps::{Capabilities, Envelope, Framing};
+pub use smtp_caps::{Capabilities, Envelope, Framing, RawHeaders};
 pub use smtp_codec::{
     Argument, Attribute, Attributes, Body, Deviations, HelloName, LineEnds, Mail, MailParam,
     Mailbox, Param, Rcpt, RcptParam, ReplyLimits, Text, Xtext,
 };
 pub use smtp_error::{
     Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Excerpt,
-    Extension, Field, Flaw, Hint, Invalid, Limited, MalformedReply, Misbehaved, NoMechanism,
-    Obstacle, OfferedMechanism, Reply, ReplyCode, ReplyFault, ReplyLine, SaslFault, Step,
-    Unsupported, Verdict,
+    Extension, Field, Flaw, HeaderName, Hint, Invalid, Limited, MalformedReply, Misbehaved,
+    NoMechanism, Obstacle, OfferedMechanism, Reply, ReplyCode, ReplyFault, ReplyLine, SaslFault,
+    Step, Unsupported, Verdict,
 };
 
 #[cfg(feature = "tokio")]

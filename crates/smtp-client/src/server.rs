@@ -1,6 +1,7 @@
 //! Which server, over which transport, with which protection.
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
 
+use smtp_codec::{Deviations, Domain};
 use smtp_error::{Field, Flaw, Invalid};
 
 use crate::session::Dialect;
@@ -17,7 +18,8 @@ use crate::session::Dialect;
 /// | `lmtp+unix:///path` | LMTP over a Unix socket | |
 /// | `smtp+unix:///path` | SMTP over a Unix socket | |
 ///
-/// An IPv6 address as host stands in brackets.
+/// An IPv6 address as host stands in brackets. An internationalized host name is kept with A-labels
+/// (RFC 5890): it is what is looked up, and what a certificate must be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Server {
@@ -35,7 +37,8 @@ pub struct Server {
 pub enum Address {
     /// A TCP port.
     Tcp {
-        /// The name or address of the host, without brackets.
+        /// The name or address of the host, without brackets. A name outside ASCII is looked up
+        /// with A-labels.
         host: String,
         /// The port.
         port: u16,
@@ -59,9 +62,12 @@ pub enum Security {
 }
 
 impl Server {
-    /// An SMTP server on a TCP port, in clear.
+    /// An SMTP server on a TCP port, in clear. An internationalized host name is kept with A-labels;
+    /// one that is not valid is kept as it is, and cannot be connected to.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
-        Self::new(Address::Tcp { host: host.into(), port })
+        let host = host.into();
+        let ascii = to_ascii(&host).map(Cow::into_owned);
+        Self::new(Address::Tcp { host: ascii.unwrap_or(host), port })
     }
 
     /// An SMTP server on a Unix socket, in clear.
@@ -117,8 +123,42 @@ impl FromStr for Server {
             _ => return Err(syntax(0)),
         };
         let (host, port) = host_and_port(rest, port).map_err(|offset| syntax(start + offset))?;
+        let host = to_ascii(host).map_err(|invalid| shifted(invalid, start))?;
+        if host.len() > Domain::MAX {
+            let flaw = Flaw::TooLong { length: host.len(), limit: Domain::MAX };
+            return Err(Invalid::new(Field::Server, flaw));
+        }
         Ok(Self::tcp(host, port).dialect(dialect).security(security))
     }
+}
+
+/// The host name in ASCII: the labels of an internationalized one as A-labels. A label that is ASCII
+/// only to readers who map characters is refused: it is another server to everybody else.
+pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
+    if host.is_ascii() {
+        return Ok(Cow::Borrowed(host));
+    }
+    let domain = Domain::tolerating(host, Deviations::UNDERSCORE);
+    let domain = domain.map_err(|invalid| invalid.in_field(Field::Server))?;
+    let ascii = domain.to_ascii();
+    let mut offset = 0;
+    for (given, label) in host.split('.').zip(ascii.split('.')) {
+        if !given.is_ascii() && !label.starts_with("xn--") {
+            return Err(Invalid::new(Field::Server, Flaw::InvalidLabel { offset }));
+        }
+        offset += given.len() + 1;
+    }
+    Ok(Cow::Owned(ascii.into_owned()))
+}
+
+/// The same flaw, in a text in which the value begins at `start`.
+fn shifted(invalid: Invalid, start: usize) -> Invalid {
+    let flaw = match invalid.flaw {
+        Flaw::Syntax { offset } => Flaw::Syntax { offset: start + offset },
+        Flaw::InvalidLabel { offset } => Flaw::InvalidLabel { offset: start + offset },
+        flaw => flaw,
+    };
+    Invalid::new(invalid.field, flaw)
 }
 
 /// `host`, `host:port` or `[address]:port`; the error is the offset that breaks it.
@@ -131,7 +171,9 @@ fn host_and_port(text: &str, default: u16) -> Result<(&str, u16), usize> {
         }
         None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
-    let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
+    // What is outside ASCII is looked at once the host is known.
+    let allowed =
+        |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | 0x80..);
     if !text.starts_with('[')
         && let Some(offset) = host.bytes().position(|octet| !allowed(octet))
     {
@@ -182,8 +224,39 @@ mod tests {
             ("smtp+starttls://mail", "smtp+starttls://mail:587"),
             ("lmtp://[2001:db8::1]:24", "lmtp://[2001:db8::1]:24"),
             ("lmtp+unix:///run/lmtp", "lmtp+unix:///run/lmtp"),
+            ("smtp://b\u{fc}cher.example:2525", "smtp://xn--bcher-kva.example:2525"),
+            ("smtps://mx_1.B\u{dc}CHER.example", "smtps://mx_1.xn--bcher-kva.example:465"),
         ] {
             assert_eq!(given.parse::<Server>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_host_outside_ascii_is_kept_with_a_labels() {
+        assert_eq!(Server::tcp("b\u{fc}cher.example", 25).host(), "xn--bcher-kva.example");
+        assert_eq!(Server::tcp("b\u{3002}example", 25).host(), "b\u{3002}example");
+    }
+
+    #[test]
+    fn a_host_that_is_no_domain_says_what_is_wrong() {
+        for (given, flaw) in [
+            ("smtp://b\u{3002}example", Flaw::Syntax { offset: 8 }),
+            ("smtp://b\u{2024}example:25", Flaw::Syntax { offset: 8 }),
+            ("smtp://a.b\u{200b}.example", Flaw::InvalidLabel { offset: 10 }),
+            ("smtp://mx.localho\u{17f}t", Flaw::InvalidLabel { offset: 10 }),
+            ("smtp://\u{ff4d}x.example", Flaw::InvalidLabel { offset: 7 }),
+            ("smtp://-\u{fc}", Flaw::Syntax { offset: 7 }),
+            (&format!("smtp://{}", "a".repeat(256)), Flaw::TooLong { length: 256, limit: 255 }),
+            (&format!("smtp://{}", "\u{e9}".repeat(100)), Flaw::TooLong { length: 104, limit: 63 }),
+        ] {
+            let found = given.parse::<Server>().unwrap_err();
+            assert_eq!(found.field, Field::Server, "{given}");
+            match (found.flaw, flaw) {
+                (Flaw::TooLong { limit, .. }, Flaw::TooLong { limit: expected, .. }) => {
+                    assert_eq!(limit, expected, "{given}");
+                }
+                (found, expected) => assert_eq!(found, expected, "{given}"),
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     clock::Clock,
+    server::to_ascii,
     session::{ChannelBinding, Session},
     stream::{Stream, Transport},
 };
@@ -179,6 +180,6 @@ pub(crate) fn hinted(error: Error) -> Error {
 }
 
 fn parse_name(name: &str) -> Result<ServerName<'static>, Invalid> {
-    ServerName::try_from(name.to_owned())
+    ServerName::try_from(to_ascii(name)?.into_owned())
         .map_err(|_| Invalid::new(Field::Server, Flaw::Syntax { offset: 0 }))
 }

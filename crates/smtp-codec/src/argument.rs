@@ -10,8 +10,9 @@ use crate::{Mailbox, grammar};
 /// An argument in the form in which it is sent.
 ///
 /// Made from a `&str` it is an atom, or a quoted string if it is no atom: that is the grammar's
-/// rule, so a mailbox given as text is quoted too. Made from a [`Mailbox`] it is the mailbox as it
-/// is, which servers that look mailboxes up understand better. A decoder that tolerates it also
+/// rule, so a mailbox given as text is quoted too. Made from a [`Mailbox`] it is the mailbox
+/// without quotes, which servers that look mailboxes up understand better, in its
+/// [canonical](Mailbox::canonical) form. A decoder that tolerates it also
 /// makes one of other text, as real clients send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Argument<S = String> {
@@ -110,6 +111,6 @@ impl TryFrom<&String> for Argument {
 
 impl<S: AsRef<str>> From<&Mailbox<S>> for Argument {
     fn from(mailbox: &Mailbox<S>) -> Self {
-        Self { wire: mailbox.as_str().into() }
+        Self { wire: mailbox.owned().canonical().as_str().into() }
     }
 }

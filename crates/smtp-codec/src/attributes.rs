@@ -1,14 +1,32 @@
 //! What XCLIENT and XFORWARD say about a client.
 use alloc::{borrow::ToOwned, string::String};
-use core::{fmt, iter};
+use core::{
+    fmt,
+    hash::{Hash, Hasher},
+    iter,
+};
 
 use smtp_error::{Field, Flaw, Invalid};
 
 use crate::{Param, Params, Xtext};
 
 /// Attributes of a client, such as its name and address, in the form in which they are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Attributes<S = String>(Params<S>);
+
+impl<S: AsRef<str>> PartialEq for Attributes<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<S: AsRef<str>> Eq for Attributes<S> {}
+
+impl<S: AsRef<str>> Hash for Attributes<S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 /// The value of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,19 +53,30 @@ impl Attributes {
             Attribute::TemporarilyUnavailable => TEMPORARILY_UNAVAILABLE.to_owned(),
         };
         let attribute = Param::new(name.to_owned())?.with(value)?;
-        self.0.add(attribute, check)?;
+        self.0.add(attribute, |attribute| Attributes::check(attribute).map(drop))?;
         Ok(self)
     }
 }
 
 impl<'a> Attributes<&'a str> {
-    pub(crate) fn parse(text: &'a str) -> Result<Self, (usize, Invalid)> {
-        Params::parse(text, check).map(Self)
+    /// The xtext that is the value of this attribute; every one has such a value.
+    pub(crate) fn check(attribute: Param<&'a str>) -> Result<Xtext<&'a str>, Invalid> {
+        let (_, value) = attribute.into_parts();
+        Xtext::new(value.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Empty))?)
+    }
+
+    /// The attributes that these parameters are, each of which was checked.
+    pub(crate) fn from_params(params: Params<&'a str>) -> Self {
+        Self(params)
+    }
+
+    fn parse(text: &'a str) -> Result<Self, (usize, Invalid)> {
+        Params::parse(text, |attribute| Self::check(attribute).map(drop)).map(Self)
     }
 }
 
 impl<S: AsRef<str>> Attributes<S> {
-    /// The attributes as they are sent.
+    /// The attributes as they were given; they are sent with one space between two.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -86,6 +115,11 @@ impl<S: AsRef<str>> Attributes<S> {
         })
     }
 
+    /// The parameters that they are.
+    pub(crate) fn params(&self) -> &Params<S> {
+        &self.0
+    }
+
     /// The same attributes, borrowed.
     pub fn borrowed(&self) -> Attributes<&str> {
         Attributes(self.0.borrowed())
@@ -95,15 +129,9 @@ impl<S: AsRef<str>> Attributes<S> {
 const UNAVAILABLE: &str = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE: &str = "[TEMPUNAVAIL]";
 
-/// Every attribute has a value, and every value is xtext.
-fn check(attribute: Param<&str>) -> Result<(), Invalid> {
-    let empty = Invalid::new(Field::ParameterValue, Flaw::Empty);
-    Xtext::new(attribute.value().ok_or(empty)?).map(|_| ())
-}
-
 impl<S: AsRef<str>> fmt::Display for Attributes<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        self.0.fmt(f)
     }
 }
 

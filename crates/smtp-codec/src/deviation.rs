@@ -1,11 +1,12 @@
 //! Deviations: what a peer does that the grammar does not allow, and that yet occurs.
 
 bitflags::bitflags! {
-    /// What was unusual about a reply or a command that was decoded all the same.
+    /// What was unusual about a reply, a command or a mailbox that was taken all the same.
     ///
     /// The same set says what a decoder tolerates: a deviation outside of it is an error. What
     /// nobody may tolerate (a code that changes within a reply, a bare LF beside the dot that ends
-    /// a text) has no flag. Upper and lower case mean the same everywhere and are no deviation.
+    /// a text) has no flag. Upper and lower case mean the same nearly everywhere and are no deviation
+    /// but in [`LOWER_HEX`](Self::LOWER_HEX).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Deviations: u32 {
         /// A line ended with LF alone.
@@ -34,19 +35,46 @@ bitflags::bitflags! {
         const SPACE_AFTER_COLON = 1 << 11;
         /// A path without angle brackets.
         const NO_BRACKETS = 1 << 12;
-        /// A source route in a path; it is left out.
+        /// A source route in a path, a list of domains (RFC 5321, appendix C); it is left out.
         const SOURCE_ROUTE = 1 << 13;
         /// The name in EHLO, HELO or LHLO is neither a domain nor an address literal.
         const HELLO_NAME = 1 << 14;
         /// The argument of VRFY, EXPN, HELP or NOOP is neither an atom, a quoted string nor a
         /// mailbox.
         const LOOSE_ARGUMENT = 1 << 15;
+        /// A local-part of more than 64 octets, as SRS and VERP make them. The mailbox is within
+        /// the 256 octets of a path all the same.
+        const LONG_LOCAL_PART = 1 << 16;
+        /// A local-part with a dot at its beginning, at its end or after another dot, without the
+        /// quotes that the grammar asks for: providers have issued such mailboxes.
+        const LOOSE_DOTS = 1 << 17;
+        /// An underscore in a domain.
+        const UNDERSCORE = 1 << 18;
+        /// A source route that the grammar does not have: with an address literal as a hop, or
+        /// to a postmaster without a domain. It is left out.
+        const LOOSE_ROUTE = 1 << 19;
+        /// A path of more than 256 octets, angle brackets and source route included, whose mailbox
+        /// is within them.
+        const LONG_PATH = 1 << 20;
+        /// A lower-case hexadecimal digit in xtext (RFC 3461, 4).
+        const LOWER_HEX = 1 << 21;
     }
 }
 
 impl Deviations {
-    /// What is tolerated by default: everything that leaves the meaning plain.
-    pub const TOLERANT: Self = Self::all().difference(Self::TAB_SEPARATOR.union(Self::NO_BRACKETS));
+    /// What is tolerated by default: everything that leaves the meaning plain. Mailboxes are
+    /// excepted, see [`MAILBOX`](Self::MAILBOX).
+    pub const TOLERANT: Self =
+        Self::all().difference(Self::TAB_SEPARATOR.union(Self::NO_BRACKETS).union(Self::MAILBOX));
+
+    /// What mailboxes have that exist although the grammar does not: long local-parts, loose dots
+    /// and underscores. No default tolerates them. A sender that has such a mailbox in its address
+    /// book makes one with [`Mailbox::tolerating`](crate::Mailbox::tolerating); a server adds them
+    /// to what it decodes with.
+    ///
+    /// None of them lets a mailbox hold a space, a control character, an angle bracket, a second
+    /// `@` or a quote outside of a quoted string.
+    pub const MAILBOX: Self = Self::LONG_LOCAL_PART.union(Self::LOOSE_DOTS).union(Self::UNDERSCORE);
 
     /// What RFC 5321 asks everybody to accept (4.2; 4.1.1; appendix C).
     pub const STRICT: Self = Self::EMPTY_TEXT

@@ -1,5 +1,5 @@
 //! Domains, address literals, and the name a client gives itself (RFC 5321, 4.1.2 and 4.1.3).
-use alloc::{format, string::String};
+use alloc::{borrow::Cow, format, string::String};
 use core::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -8,16 +8,25 @@ use core::{
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::grammar;
+use crate::{Deviations, grammar, idna};
 
-/// A domain: labels of letters, digits and inner hyphens, at most 255 octets. Labels may hold
-/// characters outside ASCII (RFC 6531); an ASCII label has at most 63 octets.
+/// A domain: labels of letters, digits and inner hyphens, at most 63 octets each, and at most 255
+/// octets in all.
+///
+/// With the feature `std` a label may be internationalized (RFC 6531, 3.3). It is checked by UTS 46,
+/// non-transitional, with the STD3 rules, and the limits of length hold for its ASCII form too. What
+/// UTS 46 would change into a dot, a label separator for some readers and not for others, is
+/// refused, and so is what it leaves out and what is shown as a blank. The text is kept as it was
+/// given; [`to_ascii`](Self::to_ascii) gives the form with A-labels. Without `std` a domain outside
+/// ASCII is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Domain<S = String>(S);
 
 impl Domain {
     /// The longest domain, in octets.
     pub const MAX: usize = 255;
+    /// The longest label, in octets.
+    pub const MAX_LABEL: usize = 63;
 }
 
 impl<S: AsRef<str>> Domain<S> {
@@ -26,7 +35,16 @@ impl<S: AsRef<str>> Domain<S> {
     /// # Errors
     /// Refuses what is no domain.
     pub fn new(text: S) -> Result<Self, Invalid> {
-        check_domain(text.as_ref(), 0)?;
+        Self::tolerating(text, Deviations::empty())
+    }
+
+    /// Returns the domain of this text, which may have [`UNDERSCORE`](Deviations::UNDERSCORE) if
+    /// that is `tolerated`.
+    ///
+    /// # Errors
+    /// Refuses what is no domain, and a deviation that is not tolerated.
+    pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
+        check_domain(text.as_ref(), 0, tolerated)?;
         Ok(Self(text))
     }
 
@@ -34,17 +52,34 @@ impl<S: AsRef<str>> Domain<S> {
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
+
+    /// Returns the domain in ASCII, with its internationalized labels as A-labels
+    /// (RFC 5890, 2.3.2.1). One that is ASCII is returned as it was given.
+    pub fn to_ascii(&self) -> Cow<'_, str> {
+        idna::to_ascii(self.as_str())
+    }
 }
 
-/// Refuses what is no domain; offsets are counted from `base`.
-fn check_domain(text: &str, base: usize) -> Result<(), Invalid> {
+/// Refuses what is no domain, and returns how it deviates; offsets are counted from `base`.
+pub(crate) fn check_domain(
+    text: &str,
+    base: usize,
+    tolerated: Deviations,
+) -> Result<Deviations, Invalid> {
     if is_plain(text.as_bytes()) {
-        return Ok(());
+        return Ok(Deviations::empty());
     }
     grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
     if text.is_empty() {
         return Err(Invalid::new(Field::Domain, Flaw::Empty));
     }
+    let underscore = tolerated.contains(Deviations::UNDERSCORE);
+    let is_label = |character| match character {
+        '_' => underscore,
+        '-' => true,
+        character if character.is_ascii() => character.is_ascii_alphanumeric(),
+        character => !idna::is_dot(character) && !grammar::is_forbidden(character),
+    };
     let mut offset = base;
     for label in text.split('.') {
         let syntax = |at| Err(Invalid::new(Field::Domain, Flaw::Syntax { offset: offset + at }));
@@ -57,12 +92,17 @@ fn check_domain(text: &str, base: usize) -> Result<(), Invalid> {
         if label.ends_with('-') {
             return syntax(label.len() - 1);
         }
-        if label.len() > 63 && label.is_ascii() {
-            grammar::check_length(Field::Domain, label.len(), 63)?;
+        if label.is_ascii() {
+            grammar::check_length(Field::Domain, label.len(), Domain::MAX_LABEL)?;
         }
         offset += label.len() + 1;
     }
-    Ok(())
+    if !text.is_ascii() {
+        return idna::check(text, base, tolerated);
+    }
+    let mut seen = Deviations::empty();
+    seen.set(Deviations::UNDERSCORE, text.contains('_'));
+    Ok(seen)
 }
 
 /// Whether it is a domain in ASCII, as nearly all are. Whatever is not is looked at closely.
@@ -71,7 +111,7 @@ fn is_plain(text: &[u8]) -> bool {
     loop {
         let end = rest.iter().take_while(|&&octet| grammar::is_let_dig_hyp(octet)).count();
         let (label, behind) = rest.split_at(end);
-        if end > 63 || matches!(label, [] | [b'-', ..] | [.., b'-']) {
+        if end > Domain::MAX_LABEL || matches!(label, [] | [b'-', ..] | [.., b'-']) {
             return false;
         }
         match behind {
@@ -80,25 +120,6 @@ fn is_plain(text: &[u8]) -> bool {
             _ => return false,
         }
     }
-}
-
-/// Letters, digits, hyphens, and everything outside ASCII but what compatibility normalization
-/// makes a full stop or an `@`, which would part the mailbox for some readers and not for others.
-fn is_label(character: char) -> bool {
-    character.is_ascii_alphanumeric()
-        || character == '-'
-        || (!character.is_ascii()
-            && !matches!(
-                character,
-                '\u{2024}'
-                    | '\u{3002}'
-                    | '\u{fe52}'
-                    | '\u{fe6b}'
-                    | '\u{ff0e}'
-                    | '\u{ff20}'
-                    | '\u{ff61}'
-            )
-            && !grammar::is_forbidden(character))
 }
 
 impl FromStr for Domain {
@@ -139,9 +160,9 @@ impl<S: AsRef<str>> AddressLiteral<S> {
     pub fn ip(&self) -> Option<IpAddr> {
         let inner = self.as_str().strip_prefix('[')?.strip_suffix(']')?;
         match inner.split_once(':') {
-            None => inner.parse().ok().map(IpAddr::V4),
+            None => ipv4(inner).map(IpAddr::V4),
             Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => {
-                address.parse().ok().map(IpAddr::V6)
+                ipv6(address).map(IpAddr::V6)
             }
             Some(_) => None,
         }
@@ -154,12 +175,36 @@ fn check_literal(text: &str, base: usize) -> Result<(), Invalid> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(invalid)?;
     grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
     let valid = match inner.split_once(':') {
-        None => inner.parse::<Ipv4Addr>().is_ok(),
+        None => ipv4(inner).is_some(),
         Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => is_ipv6(address),
         // An IPv6 address whose tag was forgotten has the form of a general literal.
         Some((tag, content)) => is_general(tag, content) && inner.parse::<Ipv6Addr>().is_err(),
     };
     if valid { Ok(()) } else { Err(invalid) }
+}
+
+/// Four decimal numbers of one to three digits, which may begin with zeros.
+fn ipv4(address: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut numbers = address.split('.');
+    for octet in &mut octets {
+        let digits = numbers.next()?;
+        let is_snum =
+            (1..=3).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
+        *octet = is_snum.then(|| digits.parse().ok())??;
+    }
+    numbers.next().is_none().then(|| Ipv4Addr::from(octets))
+}
+
+/// Groups of hexadecimal digits, of which an IPv4 address may be the last two.
+fn ipv6(address: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = address.parse() {
+        return Some(address);
+    }
+    // The library takes no zeros at the beginning of the numbers.
+    let start = address.rfind(':')? + 1;
+    let [a, b, c, d] = ipv4(&address[start..])?.octets();
+    format!("{}{a:02x}{b:02x}:{c:02x}{d:02x}", &address[..start]).parse().ok()
 }
 
 /// The grammar's IPv6 address: `::` stands for at least two groups there.
@@ -168,7 +213,7 @@ fn is_ipv6(address: &str) -> bool {
         "" => 0,
         part => part.split(':').map(|group| if group.contains('.') { 2 } else { 1 }).sum(),
     };
-    address.parse::<Ipv6Addr>().is_ok()
+    ipv6(address).is_some()
         && address
             .split_once("::")
             .is_none_or(|(before, behind)| groups(before) + groups(behind) <= 6)
@@ -225,7 +270,16 @@ impl<S: AsRef<str>> Host<S> {
     /// # Errors
     /// Refuses what is neither.
     pub fn new(text: S) -> Result<Self, Invalid> {
-        check_host(text.as_ref(), 0)?;
+        Self::tolerating(text, Deviations::empty())
+    }
+
+    /// Returns the host of this text; a domain may have [`UNDERSCORE`](Deviations::UNDERSCORE) if
+    /// that is `tolerated`.
+    ///
+    /// # Errors
+    /// Refuses what is neither, and a deviation that is not tolerated.
+    pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
+        check_host(text.as_ref(), 0, tolerated)?;
         Ok(match text.as_ref().starts_with('[') {
             true => Self::Literal(AddressLiteral(text)),
             false => Self::Domain(Domain(text)),
@@ -239,13 +293,26 @@ impl<S: AsRef<str>> Host<S> {
             Self::Literal(literal) => literal.as_str(),
         }
     }
+
+    /// Returns the host in ASCII: a domain as [`Domain::to_ascii`] has it.
+    pub fn to_ascii(&self) -> Cow<'_, str> {
+        match self {
+            Self::Domain(domain) => domain.to_ascii(),
+            Self::Literal(literal) => Cow::Borrowed(literal.as_str()),
+        }
+    }
 }
 
-/// Refuses what is neither domain nor literal; offsets are counted from `base`.
-pub(crate) fn check_host(text: &str, base: usize) -> Result<(), Invalid> {
+/// Refuses what is neither domain nor literal, and returns how it deviates; offsets are counted
+/// from `base`.
+pub(crate) fn check_host(
+    text: &str,
+    base: usize,
+    tolerated: Deviations,
+) -> Result<Deviations, Invalid> {
     match text.starts_with('[') {
-        true => check_literal(text, base),
-        false => check_domain(text, base),
+        true => check_literal(text, base).map(|()| Deviations::empty()),
+        false => check_domain(text, base, tolerated),
     }
 }
 

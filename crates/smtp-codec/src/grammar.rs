@@ -101,6 +101,14 @@ pub(crate) fn dot_string(text: &str) -> Result<usize, usize> {
     }
 }
 
+/// The length of the run of atoms and dots that `text` begins with: a Dot-string, or one whose dots
+/// stand where the grammar has none. 0 if there is no atom in it.
+pub(crate) fn loose_dot_string(text: &str) -> usize {
+    let is_part = |&&octet: &&u8| octet == b'.' || is_atext(octet);
+    let end = text.as_bytes().iter().take_while(is_part).count();
+    if text.as_bytes()[..end].iter().all(|&octet| octet == b'.') { 0 } else { end }
+}
+
 /// The length of the Quoted-string that `text` begins with, quotes included; the error is the
 /// offset that breaks it.
 pub(crate) fn quoted_string(text: &str) -> Result<usize, usize> {

@@ -4,10 +4,11 @@ use core::{fmt, net::IpAddr, str::FromStr};
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::{AddressLiteral, domain, grammar};
+use crate::{AddressLiteral, Deviations, domain, grammar, idna};
 
 /// The argument of EHLO, HELO and LHLO: a domain in ASCII, or an address literal if the client has
-/// no domain. A decoder that tolerates it also makes one of what is neither, as real clients send.
+/// no domain. An internationalized domain that is parsed from a string becomes one with A-labels
+/// (RFC 6531, 3.7.1). A decoder that tolerates it also makes one of what is neither, as real clients send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HelloName<S = String>(S);
 
@@ -24,7 +25,17 @@ impl<S: AsRef<str>> HelloName<S> {
     /// # Errors
     /// Refuses what is neither a domain in ASCII nor an address literal.
     pub fn new(text: S) -> Result<Self, Invalid> {
-        check(text.as_ref())?;
+        Self::tolerating(text, Deviations::empty())
+    }
+
+    /// Returns the name of this text; a domain may have [`UNDERSCORE`](Deviations::UNDERSCORE) if
+    /// that is `tolerated`.
+    ///
+    /// # Errors
+    /// Refuses what is neither a domain in ASCII nor an address literal, and a deviation that is
+    /// not tolerated.
+    pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
+        check(text.as_ref(), tolerated)?;
         Ok(Self(text))
     }
 
@@ -49,24 +60,27 @@ impl<S: AsRef<str>> HelloName<S> {
     }
 }
 
-fn check(text: &str) -> Result<(), Invalid> {
-    let named = |invalid: Invalid| invalid.in_field(Field::HelloName);
-    grammar::check_characters(Field::HelloName, text)?;
-    domain::check_host(text, 0).map_err(named)?;
-    if text.is_ascii() {
-        return Ok(());
-    }
+fn check(text: &str, tolerated: Deviations) -> Result<(), Invalid> {
+    check_host(text, tolerated)?;
     match text.bytes().position(|octet| !octet.is_ascii()) {
         Some(offset) => Err(Invalid::new(Field::HelloName, Flaw::NonAscii { offset })),
         None => Ok(()),
     }
 }
 
+fn check_host(text: &str, tolerated: Deviations) -> Result<(), Invalid> {
+    grammar::check_characters(Field::HelloName, text)?;
+    domain::check_host(text, 0, tolerated)
+        .map(drop)
+        .map_err(|invalid| invalid.in_field(Field::HelloName))
+}
+
 impl FromStr for HelloName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::new(text.into())
+        check_host(text, Deviations::empty())?;
+        Ok(Self(idna::to_ascii(text).into_owned()))
     }
 }
 

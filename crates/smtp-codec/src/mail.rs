@@ -10,7 +10,7 @@ use crate::{Body, MailParam, Mailbox, Params, ReversePath};
 ///
 /// A reverse-path, a mailbox or a string converts into one without parameters. SIZE, BODY and
 /// SMTPUTF8 that are not given are derived from the text when a client sends the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mail<S = String> {
     path: ReversePath<S>,
     params: Params<S>,
@@ -20,6 +20,13 @@ impl Mail {
     /// MAIL from this path, without parameters.
     pub fn new(path: ReversePath) -> Self {
         Self { path, params: Params::default() }
+    }
+
+    /// Returns the same with the path in the form in which a client sends it, as
+    /// [`Mailbox::canonical`] has it.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        Self { path: self.path.canonical(), ..self }
     }
 
     /// Declares the size of the text, in octets, in place of what was declared before (RFC 1870).
@@ -74,7 +81,7 @@ impl<S: AsRef<str>> Mail<S> {
         &self.path
     }
 
-    /// The parameters as they are sent.
+    /// The parameters in the form in which they are sent.
     pub fn raw_params(&self) -> &Params<S> {
         &self.params
     }
@@ -127,6 +134,14 @@ impl<'a> Mail<&'a str> {
         Self { path, params }
     }
 }
+
+impl<S: AsRef<str> + PartialEq> PartialEq for Mail<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.params == other.params
+    }
+}
+
+impl<S: AsRef<str> + Eq> Eq for Mail<S> {}
 
 impl From<ReversePath> for Mail {
     fn from(path: ReversePath) -> Self {

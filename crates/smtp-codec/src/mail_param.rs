@@ -4,7 +4,10 @@ use core::fmt;
 
 use smtp_error::{Extension, Field, Flaw, Invalid};
 
-use crate::{Mailbox, Param, Xtext, grammar, value};
+use crate::{
+    Deviations, Mailbox, Param, Xtext,
+    value::{self, NO_VALUE},
+};
 
 /// A parameter of MAIL. `Display` gives the form in which it is sent.
 ///
@@ -29,7 +32,7 @@ pub enum MailParam<S = String> {
     Conperm,
     /// ENVID: an identifier for delivery reports, at most 100 octets as xtext (RFC 3461).
     EnvId(Xtext<S>),
-    /// HOLDFOR: hold for so many seconds, at most nine digits (RFC 4865).
+    /// HOLDFOR: hold for so many seconds, from 1 to 999,999,999 (RFC 4865).
     HoldFor(u32),
     /// HOLDUNTIL: hold until this date and time of RFC 3339 (RFC 4865).
     HoldUntil(S),
@@ -100,39 +103,49 @@ impl<'a> MailParam<&'a str> {
     /// # Errors
     /// Refuses a value that a known parameter cannot have.
     pub fn parse(param: Param<&'a str>) -> Result<Self, Invalid> {
+        Self::known(param).map_err(|flaw| Invalid::new(Field::ParameterValue, flaw))
+    }
+
+    fn known(param: Param<&'a str>) -> Result<Self, Flaw> {
         let (keyword, value) = param.into_parts();
         let mut upper = [0; 12];
-        let known = match (value::upper(keyword, &mut upper), value) {
-            (b"CONPERM", None) => Some(Self::Conperm),
-            (b"PRDR", None) => Some(Self::Prdr),
-            (b"REQUIRETLS", None) => Some(Self::RequireTls),
-            (b"SMTPUTF8", None) => Some(Self::SmtpUtf8),
-            (b"AUTH", Some("<>")) => Some(Self::Auth(None)),
-            (b"AUTH", Some(text)) => Xtext::new(text).ok().map(|text| Self::Auth(Some(text))),
-            (b"BODY", Some(text)) => Body::parse(text).map(Self::Body),
-            (b"BY", Some(text)) => by(text),
-            (b"ENVID", Some(text)) => envelope_id(text).map(Self::EnvId),
-            (b"HOLDFOR", Some(text)) => value::seconds(text).map(Self::HoldFor),
-            (b"HOLDUNTIL", Some(text)) => {
-                value::is_date_time(text).then_some(Self::HoldUntil(text))
-            }
-            (b"MT-PRIORITY", Some(text)) => priority(text).map(Self::MtPriority),
-            (b"MTRK", Some(text)) => mtrk(text),
-            (b"RET", Some(text)) => Ret::parse(text).map(Self::Ret),
-            (b"SIZE", Some(text)) => value::size(text).map(Self::Size),
-            (b"SOLICIT", Some(text)) => is_solicitation(text).then_some(Self::Solicit(text)),
-            (b"SUBMITTER", Some("<>")) => None,
-            (b"SUBMITTER", Some(text)) => Xtext::new(text).ok().map(Self::Submitter),
-            (b"TRANSID", Some(text)) => is_transaction_id(text).then_some(Self::TransId(text)),
+        Ok(match (value::upper(keyword, &mut upper), value) {
+            (b"CONPERM", None) => Self::Conperm,
+            (b"PRDR", None) => Self::Prdr,
+            (b"REQUIRETLS", None) => Self::RequireTls,
+            (b"SMTPUTF8", None) => Self::SmtpUtf8,
+            (b"AUTH", Some("<>")) => Self::Auth(None),
+            (b"AUTH", Some(text)) => Self::Auth(Some(xtext(text)?)),
+            (b"BODY", Some(text)) => Self::Body(Body::parse(text).ok_or(NO_VALUE)?),
+            (b"BY", Some(text)) => by(text)?,
+            (b"ENVID", Some(text)) => Self::EnvId(envelope_id(text)?),
+            (b"HOLDFOR", Some(text)) => Self::HoldFor(interval(text)?),
+            (b"HOLDUNTIL", Some(text)) if value::is_date_time(text) => Self::HoldUntil(text),
+            (b"MT-PRIORITY", Some(text)) => Self::MtPriority(priority(text).ok_or(NO_VALUE)?),
+            (b"MTRK", Some(text)) => mtrk(text)?,
+            (b"RET", Some(text)) => Self::Ret(Ret::parse(text).ok_or(NO_VALUE)?),
+            (b"SIZE", Some(text)) => Self::Size(value::size(text)?),
+            (b"SOLICIT", Some(text)) => Self::Solicit(solicitation(text)?),
+            (b"SUBMITTER", Some(text)) if text != "<>" => Self::Submitter(xtext(text)?),
+            (b"TRANSID", Some(text)) => Self::TransId(transaction_id(text)?),
             (
                 b"CONPERM" | b"PRDR" | b"REQUIRETLS" | b"SMTPUTF8" | b"AUTH" | b"BODY" | b"BY"
                 | b"ENVID" | b"HOLDFOR" | b"HOLDUNTIL" | b"MT-PRIORITY" | b"MTRK" | b"RET"
                 | b"SIZE" | b"SOLICIT" | b"SUBMITTER" | b"TRANSID",
                 _,
-            ) => None,
-            _ => Some(Self::Other(param)),
-        };
-        known.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Syntax { offset: 0 }))
+            ) => return Err(NO_VALUE),
+            _ => Self::Other(param),
+        })
+    }
+
+    /// How the form of the value deviates.
+    pub(crate) fn deviations(&self) -> Deviations {
+        match self {
+            Self::Auth(Some(xtext)) | Self::EnvId(xtext) | Self::Submitter(xtext) => {
+                xtext.deviations()
+            }
+            _ => Deviations::empty(),
+        }
     }
 }
 
@@ -241,28 +254,38 @@ impl Ret {
     }
 }
 
-/// At most 100 octets of xtext that stand for printable ASCII (RFC 3461, 4.4).
-fn envelope_id(text: &str) -> Option<Xtext<&str>> {
-    let id = Xtext::new(text).ok().filter(|_| text.len() <= 100)?;
-    id.octets().all(|octet| matches!(octet, b' '..=b'~')).then_some(id)
+fn xtext(text: &str) -> Result<Xtext<&str>, Flaw> {
+    Xtext::new(text).map_err(|_| NO_VALUE)
 }
 
-fn by(text: &str) -> Option<MailParam<&str>> {
-    let (time, mode) = text.split_once(';')?;
+/// At most 100 octets of xtext that stand for printable ASCII (RFC 3461, 4.4).
+fn envelope_id(text: &str) -> Result<Xtext<&str>, Flaw> {
+    let id = xtext(value::up_to(100, text)?)?;
+    id.octets().all(|octet| matches!(octet, b' '..=b'~')).then_some(id).ok_or(NO_VALUE)
+}
+
+/// One to nine digits, of which the first is no zero (RFC 4865, 4).
+fn interval(text: &str) -> Result<u32, Flaw> {
+    let seconds = value::seconds(text)?;
+    if text.starts_with('0') { Err(NO_VALUE) } else { Ok(seconds) }
+}
+
+fn by(text: &str) -> Result<MailParam<&str>, Flaw> {
+    let (time, mode) = text.split_once(';').ok_or(NO_VALUE)?;
     let digits = time.strip_prefix(['-', '+']).unwrap_or(time);
-    let seconds = i32::try_from(value::seconds(digits)?).ok()?;
+    let seconds = i32::try_from(value::seconds(digits)?).map_err(|_| NO_VALUE)?;
     let seconds = if time.starts_with('-') { -seconds } else { seconds };
     let (mode, trace) = match mode.as_bytes() {
         [mode] => (mode, false),
         [mode, b'T' | b't'] => (mode, true),
-        _ => return None,
+        _ => return Err(NO_VALUE),
     };
     let mode = match mode {
         b'N' | b'n' => ByMode::Notify,
         b'R' | b'r' if seconds > 0 => ByMode::Return,
-        _ => return None,
+        _ => return Err(NO_VALUE),
     };
-    Some(MailParam::By { seconds, mode, trace })
+    Ok(MailParam::By { seconds, mode, trace })
 }
 
 fn priority(text: &str) -> Option<i8> {
@@ -270,29 +293,30 @@ fn priority(text: &str) -> Option<i8> {
     (canonical && text.len() <= 2).then(|| text.parse().ok())?
 }
 
-fn mtrk(text: &str) -> Option<MailParam<&str>> {
+fn mtrk(text: &str) -> Result<MailParam<&str>, Flaw> {
     let (certifier, timeout) = match text.split_once(':') {
         Some((certifier, timeout)) => (certifier, Some(value::seconds(timeout)?)),
         None => (text, None),
     };
     let base64 = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
-    (!certifier.is_empty() && certifier.bytes().all(base64))
-        .then_some(MailParam::Mtrk { certifier, timeout })
+    if certifier.is_empty() || !certifier.bytes().all(base64) {
+        return Err(NO_VALUE);
+    }
+    Ok(MailParam::Mtrk { certifier, timeout })
 }
 
 /// One or more solicitation class keywords, parted by commas (RFC 3865, 2.3).
-fn is_solicitation(text: &str) -> bool {
+fn solicitation(text: &str) -> Result<&str, Flaw> {
     let class = |class: &str| {
         let allowed =
             |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'.');
         class.starts_with(|first: char| first.is_ascii_alphabetic()) && class.bytes().all(allowed)
     };
-    text.len() <= 1000 && text.split(',').all(class)
+    value::up_to(1000, text)?.split(',').all(class).then_some(text).ok_or(NO_VALUE)
 }
 
-fn is_transaction_id(text: &str) -> bool {
-    let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-    text.len() <= 80
-        && inner.is_some_and(|inner| Mailbox::new(inner).is_ok())
-        && grammar::check_characters(Field::ParameterValue, text).is_ok()
+fn transaction_id(text: &str) -> Result<&str, Flaw> {
+    let inner = value::up_to(80, text)?.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+    let is_id = inner.is_some_and(|inner| Mailbox::new(inner).is_ok());
+    is_id.then_some(text).ok_or(NO_VALUE)
 }

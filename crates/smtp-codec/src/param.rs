@@ -2,6 +2,7 @@
 use alloc::{borrow::ToOwned, string::String};
 use core::{
     fmt::{self, Write},
+    hash::{Hash, Hasher},
     iter,
 };
 
@@ -123,16 +124,22 @@ impl<S: AsRef<str>> fmt::Display for Param<S> {
 /// The parameters of one MAIL or RCPT, in the form and order in which they are sent.
 ///
 /// They are kept as text: nothing is lost of those that nobody knows, and none costs an allocation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// More than one space between two makes no difference, and one is sent.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Params<S = String>(S);
 
 /// The most parameters that one command may have; more are made up to waste time.
 const MAX_PARAMS: usize = 64;
 
 impl<S: AsRef<str>> Params<S> {
-    /// The parameters as they are sent.
+    /// The parameters as they were given; they are sent with one space between two.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
+    }
+
+    /// The words that are sent, with a space between two.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        words(self.as_str()).map(|(_, word)| word)
     }
 
     /// Whether there are none.
@@ -266,6 +273,29 @@ impl<'a> Params<&'a str> {
             marks |= mark;
         }
         Ok(params)
+    }
+}
+
+impl<S: AsRef<str>> PartialEq for Params<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str() || self.words().eq(other.words())
+    }
+}
+
+impl<S: AsRef<str>> Eq for Params<S> {}
+
+impl<S: AsRef<str>> Hash for Params<S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.words().for_each(|word| word.hash(state));
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for Params<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words().enumerate().try_for_each(|(number, word)| {
+            f.write_str(if number == 0 { "" } else { " " })?;
+            f.write_str(word)
+        })
     }
 }
 

@@ -1,16 +1,18 @@
 //! Mailboxes, reverse-paths and forward-paths (RFC 5321, 4.1.2).
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, format, string::String};
 use core::{fmt, str::FromStr};
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::{domain, grammar};
+use crate::{Deviations, domain, grammar, idna};
 
 /// A mailbox: a local-part of at most 64 octets, `@`, and a host of at most 255.
 ///
 /// It cannot hold a CR, a LF, a NUL or any other control character, and the path it makes is at
-/// most 256 octets long. A quoted local-part stays quoted as it was given. Characters outside
-/// ASCII are allowed and need SMTPUTF8 (RFC 6531).
+/// most 256 octets long. A quoted local-part stays quoted as it was given.
+///
+/// Characters outside ASCII are allowed. In the local-part they need SMTPUTF8 (RFC 6531); a domain
+/// goes without, see [`canonical`](Self::canonical).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mailbox<S = String> {
     text: S,
@@ -31,7 +33,38 @@ impl<S: AsRef<str>> Mailbox<S> {
     /// # Errors
     /// Refuses what is no mailbox.
     pub fn new(text: S) -> Result<Self, Invalid> {
-        Ok(Self { at: check(text.as_ref())?, text })
+        Self::tolerating(text, Deviations::empty())
+    }
+
+    /// Returns the mailbox of this text, which may deviate from the grammar as `tolerated` says:
+    /// for mailboxes that exist although the grammar does not have them. What counts here is
+    /// [`Deviations::MAILBOX`].
+    ///
+    /// ```
+    /// use smtp_codec::{Deviations, Mailbox};
+    ///
+    /// let text = "some..one@mail_1.example";
+    /// assert!(Mailbox::new(text).is_err());
+    /// let mailbox = Mailbox::tolerating(text, Deviations::MAILBOX)?;
+    /// assert_eq!(mailbox.deviations(), Deviations::LOOSE_DOTS | Deviations::UNDERSCORE);
+    /// # Ok::<(), smtp_error::Invalid>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Refuses what is no mailbox, and a deviation that is not tolerated.
+    pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
+        Self::parse(text, tolerated).map(|(mailbox, _)| mailbox)
+    }
+
+    /// The same, and how the mailbox deviates.
+    fn parse(text: S, tolerated: Deviations) -> Result<(Self, Deviations), Invalid> {
+        let (at, seen) = check(text.as_ref(), tolerated)?;
+        Ok((Self { text, at }, seen))
+    }
+
+    /// Returns how the mailbox deviates from the grammar.
+    pub fn deviations(&self) -> Deviations {
+        check(self.as_str(), Deviations::MAILBOX).map_or(Deviations::MAILBOX, |(_, seen)| seen)
     }
 
     /// The mailbox as it was given.
@@ -49,9 +82,15 @@ impl<S: AsRef<str>> Mailbox<S> {
         &self.as_str()[self.at + 1..]
     }
 
-    /// Whether it can be sent to a server without SMTPUTF8.
+    /// Whether all of it is ASCII.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
+    }
+
+    /// Returns whether only a server that offers SMTPUTF8 can be sent it: the local-part is not
+    /// ASCII. An internationalized domain alone has a form in ASCII.
+    pub fn needs_smtputf8(&self) -> bool {
+        !self.local_part().is_ascii()
     }
 
     /// The same mailbox, borrowed.
@@ -65,19 +104,61 @@ impl<S: AsRef<str>> Mailbox<S> {
     }
 }
 
-/// Where the `@` of this mailbox stands.
-fn check(text: &str) -> Result<usize, Invalid> {
-    grammar::check_characters(Field::Mailbox, text)?;
-    let local = local_part(text);
-    let syntax = |offset| Invalid::new(Field::Mailbox, Flaw::Syntax { offset });
-    let at = local.map_err(syntax)?;
-    if text.as_bytes().get(at) != Some(&b'@') {
-        return Err(syntax(at));
+impl Mailbox {
+    /// Returns the mailbox in the form in which a client sends it, which differs in the domain, if
+    /// that is outside ASCII. With a local-part in ASCII the domain has A-labels, and no SMTPUTF8 is
+    /// needed: `a@bücher.example` becomes `a@xn--bcher-kva.example`. With another local-part it has
+    /// U-labels, which are in lower case and composed (RFC 6531, 3.3; RFC 5891, 4.4).
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match canonical(&self.text, self.at) {
+            Some(text) => Self { text, at: self.at },
+            None => self,
+        }
     }
-    grammar::check_length(Field::LocalPart, at, Mailbox::MAX_LOCAL_PART)?;
-    domain::check_host(&text[at + 1..], at + 1)?;
-    grammar::check_length(Field::Mailbox, text.len(), Mailbox::MAX_PATH - 2)?;
-    Ok(at)
+}
+
+/// The form in which a mailbox is sent whose `@` stands here, if it is another one.
+fn canonical(text: &str, at: usize) -> Option<String> {
+    let (local, host) = (&text[..at], &text[at + 1..]);
+    if host.is_ascii() {
+        return None;
+    }
+    #[cfg(feature = "std")]
+    if !local.is_ascii() {
+        return Some(format!("{local}@{}", idna::to_u_labels(host)));
+    }
+    Some(format!("{local}@{}", idna::to_ascii(host)))
+}
+
+/// Where the `@` of this mailbox stands, and how it deviates as far as that is tolerated.
+fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Invalid> {
+    grammar::check_characters(Field::Mailbox, text)?;
+    let mut seen = Deviations::empty();
+    let end_of = |end| match text.as_bytes().get(end) {
+        Some(b'@') => Ok(end),
+        _ => Err(end),
+    };
+    let at = match local_part(text).and_then(end_of) {
+        Err(offset) if tolerated.contains(Deviations::LOOSE_DOTS) => {
+            seen |= Deviations::LOOSE_DOTS;
+            let end = grammar::loose_dot_string(text);
+            if end == 0 { Err(offset) } else { end_of(end) }
+        }
+        at => at,
+    };
+    let at = at.map_err(|offset| Invalid::new(Field::Mailbox, Flaw::Syntax { offset }))?;
+    match grammar::check_length(Field::LocalPart, at, Mailbox::MAX_LOCAL_PART) {
+        Err(_) if tolerated.contains(Deviations::LONG_LOCAL_PART) => {
+            seen |= Deviations::LONG_LOCAL_PART;
+        }
+        checked => checked?,
+    }
+    seen |= domain::check_host(&text[at + 1..], at + 1, tolerated)?;
+    // The form that is sent may be the longer one.
+    let sent = canonical(text, at).map_or(0, |sent| sent.len());
+    grammar::check_length(Field::Mailbox, text.len().max(sent), Mailbox::MAX_PATH - 2)?;
+    Ok((at, seen))
 }
 
 /// The length of the local-part that `text` begins with; the error is the offset that breaks it.
@@ -132,11 +213,27 @@ impl<S: AsRef<str>> ReversePath<S> {
     /// # Errors
     /// Refuses what is no mailbox.
     pub fn new(text: S) -> Result<Self, Invalid> {
+        Self::tolerating(text, Deviations::empty())
+    }
+
+    /// Returns the path of this text, whose mailbox may deviate as
+    /// [`Mailbox::tolerating`] says.
+    ///
+    /// # Errors
+    /// Refuses what is no mailbox, and a deviation that is not tolerated.
+    pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
+        Self::parse(text, tolerated).map(|(path, _)| path)
+    }
+
+    /// The same, and how the mailbox deviates.
+    pub(crate) fn parse(text: S, tolerated: Deviations) -> Result<(Self, Deviations), Invalid> {
         if text.as_ref().is_empty() {
-            return Ok(Self::Null);
+            return Ok((Self::Null, Deviations::empty()));
         }
-        let mailbox = Mailbox::new(text).map_err(|invalid| invalid.in_field(Field::ReversePath))?;
-        Ok(Self::Mailbox(mailbox))
+        match Mailbox::parse(text, tolerated) {
+            Ok((mailbox, seen)) => Ok((Self::Mailbox(mailbox), seen)),
+            Err(invalid) => Err(invalid.in_field(Field::ReversePath)),
+        }
     }
 
     /// The path as it is sent, without the angle brackets.
@@ -160,6 +257,17 @@ impl<S: AsRef<str>> ReversePath<S> {
         match self {
             Self::Null => ReversePath::Null,
             Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.owned()),
+        }
+    }
+}
+
+impl ReversePath {
+    /// Returns the path in the form in which a client sends it, as [`Mailbox::canonical`] has it.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self {
+            Self::Null => Self::Null,
+            Self::Mailbox(mailbox) => Self::Mailbox(mailbox.canonical()),
         }
     }
 }
@@ -201,11 +309,27 @@ impl<S: AsRef<str>> ForwardPath<S> {
     /// # Errors
     /// Refuses what is neither a mailbox nor the postmaster.
     pub fn new(text: S) -> Result<Self, Invalid> {
+        Self::tolerating(text, Deviations::empty())
+    }
+
+    /// Returns the path of this text, whose mailbox may deviate as
+    /// [`Mailbox::tolerating`] says.
+    ///
+    /// # Errors
+    /// Refuses what is neither a mailbox nor the postmaster, and a deviation that is not tolerated.
+    pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
+        Self::parse(text, tolerated).map(|(path, _)| path)
+    }
+
+    /// The same, and how the mailbox deviates.
+    pub(crate) fn parse(text: S, tolerated: Deviations) -> Result<(Self, Deviations), Invalid> {
         if text.as_ref().eq_ignore_ascii_case("postmaster") {
-            return Ok(Self::Postmaster);
+            return Ok((Self::Postmaster, Deviations::empty()));
         }
-        let mailbox = Mailbox::new(text).map_err(|invalid| invalid.in_field(Field::ForwardPath))?;
-        Ok(Self::Mailbox(mailbox))
+        match Mailbox::parse(text, tolerated) {
+            Ok((mailbox, seen)) => Ok((Self::Mailbox(mailbox), seen)),
+            Err(invalid) => Err(invalid.in_field(Field::ForwardPath)),
+        }
     }
 
     /// The path as it is sent, without the angle brackets.
@@ -229,6 +353,17 @@ impl<S: AsRef<str>> ForwardPath<S> {
         match self {
             Self::Postmaster => ForwardPath::Postmaster,
             Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.owned()),
+        }
+    }
+}
+
+impl ForwardPath {
+    /// Returns the path in the form in which a client sends it, as [`Mailbox::canonical`] has it.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self {
+            Self::Postmaster => Self::Postmaster,
+            Self::Mailbox(mailbox) => Self::Mailbox(mailbox.canonical()),
         }
     }
 }

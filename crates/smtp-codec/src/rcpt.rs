@@ -9,7 +9,7 @@ use crate::{ForwardPath, Mailbox, Params, RcptParam};
 /// The forward-path of one recipient and the parameters of its RCPT.
 ///
 /// A forward-path, a mailbox or a string converts into one without parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rcpt<S = String> {
     path: ForwardPath<S>,
     params: Params<S>,
@@ -19,6 +19,13 @@ impl Rcpt {
     /// RCPT to this path, without parameters.
     pub fn new(path: ForwardPath) -> Self {
         Self { path, params: Params::default() }
+    }
+
+    /// Returns the same with the path in the form in which a client sends it, as
+    /// [`Mailbox::canonical`] has it.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        Self { path: self.path.canonical(), ..self }
     }
 
     /// Adds a parameter.
@@ -46,7 +53,7 @@ impl<S: AsRef<str>> Rcpt<S> {
         &self.path
     }
 
-    /// The parameters as they are sent.
+    /// The parameters in the form in which they are sent.
     pub fn raw_params(&self) -> &Params<S> {
         &self.params
     }
@@ -73,6 +80,14 @@ impl<'a> Rcpt<&'a str> {
         Self { path, params }
     }
 }
+
+impl<S: AsRef<str> + PartialEq> PartialEq for Rcpt<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.params == other.params
+    }
+}
+
+impl<S: AsRef<str> + Eq> Eq for Rcpt<S> {}
 
 impl From<ForwardPath> for Rcpt {
     fn from(path: ForwardPath) -> Self {

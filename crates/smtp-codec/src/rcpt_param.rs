@@ -4,7 +4,10 @@ use core::{fmt, str};
 
 use smtp_error::{Extension, Field, Flaw, Invalid};
 
-use crate::{Mailbox, Param, Xtext, value};
+use crate::{
+    Deviations, Mailbox, Param, Xtext,
+    value::{self, NO_VALUE},
+};
 
 /// A parameter of RCPT. `Display` gives the form in which it is sent.
 ///
@@ -61,9 +64,10 @@ pub enum RrvsAction {
 }
 
 impl RcptParam {
-    /// ORCPT for this mailbox: of type `rfc822`, or `utf-8` in its ASCII form if the mailbox is not
-    /// ASCII.
+    /// ORCPT for this mailbox in its [canonical](Mailbox::canonical) form: of type `rfc822`, or
+    /// `utf-8` in its ASCII form if the mailbox needs SMTPUTF8.
     pub fn orcpt<S: AsRef<str>>(mailbox: &Mailbox<S>) -> Self {
+        let mailbox = mailbox.owned().canonical();
         if mailbox.is_ascii() {
             let address = Xtext::encode(mailbox.as_str()).as_str().to_owned();
             return Self::Orcpt { kind: "rfc822".into(), address };
@@ -85,18 +89,33 @@ impl<'a> RcptParam<&'a str> {
     /// # Errors
     /// Refuses a value that a known parameter cannot have.
     pub fn parse(param: Param<&'a str>) -> Result<Self, Invalid> {
+        Self::known(param).map_err(|flaw| Invalid::new(Field::ParameterValue, flaw))
+    }
+
+    fn known(param: Param<&'a str>) -> Result<Self, Flaw> {
         let (keyword, value) = param.into_parts();
         let mut upper = [0; 12];
-        let known = match (value::upper(keyword, &mut upper), value) {
-            (b"CONNEG", None) => Some(Self::Conneg),
-            (b"IGNOREQUOTA", None) => Some(Self::IgnoreQuota),
-            (b"NOTIFY", Some(text)) => Notify::parse(text).map(Self::Notify),
-            (b"ORCPT", Some(text)) => orcpt(text),
-            (b"RRVS", Some(text)) => rrvs(text),
-            (b"CONNEG" | b"IGNOREQUOTA" | b"NOTIFY" | b"ORCPT" | b"RRVS", _) => None,
-            _ => Some(Self::Other(param)),
-        };
-        known.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Syntax { offset: 0 }))
+        Ok(match (value::upper(keyword, &mut upper), value) {
+            (b"CONNEG", None) => Self::Conneg,
+            (b"IGNOREQUOTA", None) => Self::IgnoreQuota,
+            (b"NOTIFY", Some(text)) => Self::Notify(Notify::parse(text).ok_or(NO_VALUE)?),
+            (b"ORCPT", Some(text)) => orcpt(value::up_to(500, text)?).ok_or(NO_VALUE)?,
+            (b"RRVS", Some(text)) => rrvs(text).ok_or(NO_VALUE)?,
+            (b"CONNEG" | b"IGNOREQUOTA" | b"NOTIFY" | b"ORCPT" | b"RRVS", _) => {
+                return Err(NO_VALUE);
+            }
+            _ => Self::Other(param),
+        })
+    }
+
+    /// How the form of the value deviates.
+    pub(crate) fn deviations(&self) -> Deviations {
+        match self {
+            Self::Orcpt { address, .. } => {
+                Xtext::new(*address).map_or(Deviations::empty(), |xtext| xtext.deviations())
+            }
+            _ => Deviations::empty(),
+        }
     }
 }
 
@@ -188,7 +207,7 @@ fn orcpt(text: &str) -> Option<RcptParam<&str>> {
         true => is_utf8_address(address),
         false => Xtext::new(address).is_ok(),
     };
-    (text.len() <= 500 && is_atom && well_formed).then_some(RcptParam::Orcpt { kind, address })
+    (is_atom && well_formed).then_some(RcptParam::Orcpt { kind, address })
 }
 
 /// The forms that an address of type `utf-8` has: `\x{HEX}` for what is no plain character

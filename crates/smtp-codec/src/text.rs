@@ -3,9 +3,9 @@ use alloc::vec::Vec;
 use core::{fmt, str};
 
 use bytes::Bytes;
-use smtp_error::{Field, Flaw, Invalid};
+use smtp_error::{Field, Flaw, HeaderName, Invalid};
 
-use crate::line_end;
+use crate::{HeaderScanner, line_end};
 
 /// The text of a message, header section and body, with CRLF line ends.
 ///
@@ -28,6 +28,8 @@ pub struct TextFacts {
     pub eight_bit: bool,
     /// Whether there is UTF-8 in the header section, which needs SMTPUTF8 (RFC 6532).
     pub utf8_headers: bool,
+    /// The first header field with an octet outside ASCII, of UTF-8 or not.
+    pub raw_header: Option<HeaderName>,
     /// Whether it is not made of lines, which needs BINARYMIME (RFC 3030).
     pub binary: bool,
     /// Whether the server is to fetch parts of it, which needs BURL (RFC 4468).
@@ -126,11 +128,14 @@ fn needs_of(octets: &[u8]) -> TextFacts {
         _ => memchr::memmem::find(octets, b"\r\n\r\n"),
     };
     let headers = &octets[..headers_end.unwrap_or(octets.len())];
-    TextFacts {
-        eight_bit: true,
-        utf8_headers: !headers.is_ascii() && str::from_utf8(headers).is_ok(),
-        ..TextFacts::default()
+    let mut facts = TextFacts { eight_bit: true, ..TextFacts::default() };
+    if !headers.is_ascii() {
+        facts.utf8_headers = str::from_utf8(headers).is_ok();
+        let mut scanner = HeaderScanner::new();
+        scanner.scan(headers);
+        facts.raw_header = scanner.raw_header();
     }
+    facts
 }
 
 /// Whether no line of this text, whose line ends are whole, is too long. From the beginning of a

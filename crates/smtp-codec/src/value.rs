@@ -1,4 +1,5 @@
 //! The forms of values that several parameters and commands share.
+use smtp_error::Flaw;
 
 /// The word in upper case, in the room of `buffer`; empty if it is longer than that.
 pub(crate) fn upper<'b>(word: &str, buffer: &'b mut [u8]) -> &'b [u8] {
@@ -9,17 +10,34 @@ pub(crate) fn upper<'b>(word: &str, buffer: &'b mut [u8]) -> &'b [u8] {
     room
 }
 
+/// What is wrong with a value that is none of its parameter.
+pub(crate) const NO_VALUE: Flaw = Flaw::Syntax { offset: 0 };
+
+/// The value, if it has no more than so many octets.
+pub(crate) fn up_to(limit: usize, text: &str) -> Result<&str, Flaw> {
+    match text.len() {
+        length if length > limit => Err(Flaw::TooLong { length, limit }),
+        _ => Ok(text),
+    }
+}
+
+/// One to so many digits.
+fn digits(limit: usize, text: &str) -> Result<&str, Flaw> {
+    match text.bytes().all(|octet| octet.is_ascii_digit()) {
+        true if !text.is_empty() => up_to(limit, text),
+        _ => Err(NO_VALUE),
+    }
+}
+
 /// One to nine digits: a time in seconds.
-pub(crate) fn seconds(text: &str) -> Option<u32> {
-    let digits = (1..=9).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
-    digits.then(|| text.parse().ok())?
+pub(crate) fn seconds(text: &str) -> Result<u32, Flaw> {
+    digits(9, text)?.parse().map_err(|_| NO_VALUE)
 }
 
 /// One to twenty digits: a size in octets. A number that does not fit is the largest that does:
 /// whoever compares it with a limit comes to the right end.
-pub(crate) fn size(text: &str) -> Option<u64> {
-    let digits = (1..=20).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
+pub(crate) fn size(text: &str) -> Result<u64, Flaw> {
+    Ok(digits(20, text)?.parse().unwrap_or(u64::MAX))
 }
 
 /// A date and time of RFC 3339 in form and range. Whether the day exists is not looked at.

@@ -4,6 +4,8 @@ use core::fmt;
 
 use smtp_error::{Field, Flaw, Invalid};
 
+use crate::Deviations;
+
 /// Text in its xtext form: `+` and two hexadecimal digits for what is no printable ASCII, for `+`
 /// and for `=`.
 ///
@@ -34,7 +36,8 @@ impl<S: AsRef<str>> Xtext<S> {
     /// The xtext that is given in its form.
     ///
     /// # Errors
-    /// Refuses what is no xtext. Lower-case hexadecimal digits pass.
+    /// Refuses what is no xtext. Lower-case hexadecimal digits pass, because what was received has
+    /// to be sent on as it came; [`deviations`](Self::deviations) tells of them.
     pub fn new(encoded: S) -> Result<Self, Invalid> {
         let octets = encoded.as_ref().as_bytes();
         let mut offset = 0;
@@ -46,6 +49,17 @@ impl<S: AsRef<str>> Xtext<S> {
             };
         }
         Ok(Self(encoded))
+    }
+
+    /// Returns [`LOWER_HEX`](Deviations::LOWER_HEX) if a hexadecimal digit is in lower case, which
+    /// the grammar does not have and everybody understands.
+    pub fn deviations(&self) -> Deviations {
+        let octets = self.as_str().as_bytes();
+        let is_lower =
+            |at: usize| octets[at + 1..].iter().take(2).any(|octet| matches!(octet, b'a'..=b'f'));
+        let mut seen = Deviations::empty();
+        seen.set(Deviations::LOWER_HEX, memchr::memchr_iter(b'+', octets).any(is_lower));
+        seen
     }
 
     /// The form as it is sent.

@@ -127,6 +127,52 @@ impl fmt::Display for Field {
     }
 }
 
+/// The name of a header field, as an error shows it: printable ASCII, and of a longer name the first
+/// 40 octets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HeaderName {
+    octets: [u8; Self::MAX],
+    length: u8,
+}
+
+impl HeaderName {
+    /// The longest name that is kept, in octets.
+    pub const MAX: usize = 40;
+
+    /// Returns the name of the header field that begins with these octets: all up to the colon.
+    /// What is not printable ASCII becomes `?`, and so does a name that is missing.
+    pub fn of_field(field: &[u8]) -> Self {
+        let mut name = Self { octets: [0; Self::MAX], length: 0 };
+        let shown = field.iter().take_while(|&&octet| !matches!(octet, b':' | b'\r' | b'\n'));
+        for (room, &octet) in name.octets.iter_mut().zip(shown) {
+            *room = if octet.is_ascii_graphic() { octet } else { b'?' };
+            name.length += 1;
+        }
+        if name.length == 0 {
+            (name.octets[0], name.length) = (b'?', 1);
+        }
+        name
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        // All of it is ASCII.
+        core::str::from_utf8(&self.octets[..usize::from(self.length)]).unwrap_or("")
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 /// What is wrong with a value. Offsets and lengths are octets; offsets count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -165,6 +211,13 @@ pub enum Flaw {
     #[error("character outside ASCII at octet {offset}")]
     NonAscii {
         /// Where it stands.
+        offset: usize,
+    },
+    /// A label of a domain that is not valid as an internationalized label: it holds a character
+    /// that IDNA does not allow, that is ignored or that is blank, or it mixes directions (UTS 46).
+    #[error("invalid internationalized label at octet {offset}")]
+    InvalidLabel {
+        /// Where the label begins, or the character in it stands.
         offset: usize,
     },
     /// Anything else that the grammar does not allow.
@@ -207,6 +260,13 @@ pub enum Flaw {
         length: usize,
         /// The longest that is allowed.
         limit: usize,
+    },
+    /// A header field holds octets outside ASCII, MAIL does not declare SMTPUTF8, and the caller
+    /// wants RFC 6531, 3.2 kept.
+    #[error("header field {name} holds octets outside ASCII, which needs SMTPUTF8")]
+    RawHeader {
+        /// The name of the first such field.
+        name: HeaderName,
     },
     /// A text that was declared to be made of lines is binary.
     #[error("declared to be made of lines, but is binary")]

@@ -73,7 +73,7 @@ pub use error::{Ended, Error, ErrorKind};
 pub use excerpt::Excerpt;
 pub use extension::Extension;
 pub use hint::Hint;
-pub use invalid::{Field, Flaw, Invalid};
+pub use invalid::{Field, Flaw, HeaderName, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
 pub use no_mechanism::{NoMechanism, Obstacle, OfferedMechanism};
 pub use reply::{Reply, ReplyLine};

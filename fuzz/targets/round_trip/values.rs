@@ -2,14 +2,16 @@
 use std::net::IpAddr;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
-use smtp_codec::{Argument, ForwardPath, HelloName, Mailbox, Mechanism, ReversePath, Word};
+use smtp_codec::{
+    Argument, Deviations, ForwardPath, HelloName, Mailbox, Mechanism, ReversePath, Word,
+};
 
 /// What texts of a kind are made of.
 pub struct Alphabet(&'static str);
 
 pub const ATOM: Alphabet = Alphabet("abcXYZ019!#$%&'*+-/=?^_`{|}~.äß漢");
 pub const QUOTED: Alphabet = Alphabet("ab \"\\@<>:;,()[].\u{e4}");
-pub const LABEL: Alphabet = Alphabet("abcXYZ019-.ä漢");
+pub const LABEL: Alphabet = Alphabet("abcXYZ019-_.ä漢ß。\u{200b}א");
 pub const WORD: Alphabet = Alphabet("abcXYZ019!#$%&'*+-/=?^_`{|}~.<>@:;,()[]\"\\ä漢");
 pub const MECHANISM: Alphabet = Alphabet("ABCDEFXYZ0123456789-_");
 pub const BASE64: Alphabet = Alphabet("ABCabc019+/");
@@ -25,9 +27,18 @@ impl Alphabet {
     }
 }
 
+/// A mailbox that deviates from the grammar in no way.
+fn strict_mailbox(source: &mut Unstructured<'_>) -> Result<Mailbox> {
+    let mailbox = mailbox(source)?;
+    Ok(match mailbox.deviations().is_empty() {
+        true => mailbox,
+        false => "a@b.example".parse().expect("it is a mailbox"),
+    })
+}
+
 pub fn mailbox(source: &mut Unstructured<'_>) -> Result<Mailbox> {
     let local = match source.arbitrary()? {
-        true => ATOM.text(source, 70)?,
+        true => ATOM.text(source, 90)?,
         false => format!("\"{}\"", QUOTED.text(source, 20)?),
     };
     let host = match source.int_in_range(0..=3)? {
@@ -35,7 +46,7 @@ pub fn mailbox(source: &mut Unstructured<'_>) -> Result<Mailbox> {
         1 => format!("[tag:{}]", ATOM.text(source, 10)?),
         _ => LABEL.text(source, 70)?,
     };
-    let mailbox = Mailbox::new(format!("{local}@{host}"));
+    let mailbox = Mailbox::tolerating(format!("{local}@{host}"), Deviations::MAILBOX);
     Ok(mailbox.unwrap_or_else(|_| "a@b.example".parse().expect("it is a mailbox")))
 }
 
@@ -62,7 +73,7 @@ pub fn hello_name(source: &mut Unstructured<'_>) -> Result<HelloName> {
 
 pub fn argument(source: &mut Unstructured<'_>) -> Result<Argument> {
     if source.arbitrary()? {
-        return Ok(Argument::from(&mailbox(source)?));
+        return Ok(Argument::from(&strict_mailbox(source)?));
     }
     let argument = Argument::new(&QUOTED.text(source, 20)?);
     Ok(argument.unwrap_or_else(|_| Argument::new("SMTPUTF8").expect("it is an atom")))

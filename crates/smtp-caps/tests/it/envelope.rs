@@ -1,7 +1,7 @@
 //! Envelopes: what makes one, and what does not.
 
 use smtp_caps::Envelope;
-use smtp_codec::{ForwardPath, Mail, Mailbox, Rcpt, ReversePath};
+use smtp_codec::{Deviations, ForwardPath, Mail, Mailbox, Rcpt, ReversePath};
 use smtp_error::{Field, Flaw, Invalid};
 
 #[track_caller]
@@ -43,6 +43,20 @@ fn recipients_keep_their_order_and_number() {
     check(&envelope, "<a@b>", &["<c@d>", "<a@b>", "<c@d>", "<B@b>"]);
     let owned = given.map(String::from);
     assert_eq!(Envelope::new("a@b", &owned).unwrap(), envelope);
+}
+
+#[test]
+fn mailboxes_that_deviate_are_given_as_what_tolerates_them() {
+    let book = ["a..b@foo_bar.example", ".c@d", "e.@f"];
+    for text in book {
+        assert!(Envelope::new(text, ["c@d"]).is_err(), "{text}");
+        assert!(Envelope::new("a@b", [text]).is_err(), "{text}");
+    }
+    let mailbox = |text| Mailbox::tolerating(text, Deviations::MAILBOX).map(|found| found.owned());
+    let sender = mailbox("a..b@b\u{fc}_cher.example").unwrap();
+    let envelope = Envelope::new(sender, book.map(|text| mailbox(text).unwrap())).unwrap();
+    let rcpts = ["<a..b@foo_bar.example>", "<.c@d>", "<e.@f>"];
+    check(&envelope, "<a..b@xn--b_cher-3ya.example>", &rcpts);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Plans: the MAIL line that a message gets, or why it cannot be sent.
 
-use smtp_caps::{Capabilities, Channel, Envelope, Framing, Objection, Plan};
+use smtp_caps::{Capabilities, Channel, Envelope, Framing, Objection, Plan, RawHeaders};
 use smtp_codec::{Body, Command, Mail, Param, Rcpt, Text, TextFacts};
-use smtp_error::{ErrorKind, Extension, Field, Flaw, Invalid, Unsupported};
+use smtp_error::{ErrorKind, Extension, Field, Flaw, HeaderName, Invalid, Unsupported};
 
 use crate::capabilities;
 
@@ -121,9 +121,36 @@ fn utf8_headers_are_declared_where_that_is_offered() {
 }
 
 #[test]
+fn a_raw_header_field_is_refused_on_request_unless_smtputf8_is_declared() {
+    let held = |offered: &[&str], mail, text: &[u8], rule| {
+        let envelope = Envelope::new(mail, rcpts()).unwrap();
+        let text = Text::new(text.to_vec()).unwrap();
+        Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap().raw_headers(rule)
+    };
+    let (utf8, latin) = (UTF8_HEADERS.as_bytes(), &b"Subject: \xe9\r\n\r\nb\r\n"[..]);
+    let name = HeaderName::of_field(b"Subject");
+    let refused = Err(Invalid::new(Field::Text, Flaw::RawHeader { name }).into());
+    let both = &["8BITMIME", "SMTPUTF8"];
+    for (offered, mail, text, good) in [
+        (&["8BITMIME"][..], mail(), utf8, false),
+        (both, mail(), utf8, true),
+        (both, mail(), latin, false),
+        (both, mail().smtputf8(), latin, true),
+        (both, "\u{fc}@b".try_into().unwrap(), latin, true),
+        (&["8BITMIME"], mail(), EIGHT_BIT.as_bytes(), true),
+        (&[], mail(), TEXT.as_bytes(), true),
+    ] {
+        let lenient = held(offered, mail.clone(), text, RawHeaders::Send).unwrap();
+        let strict = held(offered, mail, text, RawHeaders::Refuse);
+        assert_eq!(strict, if good { Ok(lenient) } else { refused.clone() });
+    }
+    assert_eq!(RawHeaders::default(), RawHeaders::Send);
+}
+
+#[test]
 fn addresses_outside_ascii_need_smtputf8() {
     let sender: Mail = "\u{fc}@b".try_into().unwrap();
-    let recipient: Rcpt = "c@\u{fc}.example".try_into().unwrap();
+    let recipient: Rcpt = "\u{fc}@d.example".try_into().unwrap();
     check(&["SMTPUTF8"], sender.clone(), TEXT, "MAIL FROM:<\u{fc}@b> SMTPUTF8");
     let plan = plan(&capabilities(&["smtputf8"]), mail(), &[rcpt(), recipient.clone()], TEXT);
     assert!(plan.unwrap().mail().is_smtputf8());
@@ -131,6 +158,19 @@ fn addresses_outside_ascii_need_smtputf8() {
     needs(&["8BITMIME"], mail(), recipient, TEXT, Extension::SmtpUtf8);
     check(&["SMTPUTF8"], mail().smtputf8(), TEXT, "MAIL FROM:<a@b> SMTPUTF8");
     needs(&[], mail().smtputf8(), rcpt(), TEXT, Extension::SmtpUtf8);
+}
+
+#[test]
+fn a_domain_outside_ascii_needs_no_smtputf8() {
+    let sender: Mail = "a@b\u{fc}cher.example".try_into().unwrap();
+    let recipient: Rcpt = "c@B\u{dc}CHER.example".try_into().unwrap();
+    check(&[], sender.clone(), TEXT, "MAIL FROM:<a@xn--bcher-kva.example>");
+    check(&["SMTPUTF8"], sender.clone(), TEXT, "MAIL FROM:<a@xn--bcher-kva.example>");
+    let envelope = Envelope::new(sender, [recipient]).unwrap();
+    assert_eq!(envelope.rcpts()[0].path().as_str(), "c@xn--bcher-kva.example");
+    assert!(Plan::new(&Capabilities::none(), &envelope, TextFacts::default()).is_ok());
+    let both: Mail = "\u{fc}@B\u{dc}CHER.example".try_into().unwrap();
+    check(&["SMTPUTF8"], both, TEXT, "MAIL FROM:<\u{fc}@b\u{fc}cher.example> SMTPUTF8");
 }
 
 #[test]

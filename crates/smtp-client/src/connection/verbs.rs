@@ -1,6 +1,8 @@
 //! The verbs that extensions add, and those that have no name here.
+use std::borrow::Cow;
+
 use smtp_caps::Capabilities;
-use smtp_codec::{Attributes, Word};
+use smtp_codec::{Attributes, Domain, Word};
 use smtp_error::{Ended, Error, Field, Reply, Step};
 
 use super::Connection;
@@ -12,14 +14,15 @@ use crate::{
 impl Connection {
     /// ETRN: asks that the mail that waits for a node be sent to it (RFC 1985), where `@` before
     /// the node stands for all below it too and `#` for a queue. 250 and 252 say that it begins, 251
-    /// that nothing waits, 253 how much does.
+    /// that nothing waits, 253 how much does. A domain outside ASCII is sent with A-labels.
     ///
     /// # Errors
     /// A refusal is one, such as 458 (it cannot) and 459 (not for this node); and so is that the
     /// server does not offer it.
     pub async fn etrn(&mut self, node: &str) -> Result<Reply, Error> {
         self.check(Step::Etrn).await?;
-        self.ask(Ask::etrn(word(node, Step::Etrn)?)).await
+        let node = nodes(node, Step::Etrn)?;
+        self.ask(Ask::etrn(word(&node, Step::Etrn)?)).await
     }
 
     /// XCLIENT: speaks for another client from here on, as far as the server lets this one
@@ -57,8 +60,9 @@ impl Connection {
     /// A refusal is one, such as 453 (no mail waits), and leaves the connection as it was.
     pub async fn atrn(&mut self, domains: impl Into<Option<&str>>) -> Result<Box<dyn Io>, Error> {
         self.check(Step::Atrn).await?;
-        let domains = domains.into().map(|domains| word(domains, Step::Atrn)).transpose()?;
-        let answer = self.ask(Ask::atrn(domains)).await;
+        let domains = domains.into().map(|domains| nodes(domains, Step::Atrn)).transpose()?;
+        let word = domains.as_deref().map(|domains| word(domains, Step::Atrn)).transpose()?;
+        let answer = self.ask(Ask::atrn(word)).await;
         let wire = match self.ended() {
             Some(_) => self.wire.take(),
             None => None,
@@ -83,6 +87,21 @@ impl Connection {
         let ask = Ask::command(verb, arguments);
         self.ask(ask.map_err(|invalid| Error::new(Step::Command, invalid))?).await
     }
+}
+
+/// Domains with commas between them, each of which `@` may precede, in ASCII.
+fn nodes(text: &str, step: Step) -> Result<Cow<'_, str>, Error> {
+    if text.is_ascii() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let ascii = |node: &str| {
+        let domain = node.strip_prefix('@').unwrap_or(node);
+        let prefix = &node[..node.len() - domain.len()];
+        Domain::new(domain).map(|domain| format!("{prefix}{}", domain.to_ascii()))
+    };
+    let nodes = text.split(',').map(ascii).collect::<Result<Vec<_>, _>>();
+    let nodes = nodes.map_err(|invalid| Error::new(step, invalid.in_field(Field::Node)))?;
+    Ok(Cow::Owned(nodes.join(",")))
 }
 
 fn word(text: &str, step: Step) -> Result<Word<&str>, Error> {

@@ -115,11 +115,8 @@ impl<'a> Ask<'a> {
             return Err(Unsupported::Extension(needed).into());
         }
         match self.command {
-            Command::Help(Some(topic)) if !topic.is_ascii() => {
-                let offset = topic.as_str().find(|character: char| !character.is_ascii());
-                let flaw = Flaw::NonAscii { offset: offset.unwrap_or(0) };
-                Err(Invalid::new(Field::HelpTopic, flaw).into())
-            }
+            Command::Help(Some(topic)) => in_ascii(Field::HelpTopic, topic.as_str()),
+            Command::Etrn(node) | Command::Atrn(Some(node)) => in_ascii(Field::Node, node.as_str()),
             _ => Ok(()),
         }
     }
@@ -132,6 +129,14 @@ impl<'a> Ask<'a> {
     /// Whether a mail transaction must not be open.
     fn stands_alone(&self) -> bool {
         matches!(self.step, Step::Etrn | Step::Atrn)
+    }
+}
+
+/// Refuses a text outside ASCII where no extension allows it.
+fn in_ascii(field: Field, text: &str) -> Result<(), ErrorKind> {
+    match text.find(|character: char| !character.is_ascii()) {
+        Some(offset) => Err(Invalid::new(field, Flaw::NonAscii { offset }).into()),
+        None => Ok(()),
     }
 }
 

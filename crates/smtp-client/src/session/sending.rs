@@ -1,7 +1,7 @@
 //! How messages are sent, as far as the messages leave it open.
 use std::num::NonZeroUsize;
 
-use smtp_caps::Framing;
+use smtp_caps::{Framing, RawHeaders};
 
 /// How messages are sent, as far as envelope, text and server leave it open.
 ///
@@ -26,6 +26,12 @@ pub struct Sending {
     pub excess: Excess,
     /// What becomes of a message when some of its recipients are refused.
     pub partial: Partial,
+    /// What is done with a header section that holds octets outside ASCII without SMTPUTF8: by
+    /// default it is sent as 8-bit text. [`RawHeaders::Refuse`] makes it an error that names the
+    /// header field, before anything is written. A text that comes from a reader or an iterator is
+    /// looked at as it passes, and cut off at the field. SMTPUTF8 is not derived for such a text;
+    /// [`Mail::smtputf8`](smtp_codec::Mail::smtputf8) declares it.
+    pub raw_headers: RawHeaders,
     /// Whether a message of many is begun before the one before it is answered: by default not.
     pub ahead: Option<Ahead>,
 }
@@ -38,6 +44,7 @@ impl Default for Sending {
             first_chunk: FirstChunk::default(),
             excess: Excess::default(),
             partial: Partial::default(),
+            raw_headers: RawHeaders::default(),
             ahead: None,
         }
     }

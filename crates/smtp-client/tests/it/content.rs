@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use smtp_client::{
-    Content, Delivery, Envelope, Error, ErrorKind, Field, Flaw, Framing, Invalid, LineEnds,
-    Sending, Step, Text, session::Dialect,
+    Content, Delivery, Envelope, Error, ErrorKind, Field, Flaw, Framing, HeaderName, Invalid,
+    LineEnds, Mail, Part, RawHeaders, Sending, Step, Text, session::Dialect,
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::stage::{connector, opening, play};
+use crate::stage::{connector, opening, play, play_on};
 
 /// Gives these pieces, a second apart, and then its end or a failure.
 struct Trickle {
@@ -61,6 +61,19 @@ fn send(
     offer: &[&str],
     content: impl FnOnce() -> Content<'static>,
 ) -> (Result<Delivery, Error>, Option<Vec<u8>>) {
+    let mut sending = Sending::default();
+    sending.framing = framing;
+    send_in(sending, "a@example.org".try_into().unwrap(), offer, content)
+}
+
+/// The same with these settings, and with this MAIL.
+fn send_in(
+    sending: Sending,
+    mail: Mail,
+    offer: &[&str],
+    content: impl FnOnce() -> Content<'static>,
+) -> (Result<Delivery, Error>, Option<Vec<u8>>) {
+    let framing = sending.framing;
     let mut offer = offer.to_vec();
     offer.push("CHUNKING");
     let text = match framing {
@@ -72,9 +85,7 @@ fn send(
         + text;
     let played = play(&script, &connector(Dialect::Smtp), async |connected| {
         let mut connection = connected.unwrap();
-        let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let mut sending = Sending::default();
-        sending.framing = framing;
+        let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
         connection.sending(sending).send(&envelope, content()).await
     });
     let text = played.verdict.ok().map(|report| report.messages()[0].text().to_vec());
@@ -182,6 +193,77 @@ fn eight_bit_text_is_taken_where_it_may_be_sent() {
         let (outcome, text) = send(framing, &["8BITMIME"], content);
         assert!(outcome.unwrap().all_accepted());
         assert!(text.is_some());
+    }
+}
+
+/// The settings that refuse a raw header field.
+fn refusing(framing: Framing) -> Sending {
+    let mut sending = Sending::default();
+    (sending.framing, sending.raw_headers) = (framing, RawHeaders::Refuse);
+    sending
+}
+
+#[test]
+fn a_raw_header_field_is_cut_off_where_it_is_refused() {
+    let mail = || Mail::try_from("a@example.org").unwrap();
+    let pieces: [&[u8]; 4] = [b"To: b@c\r\nSub", b"ject: a\r\n \xc3", b"\xa9\r\n", b"\r\nb\r\n"];
+    let name = HeaderName::of_field(b"Subject");
+    for framing in WAYS {
+        for ends in [LineEnds::Strict, LineEnds::Unix] {
+            let content = || Content::read(Trickle::new(&pieces, false)).line_ends(ends);
+            for offer in [&["8BITMIME"][..], &["8BITMIME", "SMTPUTF8"]] {
+                let (outcome, text) = send_in(refusing(framing), mail(), offer, content);
+                let error = outcome.unwrap_err();
+                assert!(refuses(error.kind(), Flaw::RawHeader { name }), "{error:?}");
+                assert_eq!((error.step(), error.in_doubt()), (Step::Text, false), "{error:?}");
+                assert_eq!(text, None, "{framing:?}");
+            }
+        }
+        let binary = || Content::read(Trickle::new(&pieces, false)).binary();
+        if framing == Framing::Chunks {
+            let (outcome, text) = send_in(refusing(framing), mail(), &["BINARYMIME"], binary);
+            assert!(refuses(outcome.unwrap_err().kind(), Flaw::RawHeader { name }));
+            assert_eq!(text, None);
+        }
+    }
+}
+
+#[test]
+fn a_body_outside_ascii_and_a_declared_header_section_are_not_refused() {
+    for framing in WAYS {
+        let body = || Content::read(Trickle::new(&[b"Subject: \r\n\r\n\xc3\xa9nds.\r\n"], false));
+        let mail = Mail::try_from("a@example.org").unwrap();
+        let (outcome, text) = send_in(refusing(framing), mail.clone(), &["8BITMIME"], body);
+        assert!(outcome.unwrap().all_accepted() && text.is_some());
+        let header = || Content::read(Trickle::new(&[b"Subject: \xc3\xa9\r\n\r\n.end\r\n"], false));
+        let offer = ["8BITMIME", "SMTPUTF8"];
+        let (outcome, text) = send_in(refusing(framing), mail.smtputf8(), &offer, header);
+        assert!(outcome.unwrap().all_accepted() && text.is_some());
+    }
+}
+
+#[test]
+fn a_raw_header_field_of_a_text_in_memory_is_refused_before_anything_is_written() {
+    let texts = |octets: &'static [u8]| Part::Text(Text::new(octets).unwrap());
+    let subject = HeaderName::of_field(b"Subject");
+    for (parts, name) in [
+        (vec![texts(b"Subject: \xc3\xa9\r\n\r\nb\r\n")], Some(subject)),
+        (vec![texts(b"Subject: \xe9\r\n\r\nb\r\n")], Some(subject)),
+        (vec![texts(b"To: a@b\r\n"), texts(b"Subject: \xc3\xa9\r\n\r\nb\r\n")], Some(subject)),
+        (vec![texts(b"To: a\r\n"), texts(b"\r\n"), texts(b"Subject: \xc3\xa9\r\n")], None),
+        (vec![texts(b"To: a\r\n\r\n\xc3\xa9\r\n")], None),
+    ] {
+        let rest = if name.is_some() { "C: QUIT\nS: 221 bye" } else { "C~ MAIL*\nS: 550 no" };
+        play_on(&["8BITMIME"], rest, async |mut connection| {
+            let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
+            let sending = refusing(Framing::Data);
+            let outcome = connection.sending(sending).send(&envelope, Content::of(parts)).await;
+            let Some(name) = name else { return };
+            let error = outcome.unwrap_err();
+            assert!(refuses(error.kind(), Flaw::RawHeader { name }), "{error:?}");
+            assert_eq!((error.step(), error.in_doubt()), (Step::Mail, false), "{error:?}");
+            connection.quit().await.unwrap();
+        });
     }
 }
 

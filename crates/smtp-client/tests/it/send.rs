@@ -147,8 +147,12 @@ fn eight_bit_text_is_declared_or_not_sent() {
 fn utf8_is_declared_for_addresses_and_headers() {
     let utf8 = Envelope::new("gr\u{fc}n@example.org", ["b@example.org"]).unwrap();
     check_mail(&["SMTPUTF8"], &utf8, "text\r\n", " SMTPUTF8");
-    let utf8 = Envelope::new("a@example.org", ["b@gr\u{fc}n.example"]).unwrap();
+    let utf8 = Envelope::new("a@example.org", ["gr\u{fc}n@gr\u{fc}n.example"]).unwrap();
     check_mail(&["SMTPUTF8", "8BITMIME"], &utf8, "text\r\n", " SMTPUTF8");
+    let domain = Envelope::new("a@gr\u{fc}n.example", ["b@gr\u{fc}n.example"]).unwrap();
+    assert!(domain.mail().path().as_str().is_ascii());
+    check_mail(&["SMTPUTF8"], &domain, "text\r\n", "");
+    check_mail(&[], &domain, "text\r\n", "");
     let headers = "Subject: gr\u{fc}n\r\n\r\ntext\r\n";
     check_mail(&["SMTPUTF8", "8BITMIME"], &envelope(), headers, " BODY=8BITMIME SMTPUTF8");
     let body = "Subject: green\r\n\r\ngr\u{fc}n\r\n";
@@ -160,7 +164,7 @@ fn an_address_outside_ascii_needs_smtputf8() {
     let lacking = Unsupported::Extension(Extension::SmtpUtf8);
     let sender = Envelope::new("gr\u{fc}n@example.org", ["b@example.org"]).unwrap();
     check_unsupported(&["8BITMIME"], &sender, "text\r\n", lacking.clone());
-    let recipients = ["b@example.org", "b@gr\u{fc}n.example"];
+    let recipients = ["b@example.org", "gr\u{fc}n@gr\u{fc}n.example"];
     let recipient = Envelope::new("a@example.org", recipients).unwrap();
     check_unsupported(&["8BITMIME"], &recipient, "text\r\n", lacking);
 }

@@ -127,6 +127,29 @@ fn another_2yz_to_etrn_is_the_wrong_code() {
 }
 
 #[test]
+fn a_node_outside_ascii_is_sent_with_a_labels() {
+    for (node, line) in [
+        ("b\u{fc}cher.example", "ETRN xn--bcher-kva.example"),
+        ("@B\u{dc}CHER.example", "ETRN @xn--bcher-kva.example"),
+    ] {
+        let script = format!("C: {line}\nS: 250 it begins");
+        goes_on(&OFFER, &script, async |one| one.etrn(node).await).unwrap();
+    }
+    let script = "C: ATRN a.example,xn--tda.example\nS: 453 no mail";
+    let refused =
+        goes_on(&OFFER, script, async |one| one.atrn("a.example,\u{fc}.example").await.map(drop));
+    assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Refused(_)));
+    for (node, flaw) in [
+        ("#\u{fc}", Flaw::Syntax { offset: 0 }),
+        ("b\u{3002}example", Flaw::Syntax { offset: 1 }),
+        ("\u{200b}", Flaw::InvalidLabel { offset: 0 }),
+    ] {
+        let etrn = goes_on(&OFFER, "", async |one| one.etrn(node).await.map(drop));
+        check_invalid(&etrn.unwrap_err(), Field::Node, flaw);
+    }
+}
+
+#[test]
 fn a_node_is_one_word() {
     for (node, flaw) in [
         ("", Flaw::Empty),

@@ -120,7 +120,7 @@ impl Command<'_> {
                 out.optional(Some(*arguments).filter(|arguments| !arguments.is_empty()))
             }
             Self::Xclient(attributes) | Self::Xforward(attributes) => {
-                out.all(&[" ", attributes.as_str()])
+                out.params(attributes.params())
             }
         }
     }
@@ -149,7 +149,7 @@ trait Sink {
     }
 
     fn params<S: AsRef<str>>(&mut self, params: &Params<S>) -> fmt::Result {
-        self.optional(Some(params.as_str()).filter(|params| !params.is_empty()))
+        params.words().try_for_each(|word| self.all(&[" ", word]))
     }
 }
 

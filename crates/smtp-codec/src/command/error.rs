@@ -53,15 +53,33 @@ impl CommandError {
         self.verb == Some(Verb::Bdat)
     }
 
+    /// What the address of MAIL or RCPT has that is not tolerated, if nothing else is wrong.
+    fn bad_address(&self) -> Option<&'static str> {
+        let CommandFault::Deviation(refused) = self.fault else { return None };
+        let reasons = [
+            (Deviations::LONG_LOCAL_PART, "the local-part has more than 64 octets"),
+            (Deviations::LOOSE_DOTS, "a dot stands where the local-part needs quotes"),
+            (Deviations::UNDERSCORE, "the domain has an underscore"),
+            (Deviations::LOOSE_ROUTE, "the source route is not valid"),
+            (Deviations::LONG_PATH, "the path has more than 256 octets"),
+        ];
+        let reason = reasons.iter().find(|(deviation, _)| refused.contains(*deviation));
+        reason.map(|(_, reason)| *reason)
+    }
+
     /// What a server answers, with an enhanced status code (RFC 5321, 4.2.4; RFC 5248).
     pub fn reply(&self) -> Reply {
+        let address = |verb| if verb == Some(Verb::Mail) { "5.1.7" } else { "5.1.3" };
+        if let Some(reason) = self.bad_address() {
+            let text = format!("{} Bad address: {reason}", address(self.verb));
+            return Reply::new(ReplyCode::SYNTAX, text);
+        }
         let (code, text) = match (self.fault, self.verb) {
             (CommandFault::NoVerb | CommandFault::NotText, None) => {
                 (ReplyCode::UNRECOGNIZED, format!("5.5.2 Syntax error at octet {}", self.offset))
             }
             (CommandFault::Path(invalid), verb) => {
-                let detail = if verb == Some(Verb::Mail) { "5.1.7" } else { "5.1.3" };
-                (ReplyCode::SYNTAX, format!("{detail} Bad address: {}", invalid.flaw))
+                (ReplyCode::SYNTAX, format!("{} Bad address: {}", address(verb), invalid.flaw))
             }
             (CommandFault::Argument(invalid), _) => {
                 // RFC 4954, 4.
@@ -83,6 +101,9 @@ impl CommandError {
 
 impl core::fmt::Display for CommandError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if let Some(reason) = self.bad_address() {
+            return write!(f, "{reason}, which is not tolerated (octet {})", self.offset);
+        }
         let what = match self.fault {
             CommandFault::NoVerb => "no verb",
             CommandFault::NotText => "control character, or no UTF-8",

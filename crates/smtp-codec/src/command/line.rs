@@ -2,7 +2,7 @@
 use smtp_error::Invalid;
 
 use super::{Command, CommandFault};
-use crate::{Deviations, domain, path};
+use crate::{Deviations, Host, Mailbox, path};
 
 /// What is wrong, and where.
 pub(super) type Fault = (CommandFault, usize);
@@ -12,6 +12,15 @@ pub(super) struct Rest<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
     pub(super) seen: Deviations,
+}
+
+/// What stands in a path behind its source route.
+pub(super) struct Path<'a> {
+    pub(super) text: &'a str,
+    /// Where it begins.
+    pub(super) start: usize,
+    /// Whether there was a source route.
+    pub(super) is_routed: bool,
 }
 
 impl<'a> Rest<'a> {
@@ -104,23 +113,20 @@ impl<'a> Rest<'a> {
     }
 
     /// What stands between the angle brackets, without a source route, and where.
-    pub(super) fn path(&mut self) -> Result<(&'a str, usize), Fault> {
+    pub(super) fn path(&mut self) -> Result<Path<'a>, Fault> {
         let rest = &self.text[self.at..];
         let Some(inner) = rest.strip_prefix('<') else {
             self.seen |= Deviations::NO_BRACKETS;
-            return self.next_word();
+            let (text, start) = self.next_word()?;
+            return Ok(Path { text, start, is_routed: false });
         };
-        let mut start = self.at + 1;
+        let opened = self.at;
+        let mut start = opened + 1;
         let mut inner = inner;
-        if inner.starts_with('@') {
+        let is_routed = inner.starts_with('@');
+        if is_routed {
             let (route, mailbox) = inner.split_once(':').ok_or((CommandFault::Syntax, start))?;
-            let is_route = route.split(',').all(|hop| {
-                hop.strip_prefix('@').is_some_and(|hop| domain::check_host(hop, 0).is_ok())
-            });
-            if !is_route {
-                return Err((CommandFault::Syntax, start));
-            }
-            self.seen |= Deviations::SOURCE_ROUTE;
+            self.seen |= source_route(route).ok_or((CommandFault::Syntax, start))?;
             start += route.len() + 1;
             inner = mailbox;
             if inner.starts_with('>') {
@@ -140,7 +146,11 @@ impl<'a> Rest<'a> {
             end = bracket(local + literal + length)?;
         }
         self.at = start + end + 1;
-        Ok((&inner[..end], start))
+        // The mailbox alone is held to the limit whatever is tolerated.
+        if is_routed && self.at - opened > Mailbox::MAX_PATH {
+            self.seen |= Deviations::LONG_PATH;
+        }
+        Ok(Path { text: &inner[..end], start, is_routed })
     }
 
     /// Goes behind the spaces that stand here, and says how many there were.
@@ -150,4 +160,16 @@ impl<'a> Rest<'a> {
         self.at += spaces;
         spaces
     }
+}
+
+/// How the path deviates that begins with this source route (RFC 5321, 4.1.2: A-d-l); `None` if it
+/// is no route.
+fn source_route(route: &str) -> Option<Deviations> {
+    let mut seen = Deviations::SOURCE_ROUTE;
+    for hop in route.split(',') {
+        if let Host::Literal(_) = Host::new(hop.strip_prefix('@')?).ok()? {
+            seen |= Deviations::LOOSE_ROUTE;
+        }
+    }
+    Some(seen)
 }

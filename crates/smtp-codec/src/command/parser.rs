@@ -5,7 +5,7 @@ use smtp_error::Invalid;
 
 use super::{
     Command, CommandError, CommandFault,
-    line::{Fault, Rest},
+    line::{Fault, Path, Rest},
 };
 use crate::{
     Argument, Attributes, Deviations, ForwardPath, HelloName, Mail, MailParam, Mechanism, Param,
@@ -181,36 +181,41 @@ impl<'a> Rest<'a> {
     }
 
     fn attributes(&mut self) -> Result<Attributes<&'a str>, Fault> {
-        let text = self.line_end();
-        let start = self.at;
-        if text.is_empty() {
-            return Err((CommandFault::MissingArgument, start));
+        // The verb is a word, so that a space is what follows it.
+        let params = self.params(|attribute| Ok(Attributes::check(attribute)?.deviations()))?;
+        if params.is_empty() {
+            return Err((CommandFault::MissingArgument, self.at));
         }
-        Attributes::parse(text)
-            .map_err(|(offset, invalid)| (CommandFault::Argument(invalid), start + offset))
+        Ok(Attributes::from_params(params))
     }
 
     fn mail(&mut self) -> Result<Command<'a>, Fault> {
         self.path_word(b"FROM:")?;
-        let (text, start) = self.path()?;
-        let path =
-            ReversePath::new(text).map_err(|invalid| (CommandFault::Path(invalid), start))?;
-        let params = self.params(|param| MailParam::parse(param).map(|_| ()))?;
+        let Path { text, start, .. } = self.path()?;
+        let (path, seen) = ReversePath::parse(text, Deviations::MAILBOX)
+            .map_err(|invalid| (CommandFault::Path(invalid), start))?;
+        self.seen |= seen;
+        let params = self.params(|param| Ok(MailParam::parse(param)?.deviations()))?;
         Ok(Command::Mail(Mail::from_parts(path, params)))
     }
 
     fn rcpt(&mut self) -> Result<Command<'a>, Fault> {
         self.path_word(b"TO:")?;
-        let (text, start) = self.path()?;
-        let path =
-            ForwardPath::new(text).map_err(|invalid| (CommandFault::Path(invalid), start))?;
-        let params = self.params(|param| RcptParam::parse(param).map(|_| ()))?;
+        let Path { text, start, is_routed } = self.path()?;
+        let (path, seen) = ForwardPath::parse(text, Deviations::MAILBOX)
+            .map_err(|invalid| (CommandFault::Path(invalid), start))?;
+        self.seen |= seen;
+        if is_routed && path == ForwardPath::Postmaster {
+            self.seen |= Deviations::LOOSE_ROUTE;
+        }
+        let params = self.params(|param| Ok(RcptParam::parse(param)?.deviations()))?;
         Ok(Command::Rcpt(Rcpt::from_parts(path, params)))
     }
 
+    /// The parameters, each of which `check` refuses, or tells how it deviates.
     fn params(
         &mut self,
-        check: impl Fn(Param<&'a str>) -> Result<(), Invalid>,
+        check: impl Fn(Param<&'a str>) -> Result<Deviations, Invalid>,
     ) -> Result<Params<&'a str>, Fault> {
         if !matches!(self.text.as_bytes().get(self.at), None | Some(b' ')) {
             return Err((CommandFault::Syntax, self.at));
@@ -221,12 +226,15 @@ impl<'a> Rest<'a> {
         }
         let start = self.at;
         let mut single_spaced = 0;
+        let mut seen = Deviations::empty();
         let counted = |param: Param<&'a str>| {
             single_spaced += " ".len() + param.wire_length();
-            check(param)
+            seen |= check(param)?;
+            Ok(())
         };
         let params = Params::parse(text, counted)
             .map_err(|(offset, invalid)| (CommandFault::Argument(invalid), start + offset))?;
+        self.seen |= seen;
         if single_spaced < " ".len() + text.len() {
             self.seen |= Deviations::EXTRA_SPACE;
         }

@@ -301,7 +301,8 @@ fn client_names_are_ascii() {
     check("xn--bcher-kva.example", Ok(()));
     check("[192.0.2.1]", Ok(()));
     check("", Err(Flaw::Empty));
-    check("b\u{fc}cher.example", Err(Flaw::NonAscii { offset: 1 }));
+    let given = HelloName::new("b\u{fc}cher.example");
+    assert_eq!(given, Err(Invalid::new(Field::HelloName, Flaw::NonAscii { offset: 1 })));
     check("me\r\nMAIL FROM:<evil@x>", Err(Flaw::Control { character: '\r', offset: 2 }));
     check("a b", Err(Flaw::Syntax { offset: 1 }));
     check("a_b", Err(Flaw::Syntax { offset: 1 }));

@@ -81,10 +81,14 @@ fn deviations_that_are_not_tolerated_are_syntax_errors() {
 
 #[test]
 fn bad_addresses_are_those_of_the_sender_or_of_a_recipient() {
-    for path in ["a", "a..b@c", "a@b_c", "a@[::1]", "\"a\"b@c", "a@\u{3002}"] {
-        check(format!("MAIL FROM:<{path}>"), Deviations::all(), 501, SENDER);
-        check(format!("RCPT TO:<{path}>"), Deviations::all(), 501, RECIPIENT);
+    let long = format!("{}@b", "a".repeat(65));
+    let tolerated = Deviations::TOLERANT;
+    for path in ["a", "a..b@c", "a@b_c", &long, "a@[::1]", "\"a\"b@c", "a@\u{3002}"] {
+        check(format!("MAIL FROM:<{path}>"), tolerated, 501, SENDER);
+        check(format!("RCPT TO:<{path}>"), tolerated, 501, RECIPIENT);
     }
+    check("RCPT TO:<@[192.0.2.1]:a@b>", Deviations::STRICT, 501, RECIPIENT);
+    check("RCPT TO:<@a:postmaster>", Deviations::STRICT, 501, RECIPIENT);
     check("MAIL FROM:<postmaster>", Deviations::all(), 501, SENDER);
     check("RCPT TO:<>", Deviations::all(), 501, RECIPIENT);
 }
@@ -115,7 +119,7 @@ fn no_reply_repeats_what_came() {
         "DATA evil",
         "XCLIENT evil",
     ] {
-        let error = Command::decode(line.as_bytes(), Deviations::all()).unwrap_err();
+        let error = Command::decode(line.as_bytes(), Deviations::TOLERANT).unwrap_err();
         let shown = format!("{error} {error:?} {}", error.reply());
         assert!(!shown.contains("evil"), "{shown}");
     }

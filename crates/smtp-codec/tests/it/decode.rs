@@ -202,6 +202,9 @@ fn unknown_verbs_are_kept_with_their_arguments() {
     check("\u{fc}", other("\u{fc}", ""));
 }
 
+const LONG_LOCAL_PART: &str = "MAIL FROM:\
+    <SRS0=HHH=TT=a.sender.with.a.long.name.example=somebody.with.a.long.name@forwarder.example>";
+
 /// Deviations, a line that has them and no others, and the line that says the same without them.
 const DEVIATIONS: &[(Deviations, &str, &str)] = &[
     (Deviations::TRAILING_SPACE, "DATA ", "DATA"),
@@ -237,6 +240,10 @@ const DEVIATIONS: &[(Deviations, &str, &str)] = &[
     (Deviations::EXTRA_SPACE, "VRFY  a", "VRFY a"),
     (Deviations::EXTRA_SPACE, "VRFY a  SMTPUTF8", "VRFY a SMTPUTF8"),
     (Deviations::EXTRA_SPACE, "XFORWARD  A=b", "XFORWARD A=b"),
+    (Deviations::EXTRA_SPACE, "XFORWARD A=b   C=d", "XFORWARD A=b C=d"),
+    (Deviations::EXTRA_SPACE, "XCLIENT A=b  C=d", "XCLIENT A=b C=d"),
+    (Deviations::EXTRA_SPACE, "MAIL FROM:<a@b> X  Y=1", "MAIL FROM:<a@b> X Y=1"),
+    (Deviations::EXTRA_SPACE, "RCPT TO:<a@b> X=1   Y=1  Z", "RCPT TO:<a@b> X=1 Y=1 Z"),
     (Deviations::SPACE_AFTER_COLON, "MAIL FROM: <a@b>", "MAIL FROM:<a@b>"),
     (Deviations::SPACE_AFTER_COLON, "MAIL FROM:  <>", "MAIL FROM:<>"),
     (Deviations::SPACE_AFTER_COLON, "RCPT TO: <a@b> X=1", "RCPT TO:<a@b> X=1"),
@@ -247,6 +254,18 @@ const DEVIATIONS: &[(Deviations, &str, &str)] = &[
     (Deviations::SOURCE_ROUTE, "MAIL FROM:<@a,@b.org:c@d> X", "MAIL FROM:<c@d> X"),
     (Deviations::SOURCE_ROUTE, "RCPT TO:<@a:\"b>:\"@c>", "RCPT TO:<\"b>:\"@c>"),
     (Deviations::SOURCE_ROUTE, "RCPT TO:<@a,@b:c@d>", "RCPT TO:<c@d>"),
+    (Deviations::LONG_LOCAL_PART, LONG_LOCAL_PART, LONG_LOCAL_PART),
+    (Deviations::LOOSE_DOTS, "MAIL FROM:<a..b@c>", "MAIL FROM:<a..b@c>"),
+    (Deviations::LOOSE_DOTS, "RCPT TO:<.a@c> X=1", "RCPT TO:<.a@c> X=1"),
+    (Deviations::LOOSE_DOTS, "RCPT TO:<a.@c>", "RCPT TO:<a.@c>"),
+    (Deviations::UNDERSCORE, "MAIL FROM:<a@foo_bar.example>", "MAIL FROM:<a@foo_bar.example>"),
+    (Deviations::UNDERSCORE, "RCPT TO:<a@_.b\u{fc}.example>", "RCPT TO:<a@_.b\u{fc}.example>"),
+    (Deviations::LOWER_HEX, "MAIL FROM:<> ENVID=a+2b", "MAIL FROM:<> ENVID=a+2b"),
+    (Deviations::LOWER_HEX, "MAIL FROM:<> AUTH=a+3db@c", "MAIL FROM:<> AUTH=a+3db@c"),
+    (Deviations::LOWER_HEX, "MAIL FROM:<> SUBMITTER=+2fa@b", "MAIL FROM:<> SUBMITTER=+2fa@b"),
+    (Deviations::LOWER_HEX, "RCPT TO:<a@b> ORCPT=x;+c3+BC", "RCPT TO:<a@b> ORCPT=x;+c3+BC"),
+    (Deviations::LOWER_HEX, "XCLIENT HELO=a+0a", "XCLIENT HELO=a+0a"),
+    (Deviations::LOWER_HEX, "XFORWARD NAME=+2B+e9", "XFORWARD NAME=+2B+e9"),
     (Deviations::HELLO_NAME, "EHLO a_b", "EHLO a_b"),
     (Deviations::HELLO_NAME, "EHLO a b", "EHLO a b"),
     (Deviations::HELLO_NAME, "HELO [::1]", "HELO [::1]"),
@@ -271,14 +290,55 @@ fn what_is_not_tolerated_is_refused() {
         assert_eq!(error.verb, decoded.command.verb(), "{line}");
         seen |= deviation;
     }
+    // Of a route only; they have a test of their own.
+    seen |= Deviations::LOOSE_ROUTE | Deviations::LONG_PATH;
     assert_eq!(seen, OF_COMMANDS, "a row for each");
+}
+
+/// The line has a source route that deviates in this way, and says the same without it.
+#[track_caller]
+fn routed(line: &str, deviation: Deviations, plain: &str) {
+    let seen = Deviations::SOURCE_ROUTE | deviation;
+    let decoded = Command::decode(line.as_bytes(), Deviations::TOLERANT).unwrap();
+    assert_eq!(decoded.deviations, seen, "{line}");
+    assert_eq!(encoded(&decoded.command), format!("{plain}\r\n").into_bytes());
+    if !deviation.is_empty() {
+        let error = Command::decode(line.as_bytes(), Deviations::STRICT).unwrap_err();
+        assert_eq!(error.fault, CommandFault::Deviation(deviation), "{line}");
+    }
+}
+
+#[test]
+fn a_route_is_made_of_domains_and_leads_to_a_mailbox() {
+    let loose = Deviations::LOOSE_ROUTE;
+    routed("RCPT TO:<@a:postmaster>", loose, "RCPT TO:<Postmaster>");
+    routed("RCPT TO:<@a,@b.org:POSTMASTER> X", loose, "RCPT TO:<Postmaster> X");
+    routed("RCPT TO:<@[1.2.3.4]:c@d>", loose, "RCPT TO:<c@d>");
+    routed("MAIL FROM:<@a,@[1.2.3.4],@b:c@d>", loose, "MAIL FROM:<c@d>");
+    routed("RCPT TO:<@a:Postmaster@d>", Deviations::empty(), "RCPT TO:<Postmaster@d>");
+}
+
+#[test]
+fn a_path_with_its_route_has_up_to_256_octets() {
+    let line = |octets: usize| {
+        let hop = "x".repeat(50) + ".";
+        let hops = hop.repeat(4) + &"y".repeat(octets - 4 * 51 - "<@:c@d>".len());
+        (format!("RCPT TO:<@{hops}:c@d>"), format!("MAIL FROM:<@{hops}:c@d>"))
+    };
+    let (rcpt, mail) = line(256);
+    routed(&rcpt, Deviations::empty(), "RCPT TO:<c@d>");
+    routed(&mail, Deviations::empty(), "MAIL FROM:<c@d>");
+    let (rcpt, mail) = line(257);
+    routed(&rcpt, Deviations::LONG_PATH, "RCPT TO:<c@d>");
+    routed(&mail, Deviations::LONG_PATH, "MAIL FROM:<c@d>");
 }
 
 #[test]
 fn policies_differ_in_what_they_tolerate() {
     for &(deviation, line, _) in DEVIATIONS {
         let tolerated = |policy| Command::decode(line.as_bytes(), policy).is_ok();
-        assert_eq!(tolerated(Deviations::TOLERANT), deviation != Deviations::NO_BRACKETS, "{line}");
+        let never = Deviations::NO_BRACKETS | Deviations::MAILBOX;
+        assert_eq!(tolerated(Deviations::TOLERANT), !never.contains(deviation), "{line}");
         let always = Deviations::TRAILING_SPACE | Deviations::SOURCE_ROUTE;
         assert_eq!(tolerated(Deviations::STRICT), always.contains(deviation), "{line}");
     }

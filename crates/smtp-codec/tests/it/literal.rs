@@ -25,7 +25,8 @@ fn bad(text: &str) {
 
 #[test]
 fn four_numbers_make_an_ipv4_literal() {
-    for text in ["[192.0.2.1]", "[0.0.0.0]", "[255.255.255.255]"] {
+    for text in ["[192.0.2.1]", "[0.0.0.0]", "[255.255.255.255]", "[192.0.2.01]", "[000.00.0.255]"]
+    {
         good(text);
     }
     for text in [
@@ -53,6 +54,9 @@ fn four_numbers_make_an_ipv4_literal() {
         "[192.0.2.1\u{661}]",
         "[example.org]",
         "[999.1.1.1]",
+        "[192.0.2.0001]",
+        "[192.0.2.256]",
+        "[192.0.2.+1]",
     ] {
         bad(text);
     }
@@ -64,6 +68,8 @@ fn eight_groups_make_an_ipv6_literal() {
         "[IPv6:2001:db8:0:0:0:0:0:1]",
         "[IPv6:0001:0002:0003:0004:0005:0006:0007:0008]",
         "[IPv6:1:2:3:4:5:6:192.0.2.1]",
+        "[IPv6:1:2:3:4:5:6:192.0.02.001]",
+        "[IPv6:::ffff:192.0.2.010]",
         "[ipv6:1:2:3:4:5:6:7:8]",
         "[IPV6:ABCD:EF01:2345:6789:abcd:ef01:2345:6789]",
     ] {
@@ -80,6 +86,9 @@ fn eight_groups_make_an_ipv6_literal() {
         "[IPv6:]",
         "[IPv6]",
         "[IPv6:192.0.2.1]",
+        "[IPv6:1:2:3:4:5:6:7:192.0.2.01]",
+        "[IPv6:1:2:3:4:5:6:192.0.2.0001]",
+        "[IPv6:192.0.2.01:1:2:3:4:5:6]",
     ] {
         bad(text);
     }
@@ -167,5 +176,18 @@ fn addresses_become_literals_that_the_grammar_has() {
         assert_eq!(AddressLiteral::from(address).as_str(), text);
         assert_eq!(HelloName::from(address).as_str(), text);
         good(text);
+    }
+}
+
+#[test]
+fn zeros_at_the_beginning_of_a_number_do_not_make_it_octal() {
+    for (text, address) in [
+        ("[192.0.2.010]", "192.0.2.10"),
+        ("[099.008.000.255]", "99.8.0.255"),
+        ("[IPv6:::ffff:192.0.2.010]", "::ffff:192.0.2.10"),
+        ("[IPv6:1:2:3:4:5:6:192.0.2.1]", "1:2:3:4:5:6:c000:201"),
+    ] {
+        let literal: AddressLiteral = text.parse().unwrap();
+        assert_eq!(literal.ip(), Some(address.parse().unwrap()), "{text}");
     }
 }

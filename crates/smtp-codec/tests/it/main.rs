@@ -9,9 +9,12 @@ mod command_error;
 mod decode;
 mod framer;
 mod injection;
+#[cfg(feature = "std")]
+mod internationalized;
 mod laws;
 mod limits;
 mod literal;
+mod mailboxes;
 mod malformed;
 mod parameter;
 mod parameters;

@@ -156,11 +156,14 @@ fn a_path_holds_one_mailbox() {
     let flaw = |offset| Flaw::Syntax { offset };
     for (inner, flaw) in [
         ("a", flaw(1)),
-        ("a.@c", flaw(2)),
-        ("a..b@c", flaw(2)),
+        ("..@c", flaw(0)),
+        ("a. b@c", flaw(2)),
+        ("a..b\"@c", flaw(4)),
         ("a@-b", flaw(2)),
         ("a@b.", flaw(4)),
-        ("a@b_c", flaw(3)),
+        ("a@b_-", flaw(4)),
+        ("a@b_.", flaw(5)),
+        ("a@_$", flaw(3)),
         ("a@", Flaw::Empty),
         ("a b@c", flaw(1)),
         ("a@b c@d", flaw(3)),

@@ -286,7 +286,13 @@ pub(crate) const OF_COMMANDS: Deviations = Deviations::TRAILING_SPACE
     .union(Deviations::NO_BRACKETS)
     .union(Deviations::SOURCE_ROUTE)
     .union(Deviations::HELLO_NAME)
-    .union(Deviations::LOOSE_ARGUMENT);
+    .union(Deviations::LOOSE_ARGUMENT)
+    .union(Deviations::LONG_LOCAL_PART)
+    .union(Deviations::LOOSE_DOTS)
+    .union(Deviations::UNDERSCORE)
+    .union(Deviations::LOOSE_ROUTE)
+    .union(Deviations::LONG_PATH)
+    .union(Deviations::LOWER_HEX);
 
 #[test]
 fn what_is_not_tolerated_is_a_fault_with_its_place() {

@@ -1,7 +1,7 @@
 //! The text of a message: what makes it unfit, what makes it fit, and what it needs.
 
-use smtp_codec::{LineEnds, Text};
-use smtp_error::{Field, Flaw, Invalid};
+use smtp_codec::{HeaderScanner, LineEnds, Text};
+use smtp_error::{Field, Flaw, HeaderName, Invalid};
 
 #[track_caller]
 fn good(octets: &[u8]) {
@@ -34,6 +34,45 @@ fn facts(octets: &[u8], size: u64, eight_bit: bool, utf8_headers: bool) {
     let facts = Text::new(octets.to_vec()).unwrap().facts();
     let found = (facts.size, facts.eight_bit, facts.utf8_headers);
     assert_eq!(found, (Some(size), eight_bit, utf8_headers));
+}
+
+/// The first field of the header section that is not ASCII has this name, however the text is cut.
+#[track_caller]
+fn raw_header(octets: &[u8], name: Option<&str>) {
+    let facts = Text::binary(octets.to_vec()).facts();
+    assert_eq!(facts.raw_header.as_ref().map(HeaderName::as_str), name);
+    for size in 1..=octets.len() {
+        let mut scanner = HeaderScanner::new();
+        octets.chunks(size).for_each(|piece| scanner.scan(piece));
+        assert_eq!(scanner.raw_header(), facts.raw_header, "pieces of {size}");
+        let is_over =
+            octets.starts_with(b"\r\n") || octets.windows(4).any(|end| end == b"\r\n\r\n");
+        assert_eq!(scanner.is_over(), is_over, "pieces of {size}");
+    }
+}
+
+#[test]
+fn the_header_field_that_is_not_ascii_has_a_name() {
+    for (octets, name) in [
+        (&b"Subject: a\r\n\r\n\xc3\xa9\r\n"[..], None),
+        (b"\r\nSubject: \xc3\xa9\r\n", None),
+        (b"", None),
+        (b"Subject: \xc3\xa9\r\n\r\nb\r\n", Some("Subject")),
+        (b"Subject: \xe9\r\n\r\nb\r\n", Some("Subject")),
+        (b"From: a\r\nTo: b\r\n\t\xc3\xa9\r\nSubject: \xc3\xa9\r\n\r\n", Some("To")),
+        (b"From: a\r\n \r\n \xc3\xa9\r\n", Some("From")),
+        (b"Subj\xc3\xa9ct: a\r\n", Some("Subj?")),
+        (b"\xc3\xa9\r\n", Some("?")),
+        (b": \xc3\xa9\r\n", Some("?")),
+        (b"A: b\r\n: \xc3\xa9\r\n", Some("?")),
+        (b" \xc3\xa9\r\n", Some("?")),
+        (b"a b\x1b: \xc3\xa9\r\n", Some("a?b?")),
+        (b"A: \xc3\xa9", Some("A")),
+    ] {
+        raw_header(octets, name);
+    }
+    let long = [b"X-".repeat(30), b": \xc3\xa9\r\n".to_vec()].concat();
+    raw_header(&long, Some(&"X-".repeat(20)));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::{fmt::Display, io, time::Duration};
 
 use smtp_error::{
-    Advice, Attempt, Broken, Cause, Ended, Error, ErrorKind, Excerpt, Extension, Field, Flaw, Hint,
-    Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, ReplyCode,
-    ReplyFault, SaslFault, Step, Unsupported, Verdict,
+    Advice, Attempt, Broken, Cause, Ended, Error, ErrorKind, Excerpt, Extension, Field, Flaw,
+    HeaderName, Hint, Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle, OfferedMechanism,
+    ReplyCode, ReplyFault, SaslFault, Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -74,6 +74,12 @@ fn what_the_caller_did_wrong() {
     });
     reads(Invalid::new(Field::Recipients, Flaw::Empty), "recipients: must not be empty");
     reads(Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }), "text: bare LF at octet 9");
+    let label = Flaw::InvalidLabel { offset: 4 };
+    reads(Invalid::new(Field::Domain, label), "domain: invalid internationalized label at octet 4");
+    let flaw = Flaw::RawHeader { name: HeaderName::of_field(b"Subject: \xc3\xa9") };
+    reads(Invalid::new(Field::Text, flaw), {
+        "text: header field Subject holds octets outside ASCII, which needs SMTPUTF8"
+    });
     let flaw = Flaw::LineTooLong { line: 3, length: 999, limit: 998 };
     reads(Invalid::new(Field::Text, flaw), "text: line 3 has 999 octets, at most 998 are allowed");
     let flaw = Flaw::CommandTooLong { length: 513, limit: 512 };

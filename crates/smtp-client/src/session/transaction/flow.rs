@@ -1,6 +1,6 @@
 //! How the text of a message flows: behind DATA, or in chunks behind BDAT and BURL.
 use bytes::{Bytes, BytesMut};
-use smtp_codec::{Body, Stuffer, TextFacts, TextScanner, Word};
+use smtp_codec::{Body, HeaderScanner, Stuffer, TextFacts, TextScanner, Word};
 use smtp_error::{Field, Flaw, Invalid};
 
 use super::pieces::Pieces;
@@ -27,6 +27,9 @@ pub(super) struct Flow {
     binary: bool,
     /// Looks at a text that nobody has looked at.
     scanner: Option<TextScanner>,
+    /// Looks at the header section of a text that was not looked at, if that must be ASCII.
+    headers: Option<HeaderScanner>,
+    unseen: bool,
     /// Whether an octet outside ASCII must not come.
     seven_bit: bool,
     /// Where it began, counted as [`Output::end`] is.
@@ -73,9 +76,16 @@ impl Flow {
             tail: *b"\r\n",
             binary,
             scanner: (unseen && !binary).then(TextScanner::new),
+            headers: None,
+            unseen,
             seven_bit: matches!(body, None | Some(Body::SevenBit)),
             began,
         }
+    }
+
+    /// Refuses a header field with an octet outside ASCII from now on.
+    pub(super) fn refuse_raw_headers(&mut self) {
+        self.headers = self.unseen.then(HeaderScanner::new);
     }
 
     /// Whether the next piece can be taken.
@@ -149,6 +159,12 @@ impl Flow {
     }
 
     fn count(&mut self, octets: &[u8]) -> Result<(), Invalid> {
+        if let Some(headers) = &mut self.headers {
+            headers.scan(octets);
+            if let Some(name) = headers.raw_header() {
+                return Err(Invalid::new(Field::Text, Flaw::RawHeader { name }));
+            }
+        }
         if let Some(scanner) = &mut self.scanner {
             scanner.scan(octets)?;
             if self.seven_bit && scanner.is_eight_bit() {

@@ -32,7 +32,7 @@ impl Transaction<'_> {
 
     fn plan_for(&self, session: &mut Session) -> Result<Plan, ErrorKind> {
         let mut plan = Plan::new(session.capabilities(), &self.envelope, self.facts)?;
-        plan = plan.framed(self.sending.framing)?;
+        plan = plan.raw_headers(self.sending.raw_headers)?.framed(self.sending.framing)?;
         let refuses = self.sending.excess == Excess::Refuse;
         if plan.excess_rcpts() > 0 && (refuses || self.sending.partial == Partial::Withhold) {
             let limit = plan.rcpt_max().unwrap_or_default().into();

@@ -103,7 +103,12 @@ impl Transaction<'_> {
     /// The text begins here, in this way.
     pub(super) fn begin_text(&mut self, way: Way, session: &Session) {
         let body = self.plan.as_ref().and_then(|plan| plan.mail().declared_body());
-        self.text = Text::Flowing(Flow::new(way, self.facts, body, session.output.end()));
+        let mut flow = Flow::new(way, self.facts, body, session.output.end());
+        if self.plan.as_ref().is_some_and(|plan| plan.refuses_raw_headers(self.sending.raw_headers))
+        {
+            flow.refuse_raw_headers();
+        }
+        self.text = Text::Flowing(flow);
         self.rounds += 1;
     }
 

@@ -273,8 +273,8 @@ fn i11_an_address_outside_ascii_without_smtputf8() {
     for (sender, rcpt) in [
         ("\u{fc}@ex.org", "b@ex.org"),
         ("a@ex.org", "\u{fc}@ex.org"),
-        ("a@\u{fc}.org", "b@ex.org"),
-        ("a@ex.org", "b@\u{fc}.org"),
+        ("\u{fc}@\u{fc}.org", "b@ex.org"),
+        ("a@ex.org", "\u{fc}@\u{fc}.org"),
         ("\"\u{fc} \"@ex.org", "b@ex.org"),
     ] {
         let rest = "C: QUIT\nS: 221 bye";
@@ -285,6 +285,24 @@ fn i11_an_address_outside_ascii_without_smtputf8() {
             let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking);
             assert!(found && !error.in_doubt(), "{error:?}");
             connection.quit().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn i11_a_domain_outside_ascii_goes_to_any_server() {
+    for offer in [&[][..], &["SMTPUTF8", "8BITMIME"]] {
+        let rest = "C: MAIL FROM:<a@xn--bcher-kva.example>\nS: 250 s
+C: RCPT TO:<b@xn--bcher-kva.example>\nS: 250 r
+C: DATA\nS: 354 go\n[text]\nS: 250 taken
+C: VRFY c@xn--tda.example\nS: 252 perhaps";
+        play_on(offer, rest, async |mut connection| {
+            let envelope =
+                Envelope::new("a@b\u{fc}cher.example", ["b@B\u{dc}CHER.example"]).unwrap();
+            let delivery = connection.send(&envelope, Text::new(MESSAGE).unwrap()).await.unwrap();
+            assert!(delivery.all_accepted());
+            let mailbox: Mailbox = "c@\u{fc}.example".parse().unwrap();
+            connection.verify(&mailbox).await.unwrap();
         });
     }
 }
