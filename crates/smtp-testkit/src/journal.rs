@@ -66,19 +66,22 @@ impl Journal {
     /// given `reconnect` for it, or as long as it takes.
     pub(crate) async fn until_gone(&self, reconnect: Option<Duration>) -> Gone {
         loop {
-            let gone = self.until_entries(|entries| entries.gone(reconnect)).await;
-            let Gone::Within(time) = gone else { return gone };
-            let back =
-                self.until_entries(|entries| (entries.gone(reconnect) != Some(gone)).then_some(()));
-            if timeout(time, back).await.is_ok() {
+            // With the number of connections, one that has come and gone since is noticed, too.
+            let state = |entries: &Entries| {
+                Some((entries.gone(reconnect)?, entries.report.connections.len()))
+            };
+            let before = self.until_entries(state).await;
+            let (Gone::Within(time), _) = before else { return before.0 };
+            let changed = |entries: &Entries| (state(entries) != Some(before)).then_some(());
+            if timeout(time, self.until_entries(changed)).await.is_ok() {
                 continue;
             }
             // A connection that was made in time may wait for the server to accept it.
             for _ in 0..TURNS_FOR_ACCEPTING {
                 yield_now().await;
             }
-            if self.with(|entries| entries.gone(reconnect)) == Some(gone) {
-                return gone;
+            if self.with(|entries| state(entries)) == Some(before) {
+                return before.0;
             }
         }
     }

@@ -143,6 +143,18 @@ async fn a_client_that_connects_again_in_time_is_not_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_is_dropped_at_once_counts_as_a_visit() {
+    let (server, dialer) = Server::builder().pipes();
+    let waiting = server.messages(1);
+    for _ in 0..10 {
+        drop(dialer.dial());
+        sleep(Duration::from_millis(400)).await;
+    }
+    deliver(dialer.dial()).await;
+    assert_eq!(waiting.await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_with_which_the_client_goes_is_seen() {
     let lost = Rule::text().answer("[close]".parse().unwrap());
     let (server, pipe) = Server::builder().rule(lost).pipe();
