@@ -16,7 +16,7 @@ impl Envelope {
     /// empty string as sender is the null reverse-path.
     ///
     /// Mailboxes are kept in the form in which they are sent ([`Mailbox::canonical`]): an
-    /// internationalized domain behind a local-part in ASCII has A-labels, and needs no SMTPUTF8.
+    /// internationalized domain after an ASCII local-part has A-labels, and needs no SMTPUTF8.
     /// Strings are held to the grammar; what exists and deviates from it is given as a
     /// [`Mailbox`] that was made with [`Mailbox::tolerating`].
     ///

@@ -132,8 +132,8 @@ impl FromStr for Server {
     }
 }
 
-/// The host name in ASCII: the labels of an internationalized one as A-labels. A label that is ASCII
-/// only to readers who map characters is refused: it is another server to everybody else.
+/// The host name in ASCII: the labels of an internationalized one as A-labels. A label whose
+/// characters map to ASCII is refused: a resolver that does not map them looks up another name.
 pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
     if host.is_ascii() {
         return Ok(Cow::Borrowed(host));

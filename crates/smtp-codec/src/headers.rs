@@ -27,7 +27,7 @@ enum Place {
     LineStart,
     Name,
     Value,
-    /// Behind the header section.
+    /// After the header section.
     Body,
 }
 

@@ -52,7 +52,7 @@ impl<S: AsRef<str>> Xtext<S> {
     }
 
     /// Returns [`LOWER_HEX`](Deviations::LOWER_HEX) if a hexadecimal digit is in lower case, which
-    /// the grammar does not have and everybody understands.
+    /// the grammar does not allow.
     pub fn deviations(&self) -> Deviations {
         let octets = self.as_str().as_bytes();
         let is_lower =

@@ -14,7 +14,7 @@ pub(super) struct Rest<'a> {
     pub(super) seen: Deviations,
 }
 
-/// What stands in a path behind its source route.
+/// The content of a path after its source route.
 pub(super) struct Path<'a> {
     pub(super) text: &'a str,
     /// Where it begins.

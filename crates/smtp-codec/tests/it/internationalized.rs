@@ -159,7 +159,7 @@ fn what_is_no_label() {
         ("x.\u{fffe}", 2),
         ("x.\u{fffd}", 2),
         ("x.\u{10ffff}", 2),
-        // What becomes a character that no label has.
+        // Mapped to a character that no label has.
         ("a\u{ff20}b", 0),
         ("a\u{fe6b}b", 0),
         ("a\u{2100}b", 0),
@@ -170,7 +170,7 @@ fn what_is_no_label() {
         ("a\u{ff1a}25", 0),
         ("\u{2a74}", 0),
         ("\u{37e}x", 0),
-        // What becomes a hyphen at an end, or third and fourth.
+        // Mapped to a hyphen at an end, or third and fourth.
         ("\u{ff0d}\u{fc}", 0),
         ("\u{fc}\u{ff0d}", 0),
         ("ab--\u{fc}", 0),
@@ -179,7 +179,7 @@ fn what_is_no_label() {
         ("\u{308}a", 0),
         ("x.\u{94d}", 2),
         ("\u{20dd}", 0),
-        // Directions mixed in a label, and a digit before it or behind it.
+        // Directions mixed in a label, with a digit at either end.
         ("a\u{5d0}", 0),
         ("\u{5d0}a", 0),
         ("x.1\u{5d0}", 2),

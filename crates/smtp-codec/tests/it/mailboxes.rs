@@ -3,7 +3,7 @@
 
 use smtp_codec::{Command, Deviations, ForwardPath, Mail, Mailbox, Rcpt, ReversePath};
 
-/// What is said of a mailbox.
+/// The verdict on a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     /// The grammar has it, and any server can be sent it as it is.

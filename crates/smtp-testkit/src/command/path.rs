@@ -1,6 +1,6 @@
 //! Addresses as MAIL and RCPT carry them (RFC 5321, 4.1.2), and host names.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// Takes `<...>` off the front, without its source route, and returns what stands behind.
 pub(super) fn split(text: &str) -> Option<(&str, &str)> {
@@ -41,14 +41,15 @@ pub(super) fn bare(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(end.unwrap_or(text.len()))).filter(|(address, _)| !address.is_empty())
 }
 
-/// `@one,@two:local@domain` means `local@domain`.
+/// `@one,@two:local@domain` means `local@domain`. The path has at most 256 octets with its route, and
+/// a route does not lead to a postmaster without a domain.
 fn without_route(path: &str) -> Option<&str> {
     if !path.starts_with('@') {
         return Some(path);
     }
     let (route, mailbox) = path.split_once(':')?;
     let hops = route.split(',').all(|hop| hop.strip_prefix('@').is_some_and(is_domain));
-    (hops && !mailbox.is_empty()).then_some(mailbox)
+    (hops && mailbox.contains('@') && path.len() <= 254).then_some(mailbox)
 }
 
 /// Whether this is `local@domain`.
@@ -126,7 +127,7 @@ fn is_label(label: &str) -> bool {
 /// `127.0.0.1`, `IPv6:::1`, or `tag:content`.
 fn is_literal(text: &str) -> bool {
     match text.split_once(':') {
-        None => text.parse::<Ipv4Addr>().is_ok(),
+        None => is_ipv4(text),
         Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => is_ipv6(address),
         // Without its tag, an IPv6 address would look like one of these.
         Some(_) if text.parse::<Ipv6Addr>().is_ok() => false,
@@ -141,9 +142,25 @@ fn is_literal(text: &str) -> bool {
     }
 }
 
+/// Four numbers of one to three digits, up to 255; zeros may precede them.
+fn is_ipv4(address: &str) -> bool {
+    let number = |digits: &str| {
+        (1..=3).contains(&digits.len())
+            && digits.bytes().all(|octet| octet.is_ascii_digit())
+            && digits.parse::<u8>().is_ok()
+    };
+    address.split('.').count() == 4 && address.split('.').all(number)
+}
+
 /// Whether `::`, if it is there, stands for two groups at least.
 fn is_ipv6(address: &str) -> bool {
     let written = address.split(':').filter(|group| !group.is_empty());
     let groups: usize = written.map(|group| 1 + usize::from(group.contains('.'))).sum();
-    address.parse::<Ipv6Addr>().is_ok() && (!address.contains("::") || groups <= 6)
+    let last = address.rfind(':').map_or(0, |colon| colon + 1);
+    // The library takes no zeros before the numbers of an IPv4 address.
+    let plain = match is_ipv4(&address[last..]) {
+        true => format!("{}0:0", &address[..last]),
+        false => address.to_owned(),
+    };
+    plain.parse::<Ipv6Addr>().is_ok() && (!address.contains("::") || groups <= 6)
 }

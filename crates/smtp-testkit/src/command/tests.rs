@@ -31,6 +31,9 @@ fn an_address_is_what_its_brackets_hold() {
         Some("c@d.example")
     );
     assert_eq!(reads("RCPT TO:<a@[tag:x>y]>\r\n").path(), Some("a@[tag:x>y]"));
+    assert_eq!(reads("RCPT TO:<a@[192.0.02.001]>\r\n").path(), Some("a@[192.0.02.001]"));
+    let mapped = "a@[IPv6:::ffff:192.0.2.010]";
+    assert_eq!(reads(&format!("RCPT TO:<{mapped}>\r\n")).path(), Some(mapped));
     assert_eq!(reads("rcpt to:<käse@bücher.example>\r\n").path(), Some("käse@bücher.example"));
 }
 
@@ -62,6 +65,15 @@ fn what_is_malformed_is_refused() {
     refuses("RCPT TO:<>\r\n", Malformed::Path);
     refuses("MAIL FROM:<@a.example:>\r\n", Malformed::Path);
     refuses("MAIL FROM:<a@[::1]>\r\n", Malformed::Path);
+    refuses("MAIL FROM:<a@[192.0.2.0001]>\r\n", Malformed::Path);
+    refuses("MAIL FROM:<a@[192.0.2.256]>\r\n", Malformed::Path);
+    refuses("RCPT TO:<@a.example:postmaster>\r\n", Malformed::Path);
+    refuses("RCPT TO:<@[192.0.2.1]:c@d.example>\r\n", Malformed::Path);
+    // 256 octets with the brackets, and 257.
+    let hops = format!("@{}", ["a.example"; 18].join(",@"));
+    let path = |octets: usize| format!("<{hops}:{}@d>", "c".repeat(octets - hops.len() - 5));
+    reads(&format!("RCPT TO:{}\r\n", path(256)));
+    refuses(&format!("RCPT TO:{}\r\n", path(257)), Malformed::Path);
     refuses("MAIL FROM:<a@[IPv6:1:2:3:4:5:6:7::]>\r\n", Malformed::Path);
     refuses("MAIL FROM:<a@b.example>SIZE=3\r\n", Malformed::Params);
     refuses("MAIL FROM:<a@b.example> SIZE=3 size=4\r\n", Malformed::Params);
