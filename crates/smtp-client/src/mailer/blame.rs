@@ -6,7 +6,8 @@ use smtp_error::{
 /// What a result is about, apart from the message. Whatever is not about the message is tried
 /// again, and then only if the message was certainly not accepted.
 ///
-/// Only codes and enhanced codes decide, never the words of a reply.
+/// Codes and enhanced codes decide. The words of a reply count only where many servers give no code
+/// for what they report: see [`Pace`](Self::Pace).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
     /// The message itself, or nothing. The result is final.
@@ -38,10 +39,12 @@ pub(super) enum Blame {
     /// | X.7.500 and above | throttling (Microsoft 365) |
     ///
     /// To MAIL, X.7.0 and X.7.1 count too, which Postfix and Gmail send for their rate limits, and
-    /// so does 421 to the first MAIL of a connection.
+    /// so does 421 to the first MAIL of a connection. Many servers have no code for it: a reply that
+    /// speaks of concurrent connections or of a rate counts, too, unless its enhanced code is about
+    /// an address (X.1.Z), a mailbox (X.2.Z) or the content (X.6.Z).
     Pace,
-    /// A 4yz reply to DATA or the text with X.7.0 or X.7.1: a rate limit, or greylisting. Only the
-    /// words tell them apart. The message is tried again after a pause, and nothing else changes.
+    /// A 4yz reply to DATA or the text with X.7.0 or X.7.1 that does not speak of a rate: most likely
+    /// greylisting. The message is tried again after a pause, and nothing else changes.
     Policy,
     /// The connection failed. The message is tried again.
     Connection,
@@ -181,8 +184,23 @@ fn is_about_pace(verdict: &Verdict) -> bool {
     refused_for_now(verdict).is_some_and(|enhanced| match enhanced {
         (3, 2) | (4, 5) | (7, 28 | 500..) => true,
         (7, 0 | 1) if mail => true,
-        _ => code == 432 || (mail && code == ReplyCode::SHUTTING_DOWN),
+        (1 | 2 | 6, _) => code == 432,
+        _ => {
+            code == 432
+                || (mail && code == ReplyCode::SHUTTING_DOWN)
+                || speaks_of_pace(verdict.reply())
+        }
     })
+}
+
+/// Returns whether the words of a reply are about concurrent connections or about a rate.
+fn speaks_of_pace(reply: &Reply) -> bool {
+    let text = String::from_utf8_lossy(reply.as_bytes()).to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let bounded = has(&["too many", "too much", "limit", "maximum", "exceed", "concurren"]);
+    let connections = has(&["connection", "session"]);
+    let rate = has(&["rate limit", "sending rate", "message rate", "throttl", "too fast"]);
+    rate || (bounded && connections) || has(&["too many messages"])
 }
 
 fn is_about_policy(verdict: &Verdict) -> bool {
@@ -247,6 +265,22 @@ mod tests {
                 check_refused(step, 451, text, [Policy; 3]);
             }
             check_refused(Step::Rcpt, 450, text, message);
+        }
+        for text in [
+            "too many concurrent connections",
+            "4.3.0 Maximum number of sessions from your host reached",
+            "4.7.1 Connection limit exceeded",
+            "4.0.0 sending rate too high",
+            "rate limit exceeded, slow down",
+            "Too many messages from your host",
+        ] {
+            for code in [450, 451, 452] {
+                check_refused(Step::EndOfText, code, text, [Pace; 3]);
+            }
+            check_refused(Step::Rcpt, 450, text, message);
+        }
+        for text in ["4.2.1 the user receives mail at a rate limit", "4.2.2 too many messages"] {
+            check_refused(Step::EndOfText, 450, text, message);
         }
         for text in ["x", "4.3.2 x", "4.7.12 x"] {
             check_refused(Step::EndOfText, 432, text, [Pace; 3]);
