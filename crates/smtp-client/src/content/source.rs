@@ -51,7 +51,7 @@ impl Source<'static> {
 pub(crate) struct Reserve(Arc<Mutex<Option<Source<'static>>>>);
 
 impl Reserve {
-    /// Takes the source, if nobody has asked for it.
+    /// Takes the source, if none of it was given.
     pub(super) fn take(&self) -> Option<Source<'static>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

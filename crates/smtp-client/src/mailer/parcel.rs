@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::lent::Loan;
 use crate::{Content, content::Reserved};
 
-/// What waits. Whoever waits for it learns that its turn has come when `turn` is dropped; what is
+/// A job that waits. The caller learns that its turn has come when `turn` is dropped; what is
 /// tried again has had its turn.
 pub(super) struct Waiting {
     pub(super) job: Job,
@@ -72,7 +72,7 @@ impl Parcel {
         }
     }
 
-    /// Says what became of it, to whoever still wants to know.
+    /// Gives the caller the result, if the caller still waits.
     pub(super) fn settle(self, result: Result<Delivery, Error>) {
         let _ = self.result.send(result);
     }
@@ -93,7 +93,7 @@ impl Job {
         }
     }
 
-    /// Whether nobody waits for it any more.
+    /// Returns whether its caller waits no more.
     pub(super) fn is_given_up(&self) -> bool {
         match self {
             Self::Send(parcel) => parcel.result.is_closed(),

@@ -215,7 +215,7 @@ impl Session {
     }
 
     /// The exchange is over: what was special about it is so no more. The veil stays until
-    /// something else was done, because a server that is behind may still repeat what was sent.
+    /// something else was done, because a slow server may still repeat what was sent.
     fn leave_exchange(&mut self) {
         self.listen(self.limits);
     }

@@ -62,8 +62,8 @@ pub enum FirstChunk {
     /// it, because nothing keeps client and server in step:
     ///
     /// - The server may execute the text. One that refuses every recipient and does not discard
-    ///   the octets of the chunk reads them as commands. Whoever wrote the text can then send mail
-    ///   in the client's name.
+    ///   the octets of the chunk reads them as commands. The author of the text can then send
+    ///   mail in the client's name.
     /// - A surplus reply can look like an acceptance. MAIL, RCPT and BDAT are all answered with
     ///   250; after one 250 too many, the reply to a recipient stands where the reply to the text
     ///   is expected. The client notices if a further reply has arrived by then, or if the reply

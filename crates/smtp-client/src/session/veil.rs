@@ -20,7 +20,7 @@
 //! - **A challenge is never shown**, nor what looks like a part of one.
 //!
 //! What a list of words cannot do: a secret that is an ordinary word, and that a server repeats in a
-//! plain sentence, is shown. Nobody can tell that it was repeated, the client included.
+//! plain sentence, is shown. It looks like a word of the server's own.
 use std::{borrow::Cow, ops::Range};
 
 use smtp_error::{EnhancedCode, Reply, ReplyCode};
@@ -266,7 +266,7 @@ fn marked(text: &[u8], mut hidden: Vec<Range<usize>>) -> Vec<u8> {
     shown
 }
 
-/// The reply as it may be shown: a challenge is part of an exchange that nobody may see.
+/// The reply as it may be shown: a challenge is part of an exchange that is never shown.
 pub(super) fn shown(reply: &Reply) -> Cow<'_, Reply> {
     match reply.code() {
         ReplyCode::CHALLENGE => Cow::Owned(Reply::new(ReplyCode::CHALLENGE, MARK)),

@@ -16,7 +16,7 @@ impl<C: Conversation> Run<'_, C> {
         };
         let is_auth = conversation.step() == Step::Auth;
         let answer = self.finished(conversation);
-        // A server that is behind may repeat what AUTH sent in the reply to what follows it.
+        // A slow server may repeat what AUTH sent in the reply to what follows it.
         if !is_auth {
             self.session.veil.lift();
         }
