@@ -144,8 +144,10 @@ impl ReplyDecoder {
             let line = octets[cut - 1..].iter().position(|&octet| octet == b'\n');
             octets.drain(..line.map_or(cut, |line| cut + line));
         }
-        let line = if self.failed.is_some() { &self.malformed } else { self.framer.partial() };
-        octets.extend_from_slice(&line[..line.len().min(PARTIAL)]);
+        match self.failed {
+            Some(_) => octets.extend_from_slice(&self.malformed),
+            None => keep(&mut octets, self.framer.partial()),
+        }
         octets
     }
 
@@ -165,7 +167,7 @@ impl ReplyDecoder {
             }
             if self.line_octets > room {
                 match line {
-                    Ok(Some(line)) => keep(&mut self.malformed, line.content),
+                    Ok(Some(line)) => keep_line(&mut self.malformed, line.content),
                     _ => keep(&mut self.malformed, self.framer.partial()),
                 }
                 return Err(fault(ReplyFault::TooLong { limit: self.limits.total }, number, 0));
@@ -184,7 +186,7 @@ impl ReplyDecoder {
                 },
                 failed => failed,
             };
-            let parsed = parsed.inspect_err(|_| keep(&mut self.malformed, line.content))?;
+            let parsed = parsed.inspect_err(|_| keep_line(&mut self.malformed, line.content))?;
             if parsed.last && self.under_way.lines == 0 {
                 // There is nothing to put together.
                 self.under_way.octets = 0;
@@ -192,7 +194,7 @@ impl ReplyDecoder {
                 return Ok(Some(DecodedReply { reply, deviations: parsed.deviations }));
             }
             if let Err(changed) = self.under_way.push(&parsed, self.greeting) {
-                keep(&mut self.malformed, line.content);
+                keep_line(&mut self.malformed, line.content);
                 return Err(changed);
             }
             if parsed.last {
@@ -315,8 +317,15 @@ impl<'a> ReplyLine<'a> {
 }
 
 /// Keeps the beginning of a line for [`ReplyDecoder::partial`].
-fn keep(malformed: &mut Vec<u8>, line: &[u8]) {
-    malformed.extend_from_slice(&line[..line.len().min(PARTIAL)]);
+fn keep(kept: &mut Vec<u8>, line: &[u8]) {
+    kept.extend_from_slice(&line[..line.len().min(PARTIAL)]);
+}
+
+/// Keeps the beginning of a line whose end has come. Without the line end, what the server sent
+/// next would look like a part of this line, and a challenge there would not be recognized.
+fn keep_line(kept: &mut Vec<u8>, content: &[u8]) {
+    keep(kept, content);
+    kept.extend_from_slice(b"\r\n");
 }
 
 fn is_refusal(code: ReplyCode) -> bool {

@@ -116,10 +116,11 @@ fn of_many_messages_the_first_has_what_came() {
 #[test]
 fn a_malformed_reply_is_shown() {
     for (answer, shown) in [
-        ("[raw \"mail server error\\r\\n\"]", &b"mail server error"[..]),
-        ("S: 250-one\n[raw \"* BAD\\x00\\x1b[2J\\r\\n\"]", b"250-one\r\n* BAD\0\x1b[2J"),
-        ("S: 250-fine\nS: 550 5.7.1 no", b"250-fine\r\n550 5.7.1 no"),
-        ("[raw \"25 ok\\r\\n\"]", b"25 ok"),
+        ("[raw \"mail server error\\r\\n\"]", &b"mail server error\r\n"[..]),
+        ("[raw \"HTTP/1.1 400 Bad\\r\\nServer: x\\r\\n\"]", b"HTTP/1.1 400 Bad\r\nServer: x\r\n"),
+        ("S: 250-one\n[raw \"* BAD\\x00\\x1b[2J\\r\\n\"]", b"250-one\r\n* BAD\0\x1b[2J\r\n"),
+        ("S: 250-fine\nS: 550 5.7.1 no", b"250-fine\r\n550 5.7.1 no\r\n"),
+        ("[raw \"25 ok\\r\\n\"]", b"25 ok\r\n"),
     ] {
         for step in [Step::Greeting, Step::Mail, Step::EndOfText] {
             if step == Step::Greeting && answer.contains("550") {
@@ -204,5 +205,5 @@ fn a_greeting_that_welcomes_in_its_last_line_alone_is_none() {
     let script = "S: 220 hi\nC: EHLO client.example\nS: 250-hi\nS: 554 no\n[expect-close]";
     let error = error_of(Dialect::Smtp, script);
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Malformed(_))), "{error}");
-    check_shown(&error, b"250-hi\r\n554 no");
+    check_shown(&error, b"250-hi\r\n554 no\r\n");
 }

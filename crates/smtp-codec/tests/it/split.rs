@@ -120,10 +120,10 @@ fn the_part_of_a_reply_that_came_can_be_shown() {
 #[test]
 fn the_lines_of_a_malformed_reply_can_be_shown() {
     for (wire, shown) in [
-        (&b"junk\r\n250 ok\r\n"[..], &b"junk"[..]),
-        (b"250-a\r\n* BAD\r\n", b"250-a\r\n* BAD"),
-        (b"250-a\r\n550 no\r\n", b"250-a\r\n550 no"),
-        (b"250\tok\r\n", b"250\tok"),
+        (&b"junk\r\n250 ok\r\n"[..], &b"junk\r\n"[..]),
+        (b"250-a\r\n* BAD\r\n", b"250-a\r\n* BAD\r\n"),
+        (b"250-a\r\n550 no\r\n", b"250-a\r\n550 no\r\n"),
+        (b"250\tok\r\n", b"250\tok\r\n"),
     ] {
         for cut in 0..=wire.len() {
             let mut decoder = ReplyDecoder::default();
