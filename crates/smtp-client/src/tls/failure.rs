@@ -239,6 +239,13 @@ impl fmt::Display for Flaw<'_> {
                 f.write_str(&uses.next().unwrap_or_else(|| "no use at all".into()))?;
                 uses.try_for_each(|one| write!(f, ", {one}"))
             }
+            CertificateError::Other(cause) => match cause.0.to_string().as_str() {
+                // A self-signed certificate that was made with the defaults of OpenSSL.
+                "CaUsedAsEndEntity" => f.write_str(
+                    "it is the certificate of an authority (CA:TRUE), not one for a server",
+                ),
+                other => write!(f, "{}", Excerpt::new(other.as_bytes())),
+            },
             other => write!(f, "{}", Excerpt::new(other.to_string().as_bytes())),
         }
     }
@@ -254,7 +261,13 @@ fn bare_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    fn io(words: &str) -> std::io::Error {
+        std::io::Error::other(words.to_owned())
+    }
 
     #[track_caller]
     fn check(flaw: CertificateError, words: &str) {
@@ -288,5 +301,11 @@ mod tests {
             "it is for no name at all",
         );
         check(CertificateError::Revoked, "it was revoked");
+        // What webpki reports and rustls has no variant for.
+        let other = |name: &str| CertificateError::Other(rustls::OtherError(Arc::new(io(name))));
+        check(other("CaUsedAsEndEntity"), {
+            "it is the certificate of an authority (CA:TRUE), not one for a server"
+        });
+        check(other("InvalidSerialNumber"), "InvalidSerialNumber");
     }
 }
