@@ -56,10 +56,10 @@ use queue::Shared;
 ///   connections there are, and there are no more of them from then on. One more is tried after a
 ///   minute, and less and less often while that fails. A refusal is an error only if no other
 ///   connection is there; a permanent one is not repeated then.
-/// - **Messages per session.** If the server refuses MAIL for the time being (4yz or 421) on a
-///   connection that has carried messages, that connection is closed and the message is the first
-///   one on the next. Those that follow are closed after as many messages, for ten minutes. If the
-///   message is refused there too, that is its result.
+/// - **Messages per session.** If the server refuses MAIL for the time being (4yz or 421), or
+///   with 503, on a connection that has carried messages, that connection is closed and the message
+///   is the first one on the next. Those that follow are closed after as many messages, for ten
+///   minutes. If the message is refused there too, that is its result.
 /// - **Concurrency and rate.** If the server refuses MAIL, DATA or the text with a transient reply
 ///   whose code is about that (432, X.3.2, X.4.5, X.7.28 and above X.7.500; to MAIL also X.7.0 and
 ///   X.7.1), there is one connection fewer, and the message is tried again after a pause. If there

@@ -18,7 +18,8 @@ pub(super) enum Blame {
     /// be given only once is sent again too, if nothing of it was given.
     ///
     /// - MAIL was refused with a 4yz reply on a connection on which a MAIL was accepted before, and
-    ///   no enhanced code says that it is about an address (X.1.Z, X.2.Z) or the content (X.6.Z).
+    ///   no enhanced code says that it is about an address (X.1.Z, X.2.Z) or the content (X.6.Z);
+    ///   or it was refused there with 503, which is about the commands before it (RFC 5321, 4.2.2).
     ///   On a connection that has accepted no MAIL, the same reply is about the message.
     /// - The server ended the session (421) before the end of the text, and the connection had
     ///   accepted a MAIL.
@@ -162,11 +163,14 @@ fn is_shut_down(verdict: &Verdict) -> bool {
     verdict.step() != Step::EndOfText && verdict.reply().code() == ReplyCode::SHUTTING_DOWN
 }
 
-/// The server refused MAIL for the time being, and does not say that it is about the message.
+/// The server refused MAIL for the time being or because of the commands before it, and does not
+/// say that it is about the message.
 fn is_refused_mail(verdict: &Verdict) -> bool {
     let of_message =
         |reply: &Reply| reply.enhanced().is_some_and(|code| matches!(code.subject(), 1 | 2 | 6));
-    verdict.step() == Step::Mail && verdict.is_transient() && !of_message(verdict.reply())
+    let reply = verdict.reply();
+    let not_final = verdict.is_transient() || reply.code() == ReplyCode::BAD_SEQUENCE;
+    verdict.step() == Step::Mail && not_final && !of_message(reply)
 }
 
 /// The server refused MAIL, DATA or the text for the time being: subject and detail of the enhanced
@@ -251,6 +255,10 @@ mod tests {
         for text in ["enough", "4.5.3 enough", "4.3.1 enough", "4.0.0 enough"] {
             check_refused(Step::Mail, 452, text, session);
             check_refused(Step::EndOfText, 452, text, message);
+        }
+        for text in ["bad sequence", "5.5.1 too many messages in this session"] {
+            check_refused(Step::Mail, 503, text, session);
+            check_refused(Step::EndOfText, 503, text, message);
         }
         for text in ["4.4.5 x", "4.3.2 x", "4.7.28 x", "4.7.500 x", "4.7.999 x"] {
             check_refused(Step::Mail, 450, text, [Pace, Pace, Session]);

@@ -48,12 +48,13 @@ fn three_per_session(refusal: fn() -> Answer) -> (Host, Connector) {
     })
 }
 
-const PER_SESSION: [fn() -> Answer; 7] = [
+const PER_SESSION: [fn() -> Answer; 8] = [
     || Say("452 4.4.5 too many messages in this session\r\n"),
     || Say("452 4.5.3 too many messages\r\n"),
     || Say("450 enough\r\n"),
     || Say("451 4.7.1 enough for one session\r\n"),
     || Say("454 4.3.0 enough\r\n"),
+    || Say("503 5.5.1 too many messages in this session\r\n"),
     || CloseWith("421 4.7.0 enough\r\n"),
     || Say("421 enough\r\n"),
 ];
