@@ -156,6 +156,9 @@ fn shifted(invalid: Invalid, start: usize) -> Invalid {
     let flaw = match invalid.flaw {
         Flaw::Syntax { offset } => Flaw::Syntax { offset: start + offset },
         Flaw::InvalidLabel { offset } => Flaw::InvalidLabel { offset: start + offset },
+        Flaw::LabelTooLong { offset, length, limit } => {
+            Flaw::LabelTooLong { offset: start + offset, length, limit }
+        }
         flaw => flaw,
     };
     Invalid::new(invalid.field, flaw)

@@ -93,7 +93,7 @@ pub(crate) fn check_domain(
             return syntax(label.len() - 1);
         }
         if label.is_ascii() {
-            grammar::check_length(Field::Domain, label.len(), Domain::MAX_LABEL)?;
+            check_label_length(label.len(), offset)?;
         }
         offset += label.len() + 1;
     }
@@ -103,6 +103,15 @@ pub(crate) fn check_domain(
     let mut seen = Deviations::empty();
     seen.set(Deviations::UNDERSCORE, text.contains('_'));
     Ok(seen)
+}
+
+/// Refuses a label that is longer than a label may be. The label begins at `offset`.
+pub(crate) fn check_label_length(length: usize, offset: usize) -> Result<(), Invalid> {
+    let limit = Domain::MAX_LABEL;
+    if length > limit {
+        return Err(Invalid::new(Field::Domain, Flaw::LabelTooLong { offset, length, limit }));
+    }
+    Ok(())
 }
 
 /// Whether it is a domain in ASCII, as nearly all are. Whatever is not is looked at closely.

@@ -31,7 +31,7 @@ mod with {
     use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
     use smtp_error::{Field, Flaw, Invalid};
 
-    use crate::{Deviations, Domain, grammar};
+    use crate::{Deviations, Domain, domain, grammar};
 
     /// The STD3 rules but for the underscore.
     const STD3_AND_UNDERSCORE: AsciiDenyList =
@@ -71,7 +71,7 @@ mod with {
         let form = ascii(label, denied, Hyphens::Check)
             .filter(|form| !form.is_empty() && !form.contains('.'))
             .ok_or_else(|| invalid(offset))?;
-        grammar::check_length(Field::Domain, form.len(), Domain::MAX_LABEL)
+        domain::check_label_length(form.len(), offset)
     }
 
     fn invalid(offset: usize) -> Invalid {

@@ -234,6 +234,16 @@ pub enum Flaw {
         /// The longest that is allowed.
         limit: usize,
     },
+    /// A label of a domain is longer than a label may be.
+    #[error("label at octet {offset} has {length} octets, at most {limit} are allowed")]
+    LabelTooLong {
+        /// Where the label begins.
+        offset: usize,
+        /// Its length; that of the A-label, if the label is internationalized.
+        length: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
     /// The command line that the value makes is longer than this server need accept, CRLF
     /// included.
     #[error("makes a command line of {length} octets, at most {limit} are allowed")]

@@ -227,17 +227,20 @@ fn what_ascii_has_no_place_for_has_none_beside_other_characters() {
 
 #[test]
 fn the_form_in_ascii_is_held_to_the_limits() {
-    let too_long = |length, limit| Flaw::TooLong { length, limit };
     // 4 octets of prefix, one digit of the difference for each repetition.
     let label = |count: usize| "\u{fc}".repeat(count);
     let ascii = |count: usize| label(count).parse::<Domain>().map(|domain| domain.to_ascii().len());
     let longest = (1..).take_while(|&count| ascii(count).is_ok()).last().unwrap();
     assert!((55..=63).contains(&ascii(longest).unwrap()));
-    let Err(Invalid { flaw: Flaw::TooLong { length, limit: 63 }, .. }) = ascii(longest + 1) else {
+    let Err(Invalid { flaw, .. }) = ascii(longest + 1) else { panic!("it is too long") };
+    let Flaw::LabelTooLong { offset: 0, length, limit: 63 } = flaw else {
         panic!("its length is what is wrong")
     };
     assert!(length > 63);
-    flawed(&label(longest + 1), too_long(length, 63));
+    let long = format!("x.{}", label(longest + 1));
+    flawed(&long, Flaw::LabelTooLong { offset: 2, length, limit: 63 });
+    let long = format!("x.{}.example", "a".repeat(64));
+    flawed(&long, Flaw::LabelTooLong { offset: 2, length: 64, limit: 63 });
     // As text it is shorter than a domain may be.
     let wide = ["\u{10400}\u{10400}x\u{3042}\u{ac00}y\u{1d00}z"; 12].join(".");
     let Err(Invalid { flaw: Flaw::TooLong { length, limit: 255 }, .. }) = wide.parse::<Domain>()

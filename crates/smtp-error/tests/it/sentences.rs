@@ -76,6 +76,10 @@ fn what_the_caller_did_wrong() {
     reads(Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }), "text: bare LF at octet 9");
     let label = Flaw::InvalidLabel { offset: 4 };
     reads(Invalid::new(Field::Domain, label), "domain: invalid internationalized label at octet 4");
+    let label = Flaw::LabelTooLong { offset: 2, length: 64, limit: 63 };
+    reads(Invalid::new(Field::Domain, label), {
+        "domain: label at octet 2 has 64 octets, at most 63 are allowed"
+    });
     let flaw = Flaw::RawHeader { name: HeaderName::of_field(b"Subject: \xc3\xa9") };
     reads(Invalid::new(Field::Text, flaw), {
         "text: header field Subject holds octets outside ASCII, which needs SMTPUTF8"
