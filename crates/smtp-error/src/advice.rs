@@ -12,7 +12,8 @@ pub enum Advice {
     Authenticate,
     /// It needs TLS (523, 524, 538, and 530 where the reply speaks of TLS).
     BeginTls,
-    /// User name, password or token are wrong, or have expired (535). Some providers want a
+    /// User name, password or token are wrong, or have expired (535; with 5.7.139 only if the text
+    /// says that the credentials were incorrect). Some providers want a
     /// password that is made for one application and refuse the usual one in this way.
     CheckCredentials,
     /// This mechanism is too weak for this user (534); some providers ask for a password that is
@@ -72,6 +73,10 @@ impl Advice {
             (525, None) | (_, Some((7, 13))) => Self::AskAdministrator,
             (534, Some((7, 14))) => Self::SignInByBrowser,
             (534, None | Some((7, _))) => Self::UseStrongerMechanism,
+            // Microsoft 365 sends this code for a wrong password, too. Only the text tells.
+            (535, Some((7, 139))) if mentions(reply, b"credentials were incorrect") => {
+                Self::CheckCredentials
+            }
             (535, Some((7, 139))) | (550, Some((7, 30))) => Self::AllowLogin,
             // 5.7.0, 5.7.1 and 5.7.3 are in use for wrong passwords.
             (535, None | Some((7, 0 | 1 | 3))) => Self::CheckCredentials,
@@ -110,7 +115,7 @@ fn mentions_tls(reply: &Reply) -> bool {
     [&b"tls"[..], b"ssl", b"encrypt"].iter().any(|word| mentions(reply, word))
 }
 
-/// Returns whether the text of a reply has this word, or a longer one that contains it.
+/// Returns whether the text of a reply contains this, in whatever case.
 fn mentions(reply: &Reply, word: &[u8]) -> bool {
     reply.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
 }

@@ -94,6 +94,9 @@ fn auth_is_refused_in_the_words_of_providers() {
             ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", {
                 Some(AllowLogin)
             }),
+            ("535 5.7.139 Authentication unsuccessful, the user credentials were incorrect.", {
+                Some(CheckCredentials)
+            }),
             ("535 5.7.139 SmtpClientAuthentication is disabled for the Tenant", Some(AllowLogin)),
             ("550 5.7.30 Basic authentication is not supported for Client Submission.", {
                 Some(AllowLogin)
