@@ -250,7 +250,10 @@ mod tests {
             ("smtp://\u{ff4d}x.example", Flaw::InvalidLabel { offset: 7 }),
             ("smtp://-\u{fc}", Flaw::Syntax { offset: 7 }),
             (&format!("smtp://{}", "a".repeat(256)), Flaw::TooLong { length: 256, limit: 255 }),
-            (&format!("smtp://{}", "\u{e9}".repeat(100)), Flaw::TooLong { length: 104, limit: 63 }),
+            (
+                &format!("smtp://{}", "\u{e9}".repeat(100)),
+                Flaw::LabelTooLong { offset: 7, length: 106, limit: 63 },
+            ),
         ] {
             let found = given.parse::<Server>().unwrap_err();
             assert_eq!(found.field, Field::Server, "{given}");

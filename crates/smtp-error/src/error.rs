@@ -105,7 +105,8 @@ impl Error {
         }
     }
 
-    /// What the server said besides its reply: with OAuth, why it does not take the token.
+    /// What the server said besides its reply: with OAuth, why it does not take the token; of a
+    /// server that refuses EHLO and fails at HELO, the refusal.
     pub fn explanation(&self) -> Option<&str> {
         self.0.explanation.as_deref()
     }

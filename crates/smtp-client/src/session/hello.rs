@@ -13,6 +13,8 @@ use super::{
 pub struct Hello {
     turn: Turn,
     fallback: HelloFallback,
+    /// The reply that refused EHLO, if HELO is tried instead.
+    refused: Option<Reply>,
 }
 
 /// Whether a server that does not know EHLO is greeted with HELO.
@@ -45,12 +47,12 @@ enum Verb {
 impl Hello {
     /// Waits for the greeting first.
     pub fn after_greeting() -> Self {
-        Self { turn: Turn::AwaitGreeting, fallback: HelloFallback::Allowed }
+        Self { turn: Turn::AwaitGreeting, fallback: HelloFallback::Allowed, refused: None }
     }
 
     /// Greets again: after TLS, or to learn what changed. HELO if the session fell back before.
     pub fn again() -> Self {
-        Self { turn: Turn::Say, fallback: HelloFallback::Allowed }
+        Self { turn: Turn::Say, fallback: HelloFallback::Allowed, refused: None }
     }
 
     /// The same, with or without the fallback to HELO.
@@ -104,6 +106,7 @@ impl Conversation for Hello {
     fn hear(&mut self, session: &mut Session, _: Owed, reply: Reply) -> Result<(), ErrorKind> {
         if self.may_fall_back(session, &reply) {
             self.turn = Turn::SayHelo;
+            self.refused = Some(reply);
             return Ok(());
         }
         if !reply.is_completion() {
@@ -133,5 +136,13 @@ impl Conversation for Hello {
 
     fn answer(self, _: &Session) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// A server that refuses EHLO and then closes has said why, but not to HELO.
+    fn failed(self, error: Error) -> Result<(), Error> {
+        match self.refused {
+            Some(reply) if error.reply().is_none() => Err(error.explained(reply.as_bytes())),
+            _ => Err(error),
+        }
     }
 }

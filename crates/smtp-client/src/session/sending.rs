@@ -16,7 +16,9 @@ use smtp_caps::{Framing, RawHeaders};
 pub struct Sending {
     /// How texts travel: by default after DATA, whose reply 354 keeps client and server in step.
     /// A text that is binary, or that the server fetches parts of, always travels in chunks.
-    /// [`Framing::Chunks`] is an error where CHUNKING is not offered.
+    /// [`Framing::Chunks`] is an error where CHUNKING is not offered. Chunks have no 354: if a
+    /// server sends one reply too many before the text, and that reply arrives after the first
+    /// chunk was written, it is taken for the reply to the text.
     pub framing: Framing,
     /// The largest chunk, in octets: by default 1 MiB.
     pub chunk: NonZeroUsize,

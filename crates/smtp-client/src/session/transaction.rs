@@ -69,6 +69,8 @@ pub struct Transaction<'a> {
     /// What a surplus reply would put in question: from the last reply of a round to the first of
     /// the next.
     counted: Option<Counted>,
+    /// Whether several final replies are expected, which are told apart by their number alone.
+    several_finals: bool,
     /// Whether no other message needs the connection.
     alone: bool,
     /// Whether the message as a whole was refused, with a chunk behind it under way.
@@ -117,6 +119,7 @@ impl<'a> Transaction<'a> {
             tally: Tally::default(),
             announced: false,
             counted: None,
+            several_finals: false,
             alone: true,
             rejected: false,
         }

@@ -2,9 +2,10 @@
 //! another message's text, and no text under another envelope.
 use smtp_client::{
     Ahead, Connection, Content, Delivery, Envelope, Error, Excess, Message, Partial, Step, Text,
+    session::Dialect,
 };
 
-use crate::stage::{early_chunks, play_on};
+use crate::stage::{early_chunks, play_in, play_on};
 
 /// A message to recipients of these names.
 fn message(names: &[&str], content: impl Into<Content<'static>>) -> Message<'static> {
@@ -163,5 +164,21 @@ fn no_chunk_follows_a_reset_that_may_be_refused() {
         connection.sending_mut().partial = Partial::Deliver;
         let error = connection.send(&c, text("c")).await.unwrap_err();
         assert_eq!((error.step(), error.in_doubt()), (Step::Reset, false));
+    });
+}
+
+#[test]
+fn over_lmtp_nothing_follows_several_final_replies_that_are_expected() {
+    // One too many among them would pass for the reply to the next MAIL.
+    let script = group(&["a", "b"])
+        + "C| DATA\nS: 250 s\nS: 250 a\nS: 250 b\nS: 354 go\n[text]\n"
+        + "[raw \"250 a\\r\\n250 a\\r\\n554 b\\r\\n\"]\n[expect-close]";
+    play_in(Dialect::Lmtp, &["PIPELINING"], &script, async |mut connection| {
+        connection.sending_mut().ahead = Some(Ahead::default());
+        let messages = [message(&["a", "b"], text("ab")), message(&["c"], text("c"))];
+        let mut sending = connection.send_many(messages).await.unwrap();
+        let error = sending.next().await.unwrap().unwrap_err();
+        let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+        assert_eq!((error.in_doubt(), &known[..]), (true, &[true, false][..]));
     });
 }

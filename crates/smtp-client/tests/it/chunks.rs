@@ -132,6 +132,19 @@ fn a_short_text_for_nobody_leaves_the_connection_in_order() {
 }
 
 #[test]
+fn a_refused_sender_is_followed_by_rset() {
+    // If the refusal was one reply too many, a transaction is open.
+    let second = format!("C| RSET\n{COMMANDS}S: 250 reset\nS: 250 a\nS: 550 b\nS: 550 c");
+    let rest = format!("{COMMANDS}S: 550 a\nS: 503 b\nS: 503 c\n{second}");
+    play_on(&FAST, &rest, async |mut connection| {
+        let delivery = send(&mut connection, chunks_of(1000)).await.unwrap();
+        assert_eq!(words(&delivery), [(Step::Mail, 550); 2]);
+        let delivery = send(&mut connection, chunks_of(1000)).await.unwrap();
+        assert_eq!(words(&delivery), [(Step::Rcpt, 550); 2]);
+    });
+}
+
+#[test]
 fn a_refused_chunk_is_the_last() {
     let rest = "C: MAIL FROM:<a@example.org>\nS: 250 a\nC: RCPT TO:<b@example.org>\nS: 250 b
 C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 7\n[chunk 7]\nS: 552 5.3.4 too much

@@ -249,3 +249,12 @@ fn a_reply_with_too_much_in_it_is_malformed() {
         assert!(malformed, "{error:?}");
     }
 }
+
+#[test]
+fn a_server_that_refuses_ehlo_and_closes_has_said_why() {
+    let script = "S: 220 hi\nC: EHLO client.example\nS: 502 5.5.1 not for you\n\
+        C: HELO client.example\n[close]";
+    let error = connect(script, &connector(Dialect::Smtp)).unwrap_err();
+    assert_eq!(error.step(), Step::Hello);
+    assert_eq!(error.explanation(), Some("5.5.1 not for you"));
+}

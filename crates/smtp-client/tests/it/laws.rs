@@ -216,10 +216,12 @@ fn acceptances(octets: &[u8]) -> usize {
         .count()
 }
 
-/// How many lines that end a reply are in these octets, but for 421, which may come at any time.
+/// How many lines that end a reply are in these octets, up to a 421, which may come at any time and
+/// after which nothing counts.
 fn replies(octets: &[u8]) -> usize {
     let lines = octets.split_inclusive(|&octet| octet == b'\n');
-    lines.filter(|line| line.get(3) != Some(&b'-') && !line.starts_with(b"421")).count()
+    let lines = lines.take_while(|line| !line.starts_with(b"421"));
+    lines.filter(|line| line.get(3) != Some(&b'-')).count()
 }
 
 /// How many commands were written that a reply answers.

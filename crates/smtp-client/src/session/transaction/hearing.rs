@@ -31,7 +31,12 @@ impl Transaction<'_> {
             }
             Step::Reset if refused => return Err(session.not_reset(reply)),
             Step::Mail if refused => {
-                session.close_transaction(self.number);
+                // In chunks no 354 shows that the refusal was the reply to MAIL: if it was a
+                // surplus one, a transaction is open that the next message must not be added to.
+                let came_early = self.ahead && reply.code() == ReplyCode::BAD_SEQUENCE;
+                if came_early || !self.is_in_chunks() {
+                    session.close_transaction(self.number);
+                }
                 self.give_up(Step::Mail, &reply);
             }
             Step::Rcpt if refused => self.slots.settle(owed.recipient, Step::Rcpt, &reply),

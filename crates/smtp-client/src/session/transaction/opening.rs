@@ -52,7 +52,9 @@ impl Transaction<'_> {
                 self.sending.excess == Excess::Refuse || self.sending.partial == Partial::Withhold;
             refuses || (self.unanswered == 0 && !self.slots.have_excess())
         };
-        self.turn == Turn::Done || (matches!(self.text, Text::Ended { .. }) && last())
+        // A surplus reply among several final ones would pass for a reply to the next MAIL.
+        let said = matches!(self.text, Text::Ended { .. }) && !self.several_finals && last();
+        self.turn == Turn::Done || said
     }
 
     /// Whether nothing of it was said.
@@ -107,5 +109,6 @@ impl Transaction<'_> {
         self.slots = Slots::new(self.envelope.rcpts().len());
         self.text = Text::None;
         self.tally = Tally::default();
+        self.several_finals = false;
     }
 }

@@ -130,7 +130,9 @@ impl Transaction<'_> {
                 session.owed.extend(owed);
             }
         }
-        self.owed += session.owed.len() - before;
+        let finals = session.owed.len() - before;
+        self.owed += finals;
+        self.several_finals = each || finals > 1;
         // Whatever the server says to the dot, the transaction is over (RFC 5321, 4.1.1.4).
         if !self.is_in_chunks() {
             session.close_transaction(self.number);
