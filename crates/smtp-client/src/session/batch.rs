@@ -238,21 +238,17 @@ impl Conversation for Batch<'_> {
             self.results.iter_mut().for_each(|one| one.recount(kind, surplus));
         }
         let culprit = match kind {
-            // What is wrong with one text is no fault of the other messages.
             ErrorKind::Source(_) | ErrorKind::Invalid(_) => {
-                Some(self.under_way.iter().position(Transaction::is_given_text).unwrap_or(0))
+                self.under_way.iter().position(Transaction::is_given_text).unwrap_or(0)
             }
-            _ => None,
+            // Octets that are no whole reply belong to the first.
+            _ => 0,
         };
         for place in 0..self.under_way.len() {
             let Some(message) = self.under_way.pop_front() else { break };
-            let error = match culprit {
-                Some(culprit) if place != culprit => {
-                    Error::new(message.step(), Ended::Failed { step })
-                }
-                None if place > 0 => Error::new(message.step(), kind.clone()),
-                // Octets that are no whole reply belong to the first.
-                _ => session.error(step, kind.clone()),
+            let error = match place == culprit {
+                true => session.error(step, kind.clone()),
+                false => Error::new(message.step(), meaning_for_others(step, kind)),
             };
             let in_doubt = message.is_in_doubt(session);
             self.give_up(message, error.doubt(in_doubt));
@@ -289,6 +285,15 @@ impl Conversation for Batch<'_> {
     }
 }
 
+/// What a failure at this step means for the messages that did not cause it: what is wrong with one
+/// text is no fault of the others.
+fn meaning_for_others(step: Step, kind: &ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::Source(_) | ErrorKind::Invalid(_) => Ended::Failed { step }.into(),
+        kind => kind.clone(),
+    }
+}
+
 impl<'a> Run<'_, Batch<'a>> {
     /// Adds a message to the batch. It waits for its turn. After a failure of the connection it
     /// has its result at once: it was not begun.
@@ -297,11 +302,9 @@ impl<'a> Run<'_, Batch<'a>> {
         let Some((batch, _)) = self.parts() else { return };
         match failure {
             None => batch.under_way.push_back(message),
-            // What was wrong with another text is no fault of this message.
-            Some((step, ErrorKind::Source(_) | ErrorKind::Invalid(_))) => {
-                batch.give_up(message, Error::new(Step::Mail, Ended::Failed { step }));
+            Some((step, kind)) => {
+                batch.give_up(message, Error::new(Step::Mail, meaning_for_others(step, &kind)));
             }
-            Some((_, kind)) => batch.give_up(message, Error::new(Step::Mail, kind)),
         }
     }
 

@@ -65,7 +65,7 @@ fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
 impl Drop for Tap {
     fn drop(&mut self) {
         if let Some(recording) = self.handshake.take() {
-            // If nobody waits for it the future of the handshake was dropped.
+            // It has no receiver if the future of the handshake was dropped.
             let _ = recording.teller.send(recording.seen);
         }
     }

@@ -5,26 +5,11 @@ use smtp_client::{
 
 use crate::{
     patience::bounds,
-    stage::{connector, opening, play, play_in, play_on},
+    stage::{connector, play, play_in, play_on},
+    threat::asked,
 };
 
 const BOTH: [Dialect; 2] = [Dialect::Smtp, Dialect::Lmtp];
-
-/// A message to one recipient up to the reply to this step, which the caller adds.
-fn asked(dialect: Dialect, step: Step) -> String {
-    let dialogue = opening(dialect, &[])
-        + "C: MAIL FROM:<a@example.org>\nS: 250 sender\nC: RCPT TO:<b@example.org>\n\
-           S: 250 recipient\nC: DATA\nS: 354 go\n[text]\nS: 250 taken\n";
-    let end = match step {
-        Step::Greeting => "S: 220",
-        Step::Hello => "S: 250 mx.example",
-        Step::Mail => "S: 250 sender",
-        Step::Rcpt => "S: 250 recipient",
-        Step::Data => "S: 354",
-        _ => "S: 250 taken",
-    };
-    dialogue[..dialogue.find(end).unwrap()].to_owned()
-}
 
 /// The error of sending a message to a server that keeps to this script.
 #[track_caller]

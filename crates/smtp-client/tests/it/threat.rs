@@ -171,7 +171,7 @@ fn came_of_many(dialect: Dialect, script: &str, rcpts: &[&str]) -> Came {
 }
 
 /// The script of a message that goes well up to this step, which is not answered yet.
-fn asked(dialect: Dialect, step: Step) -> String {
+pub(crate) fn asked(dialect: Dialect, step: Step) -> String {
     let whole = good(dialect);
     let end = match step {
         Step::Greeting => "S: 220",

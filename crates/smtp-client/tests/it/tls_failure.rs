@@ -167,7 +167,7 @@ fn without_a_suite_in_common_both_sides_can_be_told() {
     });
 }
 
-/// The client has no certificate. With TLS 1.3 it learns behind the handshake that it needs one.
+/// The client has no certificate. With TLS 1.3 it learns after the handshake that it needs one.
 #[test]
 fn a_certificate_that_the_client_lacks_is_asked_for() {
     let authority = Authority::new();
@@ -223,7 +223,7 @@ fn what_came_in_place_of_a_handshake_is_shown() {
             (Security::StartTls, starttls.as_str(), Hint::NoTlsAfterStartTls),
         ] {
             let connector = trusting(&Authority::new(), Dialect::Smtp, security).timeouts(bounds());
-            // Behind STARTTLS it comes once the handshake has begun.
+            // After STARTTLS it comes once the handshake has begun.
             let delay = if before.is_empty() { "" } else { "[delay 1s]\n" };
             let script = format!("{before}{delay}[raw \"{raw}\"]\n{end}");
             let error = play(&script, &connector, async |it| it.unwrap_err()).outcome;

@@ -86,7 +86,7 @@ fn o10_lmtp_answers_once_too_often_or_too_rarely() {
     assert_eq!(fates(&came.outcome), [Fate::Accepted, Fate::Accepted]);
     let later = came.later.unwrap().unwrap_err();
     assert!(matches!(later.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_))));
-    // One too many, and they are not all alike: nobody can tell for whom the second was.
+    // One too many, and they are not all alike: there is no telling whom the second is for.
     let script =
         pair(Dialect::Lmtp, ["250 b", "250 c"], "[raw \"250 b\\r\\n250 b\\r\\n550 c\\r\\n\"]");
     let came = came_of_many(Dialect::Lmtp, &(script + "\n[expect-close]"), &PAIR);
