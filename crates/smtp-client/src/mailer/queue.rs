@@ -280,20 +280,20 @@ impl Shared {
         self.state().capacity.forget_messages();
     }
 
-    /// The server refused a message because of concurrency or rate. If there may be one connection
-    /// fewer, this worker's connection is that one; otherwise no message is begun for as long as
-    /// `pause` says for so many refusals in a row.
-    pub(super) fn slow_down(&self, pause: impl FnOnce(u32) -> Duration) -> bool {
+    /// The server refused a message because of concurrency or rate, which was tried this often. No
+    /// message is begun for as long as `pause` says for so many attempts, or for so many refusals
+    /// in a row. This one is tried first after that: if it waited longer than the others, they
+    /// would use up the rate, and it would be refused again. Returns whether the connection has to
+    /// be closed, because there may be one fewer.
+    pub(super) fn slow_down(&self, attempts: u32, pause: impl FnOnce(u32) -> Duration) -> bool {
         let mut state = self.state();
         let now = Instant::now();
-        let connections = state.capacity.connections().min(state.workers);
-        if connections > 1 {
-            state.capacity.lower_to(connections - 1, now);
-            return true;
-        }
         state.refused_in_a_row = (state.refused_in_a_row + 1).min(LONGEST_PAUSE);
-        state.pause_until = now.checked_add(pause(state.refused_in_a_row));
-        false
+        let until = now.checked_add(pause(state.refused_in_a_row.max(attempts)));
+        state.pause_until = until.max(state.pause_until);
+        let connections = state.capacity.connections().min(state.workers);
+        state.capacity.lower_to(connections - 1, now);
+        connections > 1
     }
 
     /// The server accepts messages at this pace.

@@ -217,7 +217,10 @@ impl Service<'_> {
         let hold = match blame {
             Blame::Message | Blame::Connection => Hold::Nothing,
             Blame::Session => self.leave_session(before, &result),
-            Blame::Pace => self.slow_down(parcel.attempts),
+            Blame::Pace => {
+                self.slow_down(parcel.attempts);
+                Hold::Nothing
+            }
             Blame::Policy => hold_for(parcel.attempts),
         };
         // The message was not begun as far as its text goes, so that this was no attempt.
@@ -248,13 +251,12 @@ impl Service<'_> {
         Hold::NewConnection
     }
 
-    /// There is one connection fewer, and the message waits for a moment.
-    fn slow_down(&mut self, attempts: u32) -> Hold {
-        if !self.over && self.shared.slow_down(pause) {
+    /// No message is begun for a while, and there is one connection fewer if others remain.
+    fn slow_down(&mut self, attempts: u32) {
+        if !self.over && self.shared.slow_down(attempts, pause) {
             self.over = true;
             self.shared.served(self.number);
         }
-        hold_for(attempts)
     }
 }
 
