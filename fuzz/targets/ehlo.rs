@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use smtp_caps::{Capabilities, Envelope, Plan};
-use smtp_codec::{Command, ReplyDecoder, Text};
+use smtp_codec::{Command, MailData, ReplyDecoder};
 use smtp_error::{Extension, Reply};
 use smtp_fuzz::{Input, policy, replies};
 
@@ -78,7 +78,7 @@ fn plan(offered: &Capabilities) {
     for (sender, text) in [("a@b.example", "a: b\r\n\r\nc"), ("ä@b.example", "a: ä\r\n\r\nö\r\n")]
     {
         let envelope = Envelope::new(sender, ["c@d.example"]).expect("these are mailboxes");
-        let text = Text::new(text).expect("this is a text");
+        let text = MailData::new(text).expect("this is a text");
         let Ok(plan) = Plan::new(offered, &envelope, text.facts()) else { continue };
         assert_eq!(plan.is_pipelined(), offered.has(Extension::Pipelining));
         let mail = plan.mail();

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use smtp_codec::{
-    BareLineEnds, HeaderScanner, LineEnds, Stuffer, Text, TextFlaws, Unstuffed, Unstuffer,
+    BareLineEnds, HeaderScanner, LineEnds, MailData, Stuffer, TextFlaws, Unstuffed, Unstuffer,
 };
 use smtp_fuzz::{Cuts, Input};
 
@@ -149,20 +149,20 @@ fn check_text(octets: &[u8], cuts: Cuts<'_>) {
         flaws(octets).is_empty()
             && octets.split(|&octet| octet == b'\n').all(|line| {
                 start += line.len() + 1;
-                line.strip_suffix(b"\r").unwrap_or(line).len() <= Text::MAX_LINE
+                line.strip_suffix(b"\r").unwrap_or(line).len() <= MailData::MAX_LINE
             })
     };
-    assert_eq!(Text::new(octets.to_vec()).is_ok(), fits(octets));
+    assert_eq!(MailData::new(octets.to_vec()).is_ok(), fits(octets));
     for (ends, changed) in [
         (LineEnds::Strict, octets.to_vec()),
         (LineEnds::Unix, normalized(octets, false)),
         (LineEnds::Any, normalized(octets, true)),
     ] {
-        let text = Text::normalize(octets.to_vec(), ends);
+        let text = MailData::normalize(octets.to_vec(), ends);
         assert_eq!(text.is_ok(), fits(&changed));
         let Ok(text) = text else { continue };
         assert_eq!(text.octets(), &changed);
-        assert_eq!(Text::new(changed.clone()).as_ref(), Ok(&text));
+        assert_eq!(MailData::new(changed.clone()).as_ref(), Ok(&text));
         check_facts(&text);
         // A text that was looked at travels and comes back, with a last line end if it had none.
         let mut expected = changed;
@@ -175,7 +175,7 @@ fn check_text(octets: &[u8], cuts: Cuts<'_>) {
     }
 }
 
-fn check_facts(text: &Text) {
+fn check_facts(text: &MailData) {
     let octets = text.octets();
     assert_eq!(text.facts().eight_bit, !octets.is_ascii());
     let headers = match octets.starts_with(b"\r\n") {

@@ -66,7 +66,7 @@ mod tests {
         for size in [1 << 10, 100 << 10, 1 << 20] {
             let job = Job::new(Size(size), 1);
             assert_eq!(job.text.len(), size);
-            assert!(smtp_codec::Text::new(job.text).is_ok());
+            assert!(smtp_codec::MailData::new(job.text).is_ok());
         }
     }
 }

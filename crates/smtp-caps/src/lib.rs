@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use smtp_caps::{Capabilities, Channel, Envelope, Plan};
-//! use smtp_codec::Text;
+//! use smtp_codec::MailData;
 //! use smtp_error::{Extension, Reply, ReplyCode};
 //!
 //! let text = "mx.example.org\nPIPELINING\nSIZE 1000\nLIMITS RCPTMAX=100\nAUTH=PLAIN\nX-LOCAL a b";
@@ -21,7 +21,7 @@
 //! assert_eq!(odd, ["AUTH=PLAIN: not parted by single spaces"]);
 //!
 //! let envelope = Envelope::new("a@example.com", ["b@example.org"])?;
-//! let text = Text::new("Subject: hello\r\n\r\nhello\r\n")?;
+//! let text = MailData::new("Subject: hello\r\n\r\nhello\r\n")?;
 //! let plan = Plan::new(&capabilities, &envelope, text.facts())?;
 //! assert_eq!(plan.mail().declared_size(), Some(25));
 //! assert!(plan.is_pipelined());

@@ -1,5 +1,5 @@
 //! The plan: how a message is sent to a server, or why it cannot be.
-use smtp_codec::{Body, ByMode, Command, Mail, MailParam, TextFacts};
+use smtp_codec::{Body, ByMode, Command, ContentFacts, Mail, MailParam};
 use smtp_error::{Bound, ErrorKind, Extension, Field, Flaw, HeaderName, Invalid, Unsupported};
 
 use crate::{Capabilities, Envelope};
@@ -56,7 +56,7 @@ impl Plan {
     pub fn new(
         capabilities: &Capabilities,
         envelope: &Envelope,
-        text: TextFacts,
+        text: ContentFacts,
     ) -> Result<Self, Objection> {
         check_text(capabilities, envelope.mail(), text)?;
         let utf8_envelope = check_envelope(capabilities, envelope)?;
@@ -111,7 +111,7 @@ impl Plan {
     }
 
     /// Returns the same plan, held to this rule for the header section. Of a text that was not looked
-    /// at yet ([`TextFacts::unseen`]) nothing is known here: it is looked at as it passes.
+    /// at yet ([`ContentFacts::unseen`]) nothing is known here: it is looked at as it passes.
     ///
     /// # Errors
     /// [`RawHeaders::Refuse`] is asked for, a header field holds an octet outside ASCII, and MAIL
@@ -192,7 +192,7 @@ impl From<Objection> for ErrorKind {
 fn check_text(
     capabilities: &Capabilities,
     mail: &Mail,
-    text: TextFacts,
+    text: ContentFacts,
 ) -> Result<(), Unsupported> {
     if text.binary {
         capabilities.require(Extension::BinaryMime)?;
@@ -268,7 +268,7 @@ fn check_tracked(asked: &Mail) -> Result<(), Invalid> {
 fn derive(
     capabilities: &Capabilities,
     asked: &Mail,
-    text: TextFacts,
+    text: ContentFacts,
     utf8_envelope: bool,
 ) -> Result<Mail, Objection> {
     check_params(capabilities, asked.params().map(|param| param.extension()))?;

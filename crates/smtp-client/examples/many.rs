@@ -9,7 +9,7 @@ use std::{error::Error, time::Instant};
 
 use lexopt::ValueExt;
 use smtp_client::{
-    Ahead, Connector, Envelope, FirstChunk, Framing, Message, Sending, Server, Text,
+    Ahead, Connector, Envelope, FirstChunk, Framing, MailData, Message, Sending, Server,
 };
 use smtp_testkit::Server as TestServer;
 
@@ -54,9 +54,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let envelope = Envelope::new(&*from, [&*to])?;
     let texts = (1..=count).map(|number: usize| {
         let text = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: {number}\r\n\r\nHello.\r\n");
-        Text::new(text)
+        MailData::new(text)
     });
-    let texts: Vec<Text> = texts.collect::<Result<_, _>>()?;
+    let texts: Vec<MailData> = texts.collect::<Result<_, _>>()?;
 
     let begun = Instant::now();
     let messages = texts.iter().map(|text| Message::new(&envelope, text));

@@ -180,11 +180,11 @@ impl Connection {
         self.session.ended()
     }
 
-    /// What the server had said about each recipient of the message whose sending was cancelled:
-    /// of the operation that [`Ended::Cancelled`] is about, in the order of the envelope. Empty if
+    /// What the server had said about each recipient of the message whose sending was canceled:
+    /// of the operation that [`Ended::Canceled`] is about, in the order of the envelope. Empty if
     /// that was no message.
-    pub fn cancelled_verdicts(&self) -> &[Option<Verdict>] {
-        self.session.cancelled_verdicts()
+    pub fn canceled_verdicts(&self) -> &[Option<Verdict>] {
+        self.session.canceled_verdicts()
     }
 
     /// How long each step may take, to look at or to change for all that follows.

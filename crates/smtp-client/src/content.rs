@@ -2,7 +2,7 @@
 use std::{fmt, io};
 
 use bytes::Bytes;
-use smtp_codec::{HeaderScanner, LineEnds, Text, TextFacts, Word};
+use smtp_codec::{ContentFacts, HeaderScanner, LineEnds, MailData, Word};
 use smtp_error::Invalid;
 use tokio::io::AsyncRead;
 
@@ -14,12 +14,12 @@ pub(crate) use source::{Reserve, Source};
 
 /// What a message is made of.
 ///
-/// A [`Text`] converts into it, and so does what is made of [`Part`]s. What is too large to be held
+/// A [`MailData`] converts into it, and so does what is made of [`Part`]s. What is too large to be held
 /// in memory comes from a [reader](Self::read) or an [iterator](Self::pieces): it is looked at as
 /// it passes, and one that fails in the middle, or turns out to be what must not be sent, is cut
 /// off there, so that the server never takes the beginning for the whole.
 pub struct Content<'a> {
-    facts: TextFacts,
+    facts: ContentFacts,
     source: Source<'a>,
     progress: Option<Box<dyn FnMut(u64) + Send + 'a>>,
 }
@@ -29,7 +29,7 @@ pub struct Content<'a> {
 #[non_exhaustive]
 pub enum Part {
     /// Text that is sent. It need not end with CRLF if another part follows.
-    Text(Text),
+    Text(MailData),
     /// Text that the server fetches from this URI, an IMAP URL with authorization, by BURL
     /// (RFC 4468).
     Fetched(Word),
@@ -48,7 +48,7 @@ impl Part {
 impl<'a> Content<'a> {
     /// The content that these parts make together, in order.
     pub fn of(parts: impl IntoIterator<Item = Part>) -> Self {
-        let mut facts = TextFacts::default();
+        let mut facts = ContentFacts::default();
         let mut size = Some(0);
         let mut pieces = Vec::new();
         let mut headers = Some(HeaderScanner::new());
@@ -97,7 +97,7 @@ impl<'a> Content<'a> {
         Self::new(unseen(), Source::pieces(Box::new(pieces.into_iter())))
     }
 
-    fn new(facts: TextFacts, source: Source<'a>) -> Self {
+    fn new(facts: ContentFacts, source: Source<'a>) -> Self {
         Self { facts, source, progress: None }
     }
 
@@ -135,7 +135,7 @@ impl<'a> Content<'a> {
         self
     }
 
-    pub(crate) fn facts(&self) -> TextFacts {
+    pub(crate) fn facts(&self) -> ContentFacts {
         self.facts
     }
 
@@ -178,7 +178,7 @@ impl Content<'static> {
 
 /// A content that can be taken back until its first piece is asked for.
 pub(crate) struct Reserved {
-    facts: TextFacts,
+    facts: ContentFacts,
     reserve: Reserve,
 }
 
@@ -189,20 +189,20 @@ impl Reserved {
 }
 
 /// Nobody has looked at a text that comes in pieces.
-fn unseen() -> TextFacts {
-    let mut facts = TextFacts::default();
+fn unseen() -> ContentFacts {
+    let mut facts = ContentFacts::default();
     facts.unseen = true;
     facts
 }
 
-impl From<&Text> for Content<'_> {
-    fn from(text: &Text) -> Self {
+impl From<&MailData> for Content<'_> {
+    fn from(text: &MailData) -> Self {
         Self::new(text.facts(), Source::held(vec![Piece::Octets(text.octets().clone())]))
     }
 }
 
-impl From<Text> for Content<'_> {
-    fn from(text: Text) -> Self {
+impl From<MailData> for Content<'_> {
+    fn from(text: MailData) -> Self {
         Self::from(&text)
     }
 }

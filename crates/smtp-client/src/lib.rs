@@ -5,13 +5,13 @@
 //! and whether a message [may have been accepted](Error::in_doubt).
 //!
 //! ```no_run
-//! use smtp_client::{Connector, Envelope, Text};
+//! use smtp_client::{Connector, Envelope, MailData};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = Connector::new("smtp+starttls://mail.example.org".parse()?);
 //! let mut connection = connector.connect().await?;
 //! let envelope = Envelope::new("me@example.org", ["you@example.com", "all@example.net"])?;
-//! let text = Text::new("Subject: hello\r\n\r\nHello.\r\n")?;
+//! let text = MailData::new("Subject: hello\r\n\r\nHello.\r\n")?;
 //! for verdict in connection.send(&envelope, &text).await?.verdicts() {
 //!     println!("{verdict}");
 //! }
@@ -71,8 +71,8 @@ use without_tls as tls;
 pub use session::{Ahead, EnvelopeOf, Excess, FirstChunk, Partial, Sending};
 pub use smtp_caps::{Capabilities, Envelope, Framing, RawHeaders};
 pub use smtp_codec::{
-    Argument, Attribute, Attributes, Body, Deviations, HelloName, LineEnds, Mail, MailParam,
-    Mailbox, Param, Rcpt, RcptParam, ReplyLimits, Text, Xtext,
+    Argument, Attribute, Attributes, Body, Deviations, HelloName, LineEnds, Mail, MailData,
+    MailParam, Mailbox, Param, Rcpt, RcptParam, ReplyLimits, Xtext,
 };
 pub use smtp_error::{
     Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Excerpt,

@@ -34,12 +34,12 @@ use queue::Shared;
 /// is [in doubt](Error::in_doubt) never is.
 ///
 /// ```no_run
-/// use smtp_client::{Connector, Envelope, Mailer, Text};
+/// use smtp_client::{Connector, Envelope, Mailer, MailData};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mailer = Mailer::new(Connector::new("smtps://mail.example.org".parse()?));
 /// let envelope = Envelope::new("me@example.org", ["you@example.com"])?;
-/// let text = Text::new("Subject: hello\r\n\r\nHello.\r\n")?;
+/// let text = MailData::new("Subject: hello\r\n\r\nHello.\r\n")?;
 /// let delivery = mailer.send(envelope, text).await?;
 /// assert!(delivery.all_accepted());
 /// mailer.close().await;
@@ -122,7 +122,7 @@ impl Mailer {
     pub async fn lend(&self) -> Result<Lent, Error> {
         let (sender, loan) = oneshot::channel();
         let lent = self.wait_for(Job::Lend(sender), loan).await;
-        lent.map_err(|error| error.doubt(false))?.map(Lent::new)
+        lent.map_err(|error| error.with_in_doubt(false))?.map(Lent::new)
     }
 
     /// How many messages and borrowers wait for their turn.
@@ -178,7 +178,7 @@ impl Mailer {
         // The place in the waiting room is free.
         drop(permit);
         // A worker that is gone without a word may have done it.
-        outcome.await.map_err(|_| Error::new(Step::Text, Ended::Closed).doubt(true))
+        outcome.await.map_err(|_| Error::new(Step::Text, Ended::Closed).with_in_doubt(true))
     }
 }
 

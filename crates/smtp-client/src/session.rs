@@ -109,7 +109,7 @@ pub struct Session {
     /// The ledger: the steps that are owed a reply, the oldest first.
     owed: VecDeque<Owed>,
     used: Used,
-    cancelled: Vec<Option<Verdict>>,
+    canceled: Vec<Option<Verdict>>,
     observer: Option<Arc<dyn Observer>>,
     /// The code of the last reply of what is under way.
     heard: Option<ReplyCode>,
@@ -149,7 +149,7 @@ impl Session {
             output: Output::default(),
             owed: VecDeque::new(),
             used: Used::default(),
-            cancelled: Vec::new(),
+            canceled: Vec::new(),
             observer: None,
             heard: None,
             changes: 0,
@@ -236,9 +236,9 @@ impl Session {
     }
 
     /// What the server had said about each recipient of the message whose sending was
-    /// [cancelled](Ended::Cancelled), in the order of the envelope; empty if there was none.
-    pub fn cancelled_verdicts(&self) -> &[Option<Verdict>] {
-        &self.cancelled
+    /// [canceled](Ended::Canceled), in the order of the envelope; empty if there was none.
+    pub fn canceled_verdicts(&self) -> &[Option<Verdict>] {
+        &self.canceled
     }
 
     /// Says a command and owes it a reply.
@@ -282,7 +282,7 @@ impl Session {
     /// The server refused the RSET before something else. A mail transaction may still be open, to
     /// which the next commands would be added: the session ends. A 421 ends it anyway.
     fn not_reset(&mut self, reply: Reply) -> ErrorKind {
-        if reply.code() == ReplyCode::SHUTTING_DOWN {
+        if reply.code() == ReplyCode::SERVICE_CLOSING {
             return ErrorKind::Refused(reply);
         }
         let ended = Ended::NotReset(reply);

@@ -17,7 +17,7 @@
 //! | `octets`, `recipients` | `send` | the size of the text, and how many are to get it |
 //! | `accepted`, `refused` | `send` | how many verdicts of each kind are known |
 //! | `in_doubt` | `send` | whether the message may have been accepted without a word |
-//! | `outcome` | all | `done`, `cancelled`, or whose fault it was: `refused`, `misbehaved`, `unsupported`, `invalid`, `source`, `broken`, `ended` |
+//! | `outcome` | all | `done`, `canceled`, or whose fault it was: `refused`, `misbehaved`, `unsupported`, `invalid`, `source`, `broken`, `ended` |
 //! | `step` | all | where it failed |
 //! | `code` | all | the code of the last reply |
 //! | `duration_ms` | all | how long it took, in milliseconds |
@@ -26,7 +26,7 @@
 //! DEBUG, and a secret nowhere: what went wrong is told in full by an event at DEBUG, and the
 //! dialogue by events at TRACE under the target `smtp_client::session`.
 use smtp_caps::Envelope;
-use smtp_codec::TextFacts;
+use smtp_codec::ContentFacts;
 use smtp_error::{Delivery, Error, ErrorKind, ReplyCode, Step, Verdict};
 use tokio::time::Instant;
 use tracing::{Level, Span, field::Empty};
@@ -36,7 +36,7 @@ use crate::Server;
 /// The target of all spans of this crate, and of their events.
 pub const TARGET: &str = "smtp_client";
 
-/// An operation that is watched. Dropped before its end, it was cancelled.
+/// An operation that is watched. Dropped before its end, it was canceled.
 pub(crate) struct Watch {
     span: Span,
     level: Level,
@@ -75,7 +75,7 @@ impl Watch {
     }
 
     /// Watches how this message is sent.
-    pub(crate) fn send(envelope: &Envelope, text: TextFacts) -> Self {
+    pub(crate) fn send(envelope: &Envelope, text: ContentFacts) -> Self {
         span!(
             INFO,
             "send",
@@ -148,7 +148,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if !self.ended {
-            self.close("cancelled", None);
+            self.close("canceled", None);
         }
     }
 }

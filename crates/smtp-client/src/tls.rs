@@ -174,7 +174,7 @@ fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
 pub(crate) fn hinted(error: Error) -> Error {
     let ErrorKind::Broken(Broken::Tls(cause)) = error.kind() else { return error };
     match cause.downcast_ref::<TlsFailure>().and_then(TlsFailure::hint) {
-        Some(hint) if error.hint().is_none() => error.hinted(hint),
+        Some(hint) if error.hint().is_none() => error.with_hint(hint),
         _ => error,
     }
 }

@@ -75,9 +75,9 @@ mod sequence;
 mod verb;
 
 mod headers;
+mod mail_data;
 mod scanner;
 mod stuffing;
-mod text;
 mod unstuffing;
 
 pub use argument::Argument;
@@ -89,6 +89,7 @@ pub use headers::HeaderScanner;
 pub use hello::HelloName;
 pub use line::{Line, LineEnd, LineFramer, LineTooLong};
 pub use mail::Mail;
+pub use mail_data::{ContentFacts, LineEnds, MailData};
 pub use mail_param::{Body, ByMode, MailParam, Ret};
 pub use param::{Param, Params};
 pub use path::{ForwardPath, Mailbox, ReversePath};
@@ -99,7 +100,6 @@ pub use sasl::{Mechanism, SaslResponse};
 pub use scanner::{Normalizer, TextScanner};
 pub use sequence::Sequence;
 pub use stuffing::{Stuffed, Stuffer};
-pub use text::{LineEnds, Text, TextFacts};
 pub use unstuffing::{BareLineEnds, TextFlaws, Unstuffed, Unstuffer};
 pub use verb::Verb;
 pub use word::Word;

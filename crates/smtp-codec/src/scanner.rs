@@ -2,9 +2,9 @@
 use bytes::Bytes;
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::{LineEnds, Text, line_end, text};
+use crate::{LineEnds, MailData, line_end, mail_data};
 
-/// Looks at a text that comes cut anywhere, as [`Text::new`] looks at a whole one.
+/// Looks at a text that comes cut anywhere, as [`MailData::new`] looks at a whole one.
 #[derive(Clone, Debug, Default)]
 pub struct TextScanner {
     /// How many octets came, and in which line they end, from 0.
@@ -25,7 +25,7 @@ impl TextScanner {
     /// Looks at the next piece.
     ///
     /// # Errors
-    /// Refuses what [`Text::new`] refuses. Offsets count from the beginning of the text.
+    /// Refuses what [`MailData::new`] refuses. Offsets count from the beginning of the text.
     pub fn scan(&mut self, piece: &[u8]) -> Result<(), Invalid> {
         let Some(&last) = piece.last() else { return Ok(()) };
         self.eight_bit |= !piece.is_ascii();
@@ -62,9 +62,9 @@ impl TextScanner {
     /// Whether the piece is fit, its first line together with what came of it before.
     fn is_plain(&self, piece: &[u8]) -> bool {
         let first = memchr::memchr(b'\n', piece).map_or(piece.len(), |lf| lf.saturating_sub(1));
-        self.length + first <= Text::MAX_LINE
+        self.length + first <= MailData::MAX_LINE
             && line_end::are_whole(piece)
-            && text::has_short_lines(piece)
+            && mail_data::has_short_lines(piece)
     }
 
     /// The same octet by octet, which finds the first flaw.
@@ -84,9 +84,9 @@ impl TextScanner {
                 b'\r' => self.after_cr = true,
                 _ => self.length += 1,
             }
-            if self.length > Text::MAX_LINE {
+            if self.length > MailData::MAX_LINE {
                 let line = self.line + 1;
-                let (length, limit) = (self.length, Text::MAX_LINE);
+                let (length, limit) = (self.length, MailData::MAX_LINE);
                 return Err(self.flaw(Flaw::LineTooLong { line, length, limit }));
             }
         }
@@ -98,7 +98,7 @@ impl TextScanner {
     }
 }
 
-/// Makes line ends CRLF in a text that comes cut anywhere, as [`Text::normalize`] does in a whole
+/// Makes line ends CRLF in a text that comes cut anywhere, as [`MailData::normalize`] does in a whole
 /// one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Normalizer {
@@ -129,7 +129,7 @@ impl Normalizer {
             piece
         };
         let whole = if self.held { whole.slice(..whole.len() - 1) } else { whole };
-        text::crlf(&whole, self.ends == LineEnds::Any).map_or(whole, Bytes::from)
+        mail_data::crlf(&whole, self.ends == LineEnds::Any).map_or(whole, Bytes::from)
     }
 
     /// What is left at the end of the text.

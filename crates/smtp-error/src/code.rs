@@ -33,7 +33,7 @@ impl ReplyCode {
     /// Start the message text; end it with a line of one dot.
     pub const START_TEXT: Self = Self(354);
     /// Service not available, closing the channel: may come at any time.
-    pub const SHUTTING_DOWN: Self = Self(421);
+    pub const SERVICE_CLOSING: Self = Self(421);
     /// Mailbox not available now.
     pub const MAILBOX_BUSY: Self = Self(450);
     /// Local error in processing.

@@ -47,21 +47,21 @@ impl Error {
 
     /// The same error, saying whether the message may have been accepted.
     #[must_use]
-    pub fn doubt(mut self, in_doubt: bool) -> Self {
+    pub fn with_in_doubt(mut self, in_doubt: bool) -> Self {
         self.0.in_doubt = in_doubt;
         self
     }
 
     /// The same error, with the verdicts that were known when it happened.
     #[must_use]
-    pub fn known(mut self, verdicts: Vec<Option<Verdict>>) -> Self {
+    pub fn with_verdicts(mut self, verdicts: Vec<Option<Verdict>>) -> Self {
         self.0.verdicts = verdicts;
         self
     }
 
     /// The same error, with what is likely to be the matter.
     #[must_use]
-    pub fn hinted(mut self, hint: Hint) -> Self {
+    pub fn with_hint(mut self, hint: Hint) -> Self {
         self.0.hint = Some(hint);
         self
     }
@@ -69,7 +69,7 @@ impl Error {
     /// The same error, with what the server said about it besides its reply. No more than 1,024
     /// octets are kept, and what must not be shown is escaped.
     #[must_use]
-    pub fn explained(mut self, octets: &[u8]) -> Self {
+    pub fn with_explanation(mut self, octets: &[u8]) -> Self {
         let kept = &octets[..octets.len().min(EXPLANATION)];
         self.0.explanation = Some(printable(kept).into_owned().into_boxed_str());
         self
@@ -97,7 +97,7 @@ impl Error {
     pub fn reply(&self) -> Option<&Reply> {
         match &self.0.kind {
             ErrorKind::Refused(reply)
-            | ErrorKind::Ended(Ended::ShutDown(reply) | Ended::NotReset(reply)) => Some(reply),
+            | ErrorKind::Ended(Ended::ServerClosing(reply) | Ended::NotReset(reply)) => Some(reply),
             ErrorKind::Misbehaved(
                 Misbehaved::Unsolicited(reply) | Misbehaved::WrongCode { reply, .. },
             ) => Some(reply),
@@ -237,7 +237,7 @@ pub enum Ended {
     Turned,
     /// The server said 421, asked or unasked.
     #[error("the server shut the session down: {0}")]
-    ShutDown(Reply),
+    ServerClosing(Reply),
     /// The server closed the connection while nothing was under way.
     #[error("the server had closed the connection")]
     Closed,
@@ -252,8 +252,8 @@ pub enum Ended {
         step: Step,
     },
     /// The future of an operation before was dropped while it was under way.
-    #[error("the session ended when {step} was cancelled{}", if *.in_doubt { " (its message may have been accepted)" } else { "" })]
-    Cancelled {
+    #[error("the session ended when {step} was canceled{}", if *.in_doubt { " (its message may have been accepted)" } else { "" })]
+    Canceled {
         /// The step that was under way.
         step: Step,
         /// Whether the message of the operation that was dropped may have been accepted.

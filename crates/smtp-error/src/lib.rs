@@ -14,7 +14,7 @@
 //! assert_eq!(reply.enhanced().unwrap().to_string(), "5.1.1");
 //!
 //! // The line broke after the end of the text: the message may have been accepted.
-//! let error = Error::new(Step::EndOfText, Broken::Closed).doubt(true);
+//! let error = Error::new(Step::EndOfText, Broken::Closed).with_in_doubt(true);
 //! assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)));
 //! assert!(error.in_doubt());
 //! ```

@@ -35,12 +35,12 @@ impl Judge {
         match outcome {
             Outcome::Dropped => {
                 // Only the session can tell now.
-                if let Some(Ended::Cancelled { in_doubt: told, .. }) = session.ended() {
+                if let Some(Ended::Canceled { in_doubt: told, .. }) = session.ended() {
                     assert_eq!(*told, in_doubt);
                 }
                 assert!(session.ended().is_some() || untouched);
                 if !dialogue.strange {
-                    check_verdicts(&dialogue, session.cancelled_verdicts());
+                    check_verdicts(&dialogue, session.canceled_verdicts());
                 }
             }
             Outcome::Answered(Ok(delivery)) => {

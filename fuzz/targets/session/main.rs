@@ -10,7 +10,7 @@ mod peer;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use smtp_client::session::{Ask, Conversation, Hello, Next, Run, Session, Transaction};
-use smtp_client::{HelloName, ReplyLimits, Text};
+use smtp_client::{HelloName, MailData, ReplyLimits};
 use smtp_fuzz::Input;
 
 use choice::{Choice, GivenUp};
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     let envelope = choice.envelope();
     // It is given the end of its last line, which it does not have.
     let open = &TEXT[..TEXT.len() - b"\r\n".len()];
-    let text = Text::new(open).expect("this is a text");
+    let text = MailData::new(open).expect("this is a text");
     // The second one has to put right what the first may have left behind.
     for given_up in [choice.given_up, None] {
         if session.ended().is_some() {

@@ -2,8 +2,8 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use smtp_client::{
-    Ahead, Connection, Connector, Delivery, Envelope, FirstChunk, Framing, Mailer, MailerLimits, Message,
-    Security, Sending, Server, Text, Tls,
+    Ahead, Connection, Connector, Delivery, Envelope, FirstChunk, Framing, MailData, Mailer,
+    MailerLimits, Message, Security, Sending, Server, Tls,
 };
 use tokio::task::JoinSet;
 
@@ -91,8 +91,8 @@ fn envelope(job: &Job) -> Result<Envelope, Failure> {
 }
 
 /// Looked at for each message: the peers look, or ought to, when they send.
-fn text(job: &Job) -> Result<Text, Failure> {
-    Ok(Text::new(job.text)?)
+fn text(job: &Job) -> Result<MailData, Failure> {
+    Ok(MailData::new(job.text)?)
 }
 
 fn check(delivery: &Delivery) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Texts of 64 KiB to 1 MiB: stuffed, un-stuffed and looked at.
 use std::{hint::black_box, sync::LazyLock};
 
-use smtp_codec::{BareLineEnds, Stuffer, Text, Unstuffed, Unstuffer};
+use smtp_codec::{BareLineEnds, MailData, Stuffer, Unstuffed, Unstuffer};
 use smtp_proto::request::receiver::DataReceiver;
 
 use super::{Case, OURS, Peer, WELL_FORMED, Work};
@@ -152,7 +152,7 @@ fn proto(text: &'static [u8]) -> Work {
 
 fn scan(text: &'static [u8]) -> Work {
     Box::new(move || {
-        black_box(Text::new(black_box(text)).expect(WELL_FORMED));
+        black_box(MailData::new(black_box(text)).expect(WELL_FORMED));
     })
 }
 

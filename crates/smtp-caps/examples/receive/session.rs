@@ -263,7 +263,7 @@ impl<'s> Session<'s> {
 
 /// The reply that ends a session from this side.
 fn leave(why: &str, out: &mut Vec<u8>) -> Reading {
-    encode_reply(&Reply::new(ReplyCode::SHUTTING_DOWN, why), out);
+    encode_reply(&Reply::new(ReplyCode::SERVICE_CLOSING, why), out);
     Reading::Nothing
 }
 

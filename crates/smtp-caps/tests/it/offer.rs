@@ -4,7 +4,7 @@ use smtp_caps::{
     Capabilities, Channel, Envelope, FutureRelease, Limit, Limits, Objection, Offer, Plan,
     PriorityProfile,
 };
-use smtp_codec::{Body, ByMode, Mail, MailParam, ReplyDecoder, Text, Xtext, encode_reply};
+use smtp_codec::{Body, ByMode, Mail, MailData, MailParam, ReplyDecoder, Xtext, encode_reply};
 use smtp_error::{Bound, Extension, Field, Flaw, Invalid, Unsupported};
 
 fn offer() -> Offer {
@@ -181,7 +181,7 @@ fn words_that_cannot_be_said_are_refused() {
 fn plan(offer: &Offer, mail: Mail, rcpts: usize, text: &str) -> Result<Plan, Objection> {
     let offered = Capabilities::from_reply(offer.reply()).learned(Channel::TLS);
     let envelope = Envelope::new(mail, (0..rcpts).map(|_| "b@example.org")).unwrap();
-    Plan::new(&offered, &envelope, Text::new(text.as_bytes().to_vec()).unwrap().facts())
+    Plan::new(&offered, &envelope, MailData::new(text.as_bytes().to_vec()).unwrap().facts())
 }
 
 /// What becomes of this parameter.
@@ -276,6 +276,6 @@ fn requiretls_and_submitter_are_asked_for_where_they_count() {
     let clear = Capabilities::from_reply(offer.reply());
     let mail = Mail::try_from("a@example.com").unwrap().param(MailParam::<&str>::RequireTls);
     let envelope = Envelope::new(mail.unwrap(), ["b@example.org"]).unwrap();
-    let found = Plan::new(&clear, &envelope, Text::new("a").unwrap().facts());
+    let found = Plan::new(&clear, &envelope, MailData::new("a").unwrap().facts());
     assert_eq!(found, Err(Unsupported::OutsideTls(Extension::RequireTls).into()));
 }

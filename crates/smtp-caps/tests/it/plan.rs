@@ -1,7 +1,7 @@
 //! Plans: the MAIL line that a message gets, or why it cannot be sent.
 
 use smtp_caps::{Capabilities, Channel, Envelope, Framing, Objection, Plan, RawHeaders};
-use smtp_codec::{Body, Command, Mail, Param, Rcpt, Text, TextFacts};
+use smtp_codec::{Body, Command, ContentFacts, Mail, MailData, Param, Rcpt};
 use smtp_error::{ErrorKind, Extension, Field, Flaw, HeaderName, Invalid, Unsupported};
 
 use crate::capabilities;
@@ -12,7 +12,7 @@ const UTF8_HEADERS: &str = "Subject: \u{e9}\r\n\r\nb\r\n";
 
 fn plan(offered: &Capabilities, mail: Mail, rcpts: &[Rcpt], text: &str) -> Result<Plan, Objection> {
     let envelope = Envelope::new(mail, rcpts.iter().cloned()).unwrap();
-    let text = Text::new(text.as_bytes().to_vec()).unwrap();
+    let text = MailData::new(text.as_bytes().to_vec()).unwrap();
     Plan::new(offered, &envelope, text.facts())
 }
 
@@ -124,7 +124,7 @@ fn utf8_headers_are_declared_where_that_is_offered() {
 fn a_raw_header_field_is_refused_on_request_unless_smtputf8_is_declared() {
     let held = |offered: &[&str], mail, text: &[u8], rule| {
         let envelope = Envelope::new(mail, rcpts()).unwrap();
-        let text = Text::new(text.to_vec()).unwrap();
+        let text = MailData::new(text.to_vec()).unwrap();
         Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap().raw_headers(rule)
     };
     let (utf8, latin) = (UTF8_HEADERS.as_bytes(), &b"Subject: \xe9\r\n\r\nb\r\n"[..]);
@@ -168,7 +168,7 @@ fn a_domain_outside_ascii_needs_no_smtputf8() {
     check(&["SMTPUTF8"], sender.clone(), TEXT, "MAIL FROM:<a@xn--bcher-kva.example>");
     let envelope = Envelope::new(sender, [recipient]).unwrap();
     assert_eq!(envelope.rcpts()[0].path().as_str(), "c@xn--bcher-kva.example");
-    assert!(Plan::new(&Capabilities::none(), &envelope, TextFacts::default()).is_ok());
+    assert!(Plan::new(&Capabilities::none(), &envelope, ContentFacts::default()).is_ok());
     let both: Mail = "\u{fc}@B\u{dc}CHER.example".try_into().unwrap();
     check(&["SMTPUTF8"], both, TEXT, "MAIL FROM:<\u{fc}@b\u{fc}cher.example> SMTPUTF8");
 }
@@ -246,14 +246,14 @@ fn tracking_needs_what_it_tracks() {
 }
 
 /// The plan for these octets as a binary text, or as lines.
-fn framed(offered: &[&str], mail: Mail, text: &Text) -> Result<Framing, Objection> {
+fn framed(offered: &[&str], mail: Mail, text: &MailData) -> Result<Framing, Objection> {
     let envelope = Envelope::new(mail, rcpts()).unwrap();
     Plan::new(&capabilities(offered), &envelope, text.facts()).map(|plan| plan.framing())
 }
 
 #[test]
 fn a_text_travels_in_chunks_where_that_is_chosen_and_they_are_offered() {
-    let (text, nothing) = (Text::new(TEXT).unwrap(), Text::new("").unwrap());
+    let (text, nothing) = (MailData::new(TEXT).unwrap(), MailData::new("").unwrap());
     assert_eq!(framed(&["CHUNKING"], mail(), &text), Ok(Framing::Data));
     assert_eq!(framed(&["BINARYMIME"], mail(), &text), Ok(Framing::Data));
     assert_eq!(framed(&["CHUNKING"], mail(), &nothing), Ok(Framing::Data));
@@ -271,7 +271,7 @@ fn a_text_travels_in_chunks_where_that_is_chosen_and_they_are_offered() {
 
 #[test]
 fn a_binary_text_needs_binarymime_and_travels_in_chunks() {
-    let binary = Text::binary(&b"\n\0"[..]);
+    let binary = MailData::binary(&b"\n\0"[..]);
     assert_eq!(framed(&["CHUNKING", "BINARYMIME"], mail(), &binary), Ok(Framing::Chunks));
     let lacks = |extension| Err(Unsupported::Extension(extension).into());
     assert_eq!(framed(&["CHUNKING"], mail(), &binary), lacks(Extension::BinaryMime));
@@ -290,7 +290,7 @@ fn a_binary_text_needs_binarymime_and_travels_in_chunks() {
 
 #[test]
 fn a_text_that_is_fetched_needs_burl() {
-    let mut facts = TextFacts::default();
+    let mut facts = ContentFacts::default();
     facts.fetched = true;
     let envelope = Envelope::new(mail(), rcpts()).unwrap();
     let planned = |offered: &[&str]| Plan::new(&capabilities(offered), &envelope, facts);

@@ -1,5 +1,5 @@
 //! The demonstration: a server in the same process, a message from a file, a scripted outcome.
-use smtp_client::{Connector, Delivery, Envelope, LineEnds, Server, Text};
+use smtp_client::{Connector, Delivery, Envelope, LineEnds, MailData, Server};
 use smtp_testkit::{Report, Script, Server as TestServer};
 
 use crate::{ACCEPTED, Failure, converse, dialogue::show};
@@ -15,7 +15,7 @@ pub(crate) async fn run() -> Result<u8, Failure> {
     let address = server.addr();
     show(format_args!("An embedded server listens on {address}.\n"));
 
-    let text = Text::normalize(MESSAGE, LineEnds::Unix)?;
+    let text = MailData::normalize(MESSAGE, LineEnds::Unix)?;
     let envelope = Envelope::new("anna@sender.example", RECIPIENTS)?;
     let connector = Connector::new(Server::tcp(address.ip().to_string(), address.port()))
         .hello_name("client.sender.example".parse()?);
@@ -28,7 +28,7 @@ pub(crate) async fn run() -> Result<u8, Failure> {
 }
 
 /// Two recipients are accepted, the one in the middle is refused, and the text has arrived.
-fn check(delivery: &Delivery, report: &Report, text: &Text) -> Result<(), Failure> {
+fn check(delivery: &Delivery, report: &Report, text: &MailData) -> Result<(), Failure> {
     let accepted = delivery.verdicts().iter().map(|verdict| verdict.is_accepted());
     if !accepted.eq([true, false, true]) {
         return Err(unexpected("the outcome is not the scripted one"));

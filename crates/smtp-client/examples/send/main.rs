@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use smtp_client::{Connector, Delivery, Envelope, Error, ErrorKind, Invalid, Step, Text};
+use smtp_client::{Connector, Delivery, Envelope, Error, ErrorKind, Invalid, MailData, Step};
 
 mod credentials;
 mod demonstration;
@@ -76,7 +76,7 @@ async fn send(message: Message) -> Result<u8, Failure> {
 async fn converse(
     connector: Connector,
     envelope: &Envelope,
-    text: &Text,
+    text: &MailData,
 ) -> Result<Delivery, Failure> {
     let dialogue = Dialogue::begin();
     let mut connection = connector.observer(dialogue.observer()).connect().await?;

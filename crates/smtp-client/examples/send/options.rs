@@ -3,7 +3,7 @@ use std::{fmt, io::Read, path::PathBuf, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
 use smtp_client::{
-    Connector, Envelope, HelloName, Invalid, LineEnds, Mail, Rcpt, Server, Text, Timeouts,
+    Connector, Envelope, HelloName, Invalid, LineEnds, Mail, MailData, Rcpt, Server, Timeouts,
     sasl::ClearText,
 };
 
@@ -45,7 +45,7 @@ pub(crate) enum Job {
 pub(crate) struct Message {
     pub(crate) connector: Connector,
     pub(crate) envelope: Envelope,
-    pub(crate) text: Text,
+    pub(crate) text: MailData,
 }
 
 /// What is wrong with the command line, or with a file that it names.
@@ -143,7 +143,7 @@ pub(crate) fn value<'g, T>(
 }
 
 /// The message. A file made on Unix ends its lines with LF, which is no line end in SMTP.
-fn read(file: Option<PathBuf>) -> Result<Text, OptionError> {
+fn read(file: Option<PathBuf>) -> Result<MailData, OptionError> {
     let path = file.unwrap_or_else(|| "-".into());
     let octets = if path.as_os_str() == "-" {
         let mut octets = Vec::new();
@@ -153,7 +153,7 @@ fn read(file: Option<PathBuf>) -> Result<Text, OptionError> {
     };
     let failed = |reason: String| OptionError::File { path: path.clone(), reason };
     let octets = octets.map_err(|error| failed(error.to_string()))?;
-    Text::normalize(octets, LineEnds::Unix).map_err(|invalid| failed(invalid.to_string()))
+    MailData::normalize(octets, LineEnds::Unix).map_err(|invalid| failed(invalid.to_string()))
 }
 
 impl fmt::Display for OptionError {

@@ -12,23 +12,23 @@ impl Connector {
         match (self.server.security, error.step(), error.kind()) {
             // What came was not TLS: nothing else is shown of a handshake.
             (Security::Tls, Step::Handshake, _) if error.excerpt().is_some() => {
-                error.hinted(Hint::NoTls)
+                error.with_hint(Hint::NoTls)
             }
             (Security::StartTls, Step::Handshake, _) if error.excerpt().is_some() => {
-                error.hinted(Hint::NoTlsAfterStartTls)
+                error.with_hint(Hint::NoTlsAfterStartTls)
             }
             (
                 Security::Plain | Security::StartTls,
                 Step::Greeting,
                 ErrorKind::Broken(_) | ErrorKind::Misbehaved(Misbehaved::Malformed(_)),
             ) if error.excerpt().map(Excerpt::as_bytes).is_some_and(tls::is_tls) => {
-                error.hinted(Hint::ImplicitTls)
+                error.with_hint(Hint::ImplicitTls)
             }
             (
                 Security::Plain | Security::StartTls,
                 Step::Greeting,
                 ErrorKind::Broken(Broken::TimedOut { .. } | Broken::Deadline { .. }),
-            ) if over_tcp && error.excerpt().is_none() => error.hinted(Hint::ImplicitTls),
+            ) if over_tcp && error.excerpt().is_none() => error.with_hint(Hint::ImplicitTls),
             _ => tls::hinted(error),
         }
     }

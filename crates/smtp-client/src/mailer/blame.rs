@@ -121,7 +121,9 @@ impl Blame {
             ErrorKind::Refused(_) if error.step() == Step::Reset => Self::Session,
             ErrorKind::Ended(_) if used => Self::Session,
             ErrorKind::Broken(_) | ErrorKind::Misbehaved(_) if used && unbegun => Self::Session,
-            ErrorKind::Refused(reply) if reply.code() != ReplyCode::SHUTTING_DOWN => Self::Message,
+            ErrorKind::Refused(reply) if reply.code() != ReplyCode::SERVICE_CLOSING => {
+                Self::Message
+            }
             ErrorKind::Refused(_) if used && unbegun => Self::Session,
             ErrorKind::Broken(_)
             | ErrorKind::Misbehaved(_)
@@ -160,7 +162,7 @@ pub(super) fn is_one_too_many(error: &Error) -> bool {
 
 /// The server ended the session before it accepted the text.
 fn is_shut_down(verdict: &Verdict) -> bool {
-    verdict.step() != Step::EndOfText && verdict.reply().code() == ReplyCode::SHUTTING_DOWN
+    verdict.step() != Step::EndOfText && verdict.reply().code() == ReplyCode::SERVICE_CLOSING
 }
 
 /// The server refused MAIL for the time being or because of the commands before it, and does not
@@ -191,7 +193,7 @@ fn is_about_pace(verdict: &Verdict) -> bool {
         (1 | 2 | 6, _) => code == 432,
         _ => {
             code == 432
-                || (mail && code == ReplyCode::SHUTTING_DOWN)
+                || (mail && code == ReplyCode::SERVICE_CLOSING)
                 || speaks_of_pace(verdict.reply())
         }
     })
@@ -311,10 +313,10 @@ mod tests {
             .map(|(step, usage)| blame(step, usage));
         assert_eq!(found, expected, "{kind:?}");
         // What may have been accepted, or has a verdict, is never tried again.
-        let doubtful = Err(Error::new(Step::Mail, kind.clone()).doubt(true));
+        let doubtful = Err(Error::new(Step::Mail, kind.clone()).with_in_doubt(true));
         assert_eq!(Blame::of(&doubtful, USED), Blame::Message);
         let verdict = Some(Verdict::new(Step::Rcpt, reply(250, "ok")));
-        let known = Err(Error::new(Step::Mail, kind).known(vec![None, verdict]));
+        let known = Err(Error::new(Step::Mail, kind).with_verdicts(vec![None, verdict]));
         assert_eq!(Blame::of(&known, USED), Blame::Message);
     }
 
@@ -330,7 +332,7 @@ mod tests {
         check_error(ErrorKind::Refused(reply(421, "x")), connection);
         let ended = [Connection, Connection, Session, Session];
         check_error(Ended::Closed, ended);
-        check_error(Ended::ShutDown(reply(421, "x")), ended);
+        check_error(Ended::ServerClosing(reply(421, "x")), ended);
         check_error(Ended::Failed { step: Step::Text }, ended);
         let message = [Message; 4];
         check_error(ErrorKind::Source(io()), message);

@@ -172,7 +172,7 @@ impl Conversation for Ask<'_> {
         if self.step == Step::Quit {
             session.end(Ended::Quit);
         }
-        let shut_down = reply.code() == ReplyCode::SHUTTING_DOWN;
+        let shut_down = reply.code() == ReplyCode::SERVICE_CLOSING;
         if !reply.is_completion() && (shut_down || !self.takes_any()) {
             return Err(ErrorKind::Refused(reply));
         }

@@ -284,7 +284,7 @@ impl Conversation for Auth {
             (None, _) => error,
         };
         match self.exchanges.front().and_then(|exchange| exchange.complaint()) {
-            Some(complaint) => Err(error.explained(complaint)),
+            Some(complaint) => Err(error.with_explanation(complaint)),
             None => Err(error),
         }
     }

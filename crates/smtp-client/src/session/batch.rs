@@ -43,7 +43,7 @@ impl Finished {
         {
             let verdicts = delivery.verdicts().iter().cloned().map(Some).collect();
             let error = Error::new(Step::EndOfText, kind.clone());
-            self.result = Err(error.known(counted.standing(verdicts)).doubt(true));
+            self.result = Err(error.with_verdicts(counted.standing(verdicts)).with_in_doubt(true));
         }
     }
 }
@@ -251,7 +251,7 @@ impl Conversation for Batch<'_> {
                 false => Error::new(message.step(), meaning_for_others(step, kind)),
             };
             let in_doubt = message.is_in_doubt(session);
-            self.give_up(message, error.doubt(in_doubt));
+            self.give_up(message, error.with_in_doubt(in_doubt));
         }
     }
 

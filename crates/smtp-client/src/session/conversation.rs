@@ -145,7 +145,7 @@ pub trait Conversation {
 /// What a reply means that belongs to nothing: only 421 may come at any time.
 pub(super) fn unasked(reply: Reply) -> ErrorKind {
     match reply.code() {
-        ReplyCode::SHUTTING_DOWN => ErrorKind::Refused(reply),
+        ReplyCode::SERVICE_CLOSING => ErrorKind::Refused(reply),
         _ => Misbehaved::Unsolicited(reply).into(),
     }
 }

@@ -141,7 +141,7 @@ impl Conversation for Hello {
     /// A server that refuses EHLO and then closes has said why, but not to HELO.
     fn failed(self, error: Error) -> Result<(), Error> {
         match self.refused {
-            Some(reply) if error.reply().is_none() => Err(error.explained(reply.as_bytes())),
+            Some(reply) if error.reply().is_none() => Err(error.with_explanation(reply.as_bytes())),
             _ => Err(error),
         }
     }

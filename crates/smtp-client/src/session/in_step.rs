@@ -23,8 +23,8 @@ impl Session {
         let received = self.excerpt();
         let surplus = std::mem::take(&mut self.surplus);
         let reason = match self.decoder.decode(&mut &*surplus) {
-            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
-                Ended::ShutDown(self.veil.over(decoded.reply))
+            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SERVICE_CLOSING => {
+                Ended::ServerClosing(self.veil.over(decoded.reply))
             }
             _ => Ended::Closed,
         };
@@ -40,7 +40,7 @@ impl Session {
     /// Returns what arrived after the last expected reply, if that breaks the protocol. A 421 may
     /// come at any time, and what follows it does not count.
     pub(super) fn surplus(&self) -> Option<Surplus> {
-        let shut_down = matches!(self.ended, Some(Ended::ShutDown(_)));
+        let shut_down = matches!(self.ended, Some(Ended::ServerClosing(_)));
         if self.surplus.is_empty() || shut_down || self.surplus.starts_with(b"421") {
             return None;
         }
@@ -96,10 +96,10 @@ impl Session {
         }
         let surplus = std::mem::take(&mut self.surplus);
         let misbehaved = match self.decoder.decode(&mut &*surplus) {
-            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SHUTTING_DOWN => {
+            Ok(Some(decoded)) if decoded.reply.code() == ReplyCode::SERVICE_CLOSING => {
                 let reply = self.veil.over(decoded.reply);
                 self.emit(Event::Heard(&reply));
-                self.end(Ended::ShutDown(reply));
+                self.end(Ended::ServerClosing(reply));
                 return Ok(());
             }
             Ok(Some(decoded)) => {

@@ -167,9 +167,9 @@ impl<'s, C: Conversation> Run<'s, C> {
         self.session.emit(Event::Heard(&shown(&reply)));
         self.progress += 1;
         let step = self.step();
-        let shut_down = (reply.code() == ReplyCode::SHUTTING_DOWN).then(|| reply.clone());
+        let shut_down = (reply.code() == ReplyCode::SERVICE_CLOSING).then(|| reply.clone());
         if let Some(reply) = &shut_down {
-            self.session.end(Ended::ShutDown(reply.clone()));
+            self.session.end(Ended::ServerClosing(reply.clone()));
         }
         // What counts is where the reply began: one that began before it was asked for answers
         // nothing, however late it ends.
@@ -261,7 +261,7 @@ impl<'s, C: Conversation> Run<'s, C> {
 #[cfg(test)]
 mod tests {
     use smtp_caps::Envelope;
-    use smtp_codec::Text;
+    use smtp_codec::MailData;
 
     use super::*;
     use crate::session::Transaction;
@@ -270,7 +270,7 @@ mod tests {
     fn finished_behind_the_dot_and_before_the_reply() {
         let mut session = Session::default();
         let envelope = Envelope::new("a@b.example", ["c@d.example", "e@d.example"]).unwrap();
-        let text = Text::new("a: b\r\n").unwrap();
+        let text = MailData::new("a: b\r\n").unwrap();
         let transaction = Transaction::new(&envelope, text.facts());
         let mut run = session.run(transaction).unwrap();
         let mut replies = ["250 a\r\n", "250 b\r\n", "550 c\r\n", "354 d\r\n"].into_iter();

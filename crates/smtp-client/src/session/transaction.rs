@@ -1,7 +1,7 @@
 //! Mail transactions: MAIL, RCPT, DATA or BDAT, the text, and a verdict for every recipient
 //! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920; RFC 3030).
 use smtp_caps::Plan;
-use smtp_codec::TextFacts;
+use smtp_codec::ContentFacts;
 use smtp_error::{Delivery, Ended, Error, ErrorKind, Reply, Step, Verdict};
 
 use super::{
@@ -43,7 +43,7 @@ use text::Text;
 #[derive(Debug)]
 pub struct Transaction<'a> {
     envelope: EnvelopeOf<'a>,
-    facts: TextFacts,
+    facts: ContentFacts,
     sending: Sending,
     /// There is one from the first turn on.
     plan: Option<Plan>,
@@ -98,7 +98,7 @@ const TEXT_AHEAD: usize = 256 * 1024;
 impl<'a> Transaction<'a> {
     /// A transaction for a message of this envelope, borrowed, shared or owned, whose text has these
     /// properties, sent as the defaults of [`Sending`] have it.
-    pub fn new(envelope: impl Into<EnvelopeOf<'a>>, text: TextFacts) -> Self {
+    pub fn new(envelope: impl Into<EnvelopeOf<'a>>, text: ContentFacts) -> Self {
         let envelope = envelope.into();
         let slots = Slots::new(envelope.rcpts().len());
         Self {
@@ -271,7 +271,11 @@ impl Conversation for Transaction<'_> {
         if let Some(kind) = self.objection {
             let error = Error::new(Step::Mail, kind);
             let begun = self.plan.is_some();
-            return Err(if begun { error.known(self.slots.into_verdicts()) } else { error });
+            return Err(if begun {
+                error.with_verdicts(self.slots.into_verdicts())
+            } else {
+                error
+            });
         }
         self.check_count(session)?;
         let refusal = self.slots.refusal().map(|verdict| verdict.reply().clone());
@@ -283,7 +287,7 @@ impl Conversation for Transaction<'_> {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
             None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
         };
-        Err(error.known(verdicts))
+        Err(error.with_verdicts(verdicts))
     }
 
     /// What broke behind the last verdict changes none.
@@ -297,7 +301,7 @@ impl Conversation for Transaction<'_> {
         if settled {
             return Ok(Delivery::new(verdicts.into_iter().map_while(|known| known).collect()));
         }
-        Err(error.known(verdicts))
+        Err(error.with_verdicts(verdicts))
     }
 
     fn verdicts(self) -> Vec<Option<Verdict>> {

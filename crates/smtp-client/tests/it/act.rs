@@ -6,7 +6,7 @@ use std::{fmt, num::NonZeroUsize};
 
 use smtp_client::{
     Connection, Credentials, Delivery, Envelope, Error, Excess, FirstChunk, Framing, Login, Mail,
-    MailParam, Partial, Reply, Sending, Step, Text,
+    MailData, MailParam, Partial, Reply, Sending, Step,
     session::{ClearText, Dialect},
 };
 
@@ -249,7 +249,7 @@ impl Route {
         sending.first_chunk = self.first_chunk;
         sending.chunk = NonZeroUsize::new(self.chunk).unwrap();
         (sending.excess, sending.partial) = (self.excess, self.partial);
-        connection.sending(sending).send(&envelope, Text::new(TEXT).unwrap()).await
+        connection.sending(sending).send(&envelope, MailData::new(TEXT).unwrap()).await
     }
 
     /// Whether the replies that end the text cannot be told from others by their codes.

@@ -1,8 +1,8 @@
 //! Messages that run ahead, when what comes before them is not over yet: no commands get into
 //! another message's text, and no text under another envelope.
 use smtp_client::{
-    Ahead, Connection, Content, Delivery, Envelope, Error, Excess, Message, Partial, Step, Text,
-    session::Dialect,
+    Ahead, Connection, Content, Delivery, Envelope, Error, Excess, MailData, Message, Partial,
+    Step, session::Dialect,
 };
 
 use crate::stage::{early_chunks, play_in, play_on};
@@ -17,8 +17,8 @@ fn envelope(names: &[&str]) -> Envelope {
     Envelope::new("s@example.org", rcpts.iter().map(|rcpt| &**rcpt)).unwrap()
 }
 
-fn text(text: &str) -> Text {
-    Text::new(format!("{text}\r\n")).unwrap()
+fn text(text: &str) -> MailData {
+    MailData::new(format!("{text}\r\n")).unwrap()
 }
 
 /// The codes for the recipients of each message, or whether it is in doubt.

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use smtp_client::{
-    Connector, Delivery, Envelope, ReplyLimits, Server, Text,
+    Connector, Delivery, Envelope, MailData, ReplyLimits, Server,
     session::{Ask, Conversation, Dialect, Hello, Next, Run, Session, Transaction},
 };
 use smtp_testkit::{Event, Script};
@@ -162,7 +162,7 @@ fn check_session(scenario: &Scenario) {
             }
             Act::Send { from, to, text, codes } => {
                 let envelope = Envelope::new(from, to.iter().copied()).unwrap();
-                let facts = Text::new(text).unwrap().facts();
+                let facts = MailData::new(text).unwrap().facts();
                 let transaction = Transaction::new(&envelope, facts);
                 let delivery = prompter.play(session.run(transaction).unwrap(), text);
                 assert_eq!(codes_of(&delivery), codes);
@@ -190,7 +190,7 @@ fn check_connection(scenario: &Scenario) {
                 }
                 Act::Send { from, to, text, codes } => {
                     let envelope = Envelope::new(from, to.iter().copied()).unwrap();
-                    let text = Text::new(text).unwrap();
+                    let text = MailData::new(text).unwrap();
                     let delivery = connection.send(&envelope, &text).await.unwrap();
                     assert_eq!(codes_of(&delivery), codes);
                 }

@@ -10,8 +10,8 @@ use proptest::{
     sample::select,
 };
 use smtp_client::{
-    Ahead, Capabilities, Delivery, Envelope, Error, FirstChunk, Framing, HelloName, Reply,
-    ReplyCode, ReplyLimits, Sending, Text,
+    Ahead, Capabilities, Delivery, Envelope, Error, FirstChunk, Framing, HelloName, MailData,
+    Reply, ReplyCode, ReplyLimits, Sending,
     session::{Batch, Dialect, Next, Run, Session, Transaction},
 };
 
@@ -174,7 +174,7 @@ fn session() -> Session {
 fn play(way: Way, messages: usize, peer: &mut Peer, mut cuts: Cuts) -> Results {
     let mut session = session();
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    let text = Text::new(TEXT).unwrap();
+    let text = MailData::new(TEXT).unwrap();
     let mut sending = Sending::default();
     (sending.framing, sending.first_chunk) = (way.framing, way.first_chunk);
     let mut run = session.run(Batch::new(way.ahead.then(Ahead::default))).unwrap();

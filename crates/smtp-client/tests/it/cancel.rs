@@ -105,7 +105,7 @@ fn check(case: Case) -> bool {
     }
     check_next(case, &said, &acted);
     assert!(later.written.is_empty(), "{case:?}: {}", later.written.escape_ascii());
-    let told = connection.cancelled_verdicts().iter().map(|one| word(one.as_ref()));
+    let told = connection.canceled_verdicts().iter().map(|one| word(one.as_ref()));
     let told: Vec<_> = told.collect();
     assert_eq!(told, case.act.read(&acted).verdicts(), "{case:?}");
     false
@@ -178,14 +178,14 @@ fn check_next(case: Case, said: &Result<Reply, Error>, acted: &Record) {
     let reading = case.act.read(acted);
     let Err(error) = said else { panic!("{case:?}: goes on with {said:?}") };
     match (error.kind(), case.act) {
-        (ErrorKind::Ended(Ended::Cancelled { step, in_doubt }), Act::Send(_)) => {
+        (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::Send(_)) => {
             assert_eq!(*in_doubt, reading.in_doubt(), "{case:?}: {reading:?}");
             assert_eq!(*step, reading.step().unwrap_or(*step), "{case:?}: {reading:?}");
         }
-        (ErrorKind::Ended(Ended::Cancelled { step, in_doubt }), Act::Ask(operation)) => {
+        (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::Ask(operation)) => {
             assert_eq!((*step, *in_doubt), (operation.step(), false), "{case:?}");
         }
-        (ErrorKind::Ended(Ended::Cancelled { step, in_doubt }), Act::Change(change)) => {
+        (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::Change(change)) => {
             assert!(change.is_at(*step) && !in_doubt, "{case:?}: {step:?}");
         }
         (ErrorKind::Ended(Ended::Turned), Act::Change(Change::Turn)) => {

@@ -2,8 +2,8 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{
-    Body, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Excess, Framing, Mail,
-    Misbehaved, Sending, Step, Text, session::Dialect,
+    Body, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Excess, Framing, Mail, MailData,
+    Misbehaved, Sending, Step, session::Dialect,
 };
 use tokio::time::timeout;
 
@@ -25,7 +25,7 @@ fn chunks_of(octets: usize) -> Sending {
 }
 
 async fn send(connection: &mut Connection, sending: Sending) -> Result<Delivery, Error> {
-    connection.sending(sending).send(&envelope(), Text::new(TEXT).unwrap()).await
+    connection.sending(sending).send(&envelope(), MailData::new(TEXT).unwrap()).await
 }
 
 /// The steps and codes of the verdicts.
@@ -44,7 +44,7 @@ fn where_chunking_is_offered_the_text_still_waits_for_354() {
     let text = "RSET\r\nMAIL FROM:<boss@example.org>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\n";
     let rest = format!("{COMMANDS}C| DATA\nS: 250 a\nS: 550 b\nS: 550 c\nS: 503 nobody\n[stall]");
     let (delivery, _) = play_on(&FAST, &rest, async |mut connection| {
-        connection.send(&envelope(), Text::new(text).unwrap()).await.unwrap()
+        connection.send(&envelope(), MailData::new(text).unwrap()).await.unwrap()
     });
     assert_eq!(words(&delivery), [(Step::Rcpt, 550); 2]);
 }
@@ -178,7 +178,7 @@ fn a_refusal_before_the_end_of_a_chunk_is_the_verdict() {
 C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 300000 LAST\n[raw \"521 no chunks here\\r\\n\"]\n[close]";
     play_on(&["CHUNKING"], rest, async |mut connection| {
         let line = "x".repeat(98) + "\r\n";
-        let text = Text::new(line.repeat(3000)).unwrap();
+        let text = MailData::new(line.repeat(3000)).unwrap();
         match connection.sending(chunks_of(1 << 20)).send(&envelope(), &text).await {
             Ok(delivery) => assert_eq!(words(&delivery)[0].1, 521),
             Err(error) => panic!("{error:?}"),
@@ -239,7 +239,11 @@ fn a_text_without_its_last_line_end_is_given_one() {
     let keywords = ["PIPELINING", "CHUNKING", "SIZE"];
     let (_, report) = play_on(&keywords, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        connection.sending(early_chunks()).send(&envelope, Text::new("a:b").unwrap()).await.unwrap()
+        connection
+            .sending(early_chunks())
+            .send(&envelope, MailData::new("a:b").unwrap())
+            .await
+            .unwrap()
     });
     assert_eq!(report.connections()[0].messages()[0].text(), b"a:b\r\n");
 }
@@ -251,7 +255,7 @@ C| BDAT 6 LAST\n[chunk 6]\nS: 250 a\nS: 250 b\nS: 250 taken";
     let keywords = ["PIPELINING", "CHUNKING", "BINARYMIME"];
     let (_, report) = play_on(&keywords, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let binary = Text::binary(&b"\n.\n\0\r\xff"[..]);
+        let binary = MailData::binary(&b"\n.\n\0\r\xff"[..]);
         connection.sending(early_chunks()).send(&envelope, binary).await.unwrap()
     });
     assert_eq!(report.connections()[0].messages()[0].text(), b"\n.\n\0\r\xff");
@@ -267,7 +271,7 @@ S: 250 b\nC: BDAT 6 LAST\n[chunk 6]\nS: 250 taken";
         let mut sending = Sending::default();
         sending.framing = Framing::Data;
         sending.excess = Excess::Continue;
-        let text = Text::new("a: b\r\n").unwrap();
+        let text = MailData::new("a: b\r\n").unwrap();
         let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
         assert!(delivery.all_accepted());
     });
@@ -280,7 +284,7 @@ fn an_empty_text_goes_behind_data() {
 S: 354 go\n[text]\nS: 250 taken";
     play_on(&FAST, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let delivery = connection.send(&envelope, Text::new("").unwrap()).await.unwrap();
+        let delivery = connection.send(&envelope, MailData::new("").unwrap()).await.unwrap();
         assert!(delivery.all_accepted());
     });
 }
@@ -305,7 +309,7 @@ fn what_everybody_was_refused_is_not_in_doubt_when_it_is_dropped() {
             let sent = send(&mut connection, early_chunks());
             assert!(timeout(Duration::from_secs(1), sent).await.is_err());
             let step = Step::EndOfText;
-            assert_eq!(connection.ended(), Some(&Ended::Cancelled { step, in_doubt }));
+            assert_eq!(connection.ended(), Some(&Ended::Canceled { step, in_doubt }));
         });
     }
 }
@@ -385,7 +389,7 @@ fn a_recipient_that_waits_for_another_transaction_is_not_in_doubt() {
             let envelope = Envelope::new("a@example.org", rcpts).unwrap();
             *connection.sending_mut() = early_chunks();
             connection.sending_mut().excess = Excess::Continue;
-            let error = connection.send(&envelope, Text::new(TEXT).unwrap()).await.unwrap_err();
+            let error = connection.send(&envelope, MailData::new(TEXT).unwrap()).await.unwrap_err();
             assert_eq!(error.in_doubt(), in_doubt, "{error:?}");
         });
     }

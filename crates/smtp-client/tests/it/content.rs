@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use smtp_client::{
     Content, Delivery, Envelope, Error, ErrorKind, Field, Flaw, Framing, HeaderName, Invalid,
-    LineEnds, Mail, Part, RawHeaders, Sending, Step, Text, session::Dialect,
+    LineEnds, Mail, MailData, Part, RawHeaders, Sending, Step, session::Dialect,
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -244,7 +244,7 @@ fn a_body_outside_ascii_and_a_declared_header_section_are_not_refused() {
 
 #[test]
 fn a_raw_header_field_of_a_text_in_memory_is_refused_before_anything_is_written() {
-    let texts = |octets: &'static [u8]| Part::Text(Text::new(octets).unwrap());
+    let texts = |octets: &'static [u8]| Part::Text(MailData::new(octets).unwrap());
     let subject = HeaderName::of_field(b"Subject");
     for (parts, name) in [
         (vec![texts(b"Subject: \xc3\xa9\r\n\r\nb\r\n")], Some(subject)),
@@ -300,7 +300,7 @@ C: DATA\nS: 354 go\n[expect-close]";
 #[test]
 fn progress_is_told_up_to_the_last_octet() {
     let line = "x".repeat(98) + "\r\n";
-    let text = Text::new(line.repeat(3000)).unwrap();
+    let text = MailData::new(line.repeat(3000)).unwrap();
     let told = Arc::<Mutex<Vec<u64>>>::default();
     let script = opening(Dialect::Smtp, &[])
         + "C: MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 250 r

@@ -2,8 +2,8 @@
 use std::mem::size_of;
 
 use smtp_client::{
-    Capabilities, Delivery, Envelope, FirstChunk, Framing, HelloName, Reply, ReplyCode,
-    ReplyLimits, Sending, Step, Text, Verdict,
+    Capabilities, Delivery, Envelope, FirstChunk, Framing, HelloName, MailData, Reply, ReplyCode,
+    ReplyLimits, Sending, Step, Verdict,
     session::{Dialect, Next, Owed, Session, Transaction},
 };
 use smtp_testkit::pipe;
@@ -55,7 +55,7 @@ fn deliver(
         let mut connection = connector(dialect).connect_over(client).await.unwrap();
         let mut sending = Sending::default();
         (sending.framing, sending.first_chunk) = (framing, FirstChunk::WithCommands);
-        let text = Text::new("text\r\n").unwrap();
+        let text = MailData::new("text\r\n").unwrap();
         let envelope = envelope(recipients);
         let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
         connection.noop().await.unwrap();
@@ -137,7 +137,7 @@ fn most_that_waits(dialect: Dialect, framing: Framing) -> usize {
     let mut session = Session::new(dialect, HelloName::localhost(), ReplyLimits::default());
     let hello = Reply::new(ReplyCode::OK, "mx.example\nPIPELINING\nCHUNKING");
     session.set_capabilities(Capabilities::from_reply(hello));
-    let (envelope, text) = (envelope(RECIPIENTS), Text::new("text\r\n").unwrap());
+    let (envelope, text) = (envelope(RECIPIENTS), MailData::new("text\r\n").unwrap());
     let mut sending = Sending::default();
     (sending.framing, sending.first_chunk) = (framing, FirstChunk::WithCommands);
     let transaction = Transaction::new(&envelope, text.facts()).sending(sending);
@@ -194,7 +194,7 @@ fn too_many_recipients_are_a_matter_of_each() {
         let mut connection = connector(Dialect::Smtp).connect_over(client).await.unwrap();
         let rcpts: Vec<String> = (0..150).map(|n| format!("r{n}@example.org")).collect();
         let envelope = Envelope::new("a@example.org", rcpts.iter().map(|rcpt| &**rcpt)).unwrap();
-        let delivery = connection.send(&envelope, &Text::new("text").unwrap()).await.unwrap();
+        let delivery = connection.send(&envelope, &MailData::new("text").unwrap()).await.unwrap();
         for (place, verdict) in delivery.verdicts().iter().enumerate() {
             assert_eq!(
                 (verdict.is_accepted(), verdict.is_transient()),

@@ -1,5 +1,5 @@
 //! One reply for each recipient over SMTP (PRDR), as Exim has it.
-use smtp_client::{Envelope, ErrorKind, Mail, MailParam, Misbehaved, Step, Text};
+use smtp_client::{Envelope, ErrorKind, Mail, MailData, MailParam, Misbehaved, Step};
 
 use crate::stage::{connector, opening, play, play_in, play_on};
 use smtp_client::session::Dialect;
@@ -19,7 +19,7 @@ fn envelope() -> Envelope {
 fn check(replies: &str, expected: [Option<(Step, u16)>; 3], in_doubt: bool) {
     let script = opening(Dialect::Smtp, &OFFER) + COMMANDS + replies;
     let played = play(&script, &connector(Dialect::Smtp), async |connected| {
-        connected.unwrap().send(&envelope(), Text::new("a: b\r\n").unwrap()).await
+        connected.unwrap().send(&envelope(), MailData::new("a: b\r\n").unwrap()).await
     });
     let word = |one: &smtp_client::Verdict| (one.step(), one.reply().code().get());
     let found: Vec<Option<(Step, u16)>> = match &played.outcome {
@@ -71,7 +71,7 @@ fn the_word_that_each_follows_is_out_of_place_where_nobody_asked() {
 S: 250 b\nS: 354 go\n[text]\nS: 353 each";
     play_on(&OFFER, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let error = connection.send(&envelope, Text::new("a: b").unwrap()).await.unwrap_err();
+        let error = connection.send(&envelope, MailData::new("a: b").unwrap()).await.unwrap_err();
         assert!(error.in_doubt());
     });
 }
@@ -80,7 +80,7 @@ S: 250 b\nS: 354 go\n[text]\nS: 353 each";
 fn the_word_that_each_follows_is_out_of_place_with_lmtp() {
     let rest = format!("{COMMANDS}S: 353 each");
     play_in(Dialect::Lmtp, &OFFER, &rest, async |mut connection| {
-        let error = connection.send(&envelope(), Text::new("a: b").unwrap()).await.unwrap_err();
+        let error = connection.send(&envelope(), MailData::new("a: b").unwrap()).await.unwrap_err();
         let wrong = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::WrongCode { .. }));
         assert!(wrong && error.in_doubt(), "{error:?}");
     });

@@ -8,7 +8,7 @@ use std::{
 };
 
 use smtp_client::{
-    Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Misbehaved, Step, Text,
+    Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, MailData, Misbehaved, Step,
     session::Dialect,
 };
 use smtp_testkit::{Pipe, Server as TestServer};
@@ -41,7 +41,7 @@ const INVITED: &str = "
 async fn send(connection: &mut Connection, octets: usize) -> Result<Delivery, Error> {
     let rcpts = ["b@example.org", "c@example.org", "d@example.org"];
     let envelope = Envelope::new("a@example.org", rcpts).unwrap();
-    let text = Text::new(format!("{}\r\n", "x".repeat(78)).repeat(octets / 80)).unwrap();
+    let text = MailData::new(format!("{}\r\n", "x".repeat(78)).repeat(octets / 80)).unwrap();
     connection.send(&envelope, &text).await
 }
 
@@ -217,7 +217,7 @@ fn a_verdict_stands_whatever_comes_behind_it() {
                 assert_eq!((error.step(), error.in_doubt()), (Step::Mail, false));
                 match error.kind() {
                     ErrorKind::Misbehaved(_) => assert!(behind.starts_with("S:"), "{behind}"),
-                    ErrorKind::Ended(Ended::Closed | Ended::ShutDown(_)) => {}
+                    ErrorKind::Ended(Ended::Closed | Ended::ServerClosing(_)) => {}
                     other => panic!("{behind}: {other:?}"),
                 }
             });

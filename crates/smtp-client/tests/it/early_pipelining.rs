@@ -5,7 +5,7 @@ use std::{
 };
 
 use smtp_client::{
-    Connector, Delivery, Envelope, Error, ErrorKind, Memory, Reply, ReplyCode, Step, Text,
+    Connector, Delivery, Envelope, Error, ErrorKind, MailData, Memory, Reply, ReplyCode, Step,
     session::Dialect,
 };
 use smtp_testkit::Server as TestServer;
@@ -41,7 +41,7 @@ fn deliver_by(connector: Connector, scripts: &[&str], memory: &Memory) -> Result
         let (server, dialer) = builder.pipes();
         let connector = from(connector, dialer).memory(memory.clone());
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let outcome = connector.deliver(&envelope, Text::new("a: b\r\n").unwrap()).await;
+        let outcome = connector.deliver(&envelope, MailData::new("a: b\r\n").unwrap()).await;
         let outcome = outcome.map(|(connection, delivery)| {
             drop(connection);
             delivery

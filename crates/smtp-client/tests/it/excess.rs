@@ -1,7 +1,7 @@
 //! Recipients that are too many for one transaction, and messages that all are to get or none.
 use smtp_client::{
-    Connection, Delivery, Envelope, Error, ErrorKind, Excess, Limited, Partial, Sending, Step,
-    Text, Unsupported, session::Dialect,
+    Connection, Delivery, Envelope, Error, ErrorKind, Excess, Limited, MailData, Partial, Sending,
+    Step, Unsupported, session::Dialect,
 };
 
 use crate::stage::{early_chunks, play_in, play_on};
@@ -15,7 +15,7 @@ async fn send(
     let rcpts = recipients.iter().map(|name| format!("{name}@example.org"));
     let rcpts: Vec<String> = rcpts.collect();
     let envelope = Envelope::new("s@example.org", rcpts.iter().map(|one| &**one)).unwrap();
-    connection.sending(sending).send(&envelope, Text::new("a: b\r\n").unwrap()).await
+    connection.sending(sending).send(&envelope, MailData::new("a: b\r\n").unwrap()).await
 }
 
 fn continued() -> Sending {
@@ -189,7 +189,7 @@ fn the_domains_of_a_session_are_counted_once_each() {
     play_on(&offer, &(script + "C: QUIT\nS: 221 bye"), async |mut connection| {
         let _ = send(&mut connection, &["a", "b"], Sending::default()).await.unwrap();
         let envelope = Envelope::new("s@example.org", ["c@other.example"]).unwrap();
-        let text = Text::new("a: b\r\n").unwrap();
+        let text = MailData::new("a: b\r\n").unwrap();
         let error = connection.send(&envelope, &text).await.unwrap_err();
         let over = Unsupported::TooMany { what: Limited::RecipientDomains, asked: 2, limit: 1 };
         assert!(matches!(error.kind(), ErrorKind::Unsupported(found) if *found == over));

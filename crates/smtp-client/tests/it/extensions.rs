@@ -2,7 +2,7 @@
 //! is where it is not, and what a server's refusal comes to.
 use smtp_client::{
     Connection, Content, Delivery, EnhancedCode, Envelope, Error, ErrorKind, Extension, Framing,
-    Mail, MailParam, Rcpt, RcptParam, Sending, Step, Text, Unsupported, session::Dialect,
+    Mail, MailData, MailParam, Rcpt, RcptParam, Sending, Step, Unsupported, session::Dialect,
 };
 
 use crate::stage::{play_in, play_on};
@@ -42,7 +42,7 @@ impl Message {
             dialect: Dialect::Smtp,
             mail: "a@example.org".try_into().unwrap(),
             rcpt: "b@example.org".try_into().unwrap(),
-            content: Text::new(TEXT).unwrap().into(),
+            content: MailData::new(TEXT).unwrap().into(),
             framing: Framing::Data,
         }
     }

@@ -1,5 +1,5 @@
 //! Texts that the server fetches (RFC 4468).
-use smtp_client::{Content, Envelope, ErrorKind, Extension, Part, Step, Text, Unsupported};
+use smtp_client::{Content, Envelope, ErrorKind, Extension, MailData, Part, Step, Unsupported};
 
 use crate::stage::{early_chunks, play_on};
 
@@ -17,7 +17,7 @@ fn fetched() -> Part {
 }
 
 fn text(octets: &'static str) -> Part {
-    Part::Text(Text::new(octets).unwrap())
+    Part::Text(MailData::new(octets).unwrap())
 }
 
 /// These parts go out in this way, and are accepted.

@@ -7,8 +7,8 @@ use proptest::{
     sample::select,
 };
 use smtp_client::{
-    Delivery, Ended, Envelope, Error, ErrorKind, FirstChunk, Framing, Misbehaved, ReplyLimits,
-    Sending, Step, Text, Verdict,
+    Delivery, Ended, Envelope, Error, ErrorKind, FirstChunk, Framing, MailData, Misbehaved,
+    ReplyLimits, Sending, Step, Verdict,
     session::{Ask, Dialect, Hello, Next, Run, Session, Transaction},
 };
 
@@ -63,7 +63,7 @@ const TEXT: &str = "Subject: text\r\n\r\n.text\r\nlast line\r\n";
 fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
     let mut session = greeted(way);
     let envelope = Envelope::new("a@example.org", RECIPIENTS).unwrap();
-    let facts = Text::new(TEXT).unwrap().facts();
+    let facts = MailData::new(TEXT).unwrap().facts();
     let mut sending = Sending::default();
     (sending.framing, sending.first_chunk) = (way.framing, way.first_chunk);
     let transaction = Transaction::new(&envelope, facts).sending(sending);
@@ -386,7 +386,7 @@ proptest! {
             (Ok(_), Some(ended)) => prop_assert!(false, "goes on after {ended:?}"),
             (Err(error), Some(_)) => prop_assert!(matches!(error.kind(), ErrorKind::Ended(_))),
             (Err(error), None) => {
-                let surplus = matches!(error.kind(), ErrorKind::Misbehaved(_) | ErrorKind::Ended(Ended::ShutDown(_)));
+                let surplus = matches!(error.kind(), ErrorKind::Misbehaved(_) | ErrorKind::Ended(Ended::ServerClosing(_)));
                 prop_assert!(surplus, "{error:?}");
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Connector, Credentials, Envelope, Error, Login, Security, Server, Text,
+    Connector, Credentials, Envelope, Error, Login, MailData, Security, Server,
     sasl::{ClearText, Secret, Token},
     session::Dialect,
 };
@@ -174,7 +174,7 @@ fn a_delivery_that_fails_in_step_ends_with_quit() {
             async { Ok::<_, std::io::Error>(pipe) }
         });
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let text = Text::new("more than ten octets\r\n").unwrap();
+        let text = MailData::new("more than ten octets\r\n").unwrap();
         let error = connector.deliver(&envelope, &text).await.map(drop).unwrap_err();
         drop(connector);
         check("too big", &error, &server.finish().await.unwrap());

@@ -2,8 +2,8 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{
-    Ahead, Broken, Content, Delivery, Envelope, Error, ErrorKind, Mailer, MailerLimits, Rate,
-    Sending, Text,
+    Ahead, Broken, Content, Delivery, Envelope, Error, ErrorKind, MailData, Mailer, MailerLimits,
+    Rate, Sending,
 };
 use tokio::{
     task::JoinHandle,
@@ -22,8 +22,8 @@ pub(crate) fn envelope(name: &str) -> Envelope {
     Envelope::new("s@example.org", [&*format!("{name}@example.org")]).unwrap()
 }
 
-pub(crate) fn text() -> Text {
-    Text::new("a: b\r\n").unwrap()
+pub(crate) fn text() -> MailData {
+    MailData::new("a: b\r\n").unwrap()
 }
 
 pub(crate) fn limits(connections: usize) -> MailerLimits {

@@ -11,8 +11,8 @@ use std::{
 
 use futures_core::Stream;
 use smtp_client::{
-    Ahead, Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Message,
-    Messages, Step, Text, Unsupported,
+    Ahead, Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, MailData,
+    Message, Messages, Step, Unsupported,
 };
 
 use crate::stage::{early_chunks, let_the_server_play, play_on};
@@ -20,7 +20,7 @@ use crate::stage::{early_chunks, let_the_server_play, play_on};
 /// A message to a recipient of this name.
 fn message(name: &str) -> Message<'static> {
     let envelope = Envelope::new("s@example.org", [&*format!("{name}@example.org")]).unwrap();
-    Message::new(envelope, Text::new(format!("{name}\r\n")).unwrap())
+    Message::new(envelope, MailData::new(format!("{name}\r\n")).unwrap())
 }
 
 /// What became of each message: its final or first code, or nothing.
@@ -280,7 +280,7 @@ fn a_message_that_cannot_be_sent_is_an_error_of_its_own() {
         play_on(&["PIPELINING"], &script, async |mut connection| {
             connection.sending_mut().ahead = ahead;
             let envelope = Envelope::new("s@example.org", ["b@example.org"]).unwrap();
-            let odd = Message::new(envelope, Text::new("\u{e9}\r\n").unwrap());
+            let odd = Message::new(envelope, MailData::new("\u{e9}\r\n").unwrap());
             let messages = [message("a"), odd, message("c")];
             let mut sending = connection.send_many(messages).await.unwrap();
             assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
@@ -322,11 +322,8 @@ fn to_leave_a_message_under_way_ends_the_session() {
         assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
         drop(sending);
         let error = connection.noop().await.unwrap_err();
-        let cancelled = Ended::Cancelled { step: Step::Mail, in_doubt: false };
-        assert!(
-            matches!(error.kind(), ErrorKind::Ended(found) if *found == cancelled),
-            "{error:?}"
-        );
+        let canceled = Ended::Canceled { step: Step::Mail, in_doubt: false };
+        assert!(matches!(error.kind(), ErrorKind::Ended(found) if *found == canceled), "{error:?}");
     });
 }
 

@@ -1,6 +1,6 @@
 //! Octets that are not a whole reply: they answer nothing, and the error shows them.
 use smtp_client::{
-    Ended, Envelope, Error, ErrorKind, Excerpt, Misbehaved, Step, Text, session::Dialect,
+    Ended, Envelope, Error, ErrorKind, Excerpt, MailData, Misbehaved, Step, session::Dialect,
 };
 
 use crate::{
@@ -17,7 +17,7 @@ fn error_of(dialect: Dialect, script: &str) -> Error {
     let connector = connector(dialect).timeouts(bounds());
     let played = play(script, &connector, async |connected| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let text = Text::new("a: b\r\n").unwrap();
+        let text = MailData::new("a: b\r\n").unwrap();
         match connected {
             Ok(mut connection) => connection.send(&envelope, &text).await.unwrap_err(),
             Err(error) => error,
@@ -75,7 +75,7 @@ fn lmtp_breaks_off_between_its_final_replies() {
                 S: 250 2.0.0 taken\n[raw \"452 4.2.2 mailb\"]\n[close]";
     play_in(Dialect::Lmtp, &[], rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
-        let text = Text::new("a: b\r\n").unwrap();
+        let text = MailData::new("a: b\r\n").unwrap();
         let error = connection.send(&envelope, &text).await.unwrap_err();
         let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
         assert_eq!((known, error.in_doubt()), (vec![true, false], true));
@@ -89,7 +89,7 @@ fn of_many_messages_the_first_has_what_came() {
                 S: 250 ok\nS: 354 go\n[text]\n[raw \"451 4.3.0 disk f\"]\n[close]";
     play_on(&["PIPELINING"], rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let text = Text::new("a: b\r\n").unwrap();
+        let text = MailData::new("a: b\r\n").unwrap();
         let messages = [0, 1].map(|_| smtp_client::Message::new(envelope.clone(), text.clone()));
         let mut sending = connection.send_many(messages).await.unwrap();
         let error = sending.next().await.unwrap().unwrap_err();

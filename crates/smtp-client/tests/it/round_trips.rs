@@ -1,7 +1,7 @@
 //! Round trips, counted in virtual time: a server whose every batch of replies takes a second.
 use std::{num::NonZeroUsize, time::Duration};
 
-use smtp_client::{Ahead, Envelope, FirstChunk, Message, Sending, Text, session::Dialect};
+use smtp_client::{Ahead, Envelope, FirstChunk, MailData, Message, Sending, session::Dialect};
 use smtp_testkit::{Pipe, pipe};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -65,7 +65,7 @@ fn trips(offer: &'static str, sending: Sending, messages: usize, recipients: usi
         *connection.sending_mut() = sending;
         let rcpts: Vec<String> = (0..recipients).map(|n| format!("r{n}@example.org")).collect();
         let envelope = Envelope::new("a@example.org", rcpts.iter().map(|one| &**one)).unwrap();
-        let text = Text::new("a: b\r\n".repeat(170)).unwrap();
+        let text = MailData::new("a: b\r\n".repeat(170)).unwrap();
         let begun = Instant::now();
         let all = (0..messages).map(|_| Message::new(&envelope, &text));
         let mut sending = connection.send_many(all).await.unwrap();

@@ -1,8 +1,8 @@
 //! Sending: what goes out together, what is asked of the server, and several messages on one
 //! connection.
 use smtp_client::{
-    Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Invalid, Mail, Rcpt, Step,
-    Text, Unsupported, session::Dialect,
+    Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Invalid, Mail, MailData,
+    Rcpt, Step, Unsupported, session::Dialect,
 };
 use smtp_codec::{Body, Param};
 use smtp_error::{Field, Flaw};
@@ -16,7 +16,7 @@ fn envelope() -> Envelope {
 /// Sends one message as the script says.
 #[track_caller]
 fn send(keywords: &[&str], rest: &str, envelope: &Envelope, text: &str) -> Result<Delivery, Error> {
-    let text = Text::new(text.to_owned()).unwrap();
+    let text = MailData::new(text.to_owned()).unwrap();
     let send = async |mut connection: Connection| connection.send(envelope, &text).await;
     play_on(keywords, rest, send).0
 }
@@ -36,7 +36,7 @@ fn check_mail(keywords: &[&str], envelope: &Envelope, text: &str, parameters: &s
 /// The message is refused before MAIL, and the connection goes on.
 #[track_caller]
 fn check_not_asked(keywords: &[&str], envelope: &Envelope, text: &str) -> Error {
-    let text = Text::new(text.to_owned()).unwrap();
+    let text = MailData::new(text.to_owned()).unwrap();
     let (outcome, _) = play_on(keywords, "C: NOOP\nS: 250 ok", async |mut connection| {
         let outcome = connection.send(envelope, &text).await;
         connection.noop().await.unwrap();
@@ -109,7 +109,7 @@ fn taken_away_pipelining_is_not_used() {
     play_on(&["PIPELINING"], rest, async |mut connection| {
         let offered = connection.capabilities().clone();
         connection.set_capabilities(offered.without(Extension::Pipelining));
-        let text = Text::new("text\r\n").unwrap();
+        let text = MailData::new("text\r\n").unwrap();
         let delivery = connection.send(&envelope(), &text).await.unwrap();
         assert!(!delivery.any_accepted());
     });
@@ -253,7 +253,7 @@ fn check_messages(dialect: Dialect, first: &str, reset: bool) {
     let reset = if reset { "C: RSET\nS: 250 ok\n" } else { "" };
     let rest = format!("{first}{reset}{ACCEPTED}{ACCEPTED}");
     play_in(dialect, &[], &rest, async |mut connection| {
-        let text = Text::new("text\r\n").unwrap();
+        let text = MailData::new("text\r\n").unwrap();
         let accepted = first == ACCEPTED;
         for expected in [accepted, true, true] {
             let delivery = connection.send(&envelope(), &text).await.unwrap();
@@ -280,7 +280,7 @@ fn ehlo_or_a_reset_of_the_caller_makes_another_needless() {
     {
         let rest = format!("{RCPT_REFUSED}{between}{ACCEPTED}");
         play_on(&[], &rest, async |mut connection| {
-            let text = Text::new("text\r\n").unwrap();
+            let text = MailData::new("text\r\n").unwrap();
             assert!(!connection.send(&envelope(), &text).await.unwrap().any_accepted());
             if ehlo {
                 connection.rehlo().await.unwrap();
@@ -300,7 +300,7 @@ fn a_pipelined_reset_goes_out_with_the_rest() {
          C| RSET\n{group}S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n[text]\nS: 250 ok"
     );
     play_on(&["PIPELINING"], &rest, async |mut connection| {
-        let text = Text::new("text\r\n").unwrap();
+        let text = MailData::new("text\r\n").unwrap();
         assert!(!connection.send(&envelope(), &text).await.unwrap().any_accepted());
         assert!(connection.send(&envelope(), &text).await.unwrap().all_accepted());
     });
@@ -311,7 +311,7 @@ fn a_refused_reset_is_an_error_and_no_message_goes_out() {
     for code in [421, 451, 502] {
         let rest = format!("{RCPT_REFUSED}C: RSET\nS: {code} no");
         play_on(&[], &rest, async |mut connection| {
-            let text = Text::new("text\r\n").unwrap();
+            let text = MailData::new("text\r\n").unwrap();
             assert!(!connection.send(&envelope(), &text).await.unwrap().any_accepted());
             match connection.send(&envelope(), &text).await {
                 Ok(delivery) => {

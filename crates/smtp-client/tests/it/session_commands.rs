@@ -2,7 +2,8 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Connection, Ended, Envelope, Error, ErrorKind, Misbehaved, Reply, Step, Text, session::Dialect,
+    Connection, Ended, Envelope, Error, ErrorKind, MailData, Misbehaved, Reply, Step,
+    session::Dialect,
 };
 
 use crate::{
@@ -171,7 +172,7 @@ pub(crate) async fn check_ended(connection: &mut Connection, expected: &Ended) {
         }
     }
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    let text = Text::new("text").unwrap();
+    let text = MailData::new("text").unwrap();
     let error = connection.send(&envelope, &text).await.unwrap_err();
     assert_eq!((error.step(), error.in_doubt()), (Step::Mail, false));
     assert!(matches!(error.kind(), ErrorKind::Ended(ended) if ended == expected), "{error:?}");
@@ -187,7 +188,7 @@ fn after_421_to_any_command_the_session_is_over() {
             assert_eq!(error.step(), operation.step());
             let reply = error.reply().unwrap().clone();
             assert_eq!(reply.as_bytes(), b"4.3.2 closing\nnow");
-            check_ended(&mut connection, &Ended::ShutDown(reply)).await;
+            check_ended(&mut connection, &Ended::ServerClosing(reply)).await;
         });
     }
 }
@@ -203,9 +204,12 @@ fn a_waiting_421_is_noticed_before_the_next_command() {
                 let_the_server_play().await;
                 let error = operation.perform(&mut connection).await.unwrap_err();
                 let reply = error.reply().unwrap().clone();
-                check_ended(&mut connection, &Ended::ShutDown(reply)).await;
+                check_ended(&mut connection, &Ended::ServerClosing(reply)).await;
                 assert_eq!(error.step(), operation.step());
-                assert!(matches!(error.kind(), ErrorKind::Ended(Ended::ShutDown(_))), "{error:?}");
+                assert!(
+                    matches!(error.kind(), ErrorKind::Ended(Ended::ServerClosing(_))),
+                    "{error:?}"
+                );
             });
         }
     }

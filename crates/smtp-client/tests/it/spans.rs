@@ -7,7 +7,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use smtp_client::{Connection, Envelope, Text, session::Dialect, spans::TARGET};
+use smtp_client::{Connection, Envelope, MailData, session::Dialect, spans::TARGET};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -134,7 +134,7 @@ fn check_duration(seen: &Seen, milliseconds: f64) {
 async fn send(connection: &mut Connection) -> Result<(), smtp_client::Error> {
     let rcpts = ["secret.bob@example.org", "secret.carol@example.org"];
     let envelope = Envelope::new("secret.alice@example.org", rcpts).unwrap();
-    connection.send(&envelope, &Text::new("secret text\r\n").unwrap()).await.map(drop)
+    connection.send(&envelope, &MailData::new("secret text\r\n").unwrap()).await.map(drop)
 }
 
 const MESSAGE: &str = "
@@ -210,7 +210,7 @@ fn a_broken_line_is_told_with_its_doubt() {
 }
 
 #[test]
-fn a_dropped_operation_is_cancelled() {
+fn a_dropped_operation_is_canceled() {
     let witness = Witness::default();
     let script = opening(Dialect::Smtp, &[]) + "C: NOOP\n[stall]";
     with_default(witness.clone(), || {
@@ -221,7 +221,7 @@ fn a_dropped_operation_is_cancelled() {
         })
     });
     let all = witness.0.lock().unwrap().clone();
-    check(span(&all, "NOOP"), Level::DEBUG, &[("outcome", "cancelled")]);
+    check(span(&all, "NOOP"), Level::DEBUG, &[("outcome", "canceled")]);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn no_operation_has_the_code_of_another() {
         connection.noop().await.unwrap();
         connection.etrn("example.org").await.unwrap_err();
         let envelope = Envelope::new("\u{f6}@example.org", ["a@example.org"]).unwrap();
-        connection.send(&envelope, &Text::new("text").unwrap()).await.unwrap_err();
+        connection.send(&envelope, &MailData::new("text").unwrap()).await.unwrap_err();
     });
     for (name, level) in [("ETRN", Level::DEBUG), ("send", Level::INFO)] {
         check(span(&all, name), level, &[("outcome", "unsupported")]);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use smtp_client::{
     Broken, Capabilities, Connection, Connector, Ended, Envelope, Error, ErrorKind, Extension,
-    Misbehaved, Security, Server, Step, Text, Timeouts, Tls, Unsupported,
+    MailData, Misbehaved, Security, Server, Step, Timeouts, Tls, Unsupported,
     session::{Dialect, Hello, Session},
 };
 use smtp_testkit::{Authority, Report, Server as TestServer};
@@ -244,7 +244,7 @@ fn what_was_offered_in_clear_is_forgotten() {
         assert_eq!(connection.capabilities().size_limit(), None);
         assert!(!connection.capabilities().has(Extension::Auth));
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let text = Text::new("more than ten octets\r\n").unwrap();
+        let text = MailData::new("more than ten octets\r\n").unwrap();
         assert!(connection.send(&envelope, &text).await.unwrap().all_accepted());
     });
 }

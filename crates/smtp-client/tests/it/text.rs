@@ -1,5 +1,5 @@
 //! The text of a message on the wire, octet for octet.
-use smtp_client::{Connector, Envelope, LineEnds, Server, Text, session::Dialect};
+use smtp_client::{Connector, Envelope, LineEnds, MailData, Server, session::Dialect};
 use smtp_testkit::{Script, Server as TestServer};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 fn check(text: &[u8], sent: &[u8]) {
     let (_, report) = play_on(&["8BITMIME"], &declared(text), async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-        let text = Text::new(text.to_vec()).unwrap();
+        let text = MailData::new(text.to_vec()).unwrap();
         assert!(connection.send(&envelope, &text).await.unwrap().all_accepted());
     });
     let message = report.messages()[0];
@@ -121,14 +121,14 @@ fn what_could_end_a_text_elsewhere_is_no_text() {
         "\n\r.\n\r",
     ] {
         let text = format!("Subject: x\r\n\r\nbody{end}MAIL FROM:<evil@example.org>\r\n");
-        assert!(Text::new(text).is_err(), "{end:?}");
+        assert!(MailData::new(text).is_err(), "{end:?}");
     }
-    assert!(Text::new("x".repeat(999)).is_err());
+    assert!(MailData::new("x".repeat(999)).is_err());
 }
 
 #[test]
 fn normalized_text_is_stuffed_behind_its_new_line_ends() {
-    let text = Text::normalize("a\n.\n\r.\rb", LineEnds::Any).unwrap();
+    let text = MailData::normalize("a\n.\n\r.\rb", LineEnds::Any).unwrap();
     let (_, report) = play_on(&[], ACCEPTED, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         assert!(connection.send(&envelope, &text).await.unwrap().all_accepted());
@@ -147,7 +147,7 @@ async fn five_megabytes_over_tcp() {
     let connector = Connector::new(Server::tcp(address.ip().to_string(), address.port()));
     let mut connection = connector.hello_name(name).connect().await.unwrap();
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    let delivery = connection.send(&envelope, &Text::new(text.clone()).unwrap()).await.unwrap();
+    let delivery = connection.send(&envelope, &MailData::new(text.clone()).unwrap()).await.unwrap();
     assert!(delivery.all_accepted());
     drop(connection);
     let report = server.finish().await.unwrap();

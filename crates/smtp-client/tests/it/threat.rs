@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smtp_client::{
     Bounded, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, FirstChunk,
-    Framing, Reply, Step, Text, Verdict, session::Dialect,
+    Framing, MailData, Reply, Step, Verdict, session::Dialect,
 };
 use smtp_testkit::{Report, Server as TestServer};
 use tokio::time::Instant;
@@ -122,7 +122,7 @@ async fn send(connection: &mut Connection) -> Result<Delivery, Error> {
 
 async fn send_to(connection: &mut Connection, rcpts: &[&str]) -> Result<Delivery, Error> {
     let envelope = Envelope::new("a@example.org", rcpts.iter().copied()).unwrap();
-    in_chunks_if_offered(connection).send(&envelope, Text::new(MESSAGE).unwrap()).await
+    in_chunks_if_offered(connection).send(&envelope, MailData::new(MESSAGE).unwrap()).await
 }
 
 /// The connection, which sends in chunks that leave with the commands where CHUNKING is offered:

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use smtp_client::{
-    Broken, Connector, Envelope, Error, ErrorKind, Security, Server, Step, Text, Tls,
+    Broken, Connector, Envelope, Error, ErrorKind, MailData, Security, Server, Step, Tls,
     session::Dialect,
 };
 use smtp_error::Field;
@@ -285,7 +285,7 @@ async fn lmtp_over_a_unix_socket() {
     let connector = Connector::new(address).hello_name("client.example".parse().unwrap());
     let mut connection = connector.connect().await.unwrap();
     let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]);
-    let text = Text::new("text\r\n").unwrap();
+    let text = MailData::new("text\r\n").unwrap();
     let delivery = connection.send(&envelope.unwrap(), &text).await.unwrap();
     let codes: Vec<u16> = delivery.verdicts().iter().map(|one| one.reply().code().get()).collect();
     assert_eq!(codes, [250, 452]);

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Broken, Connection, Connector, Delivery, Ended, Envelope, Error, ErrorKind, Misbehaved,
-    Security, Server, Step, Text, Tls, session::Dialect,
+    Broken, Connection, Connector, Delivery, Ended, Envelope, Error, ErrorKind, MailData,
+    Misbehaved, Security, Server, Step, Tls, session::Dialect,
 };
 use smtp_testkit::{Authority, Mismatch, Server as TestServer};
 use tokio::time::Instant;
@@ -97,7 +97,7 @@ fn play(way: Way, point: Step, fault: Fault, authority: &Authority) -> Played {
 /// Sends a text that fits neither into the window nor into the buffers of TLS.
 async fn send(connection: &mut Connection) -> Result<Delivery, Error> {
     let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap();
-    let text = Text::new(format!("{}\r\n", "x".repeat(78)).repeat(2000)).unwrap();
+    let text = MailData::new(format!("{}\r\n", "x".repeat(78)).repeat(2000)).unwrap();
     connection.send(&envelope, &text).await
 }
 
@@ -125,7 +125,7 @@ fn end(outcome: &Result<Delivery, Error>) -> End {
             assert_eq!(*after, bounds().for_step(step));
             End::TimedOut(step)
         }
-        ErrorKind::Ended(Ended::ShutDown(_)) => End::ShutDown(step),
+        ErrorKind::Ended(Ended::ServerClosing(_)) => End::ShutDown(step),
         other => panic!("{step}: {other:?}"),
     }
 }

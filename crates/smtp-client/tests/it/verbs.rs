@@ -1,7 +1,7 @@
 //! The verbs of extensions and the nameless ones: offered and used, not offered, and refused.
 use smtp_client::{
-    Connection, Ended, Envelope, Error, ErrorKind, Extension, Misbehaved, Step, Text, Unsupported,
-    session::Dialect,
+    Connection, Ended, Envelope, Error, ErrorKind, Extension, MailData, Misbehaved, Step,
+    Unsupported, session::Dialect,
 };
 use smtp_error::{Field, Flaw, Invalid};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -37,7 +37,7 @@ pub(crate) const MESSAGE: &str = "
 
 pub(crate) async fn send(connection: &mut Connection) -> bool {
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    let text = Text::new("text\r\n").unwrap();
+    let text = MailData::new("text\r\n").unwrap();
     connection.send(&envelope, &text).await.unwrap().all_accepted()
 }
 
@@ -322,7 +322,7 @@ fn an_unasked_421_is_noticed_before_any_verb() {
                 _ => connection.atrn(None).await.map(drop),
             };
             let error = outcome.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Ended(Ended::ShutDown(_))), "{error:?}");
+            assert!(matches!(error.kind(), ErrorKind::Ended(Ended::ServerClosing(_))), "{error:?}");
         });
     }
 }

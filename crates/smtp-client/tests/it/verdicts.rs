@@ -1,6 +1,6 @@
 //! Who refuses, and what every recipient is told: each combination, in SMTP and LMTP, with
 //! pipelining and without.
-use smtp_client::{Ended, Envelope, ErrorKind, Step, Text, Verdict, session::Dialect};
+use smtp_client::{Ended, Envelope, ErrorKind, MailData, Step, Verdict, session::Dialect};
 
 use crate::stage::play_in;
 
@@ -101,7 +101,7 @@ fn check(way: Way, answers: Answers) {
     let script = answers.script(way);
     let (delivery, report) = play_in(way.dialect, keywords, &script, async |mut connection| {
         let envelope = Envelope::new("a@example.org", RCPTS).unwrap();
-        let text = Text::new("text\r\n").unwrap();
+        let text = MailData::new("text\r\n").unwrap();
         let delivery = connection.send(&envelope, &text).await.unwrap();
         match connection.noop().await {
             Ok(_) => assert!(!answers.trapped(way), "{way:?} {answers:?}"),
@@ -189,7 +189,7 @@ fn the_same_recipient_twice_gets_a_verdict_each_time() {
     ";
     let (delivery, _) = play_in(Dialect::Lmtp, &[], script, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"; 3]).unwrap();
-        connection.send(&envelope, &Text::new("text\r\n").unwrap()).await.unwrap()
+        connection.send(&envelope, &MailData::new("text\r\n").unwrap()).await.unwrap()
     });
     let found: Vec<_> = delivery.verdicts().iter().map(step_and_code).collect();
     assert_eq!(found, [(Step::EndOfText, 250), (Step::EndOfText, 452), (Step::Rcpt, 550)]);
@@ -201,7 +201,8 @@ fn a_verdict_keeps_the_reply_with_its_queue_identifier() {
     let script = script.replace("[text]\nS: 250 said", "[text]\nS: 250-2.0.0 ok\nS: 250 id=4711");
     let (delivery, _) = play_in(Dialect::Smtp, &[], &script, async |mut connection| {
         let envelope = Envelope::new("a@example.org", RCPTS).unwrap();
-        let delivery = connection.send(&envelope, &Text::new("text\r\n").unwrap()).await.unwrap();
+        let delivery =
+            connection.send(&envelope, &MailData::new("text\r\n").unwrap()).await.unwrap();
         connection.noop().await.unwrap();
         delivery
     });

@@ -8,8 +8,8 @@ use proptest::{
     prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 use smtp_codec::{
-    Argument, Command, Deviations, HelloName, Host, LineEnds, Mail, Mailbox, Normalizer, Param,
-    Rcpt, ReplyDecoder, SaslResponse, Text, TextScanner, encode_reply,
+    Argument, Command, Deviations, HelloName, Host, LineEnds, Mail, MailData, Mailbox, Normalizer,
+    Param, Rcpt, ReplyDecoder, SaslResponse, TextScanner, encode_reply,
 };
 use smtp_error::{Flaw, Invalid, Reply, ReplyCode};
 
@@ -117,7 +117,7 @@ proptest! {
         let mut scanner = TextScanner::new();
         let scanned = pieces(&text, &cuts).into_iter().try_for_each(|piece| scanner.scan(piece));
         let scanned = scanned.and_then(|()| scanner.end()).map(|()| scanner.is_eight_bit());
-        let whole = Text::new(text).map(|text| text.facts().eight_bit);
+        let whole = MailData::new(text).map(|text| text.facts().eight_bit);
         let long = |found: &Result<bool, Invalid>| {
             matches!(found, Err(Invalid { flaw: Flaw::LineTooLong { .. }, .. }))
         };
@@ -142,7 +142,7 @@ proptest! {
             };
             let found = mended(pieces(&text, &cuts));
             prop_assert_eq!(&found, &mended(vec![&text]));
-            if let Ok(whole) = Text::normalize(text.clone(), ends) {
+            if let Ok(whole) = MailData::normalize(text.clone(), ends) {
                 prop_assert_eq!(found, &whole.octets()[..]);
             }
         }
@@ -150,7 +150,7 @@ proptest! {
 
     #[test]
     fn a_server_gets_the_text_that_was_stuffed(text in texts()) {
-        let text = Text::new(text).unwrap();
+        let text = MailData::new(text).unwrap();
         let mut lines = text.octets().to_vec();
         if !lines.is_empty() && !lines.ends_with(b"\r\n") {
             lines.extend_from_slice(b"\r\n");
@@ -177,7 +177,7 @@ proptest! {
     #[test]
     fn a_text_has_no_bare_line_ends(octets in octets()) {
         for ends in [LineEnds::Strict, LineEnds::Unix, LineEnds::Any] {
-            let Ok(text) = Text::normalize(octets.clone(), ends) else {
+            let Ok(text) = MailData::normalize(octets.clone(), ends) else {
                 let fit = ends == LineEnds::Any && !octets.contains(&0);
                 prop_assert!(!fit, "any line end can be mended");
                 continue;
@@ -185,7 +185,7 @@ proptest! {
             let rest = text.octets().to_vec();
             let rest = String::from_utf8_lossy(&rest).replace("\r\n", "");
             prop_assert!(!rest.contains(['\r', '\n', '\0']));
-            prop_assert_eq!(Text::new(text.octets().clone()), Ok(text));
+            prop_assert_eq!(MailData::new(text.octets().clone()), Ok(text));
         }
     }
 

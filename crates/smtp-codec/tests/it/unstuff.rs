@@ -6,7 +6,7 @@ use proptest::{
     prelude::{Just, Strategy},
     prop_assert_eq, prop_oneof, proptest,
 };
-use smtp_codec::{BareLineEnds, Text, TextFlaws, Unstuffed, Unstuffer};
+use smtp_codec::{BareLineEnds, MailData, TextFlaws, Unstuffed, Unstuffer};
 
 use crate::stuffing::stuffed;
 
@@ -297,7 +297,7 @@ proptest! {
         cuts in vec(0..60_usize, 0..6),
     ) {
         let octets: Vec<u8> = octets.into_iter().filter(|&octet| octet != 0).collect();
-        let Ok(text) = Text::normalize(octets, smtp_codec::LineEnds::Any) else { return Ok(()) };
+        let Ok(text) = MailData::normalize(octets, smtp_codec::LineEnds::Any) else { return Ok(()) };
         let mut expected = text.octets().to_vec();
         if !expected.is_empty() && !expected.ends_with(b"\r\n") {
             expected.extend_from_slice(b"\r\n");

@@ -33,7 +33,7 @@ fn cause() -> Cause {
 #[track_caller]
 fn transient(error: Error, expected: bool) {
     assert_eq!(error.is_transient(), expected, "{error}");
-    assert_eq!(error.clone().doubt(true).is_transient(), expected, "{error}");
+    assert_eq!(error.clone().with_in_doubt(true).is_transient(), expected, "{error}");
 }
 
 /// It is the word of the server that ended the operation, or it is not.
@@ -66,7 +66,7 @@ fn what_may_succeed_later_is_transient() {
     transient(error(Broken::Io(cause())), true);
     transient(error(Broken::Tls(cause())), false);
     transient(error(Ended::Closed), true);
-    transient(error(Ended::ShutDown(reply(421, "bye"))), true);
+    transient(error(Ended::ServerClosing(reply(421, "bye"))), true);
     transient(error(Ended::Failed { step: Step::Rcpt }), true);
     transient(error(Unsupported::Extension(Extension::Dsn)), false);
     transient(error(Unsupported::TooBig { size: 2, limit: 1 }), false);
@@ -76,7 +76,7 @@ fn what_may_succeed_later_is_transient() {
 #[test]
 fn the_reply_is_that_which_ended_the_operation() {
     said(ErrorKind::Refused(reply(550, "no")), Some(550));
-    said(Ended::ShutDown(reply(421, "bye")), Some(421));
+    said(Ended::ServerClosing(reply(421, "bye")), Some(421));
     said(Misbehaved::Unsolicited(reply(250, "what")), Some(250));
     said(wrong_code(), Some(354));
     said(malformed(), None);
@@ -92,8 +92,8 @@ fn the_reply_is_that_which_ended_the_operation() {
 fn nothing_is_in_doubt_unless_it_is_said() {
     let error = Error::new(Step::EndOfText, Broken::Closed);
     assert!(!error.in_doubt());
-    assert!(error.clone().doubt(true).in_doubt());
-    assert!(!error.doubt(true).doubt(false).in_doubt());
+    assert!(error.clone().with_in_doubt(true).in_doubt());
+    assert!(!error.with_in_doubt(true).with_in_doubt(false).in_doubt());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_error_keeps_what_was_known() {
     let error = Error::new(Step::EndOfText, Broken::Closed);
     assert!(error.verdicts().is_empty());
     let known = vec![None, Some(verdict)];
-    let error = error.known(known.clone()).doubt(true);
+    let error = error.with_verdicts(known.clone()).with_in_doubt(true);
     assert_eq!(error.verdicts(), known);
     assert_eq!(error.step(), Step::EndOfText);
     assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)));

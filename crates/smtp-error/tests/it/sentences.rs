@@ -14,7 +14,7 @@ use crate::reply;
 fn check(step: Step, kind: impl Into<ErrorKind>, sentence: &str) {
     let error = Error::new(step, kind);
     assert_eq!(error.to_string(), sentence);
-    let doubted = error.doubt(true).to_string();
+    let doubted = error.with_in_doubt(true).to_string();
     assert_eq!(doubted, format!("{sentence} (the message may have been accepted)"));
 }
 
@@ -33,7 +33,7 @@ fn what_the_server_said() {
         "RCPT: refused: 550 5.1.1 <bob@example.org> unknown / 5.1.1 ask\tagain",
     );
     check(Step::Mail, ErrorKind::Refused(reply(451, "")), "MAIL: refused: 451");
-    check(Step::Noop, Ended::ShutDown(reply(421, "bye")), {
+    check(Step::Noop, Ended::ServerClosing(reply(421, "bye")), {
         "NOOP: the server shut the session down: 421 bye"
     });
 }
@@ -111,11 +111,11 @@ fn how_the_session_ended_before() {
     check(Step::Mail, Ended::Failed { step: Step::Rcpt }, {
         "MAIL: the session ended when RCPT failed"
     });
-    reads(Ended::Cancelled { step: Step::Text, in_doubt: false }, {
-        "the session ended when text was cancelled"
+    reads(Ended::Canceled { step: Step::Text, in_doubt: false }, {
+        "the session ended when text was canceled"
     });
-    reads(Ended::Cancelled { step: Step::EndOfText, in_doubt: true }, {
-        "the session ended when end of text was cancelled (its message may have been accepted)"
+    reads(Ended::Canceled { step: Step::EndOfText, in_doubt: true }, {
+        "the session ended when end of text was canceled (its message may have been accepted)"
     });
 }
 
@@ -139,7 +139,7 @@ fn every_address_that_failed_is_named() {
 fn a_hint_stands_behind_the_error() {
     let closed = Error::new(Step::Handshake, Broken::Closed);
     assert_eq!(closed.hint(), None);
-    let hinted = closed.hinted(Hint::NoTls);
+    let hinted = closed.with_hint(Hint::NoTls);
     assert_eq!(hinted.hint(), Some(Hint::NoTls));
     reads(
         hinted,
@@ -186,12 +186,12 @@ fn why_nobody_was_authenticated() {
 #[test]
 fn an_explanation_is_bounded_and_fit_to_be_shown() {
     let refused = || Error::new(Step::Auth, ErrorKind::Refused(reply(535, "5.7.8 no")));
-    let error = refused().explained(b"{\"status\":\"400\"}");
+    let error = refused().with_explanation(b"{\"status\":\"400\"}");
     reads(&error, "AUTH: refused: 535 5.7.8 no ({\"status\":\"400\"})");
     assert_eq!(error.explanation(), Some("{\"status\":\"400\"}"));
-    let error = refused().explained(b"a\r\nb\x1b[2J");
+    let error = refused().with_explanation(b"a\r\nb\x1b[2J");
     assert_eq!(error.explanation(), Some("a\\r\\nb\\u{1b}[2J"));
-    let error = refused().explained(&[b'x'; 5000]);
+    let error = refused().with_explanation(&[b'x'; 5000]);
     assert_eq!(error.explanation().map(str::len), Some(1024));
     assert_eq!(refused().explanation(), None);
 }
@@ -200,7 +200,7 @@ fn an_explanation_is_bounded_and_fit_to_be_shown() {
 fn octets_that_are_no_reply_are_shown_on_one_line() {
     let received = |octets: &[u8]| {
         let error = Error::new(Step::EndOfText, Broken::Closed);
-        error.with_excerpt(Excerpt::new(octets)).doubt(true).to_string()
+        error.with_excerpt(Excerpt::new(octets)).with_in_doubt(true).to_string()
     };
     assert_eq!(
         received(b"250-2.0.0 ok\r\n250 2.0.0 Que"),
@@ -239,7 +239,7 @@ fn no_word_of_a_server_forges_a_line() {
     let hostile =
         reply(550, b"no\r\x1b[2J\0\x85\xff\nMail accepted\xe2\x80\xa8\xe2\x80\xae\xd8\x9c");
     let verdicts = vec![Some(Verdict::new(Step::Rcpt, hostile.clone()))];
-    let error = Error::new(Step::Rcpt, ErrorKind::Refused(hostile)).known(verdicts);
+    let error = Error::new(Step::Rcpt, ErrorKind::Refused(hostile)).with_verdicts(verdicts);
     for shown in [error.to_string(), format!("{error:?}")] {
         let forges = |character: char| {
             character.is_control() || matches!(character, '\u{2028}' | '\u{202e}' | '\u{61c}')

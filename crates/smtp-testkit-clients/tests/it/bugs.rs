@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use smtp_client::{Connection, Connector, Envelope, Error, ErrorKind, Security, Text};
+use smtp_client::{Connection, Connector, Envelope, Error, ErrorKind, Security, MailData};
 use smtp_testkit::{Answer, Lint, Pipe, Rule, Script, Server};
 use tokio::time::{Instant, sleep};
 
@@ -21,7 +21,7 @@ async fn in_clear(pipe: Pipe) -> Connection {
 /// Sends a text to recipients, and tells who was accepted.
 async fn send(client: &mut Connection, to: &[&str], text: &str) -> Result<Vec<bool>, Error> {
     let envelope = Envelope::new("me@sender.example", to.iter().copied()).unwrap();
-    let delivery = client.send(&envelope, &Text::new(text.to_owned()).unwrap()).await?;
+    let delivery = client.send(&envelope, &MailData::new(text.to_owned()).unwrap()).await?;
     Ok(delivery.verdicts().iter().map(|verdict| verdict.is_accepted()).collect())
 }
 

@@ -1,6 +1,6 @@
 //! `smtp-client`.
 
-use smtp_client::{Connector, Envelope, Text};
+use smtp_client::{Connector, Envelope, MailData};
 use smtp_testkit::{Lint, Server};
 
 #[tokio::test]
@@ -9,7 +9,7 @@ async fn a_message_arrives() {
     let client = smtp_client::Server::tcp("127.0.0.1", server.addr().port());
     let mut connection = Connector::new(client).connect().await.unwrap();
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    let delivery = connection.send(&envelope, &Text::new(crate::TEXT).unwrap()).await.unwrap();
+    let delivery = connection.send(&envelope, &MailData::new(crate::TEXT).unwrap()).await.unwrap();
     assert!(delivery.all_accepted());
     connection.quit().await.unwrap();
     let report = server.finish().await.unwrap();

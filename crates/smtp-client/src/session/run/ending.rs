@@ -9,7 +9,7 @@ impl<C: Conversation> Run<'_, C> {
     ///
     /// # Errors
     /// What ended the conversation. Called before [`next`](Self::next) says [`Next::Done`](crate::session::Next::Done), that
-    /// it was cancelled.
+    /// it was canceled.
     pub fn finish(mut self) -> Result<C::Answer, Error> {
         let Some(conversation) = self.conversation.take() else {
             unreachable!("a run is finished once")
@@ -29,7 +29,7 @@ impl<C: Conversation> Run<'_, C> {
         if self.failure.is_none() && !conversation.is_done(self.session) {
             self.cancel(step, in_doubt);
             let ended = self.session.ended.clone().unwrap_or(Ended::Failed { step });
-            return conversation.failed(Error::new(step, ended).doubt(in_doubt));
+            return conversation.failed(Error::new(step, ended).with_in_doubt(in_doubt));
         }
         let Some((step, kind)) = self.failure.take() else {
             if !self.session.is_settled() {
@@ -45,7 +45,7 @@ impl<C: Conversation> Run<'_, C> {
         let out_of_step = matches!(kind, ErrorKind::Misbehaved(_) | ErrorKind::Broken(_))
             || conversation.is_mid_text()
             || !self.session.is_settled();
-        let error = self.session.error(step, kind).doubt(in_doubt);
+        let error = self.session.error(step, kind).with_in_doubt(in_doubt);
         if out_of_step {
             self.session.end(Ended::Failed { step });
         }
@@ -58,7 +58,7 @@ impl<C: Conversation> Run<'_, C> {
         let untouched = self.session.output.handed() == self.began && self.progress == 0;
         let untouched = untouched && !self.session.anticipates();
         if !untouched || step == Step::Greeting {
-            self.session.end(Ended::Cancelled { step, in_doubt });
+            self.session.end(Ended::Canceled { step, in_doubt });
         }
         self.session.forget();
     }
@@ -79,7 +79,7 @@ impl<C: Conversation> Drop for Run<'_, C> {
                 }
                 None => self.cancel(step, in_doubt),
             }
-            self.session.cancelled = conversation.verdicts();
+            self.session.canceled = conversation.verdicts();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How the text of a message flows: behind DATA, or in chunks behind BDAT and BURL.
 use bytes::{Bytes, BytesMut};
-use smtp_codec::{Body, HeaderScanner, Stuffer, TextFacts, TextScanner, Word};
+use smtp_codec::{Body, ContentFacts, HeaderScanner, Stuffer, TextScanner, Word};
 use smtp_error::{Field, Flaw, Invalid};
 
 use super::pieces::Pieces;
@@ -67,8 +67,8 @@ pub(super) enum Chunk {
 
 impl Flow {
     /// A text of these properties, sent behind a MAIL that declares this, which begins here.
-    pub(super) fn new(way: Way, facts: TextFacts, body: Option<Body>, began: u64) -> Self {
-        let TextFacts { size: declared, binary, unseen, .. } = facts;
+    pub(super) fn new(way: Way, facts: ContentFacts, body: Option<Body>, began: u64) -> Self {
+        let ContentFacts { size: declared, binary, unseen, .. } = facts;
         Self {
             way,
             declared,

@@ -16,7 +16,7 @@ impl Transaction<'_> {
         owed: Owed,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        if reply.code() == ReplyCode::SHUTTING_DOWN {
+        if reply.code() == ReplyCode::SERVICE_CLOSING {
             return self.shut_down(session, owed, reply);
         }
         let refused = reply.is_transient() || reply.is_permanent();
@@ -66,7 +66,7 @@ impl Transaction<'_> {
         // It began before the end of the text was written, and is no reply to that.
         let step = if flowing || step == Step::EndOfText { Step::Text } else { step };
         let for_whom = session.dialect == Dialect::Smtp || !self.text.is_in_doubt(session);
-        if reply.code() == ReplyCode::SHUTTING_DOWN && for_whom {
+        if reply.code() == ReplyCode::SERVICE_CLOSING && for_whom {
             let owed = Owed::new(step, Expected::Codes(&[]));
             return self.shut_down(session, owed, reply);
         }
@@ -113,7 +113,7 @@ impl Transaction<'_> {
 
     fn upset(&mut self, counted: Counted, error: Error) -> Error {
         let verdicts = std::mem::take(&mut self.slots).into_verdicts();
-        error.known(counted.standing(verdicts)).doubt(true)
+        error.with_verdicts(counted.standing(verdicts)).with_in_doubt(true)
     }
 
     /// The message as a whole was refused.
@@ -154,7 +154,7 @@ impl Transaction<'_> {
             return Err(Misbehaved::WrongCode { step: Step::EndOfText, reply }.into());
         }
         match session.dialect {
-            Dialect::Smtp if self.each > 0 && reply.code() != ReplyCode::SHUTTING_DOWN => {
+            Dialect::Smtp if self.each > 0 && reply.code() != ReplyCode::SERVICE_CLOSING => {
                 self.each -= 1;
                 // Who is not refused here waits for the final reply.
                 if refused {
@@ -212,6 +212,6 @@ impl Transaction<'_> {
             step => self.slots.settle_all(step, &reply),
         }
         self.turn = Turn::Done;
-        if self.slots.are_settled() { Ok(()) } else { Err(Ended::ShutDown(reply).into()) }
+        if self.slots.are_settled() { Ok(()) } else { Err(Ended::ServerClosing(reply).into()) }
     }
 }

@@ -30,7 +30,7 @@ authenticate authenticated authenticating authentication authfailed authority au
 authorize authorized auto automated automatic available away back backend bad balance banned base
 based basic be because been before begin being below between binary binding bl blacklist block
 blocked blocklist body both bounce box broken browser bruteforce buffer bug bulk busy but by bye
-bypass byte call came can cancel canceled cancelled cannot cant captcha case cause center
+bypass byte call came can cancel canceled canceled cannot cant captcha case cause center
 certificate chain challenge change changed channel character check chunk cipher ciphertext class
 clear click client clock close closed closing code com come command comment common communication
 complain complaint complete completed completely compliance comply compromised concurrent condition

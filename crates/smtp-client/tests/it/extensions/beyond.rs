@@ -1,7 +1,7 @@
 //! What an extension means beyond its being offered: limits, what it builds on, what is derived.
 use smtp_client::{
-    Envelope, ErrorKind, Extension, Field, Flaw, Invalid, Limited, MailParam, Misbehaved, Security,
-    Step, Text, Unsupported, session::Dialect,
+    Envelope, ErrorKind, Extension, Field, Flaw, Invalid, Limited, MailData, MailParam, Misbehaved,
+    Security, Step, Unsupported, session::Dialect,
 };
 use smtp_codec::{ByMode, Xtext};
 use smtp_error::Bound;
@@ -27,7 +27,7 @@ fn what_is_derived_is_left_out_where_it_is_not_offered() {
     check_taken(&["SIZE"], Message::plain(), "MAIL FROM:<a@example.org> SIZE=17");
     check_taken(&["HELP"], Message::plain(), MAIL);
     // A header section in UTF-8 needs nothing more than eight bits.
-    let text = || Text::new("Subject: \u{fc}\r\n\r\nb\r\n").unwrap();
+    let text = || MailData::new("Subject: \u{fc}\r\n\r\nb\r\n").unwrap();
     let utf8 = "MAIL FROM:<a@example.org> BODY=8BITMIME SMTPUTF8";
     check_taken(&["8BITMIME", "SMTPUTF8"], Message::of(text()), utf8);
     let eight_bit = "MAIL FROM:<a@example.org> BODY=8BITMIME";
@@ -40,7 +40,7 @@ fn what_is_derived_is_left_out_where_it_is_not_offered() {
 
 #[test]
 fn binarymime_builds_on_chunking() {
-    let binary = || Message::of(Text::binary(&b"\0"[..]));
+    let binary = || Message::of(MailData::binary(&b"\0"[..]));
     let chunking = Unsupported::Extension(Extension::Chunking);
     check_lacking(&["BINARYMIME"], binary(), chunking);
     let binary_mime = Unsupported::Extension(Extension::BinaryMime);
@@ -145,7 +145,7 @@ fn requiretls_counts_inside_tls_only() {
 fn limits_are_kept_or_run_into() {
     let rcpts = ["b@example.org", "c@example.org"];
     let envelope = Envelope::new("a@example.org", rcpts).unwrap();
-    let text = || Text::new(TEXT).unwrap();
+    let text = || MailData::new(TEXT).unwrap();
     let commands =
         format!("C: {MAIL}\nS: 250 Ok\nC: {RCPT}\nS: 250 Ok\nC: RCPT TO:<c@example.org>\n");
     for (offer, reply, taken) in [

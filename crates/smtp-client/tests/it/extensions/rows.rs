@@ -1,6 +1,6 @@
 //! The extensions, a row for each thing that can be asked for.
 use smtp_client::{
-    Body, Content, Extension, Framing, MailParam, Mailbox, Part, RcptParam, Step, Text,
+    Body, Content, Extension, Framing, MailData, MailParam, Mailbox, Part, RcptParam, Step,
     session::Dialect,
 };
 use smtp_codec::{ByMode, Notify, Ret, RrvsAction, Xtext};
@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         extension: Extension::EightBitMime,
         offer: &["8BITMIME"],
-        message: || Message::of(Text::new("Subject: a\r\n\r\n\u{fc}\r\n").unwrap()),
+        message: || Message::of(MailData::new("Subject: a\r\n\r\n\u{fc}\r\n").unwrap()),
         mail: "MAIL FROM:<a@example.org> BODY=8BITMIME",
         rcpt: RCPT,
         refusal: (Step::EndOfText, "554 5.6.3 Conversion required but not supported"),
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         extension: Extension::BinaryMime,
         offer: &["BINARYMIME", "CHUNKING"],
-        message: || Message::of(Text::binary(&b"a: b\r\n\r\n\0\n\r\xFF"[..])),
+        message: || Message::of(MailData::binary(&b"a: b\r\n\r\n\0\n\r\xFF"[..])),
         mail: "MAIL FROM:<a@example.org> BODY=BINARYMIME",
         rcpt: RCPT,
         refusal: (Step::Mail, "555 5.6.1 Media not supported"),

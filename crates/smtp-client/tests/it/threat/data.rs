@@ -1,11 +1,11 @@
 //! The text of a message, and how mail is smuggled in it: rows D8 and D10 to D15.
 use bytes::Bytes;
 use smtp_client::{
-    Delivery, Envelope, Error, ErrorKind, Extension, Field, Flaw, Invalid, LineEnds, Sending, Step,
-    Text, Unsupported,
+    Delivery, Envelope, Error, ErrorKind, Extension, Field, Flaw, Invalid, LineEnds, MailData,
+    Sending, Step, Unsupported,
     session::{Dialect, Hello, Next, Run, Session, Transaction},
 };
-use smtp_codec::TextFacts;
+use smtp_codec::ContentFacts;
 
 use super::{BOTH, Fate, MESSAGE, came_of, came_of_many, fate, fates, raw};
 use crate::stage::{opening, play_in, play_on};
@@ -35,7 +35,7 @@ enum Given<'a> {
 /// what comes of it. The server takes everything.
 fn written(
     keywords: &str,
-    facts: TextFacts,
+    facts: ContentFacts,
     given: &Given<'_>,
 ) -> (Vec<u8>, Result<Delivery, Error>) {
     let mut session = greeted(keywords);
@@ -80,7 +80,7 @@ fn reply(run: &mut Run<'_, Transaction<'_>>, output: &[u8]) {
 /// The octets behind DATA for a text that is given in these pieces.
 #[track_caller]
 fn wire(pieces: &[&[u8]]) -> Vec<u8> {
-    let text = Text::new(pieces.concat()).unwrap();
+    let text = MailData::new(pieces.concat()).unwrap();
     let (wire, outcome) = written("HELP", text.facts(), &Given::Whole(pieces));
     assert_eq!(fate(&outcome), Fate::Accepted);
     wire
@@ -88,7 +88,7 @@ fn wire(pieces: &[&[u8]]) -> Vec<u8> {
 
 /// The text is not sent to a server with these keywords, and nothing is written.
 #[track_caller]
-fn check_unsupported(keywords: &[&str], text: &Text, lacking: Unsupported) {
+fn check_unsupported(keywords: &[&str], text: &MailData, lacking: Unsupported) {
     play_on(keywords, "C: QUIT\nS: 221 bye", async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let error = connection.send(&envelope, text).await.unwrap_err();
@@ -100,7 +100,7 @@ fn check_unsupported(keywords: &[&str], text: &Text, lacking: Unsupported) {
 
 #[test]
 fn d8_eight_bits_without_8bitmime() {
-    let text = Text::new("Subject: a\r\n\r\n\u{fc}\r\n").unwrap();
+    let text = MailData::new("Subject: a\r\n\r\n\u{fc}\r\n").unwrap();
     check_unsupported(
         &["SIZE", "SMTPUTF8"],
         &text,
@@ -111,7 +111,7 @@ fn d8_eight_bits_without_8bitmime() {
 #[test]
 fn d10_the_size_that_a_server_states() {
     let size = MESSAGE.len() as u64;
-    let text = Text::new(MESSAGE).unwrap();
+    let text = MailData::new(MESSAGE).unwrap();
     check_unsupported(&["SIZE 10"], &text, Unsupported::TooBig { size, limit: 10 });
     let below = format!("SIZE {}", size - 1);
     check_unsupported(&[&*below], &text, Unsupported::TooBig { size, limit: size - 1 });
@@ -130,8 +130,8 @@ fn d10_the_size_that_a_server_states() {
 }
 
 /// Facts of a text of so many octets.
-fn declared(octets: usize) -> TextFacts {
-    Text::new("x".repeat(octets)).unwrap().facts()
+fn declared(octets: usize) -> ContentFacts {
+    MailData::new("x".repeat(octets)).unwrap().facts()
 }
 
 #[test]
@@ -165,9 +165,9 @@ fn check_unfinished(wire: &[u8]) {
 fn d12_the_source_of_a_text_fails() {
     let text = "x".repeat(70) + "\r\n";
     let text = text.repeat(20);
-    let unknown = TextFacts::default();
+    let unknown = ContentFacts::default();
     for keywords in ["CHUNKING", "HELP"] {
-        for facts in [Text::new(text.clone()).unwrap().facts(), unknown] {
+        for facts in [MailData::new(text.clone()).unwrap().facts(), unknown] {
             for octets in [0, 1, 8, 72, 1000] {
                 let given = &text.as_bytes()[..octets];
                 let pieces: Vec<&[u8]> = given.chunks(100).collect();
@@ -257,10 +257,10 @@ fn d14_an_invitation_without_a_recipient() {
 #[test]
 fn d15_nul_in_a_text() {
     for text in ["a\0b", "\0", "a\r\n\0", "\0\r\n.\r\n"] {
-        let flaw = Text::new(text).unwrap_err().flaw;
+        let flaw = MailData::new(text).unwrap_err().flaw;
         assert!(matches!(flaw, Flaw::Nul { .. }), "{text:?}: {flaw:?}");
-        assert!(Text::normalize(text, LineEnds::Any).is_err(), "{text:?}");
-        let binary = Text::binary(text);
+        assert!(MailData::normalize(text, LineEnds::Any).is_err(), "{text:?}");
+        let binary = MailData::binary(text);
         let lacking = Unsupported::Extension(Extension::BinaryMime);
         check_unsupported(&["8BITMIME", "CHUNKING"], &binary, lacking);
         let lacking = Unsupported::Extension(Extension::Chunking);

@@ -1,7 +1,7 @@
 //! Commands that are put into values, and values that are not what they seem: rows I1 to I15.
 use smtp_client::{
     Argument, Envelope, Error, ErrorKind, Extension, Field, Flaw, HelloName, Invalid, Mail,
-    MailParam, Mailbox, Rcpt, Step, Text, Unsupported,
+    MailData, MailParam, Mailbox, Rcpt, Step, Unsupported,
 };
 use smtp_codec::{Command, Deviations, ForwardPath, ReversePath, Xtext};
 
@@ -177,7 +177,7 @@ fn i7_xtext_there_and_back() {
 S: 550 no";
     play_on(&["DSN", "AUTH PLAIN"], rest, async |mut connection| {
         let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
-        let text = Text::new(MESSAGE).unwrap();
+        let text = MailData::new(MESSAGE).unwrap();
         assert!(!connection.send(&envelope, &text).await.unwrap().any_accepted());
     });
 }
@@ -189,7 +189,7 @@ fn i8_a_parameter_inside_an_address() {
     let rest = format!("C: MAIL FROM:<a@example.org>\nS: 250 ok\nC: {line}\nS: 550 no");
     play_on(&["DSN"], &rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", [quoted]).unwrap();
-        let text = Text::new(MESSAGE).unwrap();
+        let text = MailData::new(MESSAGE).unwrap();
         assert!(!connection.send(&envelope, &text).await.unwrap().any_accepted());
     });
     // By the letter of the grammar that is one path, and no parameter.
@@ -207,7 +207,7 @@ fn i8_a_parameter_inside_an_address() {
 fn objection(keywords: &[&str], mail: Mail) -> Error {
     let (outcome, _) = play_on(keywords, "C: QUIT\nS: 221 bye", async |mut connection| {
         let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
-        let outcome = connection.send(&envelope, Text::new(MESSAGE).unwrap()).await;
+        let outcome = connection.send(&envelope, MailData::new(MESSAGE).unwrap()).await;
         connection.quit().await.unwrap();
         outcome
     });
@@ -224,7 +224,7 @@ fn i9_a_line_that_is_too_long_once_it_is_encoded() {
     let rest = format!("C: MAIL FROM:<a@example.org> {}\nS: 550 no", longest.raw_params().as_str());
     play_on(&[], &rest, async |mut connection| {
         let envelope = Envelope::new(longest, ["b@example.org"]).unwrap();
-        assert!(connection.send(&envelope, Text::new(MESSAGE).unwrap()).await.is_ok());
+        assert!(connection.send(&envelope, MailData::new(MESSAGE).unwrap()).await.is_ok());
     });
     let e_acute = |characters| "\u{e9}".repeat(characters);
     for (keywords, mail) in [
@@ -280,7 +280,7 @@ fn i11_an_address_outside_ascii_without_smtputf8() {
         let rest = "C: QUIT\nS: 221 bye";
         play_on(&["8BITMIME", "PIPELINING"], rest, async |mut connection| {
             let envelope = Envelope::new(sender, [rcpt]).unwrap();
-            let outcome = connection.send(&envelope, Text::new(MESSAGE).unwrap()).await;
+            let outcome = connection.send(&envelope, MailData::new(MESSAGE).unwrap()).await;
             let error = outcome.unwrap_err();
             let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking);
             assert!(found && !error.in_doubt(), "{error:?}");
@@ -299,7 +299,8 @@ C: VRFY c@xn--tda.example\nS: 252 perhaps";
         play_on(offer, rest, async |mut connection| {
             let envelope =
                 Envelope::new("a@b\u{fc}cher.example", ["b@B\u{dc}CHER.example"]).unwrap();
-            let delivery = connection.send(&envelope, Text::new(MESSAGE).unwrap()).await.unwrap();
+            let delivery =
+                connection.send(&envelope, MailData::new(MESSAGE).unwrap()).await.unwrap();
             assert!(delivery.all_accepted());
             let mailbox: Mailbox = "c@\u{fc}.example".parse().unwrap();
             connection.verify(&mailbox).await.unwrap();
@@ -375,7 +376,7 @@ fn i15_paths_that_are_empty_or_too_long() {
     // The sender alone may be nobody.
     play_on(&[], "C: MAIL FROM:<>\nS: 550 no", async |mut connection| {
         let envelope = Envelope::new("", ["b@example.org"]).unwrap();
-        let text = Text::new(MESSAGE).unwrap();
+        let text = MailData::new(MESSAGE).unwrap();
         assert!(!connection.send(&envelope, &text).await.unwrap().any_accepted());
     });
 }

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use smtp_client::{
-    Broken, Connection, Connector, Content, Delivery, Envelope, Error, ErrorKind, Framing, Sending,
-    Server, Step, Text, session::Dialect,
+    Broken, Connection, Connector, Content, Delivery, Envelope, Error, ErrorKind, Framing,
+    MailData, Sending, Server, Step, session::Dialect,
 };
 use smtp_testkit::pipe;
 use tokio::{
@@ -66,7 +66,7 @@ fn l2_an_octet_now_and_then() {
 
 async fn send_octets(connection: &mut Connection, octets: usize) -> Result<Delivery, Error> {
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-    let text = Text::new(format!("{}\r\n", "x".repeat(78)).repeat(octets / 80)).unwrap();
+    let text = MailData::new(format!("{}\r\n", "x".repeat(78)).repeat(octets / 80)).unwrap();
     connection.send(&envelope, text).await
 }
 
@@ -154,7 +154,7 @@ fn l5_both_sides_write_through_a_kibibyte() {
                 _ => "250 ok\r\n".into(),
             });
             let mut connection = connector(Dialect::Smtp).connect_over(client).await.unwrap();
-            let text = Text::new("text\r\n").unwrap();
+            let text = MailData::new("text\r\n").unwrap();
             let delivery = connection.send(&crowd(recipients), &text).await.unwrap();
             drop(connection);
             heard.await.unwrap();
@@ -195,7 +195,7 @@ async fn l5_both_sides_write_over_tcp() {
         let _ = reader.read(&mut [0]);
     });
     let mut connection = Connector::new(Server::tcp("127.0.0.1", port)).connect().await.unwrap();
-    let text = Text::new("text\r\n").unwrap();
+    let text = MailData::new("text\r\n").unwrap();
     let delivery = connection.send(&crowd(RECIPIENTS), &text).await.unwrap();
     check_every_other(&delivery, RECIPIENTS);
     drop(connection);
@@ -210,7 +210,7 @@ fn memory(recipients: usize) -> u64 {
         delivery = Some(perform(async {
             let (chorus, _) = Chorus::new(recipients, Stop::Never);
             let mut connection = connector(Dialect::Smtp).connect_over(chorus).await.unwrap();
-            connection.send(&envelope, Text::new("text\r\n").unwrap()).await.unwrap()
+            connection.send(&envelope, MailData::new("text\r\n").unwrap()).await.unwrap()
         }));
     });
     check_every_other(&delivery.unwrap(), recipients);
@@ -257,7 +257,7 @@ fn l7_a_thousand_connections_that_stall() {
     const CONNECTIONS: usize = 1000;
     let stops = [Stop::Greeting, Stop::Hello, Stop::Text, Stop::EndOfText];
     let envelope = Arc::new(crowd(1));
-    let text = Text::new(format!("{}\r\n", "x".repeat(78)).repeat(13_000)).unwrap();
+    let text = MailData::new(format!("{}\r\n", "x".repeat(78)).repeat(13_000)).unwrap();
     let allocated = allocation_counter::measure(|| {
         perform(async {
             let begun = Instant::now();
@@ -300,7 +300,7 @@ fn longest_turn(recipients: usize) -> usize {
         let (chorus, read) = Chorus::new(recipients, Stop::Never);
         let envelope = crowd(recipients);
         let mut connection = connector(Dialect::Smtp).connect_over(chorus).await.unwrap();
-        let mut sending = pin!(connection.send(&envelope, Text::new("text\r\n").unwrap()));
+        let mut sending = pin!(connection.send(&envelope, MailData::new("text\r\n").unwrap()));
         let (mut longest, mut before) = (0, read.load(Ordering::Relaxed));
         loop {
             let polled = sending.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Misbehaved, Sending, Step,
-    Text, Timeouts, session::Dialect,
+    Broken, Connection, Delivery, Ended, Envelope, Error, ErrorKind, MailData, Misbehaved, Sending,
+    Step, Timeouts, session::Dialect,
 };
 use smtp_testkit::Server as TestServer;
 use tokio::time::{Instant, timeout};
@@ -108,11 +108,11 @@ fn o4_a_verdict_and_then_the_end() {
 }
 
 /// A text that fits into no buffer.
-fn big(octets: usize) -> Text {
-    Text::new(format!("{}\r\n", "x".repeat(78)).repeat(octets / 80)).unwrap()
+fn big(octets: usize) -> MailData {
+    MailData::new(format!("{}\r\n", "x".repeat(78)).repeat(octets / 80)).unwrap()
 }
 
-async fn send_text(connection: &mut Connection, text: &Text) -> Result<Delivery, Error> {
+async fn send_text(connection: &mut Connection, text: &MailData) -> Result<Delivery, Error> {
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
     in_chunks_if_offered(connection).send(&envelope, text).await
 }
@@ -137,7 +137,7 @@ async fn o5_a_refusal_in_the_middle_of_a_big_text() {
             (Step::Text, word[..3].into())
         );
         socket.join();
-        assert!(matches!(connection.ended(), Some(Ended::Failed { .. } | Ended::ShutDown(_))));
+        assert!(matches!(connection.ended(), Some(Ended::Failed { .. } | Ended::ServerClosing(_))));
     }
     // A word that makes no sense there is no acceptance.
     for word in ["250 queued\r\n", "354 go\r\n", "what?\r\n"] {
@@ -224,7 +224,7 @@ fn o12_nothing_is_sent_again_by_itself() {
             TestServer::builder().script(parse(&lost)).script(parse(&good(Dialect::Smtp)));
         let (server, dialer) = builder.pipes();
         let connector = connector(Dialect::Smtp);
-        let text = Text::new(format!("Message-ID: <1@example.org>\r\n{MESSAGE}")).unwrap();
+        let text = MailData::new(format!("Message-ID: <1@example.org>\r\n{MESSAGE}")).unwrap();
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let mut connection = connector.connect_over(dialer.dial()).await.unwrap();
         assert_eq!(fate(&connection.send(&envelope, &text).await), Fate::InDoubt);
@@ -307,21 +307,21 @@ fn o15_a_message_is_dropped_behind_the_dot() {
         play_in(dialect, &[], rest, async |mut connection| {
             let sent = send_to(&mut connection, &PAIR);
             timeout(Duration::from_secs(1), sent).await.unwrap_err();
-            let cancelled = Ended::Cancelled { step: Step::EndOfText, in_doubt: true };
-            assert_eq!(connection.ended(), Some(&cancelled));
+            let canceled = Ended::Canceled { step: Step::EndOfText, in_doubt: true };
+            assert_eq!(connection.ended(), Some(&canceled));
             let known: Vec<_> =
-                connection.cancelled_verdicts().iter().map(Option::is_some).collect();
+                connection.canceled_verdicts().iter().map(Option::is_some).collect();
             assert_eq!(known, [false, true]);
             let error = connection.noop().await.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Ended(found) if *found == cancelled));
+            assert!(matches!(error.kind(), ErrorKind::Ended(found) if *found == canceled));
         });
         // Before the dot there is no doubt.
         let script = asked(dialect, Step::Data) + "[expect-close]";
         let rest = &script[opening(dialect, &[]).len()..];
         play_in(dialect, &[], rest, async |mut connection| {
             timeout(Duration::from_secs(1), send(&mut connection)).await.unwrap_err();
-            let cancelled = Ended::Cancelled { step: Step::Data, in_doubt: false };
-            assert_eq!(connection.ended(), Some(&cancelled));
+            let canceled = Ended::Canceled { step: Step::Data, in_doubt: false };
+            assert_eq!(connection.ended(), Some(&canceled));
         });
     }
 }

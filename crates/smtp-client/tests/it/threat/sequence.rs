@@ -75,7 +75,8 @@ fn s3_421_while_idle() {
                     let outcome = send(&mut connection).await;
                     assert_eq!(fate(&outcome), Fate::NotSent);
                     let error = outcome.unwrap_err();
-                    let shut_down = matches!(error.kind(), ErrorKind::Ended(Ended::ShutDown(_)));
+                    let shut_down =
+                        matches!(error.kind(), ErrorKind::Ended(Ended::ServerClosing(_)));
                     assert!(shut_down && error.is_transient(), "{end}: {error:?}");
                 });
             }
@@ -220,10 +221,10 @@ fn s13_a_message_is_dropped_on_its_way() {
             play_in(dialect, &[], rest, async |mut connection| {
                 timeout(Duration::from_secs(1), send(&mut connection)).await.unwrap_err();
                 let doubt = step == Step::EndOfText;
-                let cancelled = Ended::Cancelled { step, in_doubt: doubt };
-                assert_eq!(connection.ended(), Some(&cancelled));
+                let canceled = Ended::Canceled { step, in_doubt: doubt };
+                assert_eq!(connection.ended(), Some(&canceled));
                 let error = send(&mut connection).await.unwrap_err();
-                let ended = matches!(error.kind(), ErrorKind::Ended(found) if *found == cancelled);
+                let ended = matches!(error.kind(), ErrorKind::Ended(found) if *found == canceled);
                 assert!(ended && !error.in_doubt(), "the second was not sent: {error:?}");
             });
         }

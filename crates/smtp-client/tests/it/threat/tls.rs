@@ -5,8 +5,8 @@ use std::{
 };
 
 use smtp_client::{
-    Broken, Connection, Connector, Envelope, Error, ErrorKind, Extension, Field, MailParam,
-    Misbehaved, Security, Step, Text, Unsupported, session::Dialect,
+    Broken, Connection, Connector, Envelope, Error, ErrorKind, Extension, Field, MailData,
+    MailParam, Misbehaved, Security, Step, Unsupported, session::Dialect,
 };
 use smtp_testkit::{Authority, Mismatch, Report, Server as TestServer};
 use tokio::time::Instant;
@@ -96,7 +96,7 @@ fn t13_tls_over_a_stream_that_is_brought_along() {
         let mail = smtp_client::Mail::try_from("a@example.org").unwrap();
         let mail = mail.with(MailParam::RequireTls).unwrap();
         let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
-        connected.unwrap().send(&envelope, Text::new(MESSAGE).unwrap()).await.unwrap_err()
+        connected.unwrap().send(&envelope, MailData::new(MESSAGE).unwrap()).await.unwrap_err()
     });
     let outside = Unsupported::OutsideTls(Extension::RequireTls);
     assert!(matches!(played.outcome.kind(), ErrorKind::Unsupported(found) if *found == outside));

@@ -194,6 +194,6 @@ fn what_the_server_says_while_a_token_is_fetched_is_noticed() {
     play_on(&["AUTH XOAUTH2"], rest, async |mut connection| {
         let error = connection.login(&login).await.unwrap_err();
         assert_eq!(error.reply().unwrap().code().get(), 421);
-        assert!(matches!(connection.ended(), Some(Ended::ShutDown(_))));
+        assert!(matches!(connection.ended(), Some(Ended::ServerClosing(_))));
     });
 }

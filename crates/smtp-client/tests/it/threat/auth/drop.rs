@@ -53,8 +53,8 @@ fn check(polls: usize, window: usize) -> bool {
             }
             Err(error) => {
                 assert!(!completed);
-                let cancelled = matches!(error.kind(), ErrorKind::Ended(Ended::Cancelled { .. }));
-                assert!(cancelled, "{error:?}");
+                let canceled = matches!(error.kind(), ErrorKind::Ended(Ended::Canceled { .. }));
+                assert!(canceled, "{error:?}");
                 assert_eq!(connection.authenticated_by(), None);
             }
         }

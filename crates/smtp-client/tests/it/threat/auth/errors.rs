@@ -1,6 +1,6 @@
 //! What refusals say one should do.
 use smtp_client::{
-    Advice, Envelope, Error, Step, Text,
+    Advice, Envelope, Error, MailData, Step,
     sasl::{Credentials, Login},
     session::Session,
 };
@@ -66,7 +66,7 @@ fn a19_mail_that_needs_authentication_says_so() {
     ] {
         play_on(&[], rest, async |mut connection| {
             let envelope = Envelope::new("a@b.example", ["c@d.example"]).unwrap();
-            let text = Text::new("a: b\r\n").unwrap();
+            let text = MailData::new("a: b\r\n").unwrap();
             let delivery = connection.send(&envelope, &text).await.unwrap();
             let verdict = &delivery.verdicts()[0];
             assert_eq!(verdict.step(), step);
@@ -89,7 +89,7 @@ fn a19_mail_can_be_refused_in_the_words_of_auth() {
         let rest = format!("C: MAIL FROM:<a@b.example>\nS: {reply}");
         play_on(&[], &rest, async |mut connection| {
             let envelope = Envelope::new("a@b.example", ["c@d.example"]).unwrap();
-            let text = Text::new("a: b\r\n").unwrap();
+            let text = MailData::new("a: b\r\n").unwrap();
             let delivery = connection.send(&envelope, &text).await.unwrap();
             assert_eq!(delivery.verdicts()[0].advice(), Some(advice), "{reply}");
         });

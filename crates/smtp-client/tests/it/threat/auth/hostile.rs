@@ -210,7 +210,7 @@ fn a18_a_server_that_is_gone_when_it_is_told_changes_nothing() {
 fn a_transaction_that_may_be_open_is_closed_first() {
     let mut session = confined(&["AUTH PLAIN"]);
     let envelope = smtp_client::Envelope::new("a@b.example", ["c@d.example"]).unwrap();
-    let text = smtp_client::Text::new("a: b\r\n").unwrap();
+    let text = smtp_client::MailData::new("a: b\r\n").unwrap();
     let transaction = smtp_client::session::Transaction::new(&envelope, text.facts());
     let (delivery, _) = drive(&mut session, transaction, |line| match &line[..4] {
         "RCPT" => "550 no\r\n".into(),

@@ -1,6 +1,6 @@
 //! Dots and line ends: rows D1 to D7 and D9.
 use smtp_client::{
-    Content, Envelope, Extension, Flaw, LineEnds, Part, Text, Unsupported, session::Dialect,
+    Content, Envelope, Extension, Flaw, LineEnds, MailData, Part, Unsupported, session::Dialect,
 };
 
 use super::{check_unsupported, wire};
@@ -72,7 +72,7 @@ fn d3_a_dot_at_every_boundary() {
     // The parts of a content are boundaries too.
     let text = b"a\r\n.\r\nb";
     for cut in [1, 3, 4, 6] {
-        let part = |octets: &[u8]| Text::new(octets.to_vec()).map(Part::Text);
+        let part = |octets: &[u8]| MailData::new(octets.to_vec()).map(Part::Text);
         let (Ok(first), Ok(second)) = (part(&text[..cut]), part(&text[cut..])) else { continue };
         let rest = good(Dialect::Smtp);
         let rest = &rest[rest.find("C: MAIL").unwrap()..];
@@ -89,15 +89,18 @@ fn d4_lone_line_ends_around_a_dot() {
     for lone in LONE {
         let text = [b"a", lone, b"MAIL FROM:<evil@x.org>\r\n"].concat();
         let shown = text.escape_ascii();
-        let flaw = Text::new(text.clone()).unwrap_err().flaw;
+        let flaw = MailData::new(text.clone()).unwrap_err().flaw;
         assert!(matches!(flaw, Flaw::BareCr { .. } | Flaw::BareLf { .. }), "{shown}: {flaw:?}");
         // Made CRLF on request, and stuffed then.
-        let normal = Text::normalize(text.clone(), LineEnds::Any).unwrap();
+        let normal = MailData::normalize(text.clone(), LineEnds::Any).unwrap();
         check_sound(&wire(&[&normal.octets()[..]]), &text);
     }
-    assert!(Text::normalize(&b"a\r.\r"[..], LineEnds::Unix).is_err(), "a lone CR stays an error");
+    assert!(
+        MailData::normalize(&b"a\r.\r"[..], LineEnds::Unix).is_err(),
+        "a lone CR stays an error"
+    );
     assert_eq!(
-        wire(&[&Text::normalize(&b"a\n.\nb"[..], LineEnds::Unix).unwrap().octets()[..]]),
+        wire(&[&MailData::normalize(&b"a\n.\nb"[..], LineEnds::Unix).unwrap().octets()[..]]),
         b"a\r\n..\r\nb\r\n.\r\n"
     );
 }
@@ -111,7 +114,7 @@ fn d5_no_text_has_a_second_end_in_anybodys_eyes() {
         for number in 0..alphabet.len().pow(length) {
             let digit = |place| alphabet[number / alphabet.len().pow(place) % alphabet.len()];
             let text: Vec<u8> = (0..length).map(digit).collect();
-            match Text::new(text.clone()) {
+            match MailData::new(text.clone()) {
                 Ok(_) => {
                     check_sound(&wire(&[&text]), &text);
                     sound += 1;
@@ -122,13 +125,13 @@ fn d5_no_text_has_a_second_end_in_anybodys_eyes() {
     }
     println!("{refused} refused, {sound} sound");
     for text in ["\r\n\0.\r\n", "\r\n.\0\r\n", "\r\0\n.\r\n", "\0\r\n.\r\n", "\r\n.\r\0\n"] {
-        assert!(Text::new(text).is_err(), "{text:?}");
+        assert!(MailData::new(text).is_err(), "{text:?}");
     }
     // What is CRLF, dot, CRLF once the highest bit is cut off is no text of seven bits.
     for text in
         [&b"a\x8D\x8A.\x8D\x8Ab\r\n"[..], b"a\r\n\xAE\r\nb\r\n", "a\u{85}.\u{85}b".as_bytes()]
     {
-        let text = Text::new(text.to_vec()).unwrap();
+        let text = MailData::new(text.to_vec()).unwrap();
         let eight_bit = Unsupported::Extension(Extension::EightBitMime);
         check_unsupported(&[], &text, eight_bit);
     }
@@ -154,7 +157,7 @@ fn d9_a_line_of_more_than_998_octets() {
         for text in
             [line.clone(), format!("a\r\n{line}\r\n"), format!("{}.{line}", "x".repeat(998))]
         {
-            let flaw = Text::new(text).unwrap_err().flaw;
+            let flaw = MailData::new(text).unwrap_err().flaw;
             assert!(matches!(flaw, Flaw::LineTooLong { limit: 998, .. }), "{flaw:?}");
         }
     }

@@ -1,29 +1,29 @@
 //! The text of a message: what makes it unfit, what makes it fit, and what it needs.
 
-use smtp_codec::{HeaderScanner, LineEnds, Text};
+use smtp_codec::{HeaderScanner, LineEnds, MailData};
 use smtp_error::{Field, Flaw, HeaderName, Invalid};
 
 #[track_caller]
 fn good(octets: &[u8]) {
-    let text = Text::new(octets.to_vec()).unwrap();
+    let text = MailData::new(octets.to_vec()).unwrap();
     assert_eq!(text.octets(), octets);
     for ends in [LineEnds::Strict, LineEnds::Unix, LineEnds::Any] {
-        assert_eq!(Text::normalize(octets.to_vec(), ends).unwrap(), text, "{ends:?}");
+        assert_eq!(MailData::normalize(octets.to_vec(), ends).unwrap(), text, "{ends:?}");
     }
 }
 
 #[track_caller]
 fn bad(octets: &[u8], flaw: Flaw) {
     let expected = Err(Invalid::new(Field::Text, flaw));
-    assert_eq!(Text::new(octets.to_vec()), expected, "{}", octets.escape_ascii());
-    assert_eq!(Text::normalize(octets.to_vec(), LineEnds::Strict), expected);
+    assert_eq!(MailData::new(octets.to_vec()), expected, "{}", octets.escape_ascii());
+    assert_eq!(MailData::normalize(octets.to_vec(), LineEnds::Strict), expected);
 }
 
 /// What the octets become with the line ends of Unix, and with any.
 #[track_caller]
 fn normalized(octets: &[u8], unix: Result<&[u8], Flaw>, any: Result<&[u8], Flaw>) {
     for (ends, expected) in [(LineEnds::Unix, unix), (LineEnds::Any, any)] {
-        let found = Text::normalize(octets.to_vec(), ends);
+        let found = MailData::normalize(octets.to_vec(), ends);
         let found = found.as_ref().map(|text| &text.octets()[..]).map_err(|invalid| invalid.flaw);
         assert_eq!(found, expected, "{} {ends:?}", octets.escape_ascii());
     }
@@ -31,7 +31,7 @@ fn normalized(octets: &[u8], unix: Result<&[u8], Flaw>, any: Result<&[u8], Flaw>
 
 #[track_caller]
 fn facts(octets: &[u8], size: u64, eight_bit: bool, utf8_headers: bool) {
-    let facts = Text::new(octets.to_vec()).unwrap().facts();
+    let facts = MailData::new(octets.to_vec()).unwrap().facts();
     let found = (facts.size, facts.eight_bit, facts.utf8_headers);
     assert_eq!(found, (Some(size), eight_bit, utf8_headers));
 }
@@ -39,7 +39,7 @@ fn facts(octets: &[u8], size: u64, eight_bit: bool, utf8_headers: bool) {
 /// The first field of the header section that is not ASCII has this name, however the text is cut.
 #[track_caller]
 fn raw_header(octets: &[u8], name: Option<&str>) {
-    let facts = Text::binary(octets.to_vec()).facts();
+    let facts = MailData::binary(octets.to_vec()).facts();
     assert_eq!(facts.raw_header.as_ref().map(HeaderName::as_str), name);
     for size in 1..=octets.len() {
         let mut scanner = HeaderScanner::new();
@@ -150,13 +150,13 @@ fn look_alikes_of_the_end_are_refused() {
         b"a\r\n.\r\n.\nb",
         b"a\n\r.\r\nb",
     ] {
-        assert!(Text::new(octets.to_vec()).is_err(), "{}", octets.escape_ascii());
+        assert!(MailData::new(octets.to_vec()).is_err(), "{}", octets.escape_ascii());
     }
 }
 
 #[test]
 fn a_line_has_up_to_998_octets() {
-    assert_eq!(Text::MAX_LINE, 998);
+    assert_eq!(MailData::MAX_LINE, 998);
     let line = |length: usize| "x".repeat(length);
     good(line(998).as_bytes());
     good(format!("a\r\n{}\r\nb\r\n", line(998)).as_bytes());
@@ -218,7 +218,7 @@ fn size_is_that_of_the_lines_with_their_ends() {
     facts(b"a\r\n", 3, false, false);
     facts(b"a\r\nb", 6, false, false);
     facts(b".\r\n.\r\n", 6, false, false);
-    let text = Text::normalize("a\nb".as_bytes().to_vec(), LineEnds::Unix).unwrap();
+    let text = MailData::normalize("a\nb".as_bytes().to_vec(), LineEnds::Unix).unwrap();
     assert_eq!(text.facts().size, Some(6));
 }
 
@@ -236,6 +236,6 @@ fn octets_outside_ascii_are_found_in_header_section_and_body() {
 
 #[test]
 fn debug_shows_no_word_of_the_text() {
-    let text = Text::new("Subject: secret\r\n").unwrap();
+    let text = MailData::new("Subject: secret\r\n").unwrap();
     assert!(!format!("{text:?}").contains("secret"));
 }

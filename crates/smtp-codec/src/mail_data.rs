@@ -12,15 +12,15 @@ use crate::{HeaderScanner, line_end};
 /// It holds no bare CR or LF, no NUL, and no line of more than 998 octets, unless it is
 /// [binary](Self::binary). Cloning shares the octets.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Text {
+pub struct MailData {
     octets: Bytes,
-    facts: TextFacts,
+    facts: ContentFacts,
 }
 
 /// What a text needs of a server. The default is a text of unknown size that needs nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TextFacts {
+pub struct ContentFacts {
     /// Its size in octets, as SIZE counts: with the CRLF that a last line without one is given,
     /// without stuffed dots and the end mark (RFC 1870). `None` if it is not known beforehand.
     pub size: Option<u64>,
@@ -52,7 +52,7 @@ pub enum LineEnds {
     Any,
 }
 
-impl Text {
+impl MailData {
     /// The longest line, in octets, CRLF not counted.
     pub const MAX_LINE: usize = 998;
 
@@ -71,7 +71,7 @@ impl Text {
     /// only if there is something to change.
     ///
     /// # Errors
-    /// As for [`Text::new`], for what `ends` leaves as it was.
+    /// As for [`MailData::new`], for what `ends` leaves as it was.
     pub fn normalize(octets: impl Into<Bytes>, ends: LineEnds) -> Result<Self, Invalid> {
         let octets = octets.into();
         let changed = match ends {
@@ -87,7 +87,7 @@ impl Text {
     pub fn binary(octets: impl Into<Bytes>) -> Self {
         let octets = octets.into();
         let facts =
-            TextFacts { size: Some(octets.len() as u64), binary: true, ..needs_of(&octets) };
+            ContentFacts { size: Some(octets.len() as u64), binary: true, ..needs_of(&octets) };
         Self { octets, facts }
     }
 
@@ -97,38 +97,38 @@ impl Text {
     }
 
     /// What it needs of a server.
-    pub fn facts(&self) -> TextFacts {
+    pub fn facts(&self) -> ContentFacts {
         self.facts
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for MailData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({:?})", self.facts)
+        write!(f, "MailData({:?})", self.facts)
     }
 }
 
 /// What the text needs, or the first thing that makes it unfit.
-fn scan(octets: &[u8]) -> Result<TextFacts, Invalid> {
+fn scan(octets: &[u8]) -> Result<ContentFacts, Invalid> {
     if !(line_end::are_whole(octets) && has_short_lines(octets)) {
         find_flaw(octets)?;
     }
     let complete = octets.is_empty() || octets.ends_with(b"\r\n");
     let size = octets.len() as u64 + if complete { 0 } else { 2 };
-    Ok(TextFacts { size: Some(size), ..needs_of(octets) })
+    Ok(ContentFacts { size: Some(size), ..needs_of(octets) })
 }
 
 /// What the octets need, whatever lines they are made of.
-fn needs_of(octets: &[u8]) -> TextFacts {
+fn needs_of(octets: &[u8]) -> ContentFacts {
     if octets.is_ascii() {
-        return TextFacts::default();
+        return ContentFacts::default();
     }
     let headers_end = match octets {
         [b'\r', b'\n', ..] => Some(0),
         _ => memchr::memmem::find(octets, b"\r\n\r\n"),
     };
     let headers = &octets[..headers_end.unwrap_or(octets.len())];
-    let mut facts = TextFacts { eight_bit: true, ..TextFacts::default() };
+    let mut facts = ContentFacts { eight_bit: true, ..ContentFacts::default() };
     if !headers.is_ascii() {
         facts.utf8_headers = str::from_utf8(headers).is_ok();
         let mut scanner = HeaderScanner::new();
@@ -142,8 +142,8 @@ fn needs_of(octets: &[u8]) -> TextFacts {
 /// line it goes to the last line end that is near enough, so that most need not be found.
 pub(crate) fn has_short_lines(octets: &[u8]) -> bool {
     let mut rest = octets;
-    while rest.len() > Text::MAX_LINE {
-        let reach = rest.len().min(Text::MAX_LINE + "\r\n".len());
+    while rest.len() > MailData::MAX_LINE {
+        let reach = rest.len().min(MailData::MAX_LINE + "\r\n".len());
         match memchr::memrchr(b'\n', &rest[..reach]) {
             Some(end) => rest = &rest[end + 1..],
             None => return false,
@@ -174,8 +174,8 @@ fn find_flaw(octets: &[u8]) -> Result<(), Invalid> {
             });
         }
         let length = content_end - start;
-        if length > Text::MAX_LINE {
-            return refuse(Flaw::LineTooLong { line, length, limit: Text::MAX_LINE });
+        if length > MailData::MAX_LINE {
+            return refuse(Flaw::LineTooLong { line, length, limit: MailData::MAX_LINE });
         }
         start = lf.map_or(octets.len(), |lf| lf + 1);
         line += 1;
