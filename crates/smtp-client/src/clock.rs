@@ -2,9 +2,15 @@
 use std::time::Duration;
 
 use smtp_error::{Broken, Step};
-use tokio::time::Instant;
 
 use crate::Timeouts;
+
+#[cfg(not(feature = "tokio"))]
+pub(crate) use std::time::Instant;
+/// The clock of tokio, which a test can pause. Outside of a runtime it is that of the standard
+/// library.
+#[cfg(feature = "tokio")]
+pub(crate) use tokio::time::Instant;
 
 /// When the current step has to be over, and the operation as a whole.
 pub(crate) struct Clock {

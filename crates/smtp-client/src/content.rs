@@ -4,9 +4,8 @@ use std::{fmt, io};
 use bytes::Bytes;
 use smtp_codec::{ContentFacts, HeaderScanner, LineEnds, MailData, Word};
 use smtp_error::Invalid;
-use tokio::io::AsyncRead;
 
-use crate::session::{Excess, Piece, Sending};
+use crate::session::{EnvelopeRef, Excess, Piece, Sending};
 
 mod source;
 
@@ -47,7 +46,7 @@ impl Part {
 
 impl<'a> Content<'a> {
     /// The content that these parts make together, in order.
-    pub fn of(parts: impl IntoIterator<Item = Part>) -> Self {
+    pub fn from_parts(parts: impl IntoIterator<Item = Part>) -> Self {
         let mut facts = ContentFacts::default();
         let mut size = Some(0);
         let mut pieces = Vec::new();
@@ -86,8 +85,16 @@ impl<'a> Content<'a> {
     }
 
     /// The text that this reader gives, up to its end, in constant memory: a file, for instance.
-    pub fn read(reader: impl AsyncRead + Send + 'a) -> Self {
+    /// A blocking client cannot send it; [`read_blocking`](Self::read_blocking) is for that.
+    #[cfg(feature = "tokio")]
+    pub fn read(reader: impl tokio::io::AsyncRead + Send + 'a) -> Self {
         Self::new(unseen(), Source::reader(Box::pin(reader)))
+    }
+
+    /// The text that this reader gives, up to its end, in constant memory. Reading blocks the
+    /// thread: in a future it holds up everything else on it.
+    pub fn read_blocking(reader: impl io::Read + Send + 'a) -> Self {
+        Self::pieces(source::Chunked::new(reader))
     }
 
     /// The text that these pieces make together, in constant memory.
@@ -210,5 +217,19 @@ impl From<MailData> for Content<'_> {
 impl fmt::Debug for Content<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Content({:?})", self.facts)
+    }
+}
+
+/// A message: its envelope and its content.
+#[derive(Debug)]
+pub struct Message<'a> {
+    pub(crate) envelope: EnvelopeRef<'a>,
+    pub(crate) content: Content<'a>,
+}
+
+impl<'a> Message<'a> {
+    /// The message of this envelope, owned, shared or borrowed, and content.
+    pub fn new(envelope: impl Into<EnvelopeRef<'a>>, content: impl Into<Content<'a>>) -> Self {
+        Self { envelope: envelope.into(), content: content.into() }
     }
 }

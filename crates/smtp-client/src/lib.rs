@@ -1,10 +1,12 @@
-//! An SMTP and LMTP client that tells the truth about every message.
+//! An SMTP and LMTP client that reports truthfully what happened to every message.
 //!
 //! [`Connector`] opens a [`Connection`]; a connection sends messages and has the session commands.
-//! Every wait is bounded, and every error says what went wrong, at which [`Step`], in whose words,
-//! and whether a message [may have been accepted](Error::in_doubt).
+//! Every wait is bounded. Every error names what went wrong, at which [`Step`], the reply that
+//! caused it, if any, and whether a message [may have been accepted](Error::in_doubt).
 //!
 //! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # mod example {
 //! use smtp_client::{Connector, Envelope, MailData};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,61 +20,51 @@
 //! connection.quit().await?;
 //! # Ok(())
 //! # }
+//! # }
 //! ```
 //!
 //! Every operation is a span of `tracing`, with its outcome, code and duration:
-//! [`spans`](mod@spans) has their names. Commands and replies are traced at level `TRACE` under the
-//! target `smtp_client::session`: addresses appear there, secrets never.
+//! [`spans`] has their names. Commands and replies are traced at level `TRACE` under the
+//! target `smtp_session`: addresses appear there, secrets never.
 //!
-//! Below the connection lies [`session`]: the protocol without sockets, clock or runtime, for
-//! those who bring their own. It is all that is left without the feature `tokio`.
+//! The protocol itself is the crate [`smtp_session`]: a state machine without I/O, for
+//! drivers of other kinds.
+//!
+//! | Feature | Default | What it adds |
+//! |---|---|---|
+//! | `tokio` | yes | [`Connector`], [`Connection`], [`Mailer`] on tokio |
+//! | `ring` | yes | the cryptography of `ring` for [`Tls::platform`] |
+//! | `aws-lc-rs` | no | the cryptography of `aws-lc-rs`; with both, `ring` is used |
+//! | `webpki-roots` | no | `Tls::webpki_roots` |
 
-pub mod session;
+#![cfg_attr(
+    not(feature = "tokio"),
+    allow(dead_code, unused_imports, unused_macros, reason = "the clients use it")
+)]
 
-#[cfg(feature = "tokio")]
-mod alarm;
-#[cfg(feature = "tokio")]
 mod clock;
-#[cfg(feature = "tokio")]
-mod connect;
-#[cfg(feature = "tokio")]
-mod connection;
-#[cfg(feature = "tokio")]
 mod content;
-#[cfg(feature = "tokio")]
-mod dial;
-#[cfg(feature = "tokio")]
-mod drive;
-#[cfg(feature = "tokio")]
-mod feed;
-#[cfg(all(feature = "tokio", feature = "sasl"))]
-mod login;
-#[cfg(feature = "tokio")]
-mod mailer;
-#[cfg(feature = "tokio")]
-mod many;
-#[cfg(feature = "sasl")]
-pub mod sasl;
-#[cfg(feature = "tokio")]
+mod hints;
 mod server;
-#[cfg(feature = "tokio")]
+mod settings;
 pub mod spans;
-#[cfg(feature = "tokio")]
-mod stream;
-#[cfg(feature = "tokio")]
 mod timeouts;
-#[cfg(feature = "tls")]
 mod tls;
-#[cfg(all(feature = "tokio", not(feature = "tls")))]
-mod without_tls;
-#[cfg(all(feature = "tokio", not(feature = "tls")))]
-use without_tls as tls;
 
-pub use session::{Ahead, EnvelopeOf, Excess, FirstChunk, Partial, Sending};
+#[cfg(feature = "tokio")]
+mod asynchronous;
+
+pub use smtp_session as session;
+pub use smtp_session::{
+    Ahead, EnvelopeRef, Excess, FirstChunk, Partial, Sending,
+    sasl::{self, Credentials, Login},
+};
+
 pub use smtp_caps::{Capabilities, Envelope, Framing, RawHeaders};
 pub use smtp_codec::{
-    Argument, Attribute, Attributes, Body, Deviations, HelloName, LineEnds, Mail, MailData,
-    MailParam, Mailbox, Param, Rcpt, RcptParam, ReplyLimits, Xtext,
+    Argument, Attribute, Attributes, Body, ByMode, Deviations, ForwardPath, HelloName, LineEnds,
+    Mail, MailData, MailParam, Mailbox, Notify, Param, Rcpt, RcptParam, ReplyLimits, Ret,
+    ReversePath, RrvsAction, Word, Xtext,
 };
 pub use smtp_error::{
     Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Excerpt,
@@ -82,27 +74,19 @@ pub use smtp_error::{
 };
 
 #[cfg(feature = "tokio")]
-pub use connect::{Connector, Memory};
-#[cfg(feature = "tokio")]
-pub use connection::{Bounded, Connection};
-#[cfg(feature = "tokio")]
-pub use content::{Content, Part};
-#[cfg(feature = "tokio")]
-pub use mailer::{Lent, Mailer, MailerLimits, Rate};
-#[cfg(feature = "tokio")]
-pub use many::{Message, Messages, SendMany};
-#[cfg(feature = "sasl")]
-pub use sasl::{Credentials, Login};
-#[cfg(feature = "tokio")]
+pub use asynchronous::{
+    Connection, Connector, EhloCache, Io, Mailer, MailerLimits, Messages, PooledConnection, Rate,
+    ScopedSettings, SendMany,
+};
+pub use content::{Content, Message, Part};
 pub use server::{Address, Security, Server};
-#[cfg(feature = "tokio")]
-pub use stream::Io;
-#[cfg(feature = "tokio")]
 pub use timeouts::Timeouts;
-#[cfg(feature = "tls")]
 pub use tls::{Tls, TlsFacts, TlsFailure};
 
+/// The TLS library, whose types [`Tls::new`] and [`TlsFacts`] have.
+pub use rustls;
+
 /// The examples of the project's front page.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

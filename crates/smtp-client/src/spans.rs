@@ -24,14 +24,13 @@
 //!
 //! A field that has nothing to say is absent. No mailbox and no word of the server's stands above
 //! DEBUG, and a secret nowhere: what went wrong is told in full by an event at DEBUG, and the
-//! dialogue by events at TRACE under the target `smtp_client::session`.
+//! dialogue by events at TRACE under the target `smtp_session`.
 use smtp_caps::Envelope;
 use smtp_codec::ContentFacts;
 use smtp_error::{Delivery, Error, ErrorKind, ReplyCode, Step, Verdict};
-use tokio::time::Instant;
 use tracing::{Level, Span, field::Empty};
 
-use crate::Server;
+use crate::{Server, clock::Instant};
 
 /// The target of all spans of this crate, and of their events.
 pub const TARGET: &str = "smtp_client";

@@ -1,32 +1,55 @@
 //! TLS: whom to trust, and the handshake.
 use std::{fmt, sync::Arc};
 
-use rustls::{ClientConfig, ProtocolVersion, pki_types::ServerName};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion, pki_types::ServerName};
 use smtp_error::{Broken, Cause, Error, ErrorKind, Excerpt, Field, Flaw, Invalid, Step};
-use tokio::time::timeout;
-use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    clock::Clock,
     server::to_ascii,
     session::{ChannelBinding, Session},
-    stream::{Stream, Transport},
 };
 
 mod facts;
 mod failure;
 mod instant;
 mod offered;
-mod tap;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod trust;
 
 pub use facts::TlsFacts;
 pub use failure::TlsFailure;
-pub(crate) use tap::Tap;
 
 use offered::Offered;
-use tap::Seen;
+
+/// The first octets of a handshake, kept for the error if it fails: the TLS library drops octets
+/// that it cannot parse.
+#[derive(Default)]
+pub(crate) struct Seen {
+    read: Vec<u8>,
+    written: Vec<u8>,
+}
+
+/// How many octets are kept of what is read: as many as an error shows.
+const READ: usize = 1024;
+/// How many are kept of what is written: the ClientHello, which lists what the client offers.
+const WRITTEN: usize = 4096;
+
+impl Seen {
+    /// Keeps octets that were read.
+    pub(crate) fn read(&mut self, octets: &[u8]) {
+        keep(&mut self.read, octets, READ);
+    }
+
+    /// Keeps octets that were written.
+    pub(crate) fn wrote(&mut self, octets: &[u8]) {
+        keep(&mut self.written, octets, WRITTEN);
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
+    let room = limit.saturating_sub(kept.len());
+    kept.extend_from_slice(&octets[..room.min(octets.len())]);
+}
 
 /// How TLS is done: whom to trust, and the name that the server's certificate must be for.
 ///
@@ -76,37 +99,22 @@ impl Tls {
         default.map_err(|cause| Error::new(Step::Handshake, Broken::Tls(cause)))
     }
 
-    /// Does the handshake, within the time that the clock gives it.
-    pub(crate) async fn handshake(
-        &self,
-        host: &str,
-        transport: Transport,
-        session: &mut Session,
-        clock: &mut Clock,
-    ) -> Result<Stream, Error> {
-        let name = match &self.server_name {
-            Some(name) => name.clone(),
-            None => parse_name(host).map_err(|invalid| Error::new(Step::Handshake, invalid))?,
-        };
-        let shown = name.to_str().into_owned();
-        let (tap, mut seen) = Tap::new(transport);
-        let connecting = TlsConnector::from(Arc::clone(&self.config)).connect(name, tap);
-        let broken = match timeout(clock.begin(Step::Handshake), connecting).await {
-            Ok(Ok(mut stream)) => {
-                stream.get_mut().0.done();
-                announce(&stream, session);
-                return Ok(Stream::Tls(Box::new(stream)));
-            }
-            Ok(Err(failure)) => broken(failure),
-            Err(_) => clock.expired(),
-        };
-        // The transport is dropped by now, and has told what it saw.
-        Err(failed(broken, &shown, &seen.try_recv().unwrap_or_default()))
+    /// The name that the certificate of a server on this host must be for.
+    pub(crate) fn name_for(&self, host: &str) -> Result<ServerName<'static>, Error> {
+        match &self.server_name {
+            Some(name) => Ok(name.clone()),
+            None => parse_name(host).map_err(|invalid| Error::new(Step::Handshake, invalid)),
+        }
+    }
+
+    /// The configuration of the TLS library.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
     }
 }
 
 /// The error of a handshake that failed in this way, with what is known of it.
-fn failed(broken: Broken, server_name: &str, seen: &Seen) -> Error {
+pub(crate) fn failed(broken: Broken, server_name: &str, seen: &Seen) -> Error {
     let broken = match &broken {
         Broken::Tls(cause) => match cause.downcast_ref::<rustls::Error>() {
             Some(error) => {
@@ -137,8 +145,7 @@ impl fmt::Debug for Tls {
 }
 
 /// Tells the session that TLS protects the connection, and in which way.
-fn announce(stream: &TlsStream<Tap>, session: &mut Session) {
-    let (_, tls) = stream.get_ref();
+pub(crate) fn announce(tls: &ClientConnection, session: &mut Session) {
     let version = tls.protocol_version().map_or("", |version| version.as_str().unwrap_or(""));
     let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     session.secured(version, suite.unwrap_or(""));

@@ -1,11 +1,12 @@
 //! What an input chooses before the server speaks.
 use std::num::NonZeroUsize;
 
-use smtp_client::session::{Dialect, Sending};
-use smtp_client::{
-    Capabilities, Envelope, Excess, FirstChunk, Framing, Mail, MailParam, Partial, Reply, ReplyCode,
-};
+use smtp_caps::{Capabilities, Envelope, Framing};
+use smtp_codec::{Mail, MailParam};
+use smtp_error::{Reply, ReplyCode};
 use smtp_fuzz::Input;
+use smtp_session::{Dialect, Sending};
+use smtp_session::{Excess, FirstChunk, Partial};
 
 /// What an input chooses.
 #[derive(Clone, Copy)]

@@ -1,8 +1,10 @@
 //! What a dialogue means, read from the octets on the wire by a few plain rules.
 use std::collections::VecDeque;
 
-use smtp_client::session::Dialect;
-use smtp_client::{Excess, FirstChunk, Framing, Partial, Step};
+use smtp_caps::Framing;
+use smtp_error::Step;
+use smtp_session::Dialect;
+use smtp_session::{Excess, FirstChunk, Partial};
 
 use super::choice::Choice;
 use super::peer::Passed;

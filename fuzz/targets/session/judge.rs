@@ -1,13 +1,13 @@
 //! What may be claimed about a message, judged from the octets on the wire alone.
-use smtp_client::session::Session;
-use smtp_client::{Delivery, Error, Step, Verdict};
 use smtp_error::Ended;
+use smtp_error::{Delivery, Error, Step, Verdict};
+use smtp_session::Session;
 
 use super::choice::Choice;
 use super::dialogue::{Dialogue, Slot};
 use super::peer::Peer;
 
-/// How a conversation ended.
+/// How a operation ended.
 pub enum Outcome<T> {
     Answered(Result<T, Error>),
     /// Its run was dropped.

@@ -7,11 +7,10 @@ mod dialogue;
 mod judge;
 mod peer;
 
-use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use smtp_client::session::{Ask, Conversation, Hello, Next, Run, Session, Transaction};
-use smtp_client::{HelloName, MailData, ReplyLimits};
+use smtp_codec::{HelloName, MailData, ReplyLimits};
 use smtp_fuzz::Input;
+use smtp_session::{ActiveOperation, Hello, Next, Operation, Session, SimpleCommand, Transaction};
 
 use choice::{Choice, GivenUp};
 use dialogue::TEXT;
@@ -39,7 +38,16 @@ fuzz_target!(|data: &[u8]| {
         let transaction = Transaction::new(&envelope, text.facts()).sending(choice.sending);
         let judge = Judge::new(&peer, choice);
         let Ok(run) = session.run(transaction) else { break };
-        let outcome = drive(run, &mut peer, text.octets(), given_up);
+        let mut left = text.octets().clone();
+        let outcome = drive(run, &mut peer, given_up, |run, _, length| {
+            if left.is_empty() {
+                run.end_of_text();
+                // Another transaction takes it from the beginning.
+                left = text.octets().clone();
+            } else {
+                run.text(left.split_to(length.clamp(1, left.len())));
+            }
+        });
         judge.check(&session, &peer, &outcome);
     }
     check_over(&mut session, &mut peer);
@@ -52,7 +60,9 @@ fn greet(session: &mut Session, peer: &mut Peer<'_>, choice: Choice) -> bool {
         return true;
     }
     let run = session.run(Hello::after_greeting()).expect("nothing came in yet");
-    let Outcome::Answered(Ok(())) = drive(run, peer, &Bytes::new(), None) else { return false };
+    let Outcome::Answered(Ok(())) = drive(run, peer, None, |_, none, _| match none {}) else {
+        return false;
+    };
     if choice.offered {
         session.set_capabilities(choice.capabilities());
     }
@@ -62,23 +72,24 @@ fn greet(session: &mut Session, peer: &mut Peer<'_>, choice: Choice) -> bool {
 /// A session that has ended writes nothing more; another one can still be ended.
 fn check_over(session: &mut Session, peer: &mut Peer<'_>) {
     if session.ended().is_none() {
-        let Ok(run) = session.run(Ask::quit()) else { return assert!(session.ended().is_some()) };
-        let _ = drive(run, peer, &Bytes::new(), None);
+        let Ok(run) = session.run(SimpleCommand::quit()) else {
+            return assert!(session.ended().is_some());
+        };
+        let _ = drive(run, peer, None, |_, none, _| match none {});
     }
     assert!(session.ended().is_some(), "QUIT was answered and the session goes on");
-    assert!(session.run(Ask::noop()).is_err());
+    assert!(session.run(SimpleCommand::noop()).is_err());
     session.receive_idle(b"250 OK\r\n");
     assert!(session.run(Hello::again()).is_err());
 }
 
 /// Does what the run says until it is done or given up.
-fn drive<C: Conversation>(
-    mut run: Run<'_, C>,
+fn drive<C: Operation>(
+    mut run: ActiveOperation<'_, C>,
     peer: &mut Peer<'_>,
-    text: &Bytes,
     given_up: Option<(u8, GivenUp)>,
+    mut give: impl FnMut(&mut ActiveOperation<'_, C>, C::Request, usize),
 ) -> Outcome<C::Answer> {
-    let mut left = text.clone();
     // Each turn writes, reads or gives at least something in at most eight.
     for turn in 0..1_000_000 {
         if let Some((at, how)) = given_up
@@ -91,13 +102,10 @@ fn drive<C: Conversation>(
         }
         match run.next() {
             Next::Write => peer.write(&mut run),
-            Next::Text if left.is_empty() => {
-                run.end_of_text();
-                // Another transaction takes it from the beginning.
-                left = text.clone();
+            Next::Request(request) => {
+                let length = peer.length();
+                give(&mut run, request, length);
             }
-            Next::Text => run.text(left.split_to(peer.length().clamp(1, left.len()))),
-            Next::Message | Next::Result => unreachable!("it is no batch"),
             Next::Read => peer.read(&mut run),
             Next::Done => return Outcome::Answered(run.finish()),
         }

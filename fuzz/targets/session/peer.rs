@@ -1,8 +1,8 @@
 //! The other side: what it says, what was written to it, and in which order.
 use std::io::IoSlice;
 
-use smtp_client::session::{Conversation, Run};
 use smtp_fuzz::Cuts;
+use smtp_session::{ActiveOperation, Operation};
 
 use super::dialogue::Heard;
 
@@ -48,7 +48,7 @@ impl<'a> Peer<'a> {
     }
 
     /// Takes some of what waits to be written.
-    pub fn write<C: Conversation>(&mut self, run: &mut Run<'_, C>) {
+    pub fn write<C: Operation>(&mut self, run: &mut ActiveOperation<'_, C>) {
         let mut slices = [IoSlice::new(&[]); 4];
         let filled = run.output().slices(&mut slices);
         let waiting: Vec<u8> =
@@ -63,7 +63,7 @@ impl<'a> Peer<'a> {
     }
 
     /// Says the next piece, or closes the connection when everything was said.
-    pub fn read<C: Conversation>(&mut self, run: &mut Run<'_, C>) {
+    pub fn read<C: Operation>(&mut self, run: &mut ActiveOperation<'_, C>) {
         if self.heard == self.said.len() {
             return run.closed();
         }

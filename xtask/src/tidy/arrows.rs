@@ -19,9 +19,10 @@ const LAW: &[Arrows] = &[
     Arrows { of: "smtp-error", down: &[], tests: &[] },
     Arrows { of: "smtp-codec", down: &["smtp-error"], tests: &[] },
     Arrows { of: "smtp-caps", down: &["smtp-codec", "smtp-error"], tests: &[] },
+    Arrows { of: "smtp-session", down: &["smtp-caps", "smtp-codec", "smtp-error"], tests: &[] },
     Arrows {
         of: "smtp-client",
-        down: &["smtp-caps", "smtp-codec", "smtp-error"],
+        down: &["smtp-caps", "smtp-codec", "smtp-error", "smtp-session"],
         tests: &["smtp-testkit"],
     },
     Arrows { of: "smtp-testkit", down: &["smtp-error"], tests: &[] },

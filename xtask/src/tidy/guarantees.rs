@@ -17,6 +17,7 @@ const PROMISED: &[&str] = &[
     "crates/smtp-error/src/",
     "crates/smtp-codec/src/",
     "crates/smtp-caps/src/",
+    "crates/smtp-session/src/",
     "crates/smtp-client/src/",
 ];
 

@@ -59,9 +59,9 @@ impl Times {
             show(format_args!("{:>10.3} ms  {line}", milliseconds(now - self.began)));
         }
         match event {
-            Event::Said(command) => self.waiting.push_back((command.to_string(), now)),
+            Event::Sent(command) => self.waiting.push_back((command.to_string(), now)),
             Event::Text { .. } => self.waiting.push_back(("the text".to_owned(), now)),
-            Event::Heard(_) => {
+            Event::Received(_) => {
                 // With LMTP several answers come to one text.
                 let (step, said) =
                     self.waiting.pop_front().unwrap_or_else(|| ("the text".to_owned(), now));

@@ -1,16 +1,17 @@
 //! Sources: where the pieces of a text come from.
 use std::{
-    io,
-    pin::{Pin, pin},
+    io::{self, Read},
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use smtp_codec::{LineEnds, Normalizer};
-use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::session::Piece;
+
+#[cfg(feature = "tokio")]
+mod reader;
 
 /// Where the pieces of a text come from.
 pub(crate) struct Source<'a> {
@@ -28,10 +29,8 @@ enum Origin<'a> {
         taken: usize,
     },
     Pieces(Box<dyn Iterator<Item = io::Result<Bytes>> + Send + 'a>),
-    Reader {
-        reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
-        buffer: BytesMut,
-    },
+    #[cfg(feature = "tokio")]
+    Reader(reader::Reader<'a>),
     /// One that can be taken back until its first piece is asked for.
     Reserved(Reserve),
     /// Its end, or its failure, has come.
@@ -59,8 +58,6 @@ impl Reserve {
 
 /// How many octets are given at a time.
 const PIECE: usize = 64 * 1024;
-/// How many octets of a reader are not worth waiting to be joined by more.
-const ENOUGH: usize = 8 * 1024;
 
 impl<'a> Source<'a> {
     pub(super) fn held(pieces: Vec<Piece>) -> Self {
@@ -71,8 +68,9 @@ impl<'a> Source<'a> {
         Self::new(Origin::Pieces(pieces))
     }
 
-    pub(super) fn reader(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
-        Self::new(Origin::Reader { reader, buffer: BytesMut::new() })
+    #[cfg(feature = "tokio")]
+    pub(super) fn reader(reader: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send + 'a>>) -> Self {
+        Self::new(Origin::Reader(reader::Reader::new(reader)))
     }
 
     fn new(origin: Origin<'a>) -> Self {
@@ -101,6 +99,8 @@ impl<'a> Source<'a> {
         cx: &mut Context<'_>,
         round: u32,
     ) -> Poll<io::Result<Option<Piece>>> {
+        #[cfg(not(feature = "tokio"))]
+        let _ = cx;
         if let Origin::Reserved(reserve) = &self.origin {
             *self = reserve.take().unwrap_or_else(|| Self::new(Origin::Over));
         }
@@ -109,8 +109,10 @@ impl<'a> Source<'a> {
         }
         let next = match &mut self.origin {
             Origin::Held { pieces, at, taken } => return Poll::Ready(Ok(held(pieces, at, taken))),
+            // Only a reader may have to be waited for.
             Origin::Pieces(pieces) => pieces.next().transpose()?,
-            Origin::Reader { reader, buffer } => ready!(poll_read(reader.as_mut(), buffer, cx))?,
+            #[cfg(feature = "tokio")]
+            Origin::Reader(reader) => std::task::ready!(reader.poll_read(cx))?,
             Origin::Reserved(_) | Origin::Over => return Poll::Ready(Ok(None)),
         };
         let octets = match next {
@@ -157,22 +159,24 @@ fn held(pieces: &[Piece], at: &mut usize, taken: &mut usize) -> Option<Piece> {
     }
 }
 
-/// The next octets; `None` at the end. What comes in driblets is gathered, as far as it is there.
-fn poll_read(
-    mut reader: Pin<&mut (dyn AsyncRead + Send + '_)>,
-    buffer: &mut BytesMut,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<Option<Bytes>>> {
-    let mut over = false;
-    while buffer.len() < ENOUGH && !over {
-        if buffer.capacity() - buffer.len() < ENOUGH {
-            buffer.reserve(PIECE);
-        }
-        match pin!(reader.read_buf(buffer)).poll(cx) {
-            Poll::Ready(read) => over = read? == 0,
-            Poll::Pending if buffer.is_empty() => return Poll::Pending,
-            Poll::Pending => break,
+/// The octets of a blocking reader, as many at a time as are there.
+pub(super) struct Chunked<R>(R);
+
+impl<R: Read> Chunked<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self(reader)
+    }
+}
+
+impl<R: Read> Iterator for Chunked<R> {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut octets = Vec::with_capacity(PIECE);
+        match (&mut self.0).take(PIECE as u64).read_to_end(&mut octets) {
+            Ok(0) => None,
+            Ok(_) => Some(Ok(octets.into())),
+            Err(failure) => Some(Err(failure)),
         }
     }
-    Poll::Ready(Ok((!buffer.is_empty()).then(|| buffer.split().freeze())))
 }

@@ -1,7 +1,7 @@
 //! Facts: what a handshake came to.
-use rustls::pki_types::CertificateDer;
+use rustls::{ClientConnection, pki_types::CertificateDer};
 
-use crate::{Security, stream::Stream};
+use crate::Security;
 
 /// What is known of the TLS around a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,18 +14,17 @@ pub struct TlsFacts {
 }
 
 impl TlsFacts {
-    pub(crate) fn of(stream: &Stream, security: Security) -> Option<Self> {
-        let Stream::Tls(tls) = stream else { return None };
-        let (_, tls) = tls.get_ref();
+    /// The facts of a connection whose handshake is complete.
+    pub(crate) fn new(tls: &ClientConnection, security: Security) -> Self {
         let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
         let certificates = tls.peer_certificates().unwrap_or_default();
-        Some(Self {
+        Self {
             version: tls.protocol_version().and_then(|version| version.as_str()).unwrap_or(""),
             cipher_suite: suite.unwrap_or(""),
             alpn: tls.alpn_protocol().map(<[u8]>::to_vec),
             certificates: certificates.iter().map(|one| one.clone().into_owned()).collect(),
             security,
-        })
+        }
     }
 
     /// The version, such as `TLSv1_3`.

@@ -19,7 +19,7 @@ use crate::{
 /// What a connection is asked to do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
-    Ask(Operation),
+    SimpleCommand(Operation),
     Change(Change),
     Send(Route),
 }
@@ -180,7 +180,7 @@ const TEXT: &str = "Subject: x\r\n\r\ny\r\n";
 impl Act {
     /// Everything that is tried.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let asks = Operation::ALL.into_iter().map(Self::Ask);
+        let asks = Operation::ALL.into_iter().map(Self::SimpleCommand);
         let asks = asks.chain(Change::ALL.into_iter().map(Self::Change));
         asks.chain(ROUTES.into_iter().map(Self::Send))
     }
@@ -188,7 +188,7 @@ impl Act {
     /// The server for it.
     pub(crate) fn service(self) -> Service {
         match self {
-            Self::Ask(_) | Self::Change(_) => {
+            Self::SimpleCommand(_) | Self::Change(_) => {
                 Service { dialect: Dialect::Smtp, keywords: VERBS, each: false, rcpts: &[] }
             }
             Self::Send(Route { dialect, keywords, each, rcpts, .. }) => {
@@ -200,14 +200,14 @@ impl Act {
     /// What comes next; never the same.
     pub(crate) fn next(self) -> Operation {
         match self {
-            Self::Ask(Operation::Noop) => Operation::Verify,
+            Self::SimpleCommand(Operation::Noop) => Operation::Verify,
             _ => Operation::Noop,
         }
     }
 
     pub(crate) async fn perform(self, connection: &mut Connection) -> Came {
         match self {
-            Self::Ask(operation) => Came::Reply(operation.perform(connection).await),
+            Self::SimpleCommand(operation) => Came::Reply(operation.perform(connection).await),
             Self::Change(change) => Came::Change(change.perform(connection).await),
             Self::Send(route) => Came::Delivery(route.send(connection).await),
         }
@@ -216,7 +216,9 @@ impl Act {
     /// What the octets on the wire say about it.
     pub(crate) fn read(self, record: &Record) -> Reading {
         match self {
-            Self::Ask(_) | Self::Change(_) => Reading::of(record, Dialect::Smtp, 0, false),
+            Self::SimpleCommand(_) | Self::Change(_) => {
+                Reading::of(record, Dialect::Smtp, 0, false)
+            }
             Self::Send(route) => {
                 let continued = route.excess == Excess::Continue;
                 Reading::of(record, route.dialect, RECIPIENTS, continued)
@@ -249,7 +251,7 @@ impl Route {
         sending.first_chunk = self.first_chunk;
         sending.chunk = NonZeroUsize::new(self.chunk).unwrap();
         (sending.excess, sending.partial) = (self.excess, self.partial);
-        connection.sending(sending).send(&envelope, MailData::new(TEXT).unwrap()).await
+        connection.scoped_sending(sending).send(&envelope, MailData::new(TEXT).unwrap()).await
     }
 
     /// Whether the replies that end the text cannot be told from others by their codes.

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use smtp_client::{
     Connector, Delivery, Envelope, MailData, ReplyLimits, Server,
-    session::{Ask, Conversation, Dialect, Hello, Next, Run, Session, Transaction},
+    session::{
+        ActiveOperation, Dialect, Hello, Next, Operation, Session, SimpleCommand, Transaction,
+    },
 };
 use smtp_testkit::{Event, Script};
 
@@ -152,27 +154,34 @@ fn check_session(scenario: &Scenario) {
     let name = scenario.name.parse().unwrap();
     let mut session = Session::new(Dialect::Smtp, name, ReplyLimits::default());
     let mut prompter = Prompter::new(&parse(scenario.transcript));
-    prompter.play(session.run(Hello::after_greeting()).unwrap(), "");
+    prompter.play(session.run(Hello::after_greeting()).unwrap(), |_, none| match none {});
     for act in scenario.acts {
         match *act {
             Act::Verify(who, answer) => {
                 let argument = who.try_into().unwrap();
-                let reply = prompter.play(session.run(Ask::verify(&argument)).unwrap(), "");
+                let reply = prompter
+                    .play(session.run(SimpleCommand::verify(&argument)).unwrap(), |_, none| {
+                        match none {}
+                    });
                 assert_eq!(reply.as_bytes(), answer.as_bytes());
             }
             Act::Send { from, to, text, codes } => {
                 let envelope = Envelope::new(from, to.iter().copied()).unwrap();
                 let facts = MailData::new(text).unwrap().facts();
                 let transaction = Transaction::new(&envelope, facts);
-                let delivery = prompter.play(session.run(transaction).unwrap(), text);
+                let delivery = prompter.play(session.run(transaction).unwrap(), |run, _| {
+                    run.text(Bytes::from_static(text.as_bytes()));
+                    run.end_of_text();
+                });
                 assert_eq!(codes_of(&delivery), codes);
             }
             Act::Reset => {
-                prompter.play(session.run(Ask::reset()).unwrap(), "");
+                prompter
+                    .play(session.run(SimpleCommand::reset()).unwrap(), |_, none| match none {});
             }
         }
     }
-    prompter.play(session.run(Ask::quit()).unwrap(), "");
+    prompter.play(session.run(SimpleCommand::quit()).unwrap(), |_, none| match none {});
     assert!(prompter.lines.is_empty(), "left over: {:?}", prompter.lines);
 }
 
@@ -222,15 +231,15 @@ impl Prompter {
     }
 
     #[track_caller]
-    fn play<C: Conversation>(&mut self, mut run: Run<'_, C>, text: &'static str) -> C::Answer {
+    fn play<C: Operation>(
+        &mut self,
+        mut run: ActiveOperation<'_, C>,
+        mut give: impl FnMut(&mut ActiveOperation<'_, C>, C::Request),
+    ) -> C::Answer {
         loop {
             match run.next() {
-                Next::Message | Next::Result => unreachable!("it is no batch"),
                 Next::Done => return run.finish().unwrap(),
-                Next::Text => {
-                    run.text(Bytes::from_static(text.as_bytes()));
-                    run.end_of_text();
-                }
+                Next::Request(request) => give(&mut run, request),
                 Next::Write => {
                     self.written.extend_from_slice(run.output().first());
                     run.wrote(run.output().first().len());

@@ -12,7 +12,7 @@ use proptest::{
 use smtp_client::{
     Ahead, Capabilities, Delivery, Envelope, Error, FirstChunk, Framing, HelloName, MailData,
     Reply, ReplyCode, ReplyLimits, Sending,
-    session::{Batch, Dialect, Next, Run, Session, Transaction},
+    session::{ActiveOperation, Batch, BatchRequest, Dialect, Next, Session, Transaction},
 };
 
 /// What the server decides about a message.
@@ -181,7 +181,7 @@ fn play(way: Way, messages: usize, peer: &mut Peer, mut cuts: Cuts) -> Results {
     let (mut results, mut pushed) = (Vec::new(), 0);
     for _ in 0..100_000 {
         let next = run.next();
-        if next != Next::Result && run.wants_message() {
+        if next != Next::Request(BatchRequest::Result) && run.wants_message() {
             if pushed < messages {
                 run.push(Transaction::new(&envelope, text.facts()).sending(sending));
                 pushed += 1;
@@ -197,9 +197,12 @@ fn play(way: Way, messages: usize, peer: &mut Peer, mut cuts: Cuts) -> Results {
                 return results;
             }
             // A driver may have read more before it takes a result.
-            Next::Result if reads_first && read_some(&mut run, peer, size) => {}
-            Next::Result => results.push(run.take_result().expect("there is one")),
-            Next::Text => {
+            Next::Request(BatchRequest::Result)
+                if reads_first && read_some(&mut run, peer, size) => {}
+            Next::Request(BatchRequest::Result) => {
+                results.push(run.take_result().expect("there is one"))
+            }
+            Next::Request(BatchRequest::Content(_)) => {
                 run.text(Bytes::from_static(TEXT.as_bytes()));
                 run.end_of_text();
             }
@@ -210,7 +213,7 @@ fn play(way: Way, messages: usize, peer: &mut Peer, mut cuts: Cuts) -> Results {
                 peer.take(&slice[..taken]);
                 run.wrote(taken);
             }
-            Next::Message => unreachable!("one was given"),
+            Next::Request(BatchRequest::Message) => unreachable!("one was given"),
             Next::Read => match peer.give(size) {
                 Some(octets) if !octets.is_empty() => run.receive(&octets),
                 // It has nothing more to send, and everything was written.
@@ -222,7 +225,7 @@ fn play(way: Way, messages: usize, peer: &mut Peer, mut cuts: Cuts) -> Results {
 }
 
 /// Hands over what the server has sent, if there is anything.
-fn read_some(run: &mut Run<'_, Batch<'_>>, peer: &mut Peer, size: usize) -> bool {
+fn read_some(run: &mut ActiveOperation<'_, Batch<'_>>, peer: &mut Peer, size: usize) -> bool {
     let octets = peer.give(size).unwrap_or_default();
     run.receive(&octets);
     !octets.is_empty()

@@ -138,7 +138,9 @@ fn check_completed(case: Case, came: &Came, acted: &Record) {
                 assert!(last || blind, "{case:?}: {told}");
             }
         }
-        (Act::Ask(operation), Came::Reply(outcome)) => check_own(case, operation, outcome),
+        (Act::SimpleCommand(operation), Came::Reply(outcome)) => {
+            check_own(case, operation, outcome)
+        }
         (Act::Change(change), Came::Change(outcome)) => {
             // It is done only if the server said so.
             let heard = String::from_utf8_lossy(&acted.heard).into_owned();
@@ -182,7 +184,7 @@ fn check_next(case: Case, said: &Result<Reply, Error>, acted: &Record) {
             assert_eq!(*in_doubt, reading.in_doubt(), "{case:?}: {reading:?}");
             assert_eq!(*step, reading.step().unwrap_or(*step), "{case:?}: {reading:?}");
         }
-        (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::Ask(operation)) => {
+        (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::SimpleCommand(operation)) => {
             assert_eq!((*step, *in_doubt), (operation.step(), false), "{case:?}");
         }
         (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::Change(change)) => {
@@ -191,7 +193,7 @@ fn check_next(case: Case, said: &Result<Reply, Error>, acted: &Record) {
         (ErrorKind::Ended(Ended::Turned), Act::Change(Change::Turn)) => {
             assert!(acted.heard.contains(&b'\n'), "{case:?}");
         }
-        (ErrorKind::Ended(Ended::Quit), Act::Ask(Operation::Quit)) => {
+        (ErrorKind::Ended(Ended::Quit), Act::SimpleCommand(Operation::Quit)) => {
             assert!(acted.heard.contains(&b'\n'), "{case:?}");
         }
         other => panic!("{case:?}: {other:?}"),
@@ -262,7 +264,7 @@ fn sweep_all(acts: impl Iterator<Item = Act>) {
 
 #[test]
 fn a_session_command_is_dropped() {
-    sweep_all(Operation::ALL.into_iter().map(Act::Ask));
+    sweep_all(Operation::ALL.into_iter().map(Act::SimpleCommand));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn chunks_of(octets: usize) -> Sending {
 }
 
 async fn send(connection: &mut Connection, sending: Sending) -> Result<Delivery, Error> {
-    connection.sending(sending).send(&envelope(), MailData::new(TEXT).unwrap()).await
+    connection.scoped_sending(sending).send(&envelope(), MailData::new(TEXT).unwrap()).await
 }
 
 /// The steps and codes of the verdicts.
@@ -179,7 +179,7 @@ C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 300000 LAST\n[raw \"521 no chunks 
     play_on(&["CHUNKING"], rest, async |mut connection| {
         let line = "x".repeat(98) + "\r\n";
         let text = MailData::new(line.repeat(3000)).unwrap();
-        match connection.sending(chunks_of(1 << 20)).send(&envelope(), &text).await {
+        match connection.scoped_sending(chunks_of(1 << 20)).send(&envelope(), &text).await {
             Ok(delivery) => assert_eq!(words(&delivery)[0].1, 521),
             Err(error) => panic!("{error:?}"),
         }
@@ -240,7 +240,7 @@ fn a_text_without_its_last_line_end_is_given_one() {
     let (_, report) = play_on(&keywords, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         connection
-            .sending(early_chunks())
+            .scoped_sending(early_chunks())
             .send(&envelope, MailData::new("a:b").unwrap())
             .await
             .unwrap()
@@ -256,7 +256,7 @@ C| BDAT 6 LAST\n[chunk 6]\nS: 250 a\nS: 250 b\nS: 250 taken";
     let (_, report) = play_on(&keywords, rest, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let binary = MailData::binary(&b"\n.\n\0\r\xff"[..]);
-        connection.sending(early_chunks()).send(&envelope, binary).await.unwrap()
+        connection.scoped_sending(early_chunks()).send(&envelope, binary).await.unwrap()
     });
     assert_eq!(report.connections()[0].messages()[0].text(), b"\n.\n\0\r\xff");
 }
@@ -272,7 +272,7 @@ S: 250 b\nC: BDAT 6 LAST\n[chunk 6]\nS: 250 taken";
         sending.framing = Framing::Data;
         sending.excess = Excess::Continue;
         let text = MailData::new("a: b\r\n").unwrap();
-        let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
+        let delivery = connection.scoped_sending(sending).send(&envelope, &text).await.unwrap();
         assert!(delivery.all_accepted());
     });
 }

@@ -86,7 +86,7 @@ fn send_in(
     let played = play(&script, &connector(Dialect::Smtp), async |connected| {
         let mut connection = connected.unwrap();
         let envelope = Envelope::new(mail, ["b@example.org"]).unwrap();
-        connection.sending(sending).send(&envelope, content()).await
+        connection.scoped_sending(sending).send(&envelope, content()).await
     });
     let text = played.verdict.ok().map(|report| report.messages()[0].text().to_vec());
     (played.outcome, text)
@@ -257,7 +257,10 @@ fn a_raw_header_field_of_a_text_in_memory_is_refused_before_anything_is_written(
         play_on(&["8BITMIME"], rest, async |mut connection| {
             let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
             let sending = refusing(Framing::Data);
-            let outcome = connection.sending(sending).send(&envelope, Content::of(parts)).await;
+            let outcome = connection
+                .scoped_sending(sending)
+                .send(&envelope, Content::from_parts(parts))
+                .await;
             let Some(name) = name else { return };
             let error = outcome.unwrap_err();
             assert!(refuses(error.kind(), Flaw::RawHeader { name }), "{error:?}");

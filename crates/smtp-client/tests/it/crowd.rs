@@ -4,7 +4,7 @@ use std::mem::size_of;
 use smtp_client::{
     Capabilities, Delivery, Envelope, FirstChunk, Framing, HelloName, MailData, Reply, ReplyCode,
     ReplyLimits, Sending, Step, Verdict,
-    session::{Dialect, Next, Owed, Session, Transaction},
+    session::{Dialect, Next, Session, Transaction},
 };
 use smtp_testkit::pipe;
 
@@ -57,7 +57,7 @@ fn deliver(
         (sending.framing, sending.first_chunk) = (framing, FirstChunk::WithCommands);
         let text = MailData::new("text\r\n").unwrap();
         let envelope = envelope(recipients);
-        let delivery = connection.sending(sending).send(&envelope, &text).await.unwrap();
+        let delivery = connection.scoped_sending(sending).send(&envelope, &text).await.unwrap();
         connection.noop().await.unwrap();
         drop(connection);
         // EHLO, MAIL, the recipients, DATA or BDAT, the text, its dot, NOOP.
@@ -151,7 +151,7 @@ fn most_that_waits(dialect: Dialect, framing: Framing) -> usize {
                 read += taken;
                 run.wrote(taken);
             }
-            Next::Text => {
+            Next::Request(_) => {
                 run.text(text.octets().clone());
                 run.end_of_text();
             }
@@ -171,9 +171,9 @@ fn a_crowd_is_held_in_little_memory() {
             assert!(most <= 65 * 1024, "{dialect:?}, {framing:?}: {most} octets wait");
         }
     }
-    // Of each recipient no more is held than a step that is owed a reply, and a verdict, which has a
-    // short reply in itself and shares a long one.
-    assert!(size_of::<Owed>() <= 56 && size_of::<Option<Verdict>>() <= 56);
+    // Of each recipient no more is held than a pending reply, whose size the session's own tests
+    // check, and a verdict, which has a short reply in itself and shares a long one.
+    assert!(size_of::<Option<Verdict>>() <= 56);
 }
 
 #[test]

@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    patience::bounds,
     stage::{connector, let_the_server_play, opening, parse, perform, play, play_in, play_on},
+    wait_timeout::bounds,
 };
 
 const BOTH: [Dialect; 2] = [Dialect::Smtp, Dialect::Lmtp];
@@ -335,7 +335,7 @@ fn a_failed_write_does_not_hide_the_verdict() {
 
 #[test]
 fn a_failed_write_without_a_verdict_is_an_error() {
-    for (rest, readable, patience) in [
+    for (rest, readable, wait_timeout) in [
         ("[close]", true, Duration::ZERO),
         ("[raw \"55\"]\n[close]", true, Duration::ZERO),
         ("[close]", false, bounds().close),
@@ -344,7 +344,7 @@ fn a_failed_write_without_a_verdict_is_an_error() {
         let error = outcome.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Io(_))), "{error:?}");
         assert_eq!((error.step(), error.in_doubt()), (Step::Text, false));
-        assert_eq!(elapsed, patience, "{rest}");
+        assert_eq!(elapsed, wait_timeout, "{rest}");
     }
 }
 

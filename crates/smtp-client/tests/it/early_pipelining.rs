@@ -5,7 +5,7 @@ use std::{
 };
 
 use smtp_client::{
-    Connector, Delivery, Envelope, Error, ErrorKind, MailData, Memory, Reply, ReplyCode, Step,
+    Connector, Delivery, EhloCache, Envelope, Error, ErrorKind, MailData, Reply, ReplyCode, Step,
     session::Dialect,
 };
 use smtp_testkit::Server as TestServer;
@@ -14,8 +14,8 @@ use crate::stage::{connector, early_chunks, opening, parse, perform};
 
 const OFFER: &str = "PIPELINING\nPIPECONNECT\nCHUNKING";
 
-fn memory(offer: &str) -> Memory {
-    Memory::of(Reply::new(ReplyCode::OK, format!("mx.example\n{offer}")))
+fn memory(offer: &str) -> EhloCache {
+    EhloCache::from_reply(Reply::new(ReplyCode::OK, format!("mx.example\n{offer}")))
 }
 
 /// The commands of a connection that is remembered, as they stand in a script.
@@ -27,19 +27,23 @@ const ANSWERED: &str = "S: 250 sender\nS: 250 recipient\n";
 
 /// Delivers one message to servers that play these scripts, one connection each.
 #[track_caller]
-fn deliver(scripts: &[&str], memory: &Memory) -> Result<Delivery, Error> {
+fn deliver(scripts: &[&str], memory: &EhloCache) -> Result<Delivery, Error> {
     deliver_by(connector(Dialect::Smtp), scripts, memory)
 }
 
 #[track_caller]
-fn deliver_by(connector: Connector, scripts: &[&str], memory: &Memory) -> Result<Delivery, Error> {
+fn deliver_by(
+    connector: Connector,
+    scripts: &[&str],
+    memory: &EhloCache,
+) -> Result<Delivery, Error> {
     perform(async {
         let mut builder = TestServer::builder();
         for script in scripts {
             builder = builder.script(parse(script));
         }
         let (server, dialer) = builder.pipes();
-        let connector = from(connector, dialer).memory(memory.clone());
+        let connector = from(connector, dialer).ehlo_cache(memory.clone());
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
         let outcome = connector.deliver(&envelope, MailData::new("a: b\r\n").unwrap()).await;
         let outcome = outcome.map(|(connection, delivery)| {
@@ -138,7 +142,7 @@ fn nothing_is_remembered_of_a_server_that_does_not_offer_it() {
         + "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\n"
         + ANSWERED
         + "S: 354 go\n[text]\nS: 250 taken";
-    let memory = Memory::default();
+    let memory = EhloCache::default();
     assert!(deliver(&[&usual], &memory).unwrap().all_accepted());
     assert_eq!(memory.reply(), None);
     let offering = usual.replace("S: 250 PIPELINING", "S: 250-PIPELINING\nS: 250 PIPECONNECT");

@@ -15,7 +15,7 @@ async fn send(
     let rcpts = recipients.iter().map(|name| format!("{name}@example.org"));
     let rcpts: Vec<String> = rcpts.collect();
     let envelope = Envelope::new("s@example.org", rcpts.iter().map(|one| &**one)).unwrap();
-    connection.sending(sending).send(&envelope, MailData::new("a: b\r\n").unwrap()).await
+    connection.scoped_sending(sending).send(&envelope, MailData::new("a: b\r\n").unwrap()).await
 }
 
 fn continued() -> Sending {

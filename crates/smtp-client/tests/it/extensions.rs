@@ -170,7 +170,7 @@ async fn send(connection: &mut Connection, message: Message) -> Result<Delivery,
     let envelope = Envelope::new(message.mail, [message.rcpt]).unwrap();
     let mut sending = Sending::default();
     sending.framing = message.framing;
-    connection.sending(sending).send(&envelope, message.content).await
+    connection.scoped_sending(sending).send(&envelope, message.content).await
 }
 
 /// Nothing was written, for want of this.

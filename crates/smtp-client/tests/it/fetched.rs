@@ -24,7 +24,7 @@ fn text(octets: &'static str) -> Part {
 #[track_caller]
 fn check(parts: impl IntoIterator<Item = Part>, script: &str) {
     play_on(&OFFER, &(COMMANDS.to_owned() + script), async |mut connection| {
-        let delivery = connection.send(&envelope(), Content::of(parts)).await.unwrap();
+        let delivery = connection.send(&envelope(), Content::from_parts(parts)).await.unwrap();
         assert!(delivery.all_accepted());
     });
 }
@@ -56,7 +56,7 @@ fn an_empty_part_at_the_end_does_not_leave_a_line_open() {
 [chunk 6]\nS: 250 s\nS: 250 r\nS: 250 taken";
     play_on(&OFFER, script, async |mut connection| {
         *connection.sending_mut() = early_chunks();
-        let content = Content::of([text("a: b"), text("")]);
+        let content = Content::from_parts([text("a: b"), text("")]);
         assert!(connection.send(&envelope(), content).await.unwrap().all_accepted());
     });
 }
@@ -64,7 +64,8 @@ fn an_empty_part_at_the_end_does_not_leave_a_line_open() {
 #[test]
 fn what_is_not_offered_is_not_asked_for() {
     play_on(&["CHUNKING", "PIPELINING"], "C: QUIT\nS: 221 bye", async |mut connection| {
-        let error = connection.send(&envelope(), Content::of([fetched()])).await.unwrap_err();
+        let error =
+            connection.send(&envelope(), Content::from_parts([fetched()])).await.unwrap_err();
         let lacking = Unsupported::Extension(Extension::Burl);
         assert!(matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking));
         connection.quit().await.unwrap();
@@ -75,7 +76,8 @@ fn what_is_not_offered_is_not_asked_for() {
 fn a_fetch_that_fails_is_the_verdict() {
     let script = format!("{COMMANDS}C: BURL {URI} LAST\nS: 554 5.6.6 IMAP URL resolution failed");
     play_on(&OFFER, &script, async |mut connection| {
-        let delivery = connection.send(&envelope(), Content::of([fetched()])).await.unwrap();
+        let delivery =
+            connection.send(&envelope(), Content::from_parts([fetched()])).await.unwrap();
         let verdict = &delivery.verdicts()[0];
         assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::EndOfText, 554));
     });

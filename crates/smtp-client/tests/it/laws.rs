@@ -9,7 +9,7 @@ use proptest::{
 use smtp_client::{
     Delivery, Ended, Envelope, Error, ErrorKind, FirstChunk, Framing, MailData, Misbehaved,
     ReplyLimits, Sending, Step, Verdict,
-    session::{Ask, Dialect, Hello, Next, Run, Session, Transaction},
+    session::{ActiveOperation, Dialect, Hello, Next, Session, SimpleCommand, Transaction},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
                 let outcome = run.finish();
                 return Played { outcome, written, heard, session };
             }
-            Next::Text => {
+            Next::Request(_) => {
                 run.text(Bytes::from_static(TEXT.as_bytes()));
                 run.end_of_text();
             }
@@ -89,7 +89,6 @@ fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
                 written.extend_from_slice(&slice[..taken]);
                 run.wrote(taken);
             }
-            Next::Message | Next::Result => unreachable!("it is no batch"),
             Next::Write | Next::Read => match chunks.next() {
                 Some(chunk) => {
                     heard.push((written.len(), chunk.octets.clone()));
@@ -102,7 +101,7 @@ fn play(way: Way, chunks: &[Chunk], piece: usize) -> Played {
     panic!("it does not end");
 }
 
-fn hand_over(run: &mut Run<'_, Transaction<'_>>, octets: &[u8], piece: usize) {
+fn hand_over(run: &mut ActiveOperation<'_, Transaction<'_>>, octets: &[u8], piece: usize) {
     for piece in octets.chunks(piece) {
         run.receive(piece);
         run.next();
@@ -381,7 +380,7 @@ proptest! {
         let failed = matches!(&outcome, Err(error) if !matches!(error.kind(), ErrorKind::Refused(_)));
         prop_assert!(!failed || session.ended().is_some());
         let ended = session.ended().cloned();
-        match (session.run(Ask::noop()).map(|mut run| run.next()), ended) {
+        match (session.run(SimpleCommand::noop()).map(|mut run| run.next()), ended) {
             (Ok(next), None) => prop_assert_eq!(next, Next::Write),
             (Ok(_), Some(ended)) => prop_assert!(false, "goes on after {ended:?}"),
             (Err(error), Some(_)) => prop_assert!(matches!(error.kind(), ErrorKind::Ended(_))),

@@ -223,7 +223,7 @@ fn whoever_waits_too_long_is_told_and_nothing_is_sent() {
         });
         let mut limits = limits(1);
         limits.waiting = NonZeroUsize::new(1).unwrap();
-        limits.patience = Duration::from_secs(20);
+        limits.wait_timeout = Duration::from_secs(20);
         let mailer = Mailer::limited(connector, limits);
         let first = spawn(&mailer, "first");
         sleep(Duration::from_secs(1)).await;

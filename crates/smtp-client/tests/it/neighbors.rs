@@ -95,7 +95,7 @@ fn contents() -> Vec<(&'static str, Event)> {
     let ill_formed = || Content::pieces([Ok(Bytes::from_static(b"a: b\n\nbare\n"))]);
     let of_another_size = || Content::pieces([Ok(Bytes::from_static(b"a: b\r\n"))]).size(5);
     let binary = || Content::from(MailData::binary(&b"\0"[..]));
-    let fetched = || Content::of([Part::fetched("imap://example.org/1").unwrap()]);
+    let fetched = || Content::from_parts([Part::fetched("imap://example.org/1").unwrap()]);
     let panicking = || Content::from(text()).on_progress(|_| panic!("as the test wants it"));
     vec![
         ("a source that fails", Event::Content(failing)),

@@ -105,7 +105,7 @@ fn quit_closes_whatever_the_server_says() {
 fn closing_counts_for_the_deadline_of_the_operation() {
     perform(async {
         let (client, server) = pipe(1000);
-        let service = Act::Ask(Operation::Quit).service();
+        let service = Act::SimpleCommand(Operation::Quit).service();
         // It answers QUIT, and then neither reads nor closes.
         let server = tokio::spawn(serve(server, service, Manner::Stuck(1, Stuck::Deaf)));
         let mut connection = connector(Dialect::Smtp).connect_over(client).await.unwrap();

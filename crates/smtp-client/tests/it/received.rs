@@ -4,9 +4,9 @@ use smtp_client::{
 };
 
 use crate::{
-    patience::bounds,
     stage::{connector, play, play_in, play_on},
     threat::asked,
+    wait_timeout::bounds,
 };
 
 const BOTH: [Dialect; 2] = [Dialect::Smtp, Dialect::Lmtp];

@@ -16,10 +16,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     answering::answer_all,
-    patience::bounds,
     stage::{connector, opening, perform, play},
     starttls::trusting,
     tap::Tap,
+    wait_timeout::bounds,
 };
 
 /// What comes of connecting to a server of one's own that proves itself with `identity` and picks

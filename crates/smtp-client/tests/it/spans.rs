@@ -62,7 +62,7 @@ struct Witness(Arc<Mutex<Vec<Seen>>>);
 
 impl Subscriber for Witness {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with(TARGET)
+        metadata.target().starts_with("smtp_")
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {

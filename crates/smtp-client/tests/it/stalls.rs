@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use crate::{
     act::{Act, Came, Change},
     manner::{Manner, Stuck, serve},
-    patience::bounds,
     record::{Reading, Record, Recorded},
     stage::{connector, opening, parse, perform},
     starttls::trusting,
+    wait_timeout::bounds,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ async fn act(case: Case) -> (Seen, Error, Record) {
     let greeted = look();
     *connection.timeouts_mut() = Timeouts::every_step(Duration::from_secs(7));
     let begun = Instant::now();
-    let came = case.act.perform(&mut connection.bounded(case.timeouts)).await;
+    let came = case.act.perform(&mut connection.scoped_timeouts(case.timeouts)).await;
     let elapsed = begun.elapsed();
     let acted = look().since(&greeted);
     let seen = Seen { came, elapsed, acted, closed: Arc::strong_count(&record) == 1 };
@@ -80,7 +80,7 @@ fn bound_of(timeouts: &Timeouts, step: Step) -> Duration {
 /// The step that the client waits for, as far as the wire tells.
 fn waited_for(act: Act, reading: &Reading, acted: &Record) -> Step {
     match act {
-        Act::Ask(operation) => operation.step(),
+        Act::SimpleCommand(operation) => operation.step(),
         Act::Change(Change::Login) => Step::Auth,
         Act::Change(Change::Turn) => Step::Atrn,
         // The EHLO is what comes behind the 220.
@@ -154,7 +154,7 @@ fn check_all(acts: impl Iterator<Item = Act>, timeouts: Timeouts) -> usize {
 fn acts() -> impl Iterator<Item = Act> {
     let refused = Act::all().filter_map(|act| match act {
         Act::Send(route) => Some(Act::Send(route.for_nobody())),
-        Act::Ask(_) | Act::Change(_) => None,
+        Act::SimpleCommand(_) | Act::Change(_) => None,
     });
     Act::all().chain(refused)
 }

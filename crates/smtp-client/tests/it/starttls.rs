@@ -10,8 +10,8 @@ use smtp_testkit::{Authority, Report, Server as TestServer};
 use tokio::time::Instant;
 
 use crate::{
-    patience::bounds,
     stage::{hello, leave_after, opening, parse, perform},
+    wait_timeout::bounds,
 };
 
 /// A connector that trusts this authority.

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Bounded, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, FirstChunk,
-    Framing, MailData, Reply, Step, Verdict, session::Dialect,
+    Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, FirstChunk, Framing,
+    MailData, Reply, ScopedSettings, Step, Verdict, session::Dialect,
 };
 use smtp_testkit::{Report, Server as TestServer};
 use tokio::time::Instant;
 
 use crate::{
-    patience::bounds,
     stage::{connector, let_the_server_play, opening, parse, perform},
+    wait_timeout::bounds,
 };
 
 mod auth;
@@ -127,12 +127,12 @@ async fn send_to(connection: &mut Connection, rcpts: &[&str]) -> Result<Delivery
 
 /// The connection, which sends in chunks that leave with the commands where CHUNKING is offered:
 /// the way that needs the most care.
-fn in_chunks_if_offered(connection: &mut Connection) -> Bounded<'_> {
+fn in_chunks_if_offered(connection: &mut Connection) -> ScopedSettings<'_> {
     let mut sending = *connection.sending_mut();
     if connection.capabilities().has(Extension::Chunking) {
         (sending.framing, sending.first_chunk) = (Framing::Chunks, FirstChunk::WithCommands);
     }
-    connection.sending(sending)
+    connection.scoped_sending(sending)
 }
 
 /// What comes of a message to `b` if the server keeps to this script, and of a NOOP behind it. The

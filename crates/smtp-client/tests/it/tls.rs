@@ -10,10 +10,10 @@ use smtp_error::Field;
 use smtp_testkit::{Authority, CertificateKind, MismatchKind, Server as TestServer};
 
 use crate::{
-    patience::bounds,
     stage::{hello, opening, parse, perform, play},
     starttls::trusting,
     tap::Tap,
+    wait_timeout::bounds,
 };
 
 const BOTH: [Dialect; 2] = [Dialect::Smtp, Dialect::Lmtp];

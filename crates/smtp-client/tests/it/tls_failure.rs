@@ -18,9 +18,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    patience::bounds,
     stage::{connector, opening, perform, play},
     starttls::trusting,
+    wait_timeout::bounds,
 };
 
 /// What the client is told: the failure and the error of rustls.

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::{
     fault::{FAULTS, Fault, POINTS, Way, script},
-    patience::bounds,
     stage::{let_the_server_play, parse, perform},
+    wait_timeout::bounds,
 };
 
 /// What an operation comes to.

@@ -3,7 +3,7 @@
 use super::super::tests::finds;
 use super::*;
 
-const SESSION: &str = "crates/smtp-client/src/session/transaction.rs";
+const SESSION: &str = "crates/smtp-session/src/transaction.rs";
 
 #[track_caller]
 fn impure(source: &str) {

@@ -253,7 +253,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         extension: Extension::Burl,
         offer: &["BURL imap", "CHUNKING"],
-        message: || Message::of(Content::of([Part::fetched(URI).unwrap()])),
+        message: || Message::of(Content::from_parts([Part::fetched(URI).unwrap()])),
         mail: MAIL,
         rcpt: RCPT,
         refusal: (Step::EndOfText, "554 5.6.6 IMAP URL resolution failed"),

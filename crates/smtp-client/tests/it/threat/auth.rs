@@ -4,7 +4,7 @@
 use smtp_client::{
     Error, Step,
     sasl::{ClearText, Credentials, Login, Nonce},
-    session::{Auth, Conversation, Hello, Next, Session},
+    session::{Auth, Hello, Next, Operation, Session},
 };
 
 use crate::stage::offer;
@@ -62,19 +62,19 @@ pub(crate) fn greet(session: &mut Session, keywords: &[&str]) {
     greeted.unwrap();
 }
 
-/// The login's conversation for this session, with a nonce that is no secret.
+/// The login's operation for this session, with a nonce that is no secret.
 pub(crate) fn auth(login: &Login, session: &Session) -> Result<Auth, Error> {
     login.auth(session, Nonce::new([7; 18]))
 }
 
-/// Drives a conversation without a runtime: every line gets the octets that `answer` makes of it,
+/// Drives a operation without a runtime: every line gets the octets that `answer` makes of it,
 /// and a server that has nothing to say when it is its turn closes. The lines are what was said.
-pub(crate) fn drive<C: Conversation>(
+pub(crate) fn drive<C: Operation>(
     session: &mut Session,
-    conversation: C,
+    operation: C,
     mut answer: impl FnMut(&str) -> String,
 ) -> (Result<C::Answer, Error>, Vec<String>) {
-    let mut run = match session.run(conversation) {
+    let mut run = match session.run(operation) {
         Ok(run) => run,
         Err(error) => return (Err(error), Vec::new()),
     };
@@ -83,8 +83,7 @@ pub(crate) fn drive<C: Conversation>(
     loop {
         match run.next() {
             Next::Done => return (run.finish(), said),
-            Next::Text => run.end_of_text(),
-            Next::Message | Next::Result => unreachable!("it is no batch"),
+            Next::Request(_) => panic!("no recipient is accepted here"),
             Next::Write => {
                 let line = String::from_utf8(run.output().first().to_vec()).unwrap();
                 run.wrote(line.len());

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use smtp_client::{
     Delivery, Envelope, Error, ErrorKind, Extension, Field, Flaw, Invalid, LineEnds, MailData,
     Sending, Step, Unsupported,
-    session::{Dialect, Hello, Next, Run, Session, Transaction},
+    session::{ActiveOperation, Dialect, Hello, Next, Session, Transaction},
 };
 use smtp_codec::ContentFacts;
 
@@ -52,9 +52,9 @@ fn written(
     loop {
         match run.next() {
             Next::Done => break,
-            Next::Text => match pieces.next() {
+            Next::Request(_) => match pieces.next() {
                 Some(piece) => run.text(Bytes::copy_from_slice(piece)),
-                None if fails => run.give_up(Invalid::new(Field::Text, Flaw::NotLines)),
+                None if fails => run.abort(Invalid::new(Field::Text, Flaw::NotLines)),
                 None => run.end_of_text(),
             },
             Next::Write => {
@@ -63,7 +63,6 @@ fn written(
                 run.wrote(octets);
             }
             Next::Read => reply(&mut run, &output),
-            Next::Message | Next::Result => unreachable!("it is no batch"),
         }
     }
     let data = output.windows(6).position(|window| matches!(window, b"DATA\r\n" | b"BDAT 8"));
@@ -72,7 +71,7 @@ fn written(
 }
 
 /// The server's word on what was written last.
-fn reply(run: &mut Run<'_, Transaction<'_>>, output: &[u8]) {
+fn reply(run: &mut ActiveOperation<'_, Transaction<'_>>, output: &[u8]) {
     let code = if output.ends_with(b"DATA\r\n") { "354" } else { "250" };
     run.receive(format!("{code} ok\r\n").as_bytes());
 }

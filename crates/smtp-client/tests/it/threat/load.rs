@@ -24,8 +24,8 @@ use super::{BOTH, Fate, STEPS, answered, asked, fate};
 use crate::{
     answering::answer_all,
     host::{Answer, Host},
-    patience::{bounds, check_timed_out},
     stage::{connector, opening, perform, play_on},
+    wait_timeout::{bounds, check_timed_out},
 };
 
 mod chorus;
@@ -241,7 +241,7 @@ fn d16_a_text_that_does_not_fit_into_memory() {
                 let pieces = (0..PIECES).map(|_| Ok(piece.clone()));
                 let mut sending = Sending::default();
                 sending.framing = framing;
-                let mut sending = connection.sending(sending);
+                let mut sending = connection.scoped_sending(sending);
                 let sent = sending.send(&crowd(1), Content::pieces(pieces)).await.unwrap();
                 assert!(sent.all_accepted());
                 drop(host);

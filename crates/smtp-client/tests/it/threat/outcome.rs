@@ -272,7 +272,7 @@ fn o14_a_chunk_is_refused() {
     let rest =
         format!("C: {commands}C: BDAT 8\n[chunk 8]\nS: 552 5.3.4 too big\nC: RSET\nS: 250 reset");
     play_on(&["CHUNKING"], &rest, async |mut connection| {
-        let outcome = send(&mut connection.sending(sending)).await;
+        let outcome = send(&mut connection.scoped_sending(sending)).await;
         assert_eq!(fate(&outcome), Fate::Never);
         connection.reset().await.unwrap();
     });
@@ -284,7 +284,7 @@ fn o14_a_chunk_is_refused() {
     {
         let rest = format!("{group}{chunks}{replies}C: RSET\nS: 250 reset\nC: NOOP\nS: 250 noop");
         play_on(&["PIPELINING", "CHUNKING"], &rest, async |mut connection| {
-            let outcome = send(&mut connection.sending(sending)).await;
+            let outcome = send(&mut connection.scoped_sending(sending)).await;
             assert_eq!(fate(&outcome), Fate::Never, "{replies}");
             connection.reset().await.unwrap();
             assert_eq!(connection.noop().await.unwrap().as_bytes(), b"noop");
@@ -293,7 +293,7 @@ fn o14_a_chunk_is_refused() {
     // A text that is not whole cannot be accepted, and nobody knows what the server has.
     let rest = format!("{group}{chunks}S: 552 too big\nS: 250 x\nS: 250 FORGED\n");
     play_on(&["PIPELINING", "CHUNKING"], &rest, async |mut connection| {
-        let outcome = send(&mut connection.sending(sending)).await;
+        let outcome = send(&mut connection.scoped_sending(sending)).await;
         assert_eq!(fate(&outcome), Fate::InDoubt);
         connection.noop().await.unwrap_err();
     });

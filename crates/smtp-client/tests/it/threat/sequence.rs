@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     operation::Operation,
-    patience::bounds,
     stage::{let_the_server_play, opening, play_in, play_on},
+    wait_timeout::bounds,
 };
 
 mod stale;

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use super::{BOTH, Fate, MESSAGE, asked, fate, send};
 use crate::{
-    patience::bounds,
     stage::{opening, parse, perform},
     starttls::trusting,
     tap::Tap,
     tls::check_nothing_in_clear,
+    wait_timeout::bounds,
 };
 
 mod certificates;

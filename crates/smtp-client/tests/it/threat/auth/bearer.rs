@@ -16,8 +16,8 @@ use smtp_client::{
 
 use super::{auth, confined, exchange};
 use crate::{
-    patience::bounds,
     stage::{connector, opening, play, play_on},
+    wait_timeout::bounds,
 };
 
 /// `{"status":"400","schemes":"Bearer"}`

@@ -9,9 +9,9 @@ use smtp_testkit::{Authority, Server as TestServer};
 use super::{PLAIN, auth, confined, drive, exchange, exposed, greet, in_clear, login};
 use crate::{
     answering::answer_all,
-    patience::bounds,
     stage::{connector, leave_after, opening, parse, perform, play},
     starttls::trusting,
+    wait_timeout::bounds,
 };
 
 /// The first line of a login.

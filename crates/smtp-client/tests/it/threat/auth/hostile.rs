@@ -121,7 +121,7 @@ fn a11_afterwards_a_line_is_as_short_as_before() {
     let dialogue = [("AUTH LOGIN", "535 no")];
     exchange(&mut session, &login(), &dialogue).unwrap_err();
     let long = |_: &str| format!("250 {}\r\n", "x".repeat(5000));
-    let (outcome, _) = drive(&mut session, smtp_client::session::Ask::noop(), long);
+    let (outcome, _) = drive(&mut session, smtp_client::session::SimpleCommand::noop(), long);
     let error = outcome.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Malformed(_))), "{error:?}");
 }

@@ -7,7 +7,7 @@ use std::{
 use smtp_client::{
     Connector, ErrorKind, Server, Step,
     sasl::{ClearText, Credentials, Login, Mechanism, Nonce, Secret, Token},
-    session::{Ask, Auth, Challenge, ChannelBinding, Event, Response},
+    session::{Auth, Challenge, ChannelBinding, Event, Response, SimpleCommand},
 };
 use smtp_codec::SaslResponse;
 use smtp_testkit::pipe;
@@ -94,7 +94,7 @@ fn seen(
         });
         let observer = move |event: Event<'_>| {
             writeln!(events.lock().unwrap(), "{event} {event:?}").unwrap();
-            if let Event::Heard(reply) = event {
+            if let Event::Received(reply) = event {
                 writeln!(events.lock().unwrap(), "{}", reply.as_bytes().escape_ascii()).unwrap();
             }
         };
@@ -220,7 +220,7 @@ fn a14_a_late_echo_shows_no_secret() {
             let mut session = confined(&["AUTH PLAIN"]);
             let _ = exchange(&mut session, &login(), &[(&sent, verdict)]);
             let (outcome, _) =
-                drive(&mut session, Ask::noop(), |_| format!("500 what? {echo}\r\n"));
+                drive(&mut session, SimpleCommand::noop(), |_| format!("500 what? {echo}\r\n"));
             let error = outcome.unwrap_err();
             check_hidden(&format!("{error} {error:?} {session:?}"), &[PASSWORD]);
             assert!(!error.to_string().contains(PLAIN));
@@ -290,7 +290,7 @@ fn a14_a_challenge_that_nobody_asked_for_is_not_shown_either() {
     for early in ["334 dGFuc3RhYWZ0YW5zdGFhZg==\r\n", "250 ok\r\n334 dGFuc3RhYWZ0YW5zdGFhZg==\r\n"]
     {
         let mut session = confined(&["AUTH PLAIN"]);
-        let (outcome, _) = drive(&mut session, Ask::noop(), |_| early.into());
+        let (outcome, _) = drive(&mut session, SimpleCommand::noop(), |_| early.into());
         let next = session.check(Step::Noop);
         check_hidden(&format!("{outcome:?} {next:?} {session:?}"), &[PASSWORD]);
     }

@@ -78,7 +78,7 @@ fn d3_a_dot_at_every_boundary() {
         let rest = &rest[rest.find("C: MAIL").unwrap()..];
         let (_, report) = play_on(&[], rest, async |mut connection| {
             let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
-            connection.send(&envelope, Content::of([first, second])).await.unwrap()
+            connection.send(&envelope, Content::from_parts([first, second])).await.unwrap()
         });
         assert_eq!(report.messages()[0].sent(), b"a\r\n..\r\nb\r\n.\r\n", "{cut}");
     }

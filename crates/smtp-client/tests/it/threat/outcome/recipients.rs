@@ -33,7 +33,7 @@ S: 250 b\nC: RCPT TO:<c@example.org>\nS: 550 c\nC: QUIT\nS: 221 bye";
     play_on(&[], begun, async |mut connection| {
         let mut sending = Sending::default();
         sending.partial = Partial::Withhold;
-        let outcome = send_to(&mut connection.sending(sending), &PAIR).await;
+        let outcome = send_to(&mut connection.scoped_sending(sending), &PAIR).await;
         assert_eq!(fates(&outcome), [Fate::NotSent, Fate::Never]);
         connection.quit().await.unwrap();
     });

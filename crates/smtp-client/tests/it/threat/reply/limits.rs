@@ -9,8 +9,8 @@ use smtp_codec::{Deviations, ReplyDecoder};
 
 use super::{fault, flood::Flood};
 use crate::{
-    patience::bounds,
     stage::{connector, perform},
+    wait_timeout::bounds,
 };
 
 /// What a flood comes to, how much of it was taken, and the most octets that were allocated at a

@@ -7,9 +7,9 @@ use tokio::time::timeout;
 use super::{FAST, GROUP};
 use crate::{
     operation::Operation,
-    patience::bounds,
     stage::{let_the_server_play, opening, play_in, play_on},
     threat::{BOTH, Fate, asked, fate, good, send},
+    wait_timeout::bounds,
 };
 
 /// Two messages over one connection: what comes of each.

@@ -10,10 +10,10 @@ use smtp_testkit::Server as TestServer;
 
 use super::{failure, plain_message, protected};
 use crate::{
-    patience::bounds,
     stage::{hello, leave_after, opening, parse},
     threat::{BOTH, Fate, MESSAGE, fate, raw, send},
     tls::check_nothing_in_clear,
+    wait_timeout::bounds,
 };
 
 /// The client as far as STARTTLS, and more on offer than there is inside TLS.

@@ -1,0 +1,40 @@
+//! The TLS handshake on a transport of tokio.
+use smtp_error::{Error, Step};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::{
+    asynchronous::stream::{Stream, Transport},
+    clock::Clock,
+    session::Session,
+    tls::{Tls, announce, broken, failed},
+};
+
+mod tap;
+
+pub(crate) use tap::Tap;
+
+/// Does the handshake with the server on `host`, within the time that the clock gives it.
+pub(super) async fn handshake(
+    tls: &Tls,
+    host: &str,
+    transport: Transport,
+    session: &mut Session,
+    clock: &mut Clock,
+) -> Result<Stream, Error> {
+    let name = tls.name_for(host)?;
+    let shown = name.to_str().into_owned();
+    let (tap, mut seen) = Tap::new(transport);
+    let connecting = TlsConnector::from(tls.config()).connect(name, tap);
+    let broken = match timeout(clock.begin(Step::Handshake), connecting).await {
+        Ok(Ok(mut stream)) => {
+            stream.get_mut().0.done();
+            announce(stream.get_ref().1, session);
+            return Ok(Stream::Tls(Box::new(stream)));
+        }
+        Ok(Err(failure)) => broken(failure),
+        Err(_) => clock.expired(),
+    };
+    // The transport is dropped by now, and has sent what it recorded.
+    Err(failed(broken, &shown, &seen.try_recv().unwrap_or_default()))
+}

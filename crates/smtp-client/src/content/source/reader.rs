@@ -1,0 +1,43 @@
+//! Readers of tokio as sources.
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::PIECE;
+
+/// How many octets are not worth waiting to be joined by more.
+const ENOUGH: usize = 8 * 1024;
+
+/// A reader, with what was read of the next piece.
+pub(super) struct Reader<'a> {
+    reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+    buffer: BytesMut,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
+        Self { reader, buffer: BytesMut::new() }
+    }
+
+    /// The next octets; `None` at the end. Small reads are joined, as far as the octets are there.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        let Self { reader, buffer } = self;
+        let mut over = false;
+        while buffer.len() < ENOUGH && !over {
+            if buffer.capacity() - buffer.len() < ENOUGH {
+                buffer.reserve(PIECE);
+            }
+            match pin!(reader.read_buf(buffer)).poll(cx) {
+                Poll::Ready(read) => over = read? == 0,
+                Poll::Pending if buffer.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok((!buffer.is_empty()).then(|| buffer.split().freeze())))
+    }
+}

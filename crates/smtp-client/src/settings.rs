@@ -1,0 +1,128 @@
+//! Settings of a connector, the same for every kind of client.
+use std::{net::IpAddr, sync::Arc};
+
+use smtp_codec::{HelloName, ReplyLimits};
+use smtp_error::Error;
+
+use crate::{
+    Login, Sending, Server, Timeouts, Tls,
+    session::{HelloFallback, Observer, Session},
+};
+
+/// What a connector is told before it connects.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) hello_name: Option<HelloName>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) sending: Sending,
+    pub(crate) limits: ReplyLimits,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) login: Option<Login>,
+}
+
+impl Settings {
+    pub(crate) fn new(server: Server) -> Self {
+        Self {
+            server,
+            hello_name: None,
+            timeouts: Timeouts::default(),
+            sending: Sending::default(),
+            limits: ReplyLimits::default(),
+            observer: None,
+            tls: None,
+            login: None,
+        }
+    }
+
+    /// A session that has not begun. `local` is the address of this end of the transport, and
+    /// `is_private` says that only this machine can read it.
+    pub(crate) fn session(&self, local: Option<IpAddr>, is_private: bool) -> Session {
+        let name = self.hello_name.clone().or_else(|| local.map(HelloName::from));
+        let name = name.unwrap_or_else(HelloName::localhost);
+        let mut session = Session::new(self.server.dialect, name, self.limits);
+        if let Some(observer) = &self.observer {
+            session.observe(Arc::clone(observer));
+        }
+        if is_private {
+            session.confined();
+        }
+        session
+    }
+
+    /// How TLS is done. It is called before anything is written, so that a client that cannot do
+    /// TLS sends nothing.
+    pub(crate) fn tls(&self) -> Result<Tls, Error> {
+        self.tls.clone().map_or_else(Tls::default_or_error, Ok)
+    }
+
+    /// Returns whether HELO is tried where the server refuses EHLO: not if there is a login,
+    /// because without EHLO there is no AUTH.
+    pub(crate) fn fallback(&self) -> HelloFallback {
+        match self.login {
+            Some(_) => HelloFallback::Forbidden,
+            None => HelloFallback::Allowed,
+        }
+    }
+}
+
+/// The methods that change the settings of a connector.
+macro_rules! settings {
+    () => {
+        /// The name for EHLO, HELO or LHLO. By default the address of this end as an address literal,
+        /// or `localhost` if it has none.
+        #[must_use]
+        pub fn hello_name(mut self, name: $crate::HelloName) -> Self {
+            self.settings.hello_name = Some(name);
+            self
+        }
+
+        /// How long each step may take: for connecting, and for the connection until it is given
+        /// others. By default what RFC 5321, 4.5.3.2 asks for.
+        #[must_use]
+        pub fn timeouts(mut self, timeouts: $crate::Timeouts) -> Self {
+            self.settings.timeouts = timeouts;
+            self
+        }
+
+        /// How messages are sent, until the connection is told otherwise.
+        #[must_use]
+        pub fn sending(mut self, sending: $crate::Sending) -> Self {
+            self.settings.sending = sending;
+            self
+        }
+
+        /// How much of a reply is held at most.
+        #[must_use]
+        pub fn reply_limits(mut self, limits: $crate::ReplyLimits) -> Self {
+            self.settings.limits = limits;
+            self
+        }
+
+        /// Lets `observer` see every command, reply and text. By default nobody does.
+        #[must_use]
+        pub fn observer(mut self, observer: impl $crate::session::Observer + 'static) -> Self {
+            self.settings.observer = Some(std::sync::Arc::new(observer));
+            self
+        }
+
+        /// How TLS is done, if the server's address asks for it. By default the platform's
+        /// certificates are trusted, and the server's must be for the host of its address.
+        #[must_use]
+        pub fn tls(mut self, tls: $crate::Tls) -> Self {
+            self.settings.tls = Some(tls);
+            self
+        }
+
+        /// Authenticates while connecting: a connection that is not authenticated is an error then. By
+        /// default nobody is.
+        #[must_use]
+        pub fn login(mut self, login: $crate::Login) -> Self {
+            self.settings.login = Some(login);
+            self
+        }
+    };
+}
+
+pub(crate) use settings;

@@ -1,0 +1,80 @@
+//! Connections that a mailer lends.
+use std::time::Duration;
+
+use smtp_client::{Attribute, Attributes, Capabilities, Mailer, Timeouts};
+use tokio::time::sleep;
+
+use crate::{
+    host::{Answer::Say, Host},
+    mailer::{limits, send, spawn},
+    stage::perform,
+};
+
+#[test]
+fn a_connection_is_lent_and_comes_back_as_it_was() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| Host::good(line));
+        let mailer = Mailer::limited(connector, limits(1));
+        let mut lent = mailer.acquire().await.unwrap();
+        lent.noop().await.unwrap();
+        *lent.timeouts_mut() = Timeouts::every_step(Duration::from_secs(1));
+        // The only connection is away.
+        let waiting = spawn(&mailer, "later");
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!((mailer.waiting(), host.count("MAIL")), (1, 0));
+        lent.verify("Crispin").await.unwrap();
+        drop(lent);
+        assert!(waiting.await.unwrap().unwrap().all_accepted());
+        assert_eq!((host.heard().len(), host.count("NOOP"), host.count("VRFY")), (1, 1, 1));
+        let mut again = mailer.acquire().await.unwrap();
+        assert_eq!(*again.timeouts_mut(), Timeouts::default());
+    });
+}
+
+#[test]
+fn a_lent_connection_that_was_spoilt_is_replaced() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            "NOOP" => Say("354 what\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = Mailer::limited(connector, limits(1));
+        let mut lent = mailer.acquire().await.unwrap();
+        assert!(lent.noop().await.is_err());
+        drop(lent);
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        let mut lent = mailer.acquire().await.unwrap();
+        lent.quit().await.unwrap();
+        drop(lent);
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        assert_eq!(host.heard().len(), 3);
+    });
+}
+
+#[test]
+fn what_a_borrower_said_of_a_client_is_said_of_no_other() {
+    perform(async {
+        let (host, connector) = Host::new(|_, line| match line {
+            line if line.starts_with("EHLO") => {
+                Say("250-hi\r\n250-XFORWARD NAME\r\n250 XCLIENT NAME\r\n")
+            }
+            line if line.starts_with("XCLIENT") => Say("220 anew\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = Mailer::limited(connector, limits(1));
+        let name = Attribute::<&str>::Unavailable;
+        let attributes = Attributes::default().with("NAME", name).unwrap();
+        for borrowed in 1..4 {
+            let mut lent = mailer.acquire().await.unwrap();
+            match borrowed {
+                1 => drop(lent.xforward(&attributes).await.unwrap()),
+                2 => drop(lent.xclient(&attributes).await.unwrap()),
+                _ => lent.set_capabilities(Capabilities::none()),
+            }
+            drop(lent);
+            assert!(send(&mailer).await.unwrap().all_accepted());
+            assert_eq!(host.heard().len(), borrowed + 1);
+            assert_eq!(host.count("QUIT"), borrowed);
+        }
+    });
+}

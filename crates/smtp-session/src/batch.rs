@@ -1,0 +1,366 @@
+//! Batches: many messages, one after the other or running ahead (RFC 2920, 3.1).
+use std::collections::VecDeque;
+
+use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, Step, Verdict};
+
+use super::{
+    ActiveOperation, Ahead, ContentRequest, Operation, Piece, SendsContent, Session, Transaction,
+    operation::{PendingReply, Protocol, unsolicited},
+    transaction::{Classes, Counted},
+};
+
+/// Sends many messages.
+///
+/// They are [pushed](ActiveOperation::push) as they come, and each has exactly one result, in the order in
+/// which they were pushed. By default one is begun when the one before it is answered; with
+/// [`Ahead`] as soon as the text of the one before it is written.
+///
+/// If the connection fails, the messages under way have their results at once:
+/// [`ActiveOperation::next`] asks for them to be taken before it reports that the run is done.
+#[derive(Debug, Default)]
+pub struct Batch<'a> {
+    ahead: Option<Ahead>,
+    /// Those that have no result yet, the oldest first.
+    under_way: VecDeque<Transaction<'a>>,
+    /// The results that were not taken yet, the oldest first.
+    results: VecDeque<Finished>,
+    /// Whether no more messages come.
+    complete: bool,
+}
+
+/// What a [`Batch`] needs of its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a driver has to handle each")]
+pub enum BatchRequest {
+    /// The next piece of this content, or its end: [`ActiveOperation::piece`],
+    /// [`ActiveOperation::end_of_text`].
+    Content(ContentRequest),
+    /// The next message, or that there is none: [`ActiveOperation::push`],
+    /// [`ActiveOperation::no_more_messages`]. Read what comes in meanwhile.
+    Message,
+    /// Nothing: the next result is there, to be taken with [`ActiveOperation::take_result`].
+    Result,
+}
+
+/// The result of a message.
+#[derive(Debug)]
+struct Finished {
+    result: Result<Delivery, Error>,
+    counted: Option<Counted>,
+}
+
+impl Finished {
+    /// Takes back what a surplus reply has put in question.
+    fn recount(&mut self, kind: &ErrorKind, surplus: Classes) {
+        if let (Ok(delivery), Some(counted)) = (&self.result, self.counted)
+            && counted.is_upset_by(surplus)
+        {
+            let verdicts = delivery.verdicts().iter().cloned().map(Some).collect();
+            let error = Error::new(Step::EndOfText, kind.clone());
+            self.result = Err(error.with_verdicts(counted.standing(verdicts)).with_in_doubt(true));
+        }
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// A batch without messages.
+    pub fn new(ahead: Option<Ahead>) -> Self {
+        Self { ahead, ..Self::default() }
+    }
+
+    /// How many messages may be under way.
+    fn window(&self) -> usize {
+        self.ahead.map_or(1, |ahead| ahead.messages.get())
+    }
+
+    /// Whether the message at this place may be begun, though those before it are not answered.
+    fn may_begin(&self, place: usize) -> bool {
+        let Some(ahead) = self.ahead else { return false };
+        let before = self.under_way.iter().take(place);
+        let size = |message: &Transaction<'_>| message.size().unwrap_or(ahead.octets);
+        let octets = before.map(size).fold(0, u64::saturating_add);
+        let here = self.under_way.get(place).map_or(0, size);
+        place < ahead.messages.get() && octets.saturating_add(here) <= ahead.octets
+    }
+
+    /// Takes the results of those at the front that are done. One that only came too early is
+    /// begun again, and from there on none runs ahead.
+    fn collect(&mut self, session: &Session) {
+        while self.under_way.front().is_some_and(|front| front.is_done(session)) {
+            let Some(mut message) = self.under_way.pop_front() else { break };
+            if message.came_too_early() && session.ended().is_none() {
+                message.renew();
+                self.ahead = None;
+                return self.under_way.push_front(message);
+            }
+            let counted = message.counted();
+            self.results.push_back(Finished { result: message.answer(session), counted });
+        }
+    }
+
+    /// Whether a message behind the oldest was begun and is not done.
+    fn others_are_under_way(&self, session: &Session) -> bool {
+        self.under_way.iter().skip(1).any(|one| !one.is_unbegun() && !one.is_done(session))
+    }
+
+    /// Lets those speak that may, the oldest first.
+    fn speak_in_turn(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        for place in 0..self.under_way.len() {
+            if self.under_way[place].is_unbegun() {
+                // One that is begun again must not get between the parts of those behind it.
+                if place == 0 && self.others_are_under_way(session) {
+                    continue;
+                }
+                let free = match place {
+                    0 => session.owed.is_empty(),
+                    _ => self.may_begin(place),
+                };
+                if !free {
+                    break;
+                }
+                self.under_way[place].set_ahead(place > 0);
+            }
+            // A message may close the connection only if no other message needs it.
+            let alone = self.complete && self.under_way.len() == 1;
+            let message = &mut self.under_way[place];
+            message.set_alone(alone);
+            message.write_commands(session)?;
+            // What becomes of the oldest comes first: it may have to be sent again.
+            if !message.is_said_out() || (place == 0 && message.is_done(session)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The message that a reply is about: that of the oldest step that is owed one, or the one
+    /// whose text is under way.
+    fn concerned(&mut self, owed: Option<PendingReply>) -> Option<&mut Transaction<'a>> {
+        self.under_way.iter_mut().find(|one| match owed {
+            Some(owed) => one.number() == owed.number,
+            None => one.is_mid_text(),
+        })
+    }
+
+    /// The message whose text is being given, and its place.
+    fn flowing(&self, session: &Session) -> Option<(usize, ContentRequest)> {
+        let mut places = self.under_way.iter().enumerate();
+        places.find_map(|(place, one)| Some((place, one.content_request(session)?)))
+    }
+
+    /// Returns whether another message can be pushed, whatever else is under way.
+    fn wants_message(&self) -> bool {
+        // One that could not be begun is better left where it is.
+        !self.complete
+            && self.under_way.len() < self.window()
+            && self.under_way.iter().all(Transaction::is_said_out)
+    }
+
+    /// Gives a message that was under way when the connection failed its result.
+    fn give_up(&mut self, message: Transaction<'a>, error: Error) {
+        self.results.push_back(Finished { result: message.failed(error), counted: None });
+    }
+}
+
+impl Protocol for Batch<'_> {
+    fn current_step(&self) -> Step {
+        self.under_way.front().map_or(Step::Mail, Operation::step)
+    }
+
+    fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        loop {
+            self.collect(session);
+            let unfinished = self.under_way.iter().any(|one| !one.is_done(session));
+            if let Some(ended) = session.ended()
+                && unfinished
+            {
+                return Err(ended.clone().into());
+            }
+            self.speak_in_turn(session)?;
+            if !self.under_way.front().is_some_and(|front| front.is_done(session)) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn handle_reply(
+        &mut self,
+        session: &mut Session,
+        owed: PendingReply,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        match self.concerned(Some(owed)) {
+            Some(message) => message.handle_reply(session, owed, reply),
+            None => Ok(()),
+        }
+    }
+
+    fn handle_unsolicited(
+        &mut self,
+        session: &mut Session,
+        step: Step,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        match self.concerned(session.owed.front().copied()) {
+            Some(message) => message.handle_unsolicited(session, step, reply),
+            None => Err(unsolicited(reply)),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Gives every message under way its result, so that none is without one when the run is done.
+    fn handle_failure(&mut self, session: &Session, step: Step, kind: &ErrorKind) {
+        let mut surplus = Classes::default();
+        let is_surplus = match kind {
+            ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)) => {
+                surplus.add(reply);
+                true
+            }
+            ErrorKind::Misbehaved(Misbehaved::Malformed(_)) => session.owed.is_empty(),
+            _ => false,
+        };
+        if is_surplus {
+            self.results.iter_mut().for_each(|one| one.recount(kind, surplus));
+        }
+        let culprit = match kind {
+            ErrorKind::Source(_) | ErrorKind::Invalid(_) => {
+                self.under_way.iter().position(Transaction::is_given_text).unwrap_or(0)
+            }
+            // Octets that are no whole reply belong to the first.
+            _ => 0,
+        };
+        for place in 0..self.under_way.len() {
+            let Some(message) = self.under_way.pop_front() else { break };
+            let error = match place == culprit {
+                true => session.error(step, kind.clone()),
+                false => Error::new(message.step(), meaning_for_others(step, kind)),
+            };
+            let in_doubt = message.is_in_doubt(session);
+            self.give_up(message, error.with_in_doubt(in_doubt));
+        }
+    }
+
+    fn is_mid_text(&self) -> bool {
+        self.under_way.iter().any(Protocol::is_mid_text)
+    }
+
+    fn is_in_doubt(&self, session: &Session) -> bool {
+        self.under_way.iter().any(|one| one.is_in_doubt(session))
+    }
+
+    fn is_counted(&self) -> bool {
+        // Where another message is under way, the surplus reply is found as one of its replies.
+        self.under_way.is_empty() && self.results.iter().any(|one| one.counted.is_some())
+    }
+
+    fn has_answer(&self) -> bool {
+        !self.under_way.is_empty() && self.under_way.iter().all(Protocol::has_answer)
+    }
+
+    fn is_done(&self, _: &Session) -> bool {
+        self.complete && self.under_way.is_empty() && self.results.is_empty()
+    }
+}
+
+impl Operation for Batch<'_> {
+    type Answer = ();
+
+    type Request = BatchRequest;
+
+    fn request(&self, session: &Session, failed: bool) -> Option<BatchRequest> {
+        // A result comes first: one that was received is given whatever happened since.
+        if !self.results.is_empty() {
+            Some(BatchRequest::Result)
+        } else if failed {
+            None
+        } else if let Some(content) = self.content_request(session) {
+            Some(BatchRequest::Content(content))
+        } else {
+            let idle = session.output.is_empty() && session.owed.is_empty();
+            (idle && self.wants_message()).then_some(BatchRequest::Message)
+        }
+    }
+
+    fn answer(self, _: &Session) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn verdicts(self) -> Vec<Option<Verdict>> {
+        self.under_way.into_iter().flat_map(Operation::verdicts).collect()
+    }
+}
+
+impl SendsContent for Batch<'_> {
+    fn content_request(&self, session: &Session) -> Option<ContentRequest> {
+        let (place, wanted) = self.flowing(session)?;
+        Some(ContentRequest { message: self.results.len() + place, ..wanted })
+    }
+
+    fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
+        match self.flowing(session) {
+            Some((place, _)) => self.under_way[place].piece(session, piece),
+            None => Ok(()),
+        }
+    }
+
+    fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        match self.flowing(session) {
+            Some((place, _)) => self.under_way[place].end_of_text(session),
+            None => Ok(()),
+        }
+    }
+
+    fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
+        let mut places = self.under_way.iter().enumerate().rev();
+        places.find_map(|(place, one)| {
+            Some((self.results.len() + place, one.text_written(session)?.1))
+        })
+    }
+}
+
+/// What a failure at this step means for the messages that did not cause it: what is wrong with one
+/// text is no fault of the others.
+fn meaning_for_others(step: Step, kind: &ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::Source(_) | ErrorKind::Invalid(_) => Ended::Failed { step }.into(),
+        kind => kind.clone(),
+    }
+}
+
+impl<'a> ActiveOperation<'_, Batch<'a>> {
+    /// Adds a message to the batch. It waits for its turn. After a failure of the connection it
+    /// has its result at once: it was not begun.
+    pub fn push(&mut self, message: Transaction<'a>) {
+        let failure = self.failure().cloned();
+        let Some((batch, _)) = self.parts() else { return };
+        match failure {
+            None => batch.under_way.push_back(message),
+            Some((step, kind)) => {
+                batch.give_up(message, Error::new(Step::Mail, meaning_for_others(step, &kind)));
+            }
+        }
+    }
+
+    /// Returns whether the batch takes another message, whatever else is under way.
+    pub fn wants_message(&self) -> bool {
+        self.failure().is_none() && self.operation().is_some_and(Batch::wants_message)
+    }
+
+    /// Says that no more messages come.
+    pub fn no_more_messages(&mut self) {
+        if let Some((batch, _)) = self.parts() {
+            batch.complete = true;
+        }
+    }
+
+    /// Takes the next result, in the order in which the messages were pushed. When
+    /// [`next`](Self::next) returns [`Next::Done`](super::Next::Done), every message that was
+    /// pushed has had its result.
+    pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
+        let (batch, _) = self.parts()?;
+        Some(batch.results.pop_front()?.result)
+    }
+}

@@ -1,0 +1,127 @@
+//! How messages are sent, as far as the messages leave it open.
+use std::num::NonZeroUsize;
+
+use smtp_caps::{Framing, RawHeaders};
+
+/// How messages are sent, as far as envelope, text and server leave it open.
+///
+/// ```
+/// use smtp_session::{Excess, Sending};
+///
+/// let mut sending = Sending::default();
+/// sending.excess = Excess::Continue;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sending {
+    /// How texts travel: by default after DATA, whose reply 354 keeps client and server in step.
+    /// A text that is binary, or that the server fetches parts of, always travels in chunks.
+    /// [`Framing::Chunks`] is an error where CHUNKING is not offered. Chunks have no 354: if a
+    /// server sends one reply too many before the text, and that reply arrives after the first
+    /// chunk was written, it is taken for the reply to the text.
+    pub framing: Framing,
+    /// The largest chunk, in octets: by default 1 MiB.
+    pub chunk: NonZeroUsize,
+    /// When the first chunk of a text leaves: by default after the replies to the recipients.
+    pub first_chunk: FirstChunk,
+    /// What becomes of recipients that are too many for one mail transaction.
+    pub excess: Excess,
+    /// What becomes of a message when some of its recipients are refused.
+    pub partial: Partial,
+    /// What is done with a header section that holds octets outside ASCII without SMTPUTF8: by
+    /// default it is sent as 8-bit text. [`RawHeaders::Refuse`] makes it an error that names the
+    /// header field, before anything is written. A text that comes from a reader or an iterator is
+    /// looked at as it passes, and cut off at the field. SMTPUTF8 is not derived for such a text;
+    /// [`Mail::smtputf8`](smtp_codec::Mail::smtputf8) declares it.
+    pub raw_headers: RawHeaders,
+    /// Whether a message of many is begun before the one before it is answered: by default not.
+    pub ahead: Option<Ahead>,
+}
+
+impl Default for Sending {
+    fn default() -> Self {
+        Self {
+            framing: Framing::default(),
+            chunk: NonZeroUsize::MIN.saturating_add((1 << 20) - 1),
+            first_chunk: FirstChunk::default(),
+            excess: Excess::default(),
+            partial: Partial::default(),
+            raw_headers: RawHeaders::default(),
+            ahead: None,
+        }
+    }
+}
+
+/// When the first chunk of a text leaves, where texts travel in chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FirstChunk {
+    /// When the server has replied to every RCPT and has accepted at least one recipient.
+    #[default]
+    AfterRecipients,
+    /// Together with MAIL and RCPT, where the server offers PIPELINING and the text fits into one
+    /// chunk. It saves a round trip for each message, and is for servers that are known to handle
+    /// it, because nothing keeps client and server in step:
+    ///
+    /// - The server may execute the text. One that refuses every recipient and does not discard
+    ///   the octets of the chunk reads them as commands. The author of the text can then send
+    ///   mail in the client's name.
+    /// - A surplus reply can look like an acceptance. MAIL, RCPT and BDAT are all answered with
+    ///   250; after one 250 too many, the reply to a recipient stands where the reply to the text
+    ///   is expected. The client notices if a further reply has arrived by then, or if the reply
+    ///   has the enhanced status code of an address (X.1.Z); otherwise it cannot.
+    /// - A refused message can end in doubt, if surplus replies arrive with the refusal and enough
+    ///   of all replies are 2yz that the server may have accepted the message.
+    ///
+    /// With LMTP the first chunk never leaves early: the number of final replies is not known
+    /// before the server has replied to every RCPT.
+    WithCommands,
+}
+
+/// What becomes of recipients that are too many for one mail transaction: more than the server
+/// states with LIMITS (RFC 9422), or than it takes before it answers 452 (RFC 5321, 4.5.3.1.10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Excess {
+    /// Further transactions on the same connection take the rest, as long as each takes some.
+    Continue,
+    /// An envelope over the stated limit is an error before anything is written, and 452 is the
+    /// verdict on the recipient that gets it.
+    #[default]
+    Refuse,
+}
+
+/// What becomes of a message when some of its recipients are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Partial {
+    /// It goes to the others.
+    #[default]
+    Deliver,
+    /// It goes to nobody. The text waits for the server's answer for every recipient, which costs
+    /// a round trip; where one is refused the refusal is the error, and the text is not sent.
+    Withhold,
+}
+
+/// How far messages run ahead of the answers to those before them, where PIPELINING is offered.
+///
+/// The commands of a message then leave together with the text of the message before it
+/// (RFC 2920, 3.1), and with [`FirstChunk::WithCommands`] its text as well. That is for servers that are known to take it:
+/// some that offer PIPELINING refuse what comes behind the end of a text. A message that is refused
+/// for that is sent again in its turn; but there are also servers that close the connection, which
+/// leaves the messages before in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ahead {
+    /// How many messages may be unanswered, and so in doubt at the same time: by default 32.
+    pub messages: NonZeroUsize,
+    /// How many octets of text may be unanswered, unless it is those of one message: by default
+    /// 4 MiB. A text of unknown size counts as one of this size.
+    pub octets: u64,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self { messages: NonZeroUsize::MIN.saturating_add(31), octets: 4 << 20 }
+    }
+}
