@@ -2,7 +2,7 @@
 use std::convert::Infallible;
 use std::{collections::VecDeque, fmt};
 
-use smtp_codec::{Command, Deviations, ReplyDecoder, ReplyLimits, SaslResponse};
+use smtp_codec::{Command, SaslResponse};
 use smtp_error::{
     Ended, Error, ErrorKind, Misbehaved, Obstacle, Reply, ReplyCode, SaslFault, Step, Unsupported,
 };
@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Challenge, ClearText, Exchange, Exposure, Operation, Response, Session,
-    operation::{Expected, PendingReply, Protocol},
+    operation::Protocol,
+    replies::{Expected, PendingReply, refused},
 };
 
 /// Authenticates the session, which is possible once. If a mail transaction may be open on the
@@ -22,7 +23,7 @@ pub struct Auth {
     /// The one at work, and those to try if it is refused.
     exchanges: VecDeque<Box<dyn Exchange>>,
     clear_text: ClearText,
-    turn: Turn,
+    state: State,
     /// The initial response, while it waits to be asked for.
     held: Option<Response>,
     challenges: usize,
@@ -31,11 +32,11 @@ pub struct Auth {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum State {
     Check,
     Resetting,
     Begin,
-    Listen,
+    AwaitReply,
     Canceled,
     Done,
 }
@@ -63,7 +64,7 @@ impl Auth {
         Self {
             exchanges,
             clear_text: ClearText::Refused,
-            turn: Turn::Check,
+            state: State::Check,
             held: None,
             challenges: 0,
             fault: None,
@@ -92,9 +93,9 @@ impl Auth {
     }
 
     fn reset(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        self.turn = Turn::Resetting;
-        let owed = PendingReply::new(Step::Reset, Expected::Codes(&[250]));
-        session.say(Command::Rset, Command::MAX_LINE, owed)
+        self.state = State::Resetting;
+        let reply = PendingReply::new(Step::Reset);
+        session.command(Command::Rset, Command::MAX_LINE, reply)
     }
 
     /// Says AUTH, with the initial response if it fits.
@@ -102,15 +103,13 @@ impl Auth {
         let Some(exchange) = self.exchanges.front_mut() else {
             return Err(nothing_in_common(session, None).into());
         };
-        self.turn = Turn::Listen;
+        self.state = State::AwaitReply;
         self.challenges = 0;
         self.held = exchange.initial();
         if let Some(secret) = exchange.secret() {
-            session.veil.cover(secret);
+            session.protection.redaction.hide_secret(secret);
         }
-        let mut limits = session.limits;
-        limits.line = limits.line.max(MAX_INCOMING);
-        session.listen(limits);
+        session.replies.accept_lines_of(MAX_INCOMING);
         let exposure = exchange.exposure();
         let encoded = self.held.as_ref().map(|response| encode(session, response, exposure));
         let initial = match &encoded {
@@ -119,12 +118,12 @@ impl Auth {
         };
         let mechanism = exchange.mechanism();
         let whole = Command::Auth { mechanism, initial };
-        let owed = PendingReply::new(Step::Auth, Expected::Codes(&[235, 334]));
+        let reply = PendingReply::new(Step::Auth);
         if whole.check(Command::MAX_LINE).is_ok() {
             self.held = None;
-            return session.say(whole, Command::MAX_LINE, owed);
+            return session.command(whole, Command::MAX_LINE, reply);
         }
-        session.say(Command::Auth { mechanism, initial: None }, Command::MAX_LINE, owed)
+        session.command(Command::Auth { mechanism, initial: None }, Command::MAX_LINE, reply)
     }
 
     fn challenged(&mut self, session: &mut Session, reply: &Reply) -> Result<(), ErrorKind> {
@@ -153,16 +152,16 @@ impl Auth {
         if let Err(invalid) = command.check(MAX_LINE + 2) {
             return self.cancel(session, invalid.into());
         }
-        let owed = PendingReply::new(Step::Auth, Expected::Codes(&[235, 334]));
-        session.say(command, MAX_LINE + 2, owed)
+        let reply = PendingReply::new(Step::Auth);
+        session.command(command, MAX_LINE + 2, reply)
     }
 
     /// Gives the exchange up, which the server must hear of before anything else.
     fn cancel(&mut self, session: &mut Session, fault: ErrorKind) -> Result<(), ErrorKind> {
-        self.turn = Turn::Canceled;
+        self.state = State::Canceled;
         self.fault = Some(fault);
-        let owed = PendingReply::new(Step::Auth, Expected::Any);
-        session.say(Command::AuthCancel, Command::MAX_LINE, owed)
+        let reply = PendingReply { expected: Expected::Any, ..PendingReply::new(Step::Auth) };
+        session.command(Command::AuthCancel, Command::MAX_LINE, reply)
     }
 
     fn refused(&mut self, session: &Session, reply: Reply) -> Result<(), ErrorKind> {
@@ -170,10 +169,10 @@ impl Auth {
             && session.is_private()
             && !FINAL.contains(&reply.code().get());
         if !again {
-            return Err(ErrorKind::Refused(reply));
+            return Err(refused(reply));
         }
         self.exchanges.pop_front();
-        self.turn = Turn::Begin;
+        self.state = State::Begin;
         Ok(())
     }
 
@@ -181,7 +180,7 @@ impl Auth {
         match self.exchanges.front() {
             Some(exchange) if exchange.may_succeed() && self.held.is_none() => {
                 session.authenticated(exchange.mechanism().as_str());
-                self.turn = Turn::Done;
+                self.state = State::Done;
                 Ok(())
             }
             _ => Err(Misbehaved::Sasl(SaslFault::UnprovenSuccess).into()),
@@ -199,27 +198,12 @@ fn encode(session: &mut Session, response: &Response, exposure: Exposure) -> Zer
     let encoded = SaslResponse::new(response.as_bytes());
     // What hides the secret is made of it, and could be guessed from.
     let opaque = exposure == Exposure::Hidden;
-    session.veil.cover_response(response.as_bytes(), encoded.as_base64().as_bytes(), opaque);
+    session.protection.redaction.hide_response(
+        response.as_bytes(),
+        encoded.as_base64().as_bytes(),
+        opaque,
+    );
     Zeroizing::new(encoded.into_base64())
-}
-
-impl Session {
-    fn authenticated(&mut self, mechanism: &str) {
-        self.authenticated = Some(mechanism.to_owned());
-        self.changes += 1;
-        self.channel = self.channel.authenticated();
-    }
-
-    /// Takes replies within these limits from now on.
-    fn listen(&mut self, limits: ReplyLimits) {
-        self.decoder = ReplyDecoder::new(limits, Deviations::TOLERANT);
-    }
-
-    /// The exchange is over: what was special about it is so no more. The veil stays until
-    /// something else was done, because a slow server may still repeat what was sent.
-    fn leave_exchange(&mut self) {
-        self.listen(self.limits);
-    }
 }
 
 impl Protocol for Auth {
@@ -228,13 +212,13 @@ impl Protocol for Auth {
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        match self.turn {
-            Turn::Check => {
+        match self.state {
+            State::Check => {
                 self.check(session)?;
-                if session.open.is_some() { self.reset(session) } else { self.begin(session) }
+                if session.mail.is_open() { self.reset(session) } else { self.begin(session) }
             }
-            Turn::Begin => self.begin(session),
-            Turn::Resetting | Turn::Listen | Turn::Canceled | Turn::Done => Ok(()),
+            State::Begin => self.begin(session),
+            State::Resetting | State::AwaitReply | State::Canceled | State::Done => Ok(()),
         }
     }
 
@@ -244,33 +228,35 @@ impl Protocol for Auth {
         _: PendingReply,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        let refused = reply.is_transient() || reply.is_permanent();
-        let heard = match (self.turn, reply.code()) {
-            (Turn::Canceled, _) => {
+        let is_refusal = reply.is_transient() || reply.is_permanent();
+        let handled = match (self.state, reply.code()) {
+            (State::Canceled, _) => {
                 // Whoever does not refuse what was canceled believes in something else than we do.
-                if !refused {
+                if !is_refusal {
                     session.end(Ended::Failed { step: Step::Auth });
                 }
-                Err(self.fault.clone().unwrap_or(ErrorKind::Refused(reply)))
+                Err(self.fault.clone().unwrap_or_else(|| refused(reply)))
             }
-            (Turn::Resetting, _) if !refused => {
-                session.open = None;
-                self.turn = Turn::Begin;
+            (State::Resetting, _) if !is_refusal => {
+                session.mail.reset();
+                self.state = State::Begin;
                 Ok(())
             }
-            (Turn::Resetting, _) => Err(ErrorKind::Refused(reply)),
+            (State::Resetting, _) => Err(refused(reply)),
             (_, ReplyCode::CHALLENGE) => self.challenged(session, &reply),
             (_, ReplyCode::AUTHENTICATED) => self.succeeded(session),
             _ => self.refused(session, reply),
         };
-        if heard.is_err() || matches!(self.turn, Turn::Begin | Turn::Done) {
-            session.leave_exchange();
+        if handled.is_err() || matches!(self.state, State::Begin | State::Done) {
+            // The redaction stays until another operation is finished, because a slow server may
+            // still repeat what was sent.
+            session.replies.restart();
         }
-        heard
+        handled
     }
 
     fn is_done(&self, _: &Session) -> bool {
-        self.turn == Turn::Done
+        self.state == State::Done
     }
 }
 
@@ -305,7 +291,7 @@ impl fmt::Debug for Auth {
         let mechanisms = self.exchanges.iter().map(|one| one.mechanism().as_str().to_owned());
         f.debug_struct("Auth")
             .field("mechanisms", &mechanisms.collect::<Vec<_>>())
-            .field("turn", &self.turn)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }

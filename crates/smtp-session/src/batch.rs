@@ -5,8 +5,10 @@ use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, Step, Ver
 
 use super::{
     ActiveOperation, Ahead, ContentRequest, Operation, Piece, SendsContent, Session, Transaction,
-    operation::{PendingReply, Protocol, unsolicited},
-    transaction::{Classes, Counted},
+    operation::Protocol,
+    replies::{Classes, PendingReply, unsolicited},
+    tally::Counted,
+    transaction::NextAction,
 };
 
 /// Sends many messages.
@@ -22,6 +24,12 @@ pub struct Batch<'a> {
     ahead: Option<Ahead>,
     /// Those that have no result yet, the oldest first.
     under_way: VecDeque<Transaction<'a>>,
+    /// How many of them, from the oldest, are written and only wait for replies; and the octets of
+    /// their contents, of the size that counts for [`Ahead::octets`].
+    written: usize,
+    octets: u64,
+    /// The place of the message that the last reply was for.
+    replied: Option<usize>,
     /// The results that were not taken yet, the oldest first.
     results: VecDeque<Finished>,
     /// Whether no more messages come.
@@ -63,88 +71,128 @@ impl Finished {
 }
 
 impl<'a> Batch<'a> {
-    /// A batch without messages.
+    /// Returns a batch without messages.
     pub fn new(ahead: Option<Ahead>) -> Self {
         Self { ahead, ..Self::default() }
     }
 
-    /// How many messages may be under way.
+    /// Returns how many messages may be under way.
     fn window(&self) -> usize {
         self.ahead.map_or(1, |ahead| ahead.messages.get())
     }
 
-    /// Whether the message at this place may be begun, though those before it are not answered.
+    /// Returns whether the message at this place may be begun although those before it, all of which
+    /// are written, are not answered.
     fn may_begin(&self, place: usize) -> bool {
         let Some(ahead) = self.ahead else { return false };
-        let before = self.under_way.iter().take(place);
-        let size = |message: &Transaction<'_>| message.size().unwrap_or(ahead.octets);
-        let octets = before.map(size).fold(0, u64::saturating_add);
-        let here = self.under_way.get(place).map_or(0, size);
-        place < ahead.messages.get() && octets.saturating_add(here) <= ahead.octets
+        let here = self.under_way.get(place).map_or(0, |message| size(message, ahead));
+        place < ahead.messages.get() && self.octets.saturating_add(here) <= ahead.octets
     }
 
-    /// Takes the results of those at the front that are done. One that only came too early is
-    /// begun again, and from there on none runs ahead.
+    /// Moves those at the front that are done to the results. One that only came too early is begun
+    /// again, and from there on none runs ahead.
     fn collect(&mut self, session: &Session) {
         while self.under_way.front().is_some_and(|front| front.is_done(session)) {
             let Some(mut message) = self.under_way.pop_front() else { break };
             if message.came_too_early() && session.ended().is_none() {
-                message.renew();
+                message.start_over();
                 self.ahead = None;
+                (self.written, self.octets) = (0, 0);
                 return self.under_way.push_front(message);
             }
-            let counted = message.counted();
+            if let Some(ahead) = self.ahead.filter(|_| self.written > 0) {
+                self.octets -= size(&message, ahead).min(self.octets);
+            }
+            self.written = self.written.saturating_sub(1);
+            let counted = message.tally.counted();
             self.results.push_back(Finished { result: message.answer(session), counted });
         }
     }
 
-    /// Whether a message behind the oldest was begun and is not done.
+    /// Returns whether a message after the oldest was begun and is not done.
     fn others_are_under_way(&self, session: &Session) -> bool {
-        self.under_way.iter().skip(1).any(|one| !one.is_unbegun() && !one.is_done(session))
+        self.under_way
+            .iter()
+            .skip(1)
+            .any(|one| one.next != NextAction::Begin && !one.is_done(session))
     }
 
-    /// Lets those speak that may, the oldest first.
-    fn speak_in_turn(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        for place in 0..self.under_way.len() {
-            if self.under_way[place].is_unbegun() {
-                // One that is begun again must not get between the parts of those behind it.
-                if place == 0 && self.others_are_under_way(session) {
-                    continue;
-                }
-                let free = match place {
-                    0 => session.owed.is_empty(),
+    /// Lets the messages write that may, the oldest first.
+    ///
+    /// Those that are written only wait for their final reply, and of a window of many that is most
+    /// of them. Only the message that a reply came for can have something to do, so that the work
+    /// for each reply does not grow with the window.
+    fn write_in_turn(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        let alone = self.complete && self.under_way.len() == 1;
+        if let Some(place) = self.replied.take().or_else(|| alone.then_some(0))
+            && place < self.written
+        {
+            self.write_one(place, session)?;
+            // The result of the oldest comes first: it may have to be sent again.
+            if place == 0 && self.under_way[0].is_done(session) {
+                return Ok(());
+            }
+        }
+        while self.written < self.under_way.len() {
+            let place = self.written;
+            if self.under_way[place].next == NextAction::Begin {
+                // One that is begun again must not get between the parts of those after it.
+                let waits = place == 0 && self.others_are_under_way(session);
+                let is_free = match place {
+                    0 => session.replies.none_pending(),
                     _ => self.may_begin(place),
                 };
-                if !free {
-                    break;
+                if waits || !is_free {
+                    return if waits { self.write_later_ones(session) } else { Ok(()) };
                 }
-                self.under_way[place].set_ahead(place > 0);
+                self.under_way[place].ahead = place > 0;
             }
-            // A message may close the connection only if no other message needs it.
-            let alone = self.complete && self.under_way.len() == 1;
-            let message = &mut self.under_way[place];
-            message.set_alone(alone);
-            message.write_commands(session)?;
-            // What becomes of the oldest comes first: it may have to be sent again.
-            if !message.is_said_out() || (place == 0 && message.is_done(session)) {
+            self.write_one(place, session)?;
+            let message = &self.under_way[place];
+            if !message.is_written(session) || (place == 0 && message.is_done(session)) {
+                break;
+            }
+            self.octets += self.ahead.map_or(0, |ahead| size(message, ahead));
+            self.written += 1;
+        }
+        Ok(())
+    }
+
+    /// Lets the messages after the oldest, which waits to be begun again, go on with what they have
+    /// begun.
+    fn write_later_ones(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        for place in 1..self.under_way.len() {
+            if self.under_way[place].next == NextAction::Begin {
+                break;
+            }
+            self.write_one(place, session)?;
+            if !self.under_way[place].is_written(session) {
                 break;
             }
         }
         Ok(())
     }
 
-    /// The message that a reply is about: that of the oldest step that is owed one, or the one
-    /// whose text is under way.
-    fn concerned(&mut self, owed: Option<PendingReply>) -> Option<&mut Transaction<'a>> {
-        self.under_way.iter_mut().find(|one| match owed {
-            Some(owed) => one.number() == owed.number,
+    fn write_one(&mut self, place: usize, session: &mut Session) -> Result<(), ErrorKind> {
+        // A message may close the connection only if no other message needs it.
+        let alone = self.complete && self.under_way.len() == 1;
+        let message = &mut self.under_way[place];
+        message.alone = alone;
+        message.write_commands(session)
+    }
+
+    /// Returns the place of the message that a reply is about: that of the oldest pending reply, or
+    /// the one whose content is under way.
+    fn place_of(&self, pending: Option<&PendingReply>) -> Option<usize> {
+        self.under_way.iter().position(|one| match pending {
+            Some(pending) => one.number == pending.number,
             None => one.is_mid_text(),
         })
     }
 
-    /// The message whose text is being given, and its place.
+    /// Returns the message whose content is being given, and its place.
     fn flowing(&self, session: &Session) -> Option<(usize, ContentRequest)> {
-        let mut places = self.under_way.iter().enumerate();
+        let mut places = self.under_way.iter().enumerate().skip(self.written);
         places.find_map(|(place, one)| Some((place, one.content_request(session)?)))
     }
 
@@ -153,11 +201,11 @@ impl<'a> Batch<'a> {
         // One that could not be begun is better left where it is.
         !self.complete
             && self.under_way.len() < self.window()
-            && self.under_way.iter().all(Transaction::is_said_out)
+            && self.under_way.len() == self.written
     }
 
-    /// Gives a message that was under way when the connection failed its result.
-    fn give_up(&mut self, message: Transaction<'a>, error: Error) {
+    /// Gives a message its result that was under way when the connection failed.
+    fn fail(&mut self, message: Transaction<'a>, error: Error) {
         self.results.push_back(Finished { result: message.failed(error), counted: None });
     }
 }
@@ -170,13 +218,12 @@ impl Protocol for Batch<'_> {
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
         loop {
             self.collect(session);
-            let unfinished = self.under_way.iter().any(|one| !one.is_done(session));
             if let Some(ended) = session.ended()
-                && unfinished
+                && self.under_way.iter().any(|one| !one.is_done(session))
             {
                 return Err(ended.clone().into());
             }
-            self.speak_in_turn(session)?;
+            self.write_in_turn(session)?;
             if !self.under_way.front().is_some_and(|front| front.is_done(session)) {
                 return Ok(());
             }
@@ -186,11 +233,12 @@ impl Protocol for Batch<'_> {
     fn handle_reply(
         &mut self,
         session: &mut Session,
-        owed: PendingReply,
+        pending: PendingReply,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        match self.concerned(Some(owed)) {
-            Some(message) => message.handle_reply(session, owed, reply),
+        self.replied = self.place_of(Some(&pending));
+        match self.replied {
+            Some(place) => self.under_way[place].handle_reply(session, pending, reply),
             None => Ok(()),
         }
     }
@@ -201,8 +249,9 @@ impl Protocol for Batch<'_> {
         step: Step,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        match self.concerned(session.owed.front().copied()) {
-            Some(message) => message.handle_unsolicited(session, step, reply),
+        self.replied = self.place_of(session.replies.next_pending());
+        match self.replied {
+            Some(place) => self.under_way[place].handle_unsolicited(session, step, reply),
             None => Err(unsolicited(reply)),
         }
     }
@@ -219,7 +268,7 @@ impl Protocol for Batch<'_> {
                 surplus.add(reply);
                 true
             }
-            ErrorKind::Misbehaved(Misbehaved::Malformed(_)) => session.owed.is_empty(),
+            ErrorKind::Misbehaved(Misbehaved::Malformed(_)) => session.replies.none_pending(),
             _ => false,
         };
         if is_surplus {
@@ -227,19 +276,19 @@ impl Protocol for Batch<'_> {
         }
         let culprit = match kind {
             ErrorKind::Source(_) | ErrorKind::Invalid(_) => {
-                self.under_way.iter().position(Transaction::is_given_text).unwrap_or(0)
+                self.under_way.iter().position(Transaction::is_given_content).unwrap_or(0)
             }
             // Octets that are no whole reply belong to the first.
             _ => 0,
         };
-        for place in 0..self.under_way.len() {
-            let Some(message) = self.under_way.pop_front() else { break };
+        (self.written, self.octets, self.replied) = (0, 0, None);
+        for (place, message) in std::mem::take(&mut self.under_way).into_iter().enumerate() {
             let error = match place == culprit {
                 true => session.error(step, kind.clone()),
                 false => Error::new(message.step(), meaning_for_others(step, kind)),
             };
             let in_doubt = message.is_in_doubt(session);
-            self.give_up(message, error.with_in_doubt(in_doubt));
+            self.fail(message, error.with_in_doubt(in_doubt));
         }
     }
 
@@ -279,7 +328,7 @@ impl Operation for Batch<'_> {
         } else if let Some(content) = self.content_request(session) {
             Some(BatchRequest::Content(content))
         } else {
-            let idle = session.output.is_empty() && session.owed.is_empty();
+            let idle = session.output.is_empty() && session.replies.none_pending();
             (idle && self.wants_message()).then_some(BatchRequest::Message)
         }
     }
@@ -321,6 +370,11 @@ impl SendsContent for Batch<'_> {
     }
 }
 
+/// Returns the size of a message as it counts for [`Ahead::octets`].
+fn size(message: &Transaction<'_>, ahead: Ahead) -> u64 {
+    message.facts.size.unwrap_or(ahead.octets)
+}
+
 /// What a failure at this step means for the messages that did not cause it: what is wrong with one
 /// text is no fault of the others.
 fn meaning_for_others(step: Step, kind: &ErrorKind) -> ErrorKind {
@@ -335,11 +389,11 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
     /// has its result at once: it was not begun.
     pub fn push(&mut self, message: Transaction<'a>) {
         let failure = self.failure().cloned();
-        let Some((batch, _)) = self.parts() else { return };
+        let Some(batch) = self.operation_mut() else { return };
         match failure {
             None => batch.under_way.push_back(message),
             Some((step, kind)) => {
-                batch.give_up(message, Error::new(Step::Mail, meaning_for_others(step, &kind)));
+                batch.fail(message, Error::new(Step::Mail, meaning_for_others(step, &kind)));
             }
         }
     }
@@ -351,7 +405,7 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
 
     /// Says that no more messages come.
     pub fn no_more_messages(&mut self) {
-        if let Some((batch, _)) = self.parts() {
+        if let Some(batch) = self.operation_mut() {
             batch.complete = true;
         }
     }
@@ -360,7 +414,6 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
     /// [`next`](Self::next) returns [`Next::Done`](super::Next::Done), every message that was
     /// pushed has had its result.
     pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
-        let (batch, _) = self.parts()?;
-        Some(batch.results.pop_front()?.result)
+        Some(self.operation_mut()?.results.pop_front()?.result)
     }
 }

@@ -1,18 +1,19 @@
 //! The beginning: the greeting, and EHLO, LHLO or HELO (RFC 5321, 4.1.1.1 and 3.1).
 use smtp_caps::Capabilities;
 use smtp_codec::Command;
-use smtp_error::{Error, ErrorKind, Reply, ReplyCode, Step};
+use smtp_error::{Error, ErrorKind, Extension, Reply, ReplyCode, Step, Unsupported};
 use std::convert::Infallible;
 
 use super::{
     Dialect, Operation, Session,
-    operation::{Expected, PendingReply, Protocol},
+    operation::Protocol,
+    replies::{PendingReply, refused},
 };
 
 /// Learns what the server offers. Its capabilities replace all that were known.
 #[derive(Debug)]
 pub struct Hello {
-    turn: Turn,
+    state: State,
     fallback: HelloFallback,
     /// The reply that refused EHLO, if HELO is tried instead.
     refused: Option<Reply>,
@@ -30,11 +31,11 @@ pub enum HelloFallback {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum State {
     AwaitGreeting,
-    Say,
-    SayHelo,
-    Listen(Verb),
+    Send,
+    SendHelo,
+    AwaitReply(Verb),
     Done,
 }
 
@@ -48,12 +49,12 @@ enum Verb {
 impl Hello {
     /// Waits for the greeting first.
     pub fn after_greeting() -> Self {
-        Self { turn: Turn::AwaitGreeting, fallback: HelloFallback::Allowed, refused: None }
+        Self { state: State::AwaitGreeting, fallback: HelloFallback::Allowed, refused: None }
     }
 
     /// Greets again: after TLS, or to learn what changed. HELO if the session fell back before.
     pub fn again() -> Self {
-        Self { turn: Turn::Say, fallback: HelloFallback::Allowed, refused: None }
+        Self { state: State::Send, fallback: HelloFallback::Allowed, refused: None }
     }
 
     /// The same, with or without the fallback to HELO.
@@ -63,21 +64,21 @@ impl Hello {
         self
     }
 
-    fn say(&mut self, session: &mut Session, verb: Verb) -> Result<(), ErrorKind> {
+    fn send(&mut self, session: &mut Session, verb: Verb) -> Result<(), ErrorKind> {
         let name = session.hello_name.clone();
         let command = match (verb, session.dialect) {
             (Verb::Helo, _) => Command::Helo(name.borrowed()),
             (Verb::Extended, Dialect::Smtp) => Command::Ehlo(name.borrowed()),
             (Verb::Extended, Dialect::Lmtp) => Command::Lhlo(name.borrowed()),
         };
-        let owed = PendingReply::new(Step::Hello, Expected::Codes(&[250]));
-        session.say(command, Command::MAX_LINE, owed)?;
-        self.turn = Turn::Listen(verb);
+        let reply = PendingReply::new(Step::Hello);
+        session.command(command, Command::MAX_LINE, reply)?;
+        self.state = State::AwaitReply(verb);
         Ok(())
     }
 
     fn may_fall_back(&self, session: &Session, reply: &Reply) -> bool {
-        self.turn == Turn::Listen(Verb::Extended)
+        self.state == State::AwaitReply(Verb::Extended)
             && self.fallback == HelloFallback::Allowed
             && session.dialect == Dialect::Smtp
             && matches!(reply.code(), ReplyCode::UNRECOGNIZED | ReplyCode::NOT_IMPLEMENTED)
@@ -86,19 +87,19 @@ impl Hello {
 
 impl Protocol for Hello {
     fn current_step(&self) -> Step {
-        if self.turn == Turn::AwaitGreeting { Step::Greeting } else { Step::Hello }
+        if self.state == State::AwaitGreeting { Step::Greeting } else { Step::Hello }
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        match self.turn {
-            Turn::AwaitGreeting if session.owed.is_empty() => {
-                session.expect_greeting(PendingReply::new(Step::Greeting, Expected::Codes(&[220])));
+        match self.state {
+            State::AwaitGreeting if session.replies.none_pending() => {
+                session.replies.expect_greeting(false);
                 Ok(())
             }
-            Turn::Say if session.fell_back => self.say(session, Verb::Helo),
-            Turn::Say => self.say(session, Verb::Extended),
-            Turn::SayHelo => self.say(session, Verb::Helo),
-            Turn::AwaitGreeting | Turn::Listen(_) | Turn::Done => Ok(()),
+            State::Send if session.uses_helo => self.send(session, Verb::Helo),
+            State::Send => self.send(session, Verb::Extended),
+            State::SendHelo => self.send(session, Verb::Helo),
+            State::AwaitGreeting | State::AwaitReply(_) | State::Done => Ok(()),
         }
     }
 
@@ -109,33 +110,35 @@ impl Protocol for Hello {
         reply: Reply,
     ) -> Result<(), ErrorKind> {
         if self.may_fall_back(session, &reply) {
-            self.turn = Turn::SayHelo;
+            self.state = State::SendHelo;
             self.refused = Some(reply);
             return Ok(());
         }
         if !reply.is_completion() {
-            return Err(ErrorKind::Refused(reply));
+            return Err(refused(reply));
         }
-        self.turn = match self.turn {
-            Turn::Listen(verb) => {
-                session.open = None;
-                session.fell_back = verb == Verb::Helo;
+        self.state = match self.state {
+            State::AwaitReply(verb) => {
+                session.mail.reset();
+                session.uses_helo = verb == Verb::Helo;
                 session.capabilities = match verb {
-                    Verb::Extended => Capabilities::from_reply(reply).learned(session.channel),
+                    Verb::Extended => {
+                        Capabilities::from_reply(reply).learned(session.protection.channel)
+                    }
                     Verb::Helo => Capabilities::none(),
                 };
-                Turn::Done
+                State::Done
             }
             _ => {
                 session.greeting = Some(reply);
-                Turn::Say
+                State::Send
             }
         };
         Ok(())
     }
 
     fn is_done(&self, _: &Session) -> bool {
-        self.turn == Turn::Done
+        self.state == State::Done
     }
 }
 
@@ -154,5 +157,47 @@ impl Operation for Hello {
             Some(reply) if error.reply().is_none() => Err(error.with_explanation(reply.as_bytes())),
             _ => Err(error),
         }
+    }
+}
+
+impl Session {
+    /// Sends EHLO without waiting for the greeting, and takes the server to offer what this reply to
+    /// an earlier EHLO offers (PIPECONNECT, an extension of Exim). The first operation runs ahead of
+    /// both replies as far as PIPELINING allows, except for the content of a message, which waits
+    /// for them. If the server offers anything else this time, the operation fails.
+    ///
+    /// # Errors
+    /// The earlier reply does not offer PIPECONNECT, or the session has begun already.
+    pub fn anticipate(&mut self, earlier: Reply) -> Result<(), Error> {
+        let capabilities = Capabilities::from_reply(earlier).learned(self.protection.channel);
+        let refuse = |kind: Unsupported| Err(Error::new(Step::Hello, kind));
+        if self.greeting.is_some() || self.dialect != Dialect::Smtp {
+            return refuse(Unsupported::ByClient(Extension::PipeConnect));
+        }
+        if !capabilities.has(Extension::PipeConnect) {
+            return refuse(Unsupported::Extension(Extension::PipeConnect));
+        }
+        self.replies.expect_greeting(true);
+        let name = self.hello_name.clone();
+        let reply = PendingReply { early: true, ..PendingReply::new(Step::Hello) };
+        self.command(Command::Ehlo(name.borrowed()), Command::MAX_LINE, reply)
+            .map_err(|kind| Error::new(Step::Hello, kind))?;
+        self.capabilities = capabilities;
+        Ok(())
+    }
+
+    /// Handles a reply whose acceptance was anticipated.
+    pub(crate) fn confirm(&mut self, pending: PendingReply, reply: Reply) -> Result<(), ErrorKind> {
+        if !reply.is_completion() {
+            return Err(refused(reply));
+        }
+        if pending.step == Step::Greeting {
+            self.greeting = Some(reply);
+            return Ok(());
+        }
+        let offered = Capabilities::from_reply(reply).learned(self.protection.channel);
+        let same = offered.iter().eq(self.capabilities.iter());
+        self.capabilities = offered;
+        if same { Ok(()) } else { Err(Unsupported::Changed.into()) }
     }
 }

@@ -3,11 +3,14 @@
 //! [`Operation`] is what a driver sees of one. [`Protocol`] is what [`ActiveOperation`] calls to
 //! write commands and to handle replies; its module is private, so that only this crate has
 //! operations. [`SendsContent`] adds what concerns the content of messages.
-use smtp_error::{Error, ErrorKind, Misbehaved, Reply, ReplyClass, ReplyCode, Step, Verdict};
+use smtp_error::{Error, ErrorKind, Reply, Step, Verdict};
 
 #[cfg(doc)]
 use super::ActiveOperation;
-use super::{Piece, Session};
+use super::{
+    Piece, Session,
+    replies::{PendingReply, unsolicited},
+};
 
 /// Something that is done with a session: it writes commands, handles their replies, and ends with
 /// an answer.
@@ -140,14 +143,6 @@ pub trait SendsContent: Operation {
     fn text_written(&self, session: &Session) -> Option<(usize, u64)>;
 }
 
-/// Classifies a reply that no command is waiting for: only 421 may come at any time.
-pub(super) fn unsolicited(reply: Reply) -> ErrorKind {
-    match reply.code() {
-        ReplyCode::SERVICE_CLOSING => ErrorKind::Refused(reply),
-        _ => Misbehaved::Unsolicited(reply).into(),
-    }
-}
-
 /// The content of which the next piece is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -156,63 +151,4 @@ pub struct ContentRequest {
     pub message: usize,
     /// Which time it is asked for from its beginning, from 1.
     pub round: u32,
-}
-
-/// A step that is owed a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(unnameable_types, reason = "only `Protocol` has it")]
-pub struct PendingReply {
-    pub(super) step: Step,
-    pub(super) expected: Expected,
-    /// Whether the session itself asked, before the operation began.
-    pub(super) early: bool,
-    /// Which transaction of the session it belongs to.
-    pub(super) number: u64,
-    /// Which recipient it is about, for RCPT and for LMTP's final replies.
-    pub(super) recipient: usize,
-    /// Where the octets end that ask for it, counted as [`Output::end`](super::Output::end) is: a
-    /// reply that comes before all of them are handed to the transport is no reply to them.
-    pub(super) asked: u64,
-}
-
-/// The replies that a step may get, apart from refusals. There is no rule like "every 2yz is
-/// good": that is how mail gets lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub(crate) enum Expected {
-    /// One of these codes.
-    Codes(&'static [u16]),
-    /// Any 2yz: the final reply to a message.
-    Completion,
-    /// Any 2yz, or the word that one for each recipient comes first (PRDR).
-    CompletionOrEach,
-    /// Whatever the server says: the client has given up what it asks about.
-    Any,
-}
-
-impl PendingReply {
-    pub(super) fn new(step: Step, expected: Expected) -> Self {
-        Self { step, expected, early: false, number: 0, recipient: 0, asked: 0 }
-    }
-
-    /// Whether this reply can answer the step: a refusal, or a code that it may get.
-    pub(super) fn allows(self, reply: &Reply) -> bool {
-        match (reply.code().class(), self.expected) {
-            (ReplyClass::Transient | ReplyClass::Permanent, _) | (_, Expected::Any) => true,
-            (ReplyClass::Completion, Expected::Completion | Expected::CompletionOrEach) => true,
-            (_, Expected::Completion) => false,
-            (_, Expected::CompletionOrEach) => reply.code() == ReplyCode::EACH_RECIPIENT,
-            (_, Expected::Codes(codes)) => codes.contains(&reply.code().get()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pending_reply_is_small_because_there_is_one_for_each_recipient() {
-        assert!(size_of::<PendingReply>() <= 56);
-    }
 }

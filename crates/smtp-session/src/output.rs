@@ -23,6 +23,11 @@ enum Segment {
     Text(Bytes),
 }
 
+/// How many octets may wait to be written before more content is asked for.
+const CONTENT_AHEAD: usize = 256 * 1024;
+/// How many octets may wait to be written before more commands are encoded.
+const COMMANDS_AHEAD: usize = 64 * 1024;
+
 impl Output {
     /// How many octets wait.
     pub fn len(&self) -> usize {
@@ -118,6 +123,16 @@ impl Output {
         if self.written >= self.commands.len() - self.written {
             self.drop_written();
         }
+    }
+
+    /// Returns whether more content may be added: memory stays bounded whatever its size.
+    pub(super) fn has_room_for_content(&self) -> bool {
+        self.len < CONTENT_AHEAD
+    }
+
+    /// Returns whether more commands may be added: memory stays bounded however many there are.
+    pub(super) fn has_room_for_commands(&self) -> bool {
+        self.len < COMMANDS_AHEAD
     }
 
     /// Adds a command line.

@@ -1,16 +1,29 @@
-//! Protection: what keeps others from listening in, and what TLS can be bound to.
+//! What protects the connection, what TLS can be bound to, and who the client is to the server.
 use std::fmt;
 
 use smtp_caps::{Capabilities, Channel};
-use smtp_codec::{Deviations, ReplyDecoder};
 use smtp_error::{
     Ended, Error, Extension, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, Step, Unsupported,
 };
 
-use super::{ClearText, Event, Exposure, Session};
+use crate::{ClearText, Event, Exposure, Session, redaction::Redaction};
 
-/// What a SASL mechanism can be bound to, so that nobody in between can pass it on: something that
-/// both ends of the TLS connection know and nobody else (RFC 5056).
+/// What protects the connection, and who the client is to the server.
+#[derive(Default)]
+pub(crate) struct Protection {
+    pub(crate) channel: Channel,
+    /// Whether only this machine can read the transport although there is no TLS.
+    confined: bool,
+    binding: Option<ChannelBinding>,
+    /// The mechanism by which the client is authenticated.
+    authenticated: Option<String>,
+    /// What no log, observer or error shows of the replies.
+    pub(crate) redaction: Redaction,
+}
+
+/// What a SASL mechanism can be bound to (RFC 5056): a value that both ends of the TLS connection
+/// know and nothing between them does, so that an exchange cannot be relayed over another
+/// connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChannelBinding {
     name: &'static str,
@@ -22,18 +35,18 @@ impl ChannelBinding {
     /// takes; its context is empty.
     pub const EXPORTER_LABEL: &'static [u8] = b"EXPORTER-Channel-Binding";
 
-    /// Keying material that TLS exported. It binds under TLS 1.3 only, or where the extended
-    /// master secret was negotiated (RFC 9266).
+    /// Returns the binding to keying material that TLS exported. It binds under TLS 1.3 only, or
+    /// where the extended master secret was negotiated (RFC 9266).
     pub fn tls_exporter(material: [u8; 32]) -> Self {
         Self { name: "tls-exporter", data: material.to_vec() }
     }
 
-    /// The registered name of its type.
+    /// Returns the registered name of its type.
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// The octets.
+    /// Returns the octets.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
@@ -46,59 +59,69 @@ impl fmt::Debug for ChannelBinding {
 }
 
 impl Session {
-    /// Whether the handshake may begin: nothing came in clear behind the go-ahead for TLS.
+    /// Checks that the TLS handshake may begin: nothing followed the 220 to STARTTLS in clear.
     ///
     /// # Errors
-    /// Octets did. They may have been put there to be taken for protected replies.
+    /// Octets followed. An attacker may have injected them to have them taken for protected
+    /// replies (RFC 3207, 6).
     pub fn check_before_tls(&mut self) -> Result<(), Error> {
-        if self.has_surplus() {
+        if self.replies.has_surplus() {
             self.end(Ended::Failed { step: Step::StartTls });
             return Err(self.error(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
         }
         Ok(())
     }
 
-    /// TLS of this version and cipher suite protects the connection from here on: what was learnt
-    /// before is forgotten (RFC 3207, 4.2), and the next operation has to be a [`Hello`](super::Hello).
+    /// Records that TLS of this version and cipher suite protects the connection from here on. What
+    /// was learned before is forgotten (RFC 3207, 4.2): the next operation has to be a
+    /// [`Hello`](crate::Hello).
     pub fn secured(&mut self, version: &str, suite: &str) {
         self.emit(Event::Secured { version, suite });
-        self.channel = Channel::TLS;
-        self.forget_protection();
+        self.protection.channel = Channel::TLS;
+        self.protection.binding = None;
+        self.protection.authenticated = None;
         self.capabilities = Capabilities::none();
-        self.fell_back = false;
-        self.decoder = ReplyDecoder::new(self.limits, Deviations::TOLERANT);
+        self.uses_helo = false;
+        self.replies.restart();
     }
 
-    /// What mechanisms can be bound to. Call it after [`secured`](Self::secured), which forgets
-    /// what was set before.
+    /// Sets what mechanisms can be bound to. Call it after [`secured`](Self::secured), which
+    /// forgets what was set before.
     pub fn bind(&mut self, binding: ChannelBinding) {
-        self.binding = Some(binding);
+        self.protection.binding = Some(binding);
     }
 
-    /// What mechanisms can be bound to, if anything.
+    /// Returns what mechanisms can be bound to, if anything.
     pub fn binding(&self) -> Option<&ChannelBinding> {
-        self.binding.as_ref()
+        self.protection.binding.as_ref()
     }
 
-    /// Nobody can listen in on the transport although there is no TLS: it is a Unix socket, a
-    /// pipe, or a tunnel. A secret may then be sent as inside TLS.
+    /// Records that only this machine can read the transport although there is no TLS: it is a Unix
+    /// socket, a pipe, or a tunnel. A secret may then be sent as inside TLS.
     pub fn confined(&mut self) {
-        self.confined = true;
+        self.protection.confined = true;
     }
 
-    /// Whether nobody can listen in, thanks to TLS or to the kind of transport.
+    /// Returns whether the transport cannot be read by others, because of TLS or of its kind.
     pub fn is_private(&self) -> bool {
-        self.channel.tls || self.confined
+        self.protection.channel.tls || self.protection.confined
     }
 
-    /// The mechanism by which the session is authenticated; `None` if it is not.
+    /// Returns the mechanism by which the session is authenticated; `None` if it is not.
     pub fn authenticated_by(&self) -> Option<&str> {
-        self.authenticated.as_deref()
+        self.protection.authenticated.as_deref()
     }
 
-    /// Whether an AUTH can be said at all.
+    /// Records that the session is authenticated by this mechanism.
+    pub(crate) fn authenticated(&mut self, mechanism: &str) {
+        self.protection.authenticated = Some(mechanism.to_owned());
+        self.protection.channel = self.protection.channel.authenticated();
+        self.changes += 1;
+    }
+
+    /// Checks that AUTH can be sent at all.
     pub(crate) fn can_authenticate(&self) -> Result<(), Unsupported> {
-        if self.authenticated.is_some() {
+        if self.protection.authenticated.is_some() {
             return Err(Unsupported::Authenticated);
         }
         if !self.has(Extension::Auth) {
@@ -125,14 +148,8 @@ impl Session {
         NoMechanism::new(offered, usable)
     }
 
-    /// Whether an exchange of this exposure may be had on this connection.
+    /// Returns whether an exchange of this exposure is allowed on this connection.
     pub(crate) fn may_expose(&self, exposure: Exposure, clear_text: ClearText) -> bool {
         exposure == Exposure::Hidden || clear_text == ClearText::Allowed || self.is_private()
-    }
-
-    /// Forgets what held without TLS.
-    pub(super) fn forget_protection(&mut self) {
-        self.binding = None;
-        self.authenticated = None;
     }
 }

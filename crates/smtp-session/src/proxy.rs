@@ -9,7 +9,9 @@ use std::convert::Infallible;
 
 use super::{
     Hello, HelloFallback, Operation, Session,
-    operation::{Expected, PendingReply, Protocol},
+    mail_state::NO_TRANSACTION,
+    operation::Protocol,
+    replies::{PendingReply, refused},
 };
 
 /// Speaks for another client from here on. The server begins anew: its 220 is the new greeting, and
@@ -20,81 +22,81 @@ use super::{
 #[derive(Debug)]
 pub struct Xclient<'a> {
     attributes: Attributes<&'a str>,
-    turn: Turn,
+    state: State,
 }
 
 #[derive(Debug)]
-enum Turn {
-    Say,
-    Listen,
+enum State {
+    Send,
+    AwaitReply,
     Restarted(Hello),
 }
 
 impl<'a> Xclient<'a> {
     /// Says these attributes of the client.
     pub fn new(attributes: &'a Attributes) -> Self {
-        Self { attributes: attributes.borrowed(), turn: Turn::Say }
+        Self { attributes: attributes.borrowed(), state: State::Send }
     }
 }
 
 impl Protocol for Xclient<'_> {
     fn current_step(&self) -> Step {
-        match &self.turn {
-            Turn::Restarted(hello) => hello.step(),
-            Turn::Say | Turn::Listen => Step::Xclient,
+        match &self.state {
+            State::Restarted(hello) => hello.step(),
+            State::Send | State::AwaitReply => Step::Xclient,
         }
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        match &mut self.turn {
-            Turn::Restarted(hello) => hello.write_commands(session),
-            Turn::Say if session.owed.is_empty() => {
+        match &mut self.state {
+            State::Restarted(hello) => hello.write_commands(session),
+            State::Send if session.replies.none_pending() => {
                 let listed = session.capabilities.xclient_attributes();
                 check(session, Extension::Xclient, listed, &self.attributes)?;
                 let command = Command::Xclient(self.attributes);
                 command.check(Command::MAX_LINE)?;
-                if session.open.is_some() {
-                    return session.say_reset();
+                if session.mail.is_open() {
+                    return session.write_reset();
                 }
-                let owed = PendingReply::new(Step::Xclient, Expected::Codes(&[220]));
-                session.say(command, Command::MAX_LINE, owed)?;
-                self.turn = Turn::Listen;
+                let reply = PendingReply::new(Step::Xclient);
+                session.command(command, Command::MAX_LINE, reply)?;
+                self.state = State::AwaitReply;
                 Ok(())
             }
-            Turn::Say | Turn::Listen => Ok(()),
+            State::Send | State::AwaitReply => Ok(()),
         }
     }
 
     fn handle_reply(
         &mut self,
         session: &mut Session,
-        owed: PendingReply,
+        pending: PendingReply,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        if let Turn::Restarted(hello) = &mut self.turn {
-            let heard = hello.handle_reply(session, owed, reply);
-            if heard.is_err() {
+        if let State::Restarted(hello) = &mut self.state {
+            let handled = hello.handle_reply(session, pending, reply);
+            if handled.is_err() {
                 // The server knows nobody any more, and offers nothing.
                 session.end(Ended::Failed { step: Step::Hello });
             }
-            return heard;
+            return handled;
         }
         if !reply.is_completion() {
-            return Err(ErrorKind::Refused(reply));
+            return Err(refused(reply));
         }
-        if owed.step == Step::Reset {
-            session.open = None;
+        if pending.step == Step::Reset {
+            session.mail.reset();
         } else {
             session.changes += 1;
             session.greeting = Some(reply);
             session.capabilities = Capabilities::none();
-            self.turn = Turn::Restarted(Hello::again().fallback(HelloFallback::Forbidden));
+            self.state = State::Restarted(Hello::again().fallback(HelloFallback::Forbidden));
         }
         Ok(())
     }
 
     fn is_done(&self, session: &Session) -> bool {
-        matches!(&self.turn, Turn::Restarted(hello) if hello.is_done(session))
+        matches!(&self.state, State::Restarted(hello) if hello.is_done(session))
     }
 }
 
@@ -121,8 +123,6 @@ pub struct Xforward<'a> {
     reply: Option<Reply>,
 }
 
-/// The number of no transaction: only RSET closes what is open under it.
-const NOBODY: u64 = 0;
 /// What is left of a line for the attributes.
 const ROOM: usize = Command::MAX_LINE - "XFORWARD \r\n".len();
 
@@ -148,19 +148,19 @@ impl Protocol for Xforward<'_> {
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        if !session.owed.is_empty() {
+        if !session.replies.none_pending() {
             return Ok(());
         }
         if self.said == 0 {
             self.check(session)?;
-            if session.open.is_some() {
+            if session.mail.is_open() {
                 // The transaction would begin with it, and undo what is said here.
-                return session.say_reset();
+                return session.write_reset();
             }
         }
         let Some(group) = self.attributes.groups(ROOM).nth(self.said) else { return Ok(()) };
-        let owed = PendingReply::new(Step::Xforward, Expected::Codes(&[250]));
-        session.say(Command::Xforward(group), Command::MAX_LINE, owed)?;
+        let reply = PendingReply::new(Step::Xforward);
+        session.command(Command::Xforward(group), Command::MAX_LINE, reply)?;
         self.said += 1;
         session.changes += 1;
         Ok(())
@@ -169,15 +169,15 @@ impl Protocol for Xforward<'_> {
     fn handle_reply(
         &mut self,
         session: &mut Session,
-        owed: PendingReply,
+        pending: PendingReply,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
         if !reply.is_completion() {
-            session.open = Some(NOBODY);
-            return Err(ErrorKind::Refused(reply));
+            session.mail.open(NO_TRANSACTION);
+            return Err(refused(reply));
         }
-        if owed.step == Step::Reset {
-            session.open = None;
+        if pending.step == Step::Reset {
+            session.mail.reset();
         } else if self.attributes.groups(ROOM).nth(self.said).is_none() {
             self.reply = Some(reply);
         }

@@ -1,7 +1,11 @@
 //! How messages are sent, as far as the messages leave it open.
 use std::num::NonZeroUsize;
 
-use smtp_caps::{Framing, RawHeaders};
+use smtp_caps::{Envelope, Framing, Plan, RawHeaders};
+use smtp_codec::ContentFacts;
+use smtp_error::{ErrorKind, Limited, Unsupported};
+
+use crate::{Dialect, Session};
 
 /// How messages are sent, as far as envelope, text and server leave it open.
 ///
@@ -49,6 +53,57 @@ impl Default for Sending {
             raw_headers: RawHeaders::default(),
             ahead: None,
         }
+    }
+}
+
+impl Sending {
+    /// Holds a message against what the server offers and accepts in this session.
+    pub(crate) fn plan(
+        &self,
+        session: &mut Session,
+        envelope: &Envelope,
+        facts: ContentFacts,
+    ) -> Result<Plan, ErrorKind> {
+        let plan = Plan::new(&session.capabilities, envelope, facts)?;
+        let plan = plan.raw_headers(self.raw_headers)?.framed(self.framing)?;
+        if plan.excess_rcpts() > 0 && !self.has_further_rounds() {
+            let limit = plan.rcpt_max().unwrap_or_default().into();
+            let asked = envelope.rcpts().len() as u64;
+            return Err(Unsupported::TooMany { what: Limited::Recipients, asked, limit }.into());
+        }
+        session.mail.admit_domains(&session.capabilities, envelope)?;
+        Ok(plan)
+    }
+
+    /// Returns whether recipients that are too many for one transaction get another one.
+    pub(crate) fn has_further_rounds(&self) -> bool {
+        self.excess == Excess::Continue && self.partial == Partial::Deliver
+    }
+
+    /// Returns whether a content with this framing waits for the replies to the recipients, apart
+    /// from the 354 that it always waits for after DATA. A chunk does, unless the caller knows that
+    /// the server discards chunks that have no recipient.
+    pub(crate) fn awaits_recipients(
+        &self,
+        framing: Framing,
+        dialect: Dialect,
+        facts: ContentFacts,
+    ) -> bool {
+        match framing {
+            Framing::Data => self.partial == Partial::Withhold,
+            Framing::Chunks => !self.leaves_with_commands(dialect, facts),
+        }
+    }
+
+    /// Returns whether a content in chunks leaves with the commands: the caller wants that, it is
+    /// one chunk, and one reply ends it whichever recipients are accepted.
+    fn leaves_with_commands(&self, dialect: Dialect, facts: ContentFacts) -> bool {
+        self.first_chunk == FirstChunk::WithCommands
+            && self.partial == Partial::Deliver
+            && dialect == Dialect::Smtp
+            && !facts.fetched
+            && !facts.unseen
+            && facts.size.is_some_and(|size| size <= self.chunk.get() as u64)
     }
 }
 

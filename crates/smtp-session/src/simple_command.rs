@@ -8,7 +8,8 @@ use std::convert::Infallible;
 
 use super::{
     Operation, Session,
-    operation::{Expected, PendingReply, Protocol},
+    operation::Protocol,
+    replies::{PendingReply, refused},
 };
 
 /// One command and its reply: RSET, NOOP, VRFY, EXPN, HELP, ETRN, ATRN, QUIT, or one that has no
@@ -22,51 +23,50 @@ use super::{
 pub struct SimpleCommand<'a> {
     command: Command<'a>,
     step: Step,
-    expected: Expected,
-    said: bool,
+    sent: bool,
     reply: Option<Reply>,
 }
 
 impl<'a> SimpleCommand<'a> {
     /// RSET: aborts the mail transaction.
     pub fn reset() -> Self {
-        Self::new(Command::Rset, Step::Reset, Expected::Codes(&[250]))
+        Self::new(Command::Rset, Step::Reset)
     }
 
     /// NOOP.
     pub fn noop() -> Self {
-        Self::new(Command::Noop(None), Step::Noop, Expected::Codes(&[250]))
+        Self::new(Command::Noop(None), Step::Noop)
     }
 
     /// VRFY: asks who a user name or mailbox is.
     pub fn verify(argument: &'a Argument) -> Self {
         let smtputf8 = !argument.is_ascii();
         let argument = argument.borrowed();
-        Self::new(Command::Vrfy { argument, smtputf8 }, Step::Verify, Expected::Completion)
+        Self::new(Command::Vrfy { argument, smtputf8 }, Step::Verify)
     }
 
     /// EXPN: asks who is on a list.
     pub fn expand(argument: &'a Argument) -> Self {
         let smtputf8 = !argument.is_ascii();
         let argument = argument.borrowed();
-        Self::new(Command::Expn { argument, smtputf8 }, Step::Expand, Expected::Completion)
+        Self::new(Command::Expn { argument, smtputf8 }, Step::Expand)
     }
 
     /// HELP, with a topic or without.
     pub fn help(topic: Option<&'a Argument>) -> Self {
-        Self::new(Command::Help(topic.map(Argument::borrowed)), Step::Help, Expected::Completion)
+        Self::new(Command::Help(topic.map(Argument::borrowed)), Step::Help)
     }
 
     /// ETRN: asks that the mail that waits for a node be sent to it (RFC 1985).
     pub fn etrn(node: Word<&'a str>) -> Self {
-        Self::new(Command::Etrn(node), Step::Etrn, Expected::Codes(&[250, 251, 252, 253]))
+        Self::new(Command::Etrn(node), Step::Etrn)
     }
 
     /// ATRN: asks that the roles be turned around, for the mail of these domains or of all that
     /// are the client's (RFC 2645). With 250 the session is over, and the next octet is the
     /// greeting of this side.
     pub fn atrn(domains: Option<Word<&'a str>>) -> Self {
-        Self::new(Command::Atrn(domains), Step::Atrn, Expected::Codes(&[250]))
+        Self::new(Command::Atrn(domains), Step::Atrn)
     }
 
     /// A command that has no name here, with its arguments or an empty text. It is said as it is
@@ -89,16 +89,16 @@ impl<'a> SimpleCommand<'a> {
         }
         let command = Command::Other { verb, arguments };
         command.check(Command::MAX_LINE)?;
-        Ok(Self::new(command, Step::Command, Expected::Completion))
+        Ok(Self::new(command, Step::Command))
     }
 
     /// QUIT: ends the session, whatever the reply.
     pub fn quit() -> Self {
-        Self::new(Command::Quit, Step::Quit, Expected::Codes(&[221]))
+        Self::new(Command::Quit, Step::Quit)
     }
 
-    fn new(command: Command<'a>, step: Step, expected: Expected) -> Self {
-        Self { command, step, expected, said: false, reply: None }
+    fn new(command: Command<'a>, step: Step) -> Self {
+        Self { command, step, sent: false, reply: None }
     }
 
     /// Refuses what the server must offer first, before anything is said.
@@ -155,41 +155,37 @@ impl Protocol for SimpleCommand<'_> {
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        if self.said || !session.owed.is_empty() {
+        if self.sent || !session.replies.none_pending() {
             return Ok(());
         }
         self.check(session)?;
-        if self.stands_alone() && session.open.is_some() {
-            return session.say_reset();
+        if self.stands_alone() && session.mail.is_open() {
+            return session.write_reset();
         }
-        session.say(
-            self.command,
-            Command::MAX_LINE,
-            PendingReply::new(self.step, self.expected),
-        )?;
-        self.said = true;
+        session.command(self.command, Command::MAX_LINE, PendingReply::new(self.step))?;
+        self.sent = true;
         Ok(())
     }
 
     fn handle_reply(
         &mut self,
         session: &mut Session,
-        owed: PendingReply,
+        pending: PendingReply,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
         if self.step == Step::Quit {
             session.end(Ended::Quit);
         }
-        let shut_down = reply.code() == ReplyCode::SERVICE_CLOSING;
-        if !reply.is_completion() && (shut_down || !self.takes_any()) {
-            return Err(ErrorKind::Refused(reply));
+        let is_closing = reply.code() == ReplyCode::SERVICE_CLOSING;
+        if !reply.is_completion() && (is_closing || !self.takes_any()) {
+            return Err(refused(reply));
         }
-        match owed.step {
-            Step::Reset => session.open = None,
+        match pending.step {
+            Step::Reset => session.mail.reset(),
             Step::Atrn => session.end(Ended::Turned),
             _ => {}
         }
-        if owed.step == self.step {
+        if pending.step == self.step {
             self.reply = Some(reply);
         }
         Ok(())
@@ -206,7 +202,7 @@ impl Operation for SimpleCommand<'_> {
     type Request = Infallible;
 
     fn answer(self, session: &Session) -> Result<Reply, Error> {
-        if self.step == Step::Atrn && session.has_surplus() {
+        if self.step == Step::Atrn && session.replies.has_surplus() {
             return Err(session.error(self.step, Misbehaved::UnsolicitedOctets));
         }
         self.reply.ok_or_else(|| Error::new(self.step, Ended::Failed { step: self.step }))

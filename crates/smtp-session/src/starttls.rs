@@ -5,7 +5,8 @@ use std::convert::Infallible;
 
 use super::{
     Operation, Session,
-    operation::{Expected, PendingReply, Protocol},
+    operation::Protocol,
+    replies::{PendingReply, refused},
 };
 
 /// Asks for TLS. When it is done, the handshake begins with the very next octet; then call
@@ -15,7 +16,7 @@ use super::{
 /// taken for protected replies.
 #[derive(Debug, Default)]
 pub struct StartTls {
-    said: bool,
+    sent: bool,
     granted: bool,
 }
 
@@ -32,15 +33,15 @@ impl Protocol for StartTls {
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        if self.said {
+        if self.sent {
             return Ok(());
         }
         if !session.has(Extension::StartTls) {
             return Err(Unsupported::Extension(Extension::StartTls).into());
         }
-        let owed = PendingReply::new(Step::StartTls, Expected::Codes(&[220]));
-        session.say(Command::StartTls, Command::MAX_LINE, owed)?;
-        self.said = true;
+        let reply = PendingReply::new(Step::StartTls);
+        session.command(Command::StartTls, Command::MAX_LINE, reply)?;
+        self.sent = true;
         Ok(())
     }
 
@@ -51,7 +52,7 @@ impl Protocol for StartTls {
         reply: Reply,
     ) -> Result<(), ErrorKind> {
         if !reply.is_completion() {
-            return Err(ErrorKind::Refused(reply));
+            return Err(refused(reply));
         }
         self.granted = true;
         Ok(())
@@ -68,7 +69,7 @@ impl Operation for StartTls {
     type Request = Infallible;
 
     fn answer(self, session: &Session) -> Result<(), Error> {
-        if session.has_surplus() {
+        if session.replies.has_surplus() {
             return Err(session.error(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
         }
         Ok(())

@@ -1,208 +1,477 @@
-//! Mail transactions: MAIL, RCPT, DATA or BDAT, the text, and a verdict for every recipient
+//! Mail transactions: MAIL, RCPT, DATA or BDAT, the content, and a verdict for every recipient
 //! (RFC 5321, 3.3; RFC 2033, 4.2; RFC 2920; RFC 3030).
-use smtp_caps::Plan;
-use smtp_codec::ContentFacts;
-use smtp_error::{Delivery, Ended, Error, ErrorKind, Reply, Step, Verdict};
+//!
+//! This file decides what is written next, and what each reply means. The content on its way and
+//! the recipients have files of their own.
+use smtp_caps::{Framing, Plan};
+use smtp_codec::{Command, ContentFacts, Stuffer};
+use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step, Verdict};
 
-use super::{
-    ContentRequest, Dialect, Excess, Operation, Partial, Sending, SendsContent, Session,
-    operation::{Expected, PendingReply, Protocol},
+use crate::{
+    ContentRequest, Dialect, EnvelopeRef, Operation, Partial, Sending, SendsContent, Session,
+    operation::Protocol,
+    replies::{Classes, Expected, PendingReply, refused},
+    tally::Tally,
 };
 
-mod count;
-mod envelope;
-mod flow;
-mod hearing;
-mod opening;
-mod pieces;
-mod saying;
-mod slots;
-mod text;
+mod content;
+mod recipients;
 
-pub use envelope::EnvelopeRef;
-pub use flow::Piece;
+pub use content::Piece;
 
-pub(super) use count::{Classes, Counted};
-
-use count::Tally;
-use saying::comes_before_text;
-use slots::Slots;
-use text::Text;
+use content::{Content, Flow, Way, Written};
+use recipients::Recipients;
 
 /// Sends one message.
 ///
-/// How far it runs ahead of the replies, how the text travels and how many replies end it are
-/// values; the walk is one. Behind DATA the text is written only if the server invited it and at
-/// least one recipient was taken; in chunks it may go out with the commands. Every recipient gets
-/// exactly one verdict: the first.
+/// How far commands run ahead of the replies, how the content travels and how many final replies
+/// there are, are values; the course is one. After DATA the content is written only if the server
+/// replied with 354 and accepted at least one recipient; in chunks it may leave with the commands.
+/// Every recipient gets exactly one verdict: the first.
 ///
-/// What the message needs is held against the capabilities when the operation begins, and
-/// nothing is written if the server does not offer it. If the recipients are too many for one
-/// transaction and the caller wants it [so](crate::Excess::Continue), the text is asked for again
-/// from its beginning.
+/// The message is held against the capabilities when the operation starts, and nothing is written
+/// if the server does not offer what it needs. If the recipients are too many for one transaction
+/// and the caller allows [further ones](crate::Excess::Continue), the content is needed again from
+/// its beginning.
 #[derive(Debug)]
 pub struct Transaction<'a> {
     envelope: EnvelopeRef<'a>,
-    facts: ContentFacts,
+    pub(crate) facts: ContentFacts,
     sending: Sending,
-    /// There is one from the first turn on.
+    /// There is one once the transaction has begun.
     plan: Option<Plan>,
-    /// Why it is not sent, or goes no further.
+    /// Why the message is not sent, or not sent to further recipients.
     objection: Option<ErrorKind>,
-    turn: Turn,
-    slots: Slots,
-    text: Text,
-    /// How many replies it is owed, and how many of them before anybody is asked for the text.
-    owed: usize,
-    unanswered: usize,
-    /// Its number in the session, from its first turn on.
-    number: u64,
-    /// How often its text was begun.
+    pub(crate) next: NextAction,
+    recipients: Recipients,
+    content: Content,
+    /// The ordinals of its last pending reply, and of the last one that must come before the content
+    /// is written where it waits for the recipients.
+    last_reply: u64,
+    last_reply_before_content: u64,
+    /// Its number in the session, once it has begun.
+    pub(crate) number: u64,
+    /// How often its content was begun.
     rounds: u32,
     /// Whether it was begun before the message before it was answered.
-    ahead: bool,
-    /// How many recipients are still to be answered for before the final reply (PRDR).
-    each: usize,
-    tally: Tally,
-    /// Whether a chunk was announced in this round.
-    announced: bool,
-    /// What a surplus reply would put in question: from the last reply of a round to the first of
-    /// the next.
-    counted: Option<Counted>,
+    pub(crate) ahead: bool,
+    pub(crate) tally: Tally,
     /// Whether several final replies are expected, which are told apart by their number alone.
     several_finals: bool,
     /// Whether no other message needs the connection.
-    alone: bool,
-    /// Whether the message as a whole was refused, with a chunk behind it under way.
-    rejected: bool,
+    pub(crate) alone: bool,
 }
 
-/// What is said next.
+/// What a transaction does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+pub(crate) enum NextAction {
     Begin,
-    Reset,
-    Mail,
-    Rcpt,
-    Data,
-    /// Everything is said but the text.
-    Text,
-    /// Nothing more is said, but replies are owed.
-    GiveUp,
-    Done,
+    WriteReset,
+    WriteMail,
+    WriteRcpt,
+    WriteData,
+    /// Every command is written; the content is.
+    WriteContent,
+    /// Nothing more is written; the pending replies end the round.
+    AwaitReplies,
+    Nothing,
 }
 
-/// How much text may wait to be written before more is asked for, in octets.
-const TEXT_AHEAD: usize = 256 * 1024;
-
+/// The message, and how it relates to the other messages of a batch.
 impl<'a> Transaction<'a> {
-    /// A transaction for a message of this envelope, borrowed, shared or owned, whose text has these
-    /// properties, sent as the defaults of [`Sending`] have it.
-    pub fn new(envelope: impl Into<EnvelopeRef<'a>>, text: ContentFacts) -> Self {
+    /// Returns a transaction for a message of this envelope, borrowed, shared or owned, whose
+    /// content has these facts, with the defaults of [`Sending`].
+    pub fn new(envelope: impl Into<EnvelopeRef<'a>>, facts: ContentFacts) -> Self {
         let envelope = envelope.into();
-        let slots = Slots::new(envelope.rcpts().len());
+        let recipients = Recipients::new(envelope.rcpts().len());
         Self {
             envelope,
-            facts: text,
+            facts,
             sending: Sending::default(),
             plan: None,
             objection: None,
-            turn: Turn::Begin,
-            slots,
-            text: Text::None,
-            owed: 0,
-            unanswered: 0,
+            next: NextAction::Begin,
+            recipients,
+            content: Content::None,
+            last_reply: 0,
+            last_reply_before_content: 0,
             number: 0,
             rounds: 0,
             ahead: false,
-            each: 0,
             tally: Tally::default(),
-            announced: false,
-            counted: None,
             several_finals: false,
             alone: true,
-            rejected: false,
         }
     }
 
-    /// The same transaction, sent in this way.
+    /// Sets how the message is sent.
     #[must_use]
     pub fn sending(mut self, sending: Sending) -> Self {
         self.sending = sending;
         self
     }
 
-    /// Whether nobody is to get the text: every recipient of this round was refused, or one was
-    /// and the caller wants all or none.
-    fn is_pointless(&self) -> bool {
-        let withheld = self.sending.partial == Partial::Withhold && self.slots.refusal().is_some();
-        self.owed == 0 && (withheld || self.slots.taken().next().is_none())
-    }
-
-    /// Whether all of it was said, and only the final reply is to come: of many messages that run
-    /// ahead that is what most are doing.
-    fn waits_for_the_end(&self) -> bool {
-        self.turn == Turn::Text
-            && matches!(self.text, Text::Ended { .. })
-            && !self.slots.are_settled()
-    }
-
-    /// Returns whether the connection is closed instead of writing the rest of the text: every
-    /// recipient was refused while it waited, and to write it would only delay the verdicts. A
-    /// message that shares the connection with others writes it for their sake.
-    fn is_abandoned(&self, session: &Session) -> bool {
-        self.alone && self.slots.are_settled() && self.is_mid_text() && !session.output.is_empty()
-    }
-
-    /// What was under way is over: another round for those that are left, or the end.
-    fn round_over(&mut self, session: &Session) {
-        self.text = Text::None;
-        let excess = match self.sending.partial {
-            Partial::Deliver => self.sending.excess,
-            Partial::Withhold => Excess::Refuse,
+    /// Returns whether everything is written, so that another message may be begun after it: its
+    /// content has ended, and no further round can follow for recipients that are too many.
+    pub(crate) fn is_written(&self, session: &Session) -> bool {
+        let is_last_round = || {
+            !self.sending.has_further_rounds()
+                || (!session.replies.awaits(self.last_reply_before_content)
+                    && !self.recipients.have_excess())
         };
-        let again = self.slots.next_round(excess);
-        self.tally = Tally::default();
-        self.turn = if again { Turn::first(session) } else { Turn::Done };
+        // A surplus reply among several final ones would be taken for a reply to the next MAIL.
+        let has_ended = || matches!(self.content, Content::Ended { .. }) && !self.several_finals;
+        self.next == NextAction::Nothing || (has_ended() && is_last_round())
+    }
+
+    /// Returns whether the server refused it only for coming too early: then it can be sent again.
+    pub(crate) fn came_too_early(&self) -> bool {
+        self.ahead && self.next == NextAction::Nothing && self.recipients.all_came_too_early()
+    }
+
+    /// Returns whether its content is being given, and its end was not.
+    pub(crate) fn is_given_content(&self) -> bool {
+        matches!(self.content, Content::Flowing(_))
+    }
+
+    /// Prepares it to be begun again.
+    pub(crate) fn start_over(&mut self) {
+        self.plan = None;
+        self.next = NextAction::Begin;
+        self.recipients = Recipients::new(self.envelope.rcpts().len());
+        self.content = Content::None;
+        self.tally.begin_round();
+        self.several_finals = false;
+    }
+}
+
+/// What is written next.
+impl Transaction<'_> {
+    /// Holds the message against what the server offers. If it cannot be sent, nothing is written.
+    fn begin(&mut self, session: &mut Session) {
+        self.number = session.mail.next_number();
+        match self.sending.plan(session, &self.envelope, self.facts) {
+            Ok(plan) => {
+                self.begin_round(session);
+                // Without a plan the message counts as not begun.
+                self.plan = self.objection.is_none().then_some(plan);
+            }
+            Err(kind) => self.object(kind),
+        }
+    }
+
+    /// Begins a round, unless the server accepts no further transaction in this session.
+    fn begin_round(&mut self, session: &mut Session) {
+        match session.mail.admit_transaction(&session.capabilities) {
+            Ok(()) if session.mail.is_open() => self.next = NextAction::WriteReset,
+            Ok(()) => self.next = NextAction::WriteMail,
+            Err(over) => self.object(over.into()),
+        }
+    }
+
+    /// Ends the transaction for a reason that is not the server's.
+    fn object(&mut self, kind: ErrorKind) {
+        self.objection = Some(kind);
+        self.next = NextAction::Nothing;
+    }
+
+    /// Writes the next command, and returns what follows it.
+    fn write_command(&mut self, session: &mut Session) -> Result<NextAction, ErrorKind> {
+        let Some(plan) = &self.plan else { return Ok(NextAction::Nothing) };
+        Ok(match self.next {
+            NextAction::WriteReset => {
+                session.write(Command::Rset, Command::MAX_LINE)?;
+                self.expect(session, PendingReply::new(Step::Reset));
+                NextAction::WriteMail
+            }
+            NextAction::WriteMail => {
+                let mail = Command::Mail(plan.mail().borrowed());
+                session.write(mail, session.capabilities.mail_line_limit())?;
+                self.expect(session, PendingReply::new(Step::Mail));
+                session.mail.open(self.number);
+                NextAction::WriteRcpt
+            }
+            NextAction::WriteRcpt => {
+                let most = plan.rcpt_max().and_then(|most| usize::try_from(most).ok());
+                match self.recipients.next_to_send(most.unwrap_or(usize::MAX)) {
+                    Some(recipient) => {
+                        let rcpt = Command::Rcpt(self.envelope.rcpts()[recipient].borrowed());
+                        session.write(rcpt, session.capabilities.rcpt_line_limit())?;
+                        let reply = PendingReply { recipient, ..PendingReply::new(Step::Rcpt) };
+                        self.expect(session, reply);
+                        NextAction::WriteRcpt
+                    }
+                    None if plan.framing() == Framing::Data => NextAction::WriteData,
+                    None => NextAction::WriteContent,
+                }
+            }
+            NextAction::WriteData => {
+                session.write(Command::Data, Command::MAX_LINE)?;
+                self.expect(session, PendingReply::new(Step::Data));
+                NextAction::WriteContent
+            }
+            other => other,
+        })
+    }
+
+    /// Expects a reply to what was written last.
+    fn expect(&mut self, session: &mut Session, reply: PendingReply) {
+        self.tally.expect(reply.step, self.recipients.sent() == 1);
+        session.expect(PendingReply { number: self.number, ..reply });
+        self.last_reply = session.replies.last_expected();
+        if matches!(reply.step, Step::Reset | Step::Mail | Step::Rcpt) {
+            self.last_reply_before_content = self.last_reply;
+        }
+    }
+
+    /// Returns whether the next command may be written although replies are pending (RFC 2920).
+    fn may_run_ahead(&self, session: &Session) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        if !plan.is_pipelined() || !session.output.has_room_for_commands() {
+            return false;
+        }
+        if !matches!(self.next, NextAction::WriteData | NextAction::WriteContent) {
+            return true;
+        }
+        let waits = self.sending.awaits_recipients(plan.framing(), session.dialect, self.facts);
+        let oldest = session.replies.next_pending();
+        // A content never leaves before a greeting or capabilities that are only anticipated; nor
+        // before its RSET is answered, without which the recipients of the transaction before
+        // would get it.
+        let is_premature = self.next == NextAction::WriteContent
+            && oldest.is_some_and(|oldest| {
+                let own_reset = oldest.step == Step::Reset && oldest.number == self.number;
+                oldest.early || (!self.ahead && own_reset)
+            });
+        let has_to_wait = waits && session.replies.awaits(self.last_reply_before_content);
+        !is_premature && !has_to_wait
+    }
+
+    /// Returns whether no recipient remains for the content: every one of this round was refused,
+    /// or one was and the caller wants all or none.
+    fn has_no_recipient(&self, session: &Session) -> bool {
+        let withheld =
+            self.sending.partial == Partial::Withhold && self.recipients.refusal().is_some();
+        !session.replies.awaits(self.last_reply)
+            && (withheld || self.recipients.accepted().next().is_none())
+    }
+
+    /// Returns whether only its final reply is missing: of many messages that run ahead most are in
+    /// this state.
+    fn awaits_final_reply(&self) -> bool {
+        self.next == NextAction::WriteContent
+            && matches!(self.content, Content::Ended { .. })
+            && !self.recipients.are_decided()
+    }
+
+    /// Returns whether the connection is closed instead of writing the rest of the content: every
+    /// recipient was refused while it was being written, and to write it would only delay the
+    /// verdicts. A message that shares the connection with others writes it for their sake.
+    fn is_abandoned(&self, session: &Session) -> bool {
+        self.alone
+            && self.recipients.are_decided()
+            && self.is_mid_text()
+            && !session.output.is_empty()
+    }
+
+    fn is_in_chunks(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.framing() == Framing::Chunks)
+    }
+
+    /// Writes the next chunk, or begins the content that the chunks are made of. Returns whether
+    /// there was anything to do.
+    fn write_chunk(&mut self, session: &mut Session) -> Result<bool, ErrorKind> {
+        if matches!(self.content, Content::None) && self.is_in_chunks() {
+            self.begin_content(Way::chunks(self.sending.chunk.get()), session);
+            return Ok(true);
+        }
+        let Some(written) = self.content.write_chunk(session)? else { return Ok(false) };
+        self.tally.announce_chunk();
+        match written {
+            Written::Chunk => self.expect(session, PendingReply::new(Step::Text)),
+            Written::Last { mark, began } => self.content_ended(mark, began, session),
+        }
+        Ok(true)
+    }
+
+    fn begin_content(&mut self, way: Way, session: &Session) {
+        let Some(plan) = &self.plan else { return };
+        let ascii_headers = plan.refuses_raw_headers(self.sending.raw_headers);
+        let flow = Flow::new(way, self.facts, plan.mail(), session.output.end());
+        self.content = Content::Flowing(flow.ascii_headers(ascii_headers));
+        self.rounds += 1;
+    }
+
+    /// Expects the final replies, now that the end of the content is written: one, or one for each
+    /// recipient.
+    fn content_ended(&mut self, mark: u64, began: u64, session: &mut Session) {
+        self.content = Content::Ended { mark, began };
+        self.tally.expect(Step::EndOfText, false);
+        // PRDR is never derived, so that the envelope has it if MAIL does.
+        let asks = self.envelope.mail().raw_params().find("PRDR").is_some();
+        let each = session.dialect == Dialect::Smtp && asks;
+        let final_reply = PendingReply {
+            number: self.number,
+            asked: mark + 1,
+            expected: if each { Expected::CompletionOrEach } else { Expected::Completion },
+            ..PendingReply::new(Step::EndOfText)
+        };
+        let finals = self.recipients.expect_final(session, final_reply);
+        self.last_reply = session.replies.last_expected();
+        self.several_finals = each || finals > 1;
+        // Whatever the server replies to the dot, the transaction is over (RFC 5321, 4.1.1.4).
+        if !self.is_in_chunks() {
+            session.mail.close(self.number);
+        }
+    }
+
+    /// Ends the round: another one follows for the recipients that are left, or the transaction is
+    /// over.
+    fn round_over(&mut self, session: &mut Session) {
+        self.content = Content::None;
+        self.tally.begin_round();
+        if self.recipients.next_round(self.sending.has_further_rounds()) {
+            self.begin_round(session);
+        } else {
+            self.next = NextAction::Nothing;
+        }
+    }
+}
+
+/// What a reply means.
+impl Transaction<'_> {
+    /// Refuses the message as a whole.
+    fn refuse(&mut self, step: Step, reply: &Reply) {
+        self.recipients.decide_all(step, reply);
+        self.next = NextAction::AwaitReplies;
+        self.tally.refuse();
+    }
+
+    /// Handles 354.
+    fn invited(&mut self, session: &mut Session) {
+        if self.next == NextAction::WriteContent && self.recipients.accepted().next().is_some() {
+            self.begin_content(Way::Data(Stuffer::new()), session);
+        } else {
+            // The server waits for a content that must not be sent, and an empty one might be
+            // delivered. To close the connection is the one answer that cannot be misunderstood.
+            session.end(Ended::Failed { step: Step::Data });
+            self.next = NextAction::Nothing;
+        }
+    }
+
+    /// Handles a final reply: for every recipient that was accepted, or for one of them.
+    fn handle_final_reply(
+        &mut self,
+        session: &mut Session,
+        pending: PendingReply,
+        reply: &Reply,
+    ) -> Result<(), ErrorKind> {
+        if reply.code() == ReplyCode::EACH_RECIPIENT {
+            // One reply for each recipient follows, and then the final one. No other reply is
+            // pending: nothing is written after a content with several final replies.
+            let one = PendingReply { expected: Expected::Completion, ..pending };
+            self.recipients.expect_each_before_final(&mut session.replies, one);
+            self.last_reply = session.replies.last_expected();
+            return Ok(());
+        }
+        let refused = !reply.is_completion();
+        let for_all = session.dialect == Dialect::Smtp && !self.recipients.await_each();
+        if !refused && for_all && self.tally.excludes(reply) {
+            self.recipients.forget();
+            let reply = reply.clone();
+            return Err(Misbehaved::WrongCode { step: Step::EndOfText, reply }.into());
+        }
+        self.recipients.decide_finally(session.dialect, pending.recipient, reply);
+        if !session.replies.awaits(self.last_reply) {
+            // RFC 3030 does not say whether a refused chunk ends the transaction.
+            if !refused {
+                session.mail.close(self.number);
+            }
+            self.tally.end_round(session.dialect);
+            self.round_over(session);
+        }
+        Ok(())
+    }
+
+    /// Handles 421: the session is over. Before the end of the content it is the verdict on every
+    /// recipient; after it, on the recipients that it is the final reply for.
+    fn handle_closing(
+        &mut self,
+        session: &mut Session,
+        pending: PendingReply,
+        reply: Reply,
+    ) -> Result<(), ErrorKind> {
+        match pending.step {
+            Step::EndOfText => self.handle_final_reply(session, pending, &reply)?,
+            // The content was handed over whole, and there are servers that reply 421 to one
+            // recipient and go on with the others.
+            Step::Rcpt if self.content.is_in_doubt(&session.output) => {
+                self.recipients.decide(pending.recipient, Step::Rcpt, &reply);
+            }
+            step => self.recipients.decide_all(step, &reply),
+        }
+        self.next = NextAction::Nothing;
+        if self.recipients.are_decided() { Ok(()) } else { Err(refused(reply)) }
+    }
+
+    /// Returns whether the server can have known of the content when it began its reply. After DATA
+    /// it waits for it; of chunks it knows nothing before they are announced.
+    fn was_content_known(&self, session: &Session) -> bool {
+        let announced = |began| !self.is_in_chunks() || session.replies.began() > began;
+        self.content.began().is_some_and(announced)
+    }
+
+    /// Takes back the verdicts that this surplus puts in question, if it does, with this error.
+    fn check_count(&mut self, surplus: Classes, error: Error) -> Result<Error, Error> {
+        let upset = self.tally.counted().filter(|counted| counted.is_upset_by(surplus));
+        let Some(counted) = upset else { return Ok(error) };
+        let verdicts = std::mem::take(&mut self.recipients).into_verdicts();
+        Err(error.with_verdicts(counted.standing(verdicts)).with_in_doubt(true))
     }
 }
 
 impl Protocol for Transaction<'_> {
     fn current_step(&self) -> Step {
-        match self.turn {
-            Turn::Reset => Step::Reset,
-            Turn::Begin | Turn::Mail => Step::Mail,
-            Turn::Rcpt => Step::Rcpt,
-            Turn::Data | Turn::GiveUp => Step::Data,
-            Turn::Text | Turn::Done => Step::Text,
+        match self.next {
+            NextAction::WriteReset => Step::Reset,
+            NextAction::Begin | NextAction::WriteMail => Step::Mail,
+            NextAction::WriteRcpt => Step::Rcpt,
+            NextAction::WriteData | NextAction::AwaitReplies => Step::Data,
+            NextAction::WriteContent | NextAction::Nothing => Step::Text,
         }
     }
 
     fn write_commands(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        if self.waits_for_the_end() {
+        if self.awaits_final_reply() {
             return Ok(());
         }
         loop {
-            let ready = session.owed.is_empty() || self.may_run_ahead(session);
-            match self.turn {
-                Turn::Done => return Ok(()),
+            match self.next {
+                NextAction::Nothing => return Ok(()),
                 _ if self.is_abandoned(session) => {
                     session.end(Ended::Failed { step: Step::Text });
-                    self.turn = Turn::Done;
+                    self.next = NextAction::Nothing;
                 }
-                Turn::GiveUp if self.owed == 0 => self.round_over(session),
-                Turn::GiveUp => return Ok(()),
-                Turn::Begin => self.begin(session),
-                _ if !ready => return Ok(()),
-                Turn::Data | Turn::Text if self.text.is_unsaid(session) && self.is_pointless() => {
-                    self.turn = Turn::GiveUp;
+                NextAction::AwaitReplies if session.replies.awaits(self.last_reply) => {
+                    return Ok(());
                 }
-                Turn::Text => {
-                    if !self.say_chunk(session)? {
+                NextAction::AwaitReplies => self.round_over(session),
+                NextAction::Begin => self.begin(session),
+                _ if !session.replies.none_pending() && !self.may_run_ahead(session) => {
+                    return Ok(());
+                }
+                NextAction::WriteData | NextAction::WriteContent
+                    if self.content.is_unwritten(&session.output)
+                        && self.has_no_recipient(session) =>
+                {
+                    self.next = NextAction::AwaitReplies;
+                }
+                NextAction::WriteContent => {
+                    if !self.write_chunk(session)? {
                         return Ok(());
                     }
                 }
-                _ => self.turn = self.say(session)?,
+                _ => self.next = self.write_command(session)?,
             }
         }
     }
@@ -210,44 +479,92 @@ impl Protocol for Transaction<'_> {
     fn handle_reply(
         &mut self,
         session: &mut Session,
-        owed: PendingReply,
+        pending: PendingReply,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        self.owed -= 1;
-        self.tally.receive(owed.step, &reply);
-        self.unanswered -= usize::from(comes_before_text(owed.step));
-        self.hear_reply(session, owed, reply)
+        self.tally.receive(pending.step, &reply);
+        if reply.code() == ReplyCode::SERVICE_CLOSING {
+            return self.handle_closing(session, pending, reply);
+        }
+        let is_refusal = reply.is_transient() || reply.is_permanent();
+        let came_too_early = self.ahead && reply.code() == ReplyCode::BAD_SEQUENCE;
+        if pending.step == Step::Mail {
+            let announced = self.is_in_chunks() && !self.content.is_unwritten(&session.output);
+            self.tally.mail_answered(announced);
+        }
+        match pending.step {
+            Step::Reset if came_too_early => self.refuse(Step::Reset, &reply),
+            Step::Reset if is_refusal => return Err(session.not_reset(reply)),
+            Step::Mail if is_refusal => {
+                // In chunks no 354 shows that the refusal was the reply to MAIL: if it was a
+                // surplus one, a transaction is open that the next message must not be added to.
+                if came_too_early || !self.is_in_chunks() {
+                    session.mail.close(self.number);
+                }
+                self.refuse(Step::Mail, &reply);
+            }
+            Step::Rcpt if is_refusal => {
+                self.recipients.decide(pending.recipient, Step::Rcpt, &reply)
+            }
+            Step::Rcpt => self.recipients.accept(pending.recipient),
+            Step::Data if is_refusal => self.refuse(Step::Data, &reply),
+            Step::Data => self.invited(session),
+            // A chunk that is not the last: no other follows, and the server drops those that do.
+            Step::Text if is_refusal => self.refuse(Step::Text, &reply),
+            Step::EndOfText => return self.handle_final_reply(session, pending, &reply),
+            _ => {}
+        }
+        Ok(())
     }
 
+    /// A refusal while the content is being written is the verdict: the content is cut off there,
+    /// or its end was on the way already. Any other reply breaks the protocol there; so does a
+    /// refusal with LMTP when the end was on the way, because it does not tell for which recipients
+    /// it is.
     fn handle_unsolicited(
         &mut self,
         session: &mut Session,
         step: Step,
         reply: Reply,
     ) -> Result<(), ErrorKind> {
-        self.hear_unasked(session, step, reply)
+        let is_known = self.was_content_known(session);
+        // It began before the end of the content was written, and does not answer that.
+        let step = if is_known || step == Step::EndOfText { Step::Text } else { step };
+        let for_all =
+            session.dialect == Dialect::Smtp || !self.content.is_in_doubt(&session.output);
+        if reply.code() == ReplyCode::SERVICE_CLOSING && for_all {
+            return self.handle_closing(session, PendingReply::new(step), reply);
+        }
+        let is_refusal = reply.is_transient() || reply.is_permanent();
+        if !(is_known && is_refusal && for_all) {
+            return Err(Misbehaved::Unsolicited(reply).into());
+        }
+        self.recipients.decide_all(step, &reply);
+        session.end(Ended::Failed { step });
+        self.next = NextAction::Nothing;
+        Ok(())
     }
 
     fn is_mid_text(&self) -> bool {
-        !matches!(self.text, Text::None)
+        !matches!(self.content, Content::None)
     }
 
-    /// Only recipients of this round can have got the text: neither those that were refused nor
+    /// Only recipients of this round can have got the message: neither those that were refused nor
     /// those that wait for another round.
     fn is_in_doubt(&self, session: &Session) -> bool {
-        self.text.is_in_doubt(session) && self.slots.are_open()
+        self.content.is_in_doubt(&session.output) && self.recipients.has_undecided()
     }
 
     fn has_answer(&self) -> bool {
-        self.slots.are_settled()
+        self.recipients.are_decided()
     }
 
     fn is_counted(&self) -> bool {
-        self.counted.is_some()
+        self.tally.counted().is_some()
     }
 
     fn is_done(&self, _: &Session) -> bool {
-        self.turn == Turn::Done
+        self.next == NextAction::Nothing
     }
 }
 
@@ -263,63 +580,65 @@ impl Operation for Transaction<'_> {
     fn answer(mut self, session: &Session) -> Result<Delivery, Error> {
         if let Some(kind) = self.objection {
             let error = Error::new(Step::Mail, kind);
-            let begun = self.plan.is_some();
-            return Err(if begun {
-                error.with_verdicts(self.slots.into_verdicts())
-            } else {
-                error
+            return Err(match self.plan {
+                Some(_) => error.with_verdicts(self.recipients.into_verdicts()),
+                None => error,
             });
         }
-        self.check_count(session)?;
-        let refusal = self.slots.refusal().map(|verdict| verdict.reply().clone());
-        let verdicts = self.slots.into_verdicts();
-        if verdicts.iter().all(Option::is_some) {
-            return Ok(Delivery::new(verdicts.into_iter().map_while(|known| known).collect()));
+        // Others have arrived after the last reply: it may not have been the reply to the content.
+        if let Some(surplus) = session.surplus() {
+            let error = session.error(Step::EndOfText, surplus.misbehaved);
+            self.check_count(surplus.classes, error)?;
         }
-        let error = match refusal {
+        let refusal = self.recipients.refusal().map(|verdict| verdict.reply().clone());
+        self.recipients.into_delivery(|| match refusal {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
             None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
-        };
-        Err(error.with_verdicts(verdicts))
+        })
     }
 
-    /// What broke behind the last verdict changes none.
+    /// What fails after the last verdict changes none.
     fn failed(mut self, error: Error) -> Result<Delivery, Error> {
-        if self.turn == Turn::Begin {
+        if self.next == NextAction::Begin {
             return Err(error);
         }
-        let error = self.check_failure(error)?;
-        let settled = self.slots.are_settled();
-        let verdicts = self.slots.into_verdicts();
-        if settled {
-            return Ok(Delivery::new(verdicts.into_iter().map_while(|known| known).collect()));
+        // Another round was to follow, and its first reply was a surplus one.
+        let mut error = error;
+        if let ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)) = error.kind() {
+            let surplus = Classes::of(reply);
+            error = self.check_count(surplus, error)?;
         }
-        Err(error.with_verdicts(verdicts))
+        if self.recipients.are_decided() {
+            return self.recipients.into_delivery(|| error);
+        }
+        Err(error.with_verdicts(self.recipients.into_verdicts()))
     }
 
     fn verdicts(self) -> Vec<Option<Verdict>> {
-        self.slots.into_verdicts()
+        self.recipients.into_verdicts()
     }
 }
 
 impl SendsContent for Transaction<'_> {
     fn content_request(&self, session: &Session) -> Option<ContentRequest> {
-        let wants = self.turn == Turn::Text
-            && session.output.len() < TEXT_AHEAD
-            && matches!(&self.text, Text::Flowing(flow) if flow.wants_more());
-        wants.then_some(ContentRequest { message: 0, round: self.rounds })
+        let needs = self.next == NextAction::WriteContent
+            && session.output.has_room_for_content()
+            && matches!(&self.content, Content::Flowing(flow) if flow.wants_more());
+        needs.then_some(ContentRequest { message: 0, round: self.rounds })
     }
 
     fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
-        self.take_piece(session, piece)
+        self.content.give(piece, session)
     }
 
     fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        self.take_end(session)
+        if let Some((mark, began)) = self.content.end(session)? {
+            self.content_ended(mark, began, session);
+        }
+        Ok(())
     }
 
     fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
-        let written = session.output.handed().checked_sub(self.text.began()?)?;
-        (written > 0).then_some((0, written))
+        Some((0, self.content.written(&session.output)?))
     }
 }

@@ -5,12 +5,12 @@ use std::{
 };
 
 use smtp_client::{
-    Connector, Delivery, EhloCache, Envelope, Error, ErrorKind, MailData, Reply, ReplyCode, Step,
+    Connector, Delivery, EhloCache, Envelope, Error, MailData, Reply, ReplyCode, Step,
     session::Dialect,
 };
 use smtp_testkit::Server as TestServer;
 
-use crate::stage::{connector, early_chunks, opening, parse, perform};
+use crate::stage::{connector, early_chunks, is_refusal, opening, parse, perform};
 
 const OFFER: &str = "PIPELINING\nPIPECONNECT\nCHUNKING";
 
@@ -122,7 +122,7 @@ fn a_server_that_takes_nobody_for_now_is_not_asked_again() {
     let script = format!("{EARLY}C| DATA\nS: 421 come back later\n[expect-close]");
     let memory = memory("PIPELINING\nPIPECONNECT");
     let error = deliver(&[&script], &memory).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+    assert!(is_refusal(&error), "{error:?}");
     assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
     assert!(memory.reply().is_some());
 }
@@ -132,7 +132,7 @@ fn a_refusing_greeting_is_the_answer() {
     let early = format!("{EARLY}C| DATA\nS: 554 no service here\n[expect-close]");
     let usual = "S: 554 no service here\nC: QUIT\n[expect-close]";
     let error = deliver(&[&early, usual], &memory("PIPELINING\nPIPECONNECT")).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+    assert!(is_refusal(&error), "{error:?}");
     assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
 }
 

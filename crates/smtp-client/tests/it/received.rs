@@ -4,7 +4,7 @@ use smtp_client::{
 };
 
 use crate::{
-    stage::{connector, play, play_in, play_on},
+    stage::{connector, is_refusal, play, play_in, play_on},
     threat::asked,
     wait_timeout::bounds,
 };
@@ -169,7 +169,7 @@ fn a_greeting_that_refuses_in_its_last_line_is_a_refusal() {
     ] {
         for dialect in BOTH {
             let error = error_of(dialect, lines);
-            assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+            assert!(is_refusal(&error), "{error:?}");
             assert_eq!((error.step(), error.is_transient()), (Step::Greeting, code == 421));
             assert_eq!(error.reply().unwrap().code(), code);
             assert!(error.to_string().contains(shown), "{error}");

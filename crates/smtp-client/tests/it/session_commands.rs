@@ -8,7 +8,7 @@ use smtp_client::{
 
 use crate::{
     operation::{OFFER, Operation},
-    stage::{let_the_server_play, play_in, play_on},
+    stage::{is_refusal, let_the_server_play, play_in, play_on},
 };
 
 /// What one operation gives when the server answers its line with `reply`.
@@ -30,7 +30,7 @@ fn check_answer(dialect: Dialect, operation: Operation, code: u16) {
 fn check_refused(operation: Operation, code: u16) {
     let reply = format!("S: {code}-5.0.0 first\nS: {code} second");
     let error = outcome(Dialect::Smtp, operation, &reply).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+    assert!(is_refusal(&error), "{error:?}");
     assert_eq!(error.step(), operation.step());
     let reply = error.reply().unwrap();
     assert_eq!((reply.code().get(), reply.as_bytes()), (code, &b"5.0.0 first\nsecond"[..]));
@@ -184,7 +184,7 @@ fn after_421_to_any_command_the_session_is_over() {
         let rest = format!("C: {}\nS: 421-4.3.2 closing\nS: 421 now", operation.line());
         play_on(&OFFER, &rest, async |mut connection| {
             let error = operation.perform(&mut connection).await.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+            assert!(is_refusal(&error), "{error:?}");
             assert_eq!(error.step(), operation.step());
             let reply = error.reply().unwrap().clone();
             assert_eq!(reply.as_bytes(), b"4.3.2 closing\nnow");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use smtp_client::{
-    Connection, Connector, Error, FirstChunk, Framing, Sending, Server, session::Dialect,
+    Connection, Connector, Ended, Error, ErrorKind, FirstChunk, Framing, Sending, Server,
+    session::Dialect,
 };
 use smtp_testkit::{Mismatch, Report, Script, Server as TestServer};
 use tokio::{runtime::Builder, time::Instant};
@@ -114,4 +115,14 @@ pub(crate) fn early_chunks() -> Sending {
     sending.framing = Framing::Chunks;
     sending.first_chunk = FirstChunk::WithCommands;
     sending
+}
+
+/// Returns whether a refusal is the error. A 421 is always the one kind that says that the server
+/// closes the connection.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Refused(reply) => reply.code() != 421,
+        ErrorKind::Ended(Ended::ServerClosing(reply)) => reply.code() == 421,
+        _ => false,
+    }
 }

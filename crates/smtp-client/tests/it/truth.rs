@@ -113,7 +113,9 @@ fn end(outcome: &Result<Delivery, Error>) -> End {
     };
     let step = error.step();
     match error.kind() {
-        ErrorKind::Refused(reply) if reply.code() == 421 => End::Refused(step),
+        ErrorKind::Ended(Ended::ServerClosing(_)) if error.verdicts().is_empty() => {
+            End::Refused(step)
+        }
         ErrorKind::Misbehaved(Misbehaved::WrongCode { step: at, .. }) if *at == step => {
             End::WrongCode(step)
         }

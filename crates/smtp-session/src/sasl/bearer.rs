@@ -3,7 +3,7 @@ use smtp_codec::Mechanism;
 use smtp_error::SaslFault;
 
 use super::{Secret, scram::escaped};
-use crate::{Challenge, Exchange, Exposure, Response, without_secret};
+use crate::{Challenge, Exchange, Exposure, Response, redaction::without_secret};
 
 /// The token is sent; if the server does not take it, it says why in a challenge, and refuses once
 /// that is answered.

@@ -1,6 +1,6 @@
 //! Blame: whether a message was refused for its own sake, or because of what surrounds it.
 use smtp_error::{
-    Broken, Delivery, Error, ErrorKind, Reply, ReplyCode, Step, Unsupported, Verdict,
+    Broken, Delivery, Ended, Error, ErrorKind, Reply, ReplyCode, Step, Unsupported, Verdict,
 };
 
 /// What a result is about, apart from the message. Whatever is not about the message is tried
@@ -118,17 +118,16 @@ impl Blame {
         let unbegun = matches!(error.step(), Step::Mail | Step::Reset);
         let used = usage.results > 0;
         match error.kind() {
-            ErrorKind::Refused(_) if error.step() == Step::Reset => Self::Session,
+            ErrorKind::Refused(_) | ErrorKind::Ended(Ended::ServerClosing(_))
+                if error.step() == Step::Reset =>
+            {
+                Self::Session
+            }
             ErrorKind::Ended(_) if used => Self::Session,
             ErrorKind::Broken(_) | ErrorKind::Misbehaved(_) if used && unbegun => Self::Session,
-            ErrorKind::Refused(reply) if reply.code() != ReplyCode::SERVICE_CLOSING => {
-                Self::Message
+            ErrorKind::Broken(_) | ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) => {
+                Self::Connection
             }
-            ErrorKind::Refused(_) if used && unbegun => Self::Session,
-            ErrorKind::Broken(_)
-            | ErrorKind::Misbehaved(_)
-            | ErrorKind::Ended(_)
-            | ErrorKind::Refused(_) => Self::Connection,
             ErrorKind::Unsupported(Unsupported::TooMany { .. })
                 if usage.mails > 0 && error.is_transient() =>
             {
@@ -151,6 +150,10 @@ pub(super) fn refuses_mail(result: &Result<Delivery, Error>) -> bool {
 /// for the time being.
 pub(super) fn is_one_too_many(error: &Error) -> bool {
     match (error.step(), error.kind()) {
+        (
+            Step::Greeting | Step::Hello | Step::StartTls | Step::Auth,
+            ErrorKind::Ended(Ended::ServerClosing(_)),
+        ) => true,
         (Step::Greeting | Step::Hello, ErrorKind::Refused(_)) => true,
         (Step::Greeting, ErrorKind::Broken(broken)) => {
             matches!(broken, Broken::Closed | Broken::Io(_))
@@ -329,7 +332,6 @@ mod tests {
         check_error(Broken::Io(io()), connection);
         check_error(Broken::TimedOut { after: std::time::Duration::ZERO }, connection);
         check_error(Misbehaved::UnsolicitedOctets, connection);
-        check_error(ErrorKind::Refused(reply(421, "x")), connection);
         let ended = [Connection, Connection, Session, Session];
         check_error(Ended::Closed, ended);
         check_error(Ended::ServerClosing(reply(421, "x")), ended);
@@ -351,11 +353,19 @@ mod tests {
         check_error(too_many(Limited::RecipientDomains), per_session);
     }
 
+    /// The kind of error that a refusal with this code is.
+    fn refused(code: u16) -> ErrorKind {
+        match code {
+            421 => Ended::ServerClosing(reply(code, "no")).into(),
+            _ => ErrorKind::Refused(reply(code, "no")),
+        }
+    }
+
     #[test]
     fn a_refused_rset_is_never_about_the_message() {
         for code in [421, 450, 500, 502, 503] {
             for usage in [NEW, REFUSED, USED] {
-                let error = Error::new(Step::Reset, ErrorKind::Refused(reply(code, "no")));
+                let error = Error::new(Step::Reset, refused(code));
                 assert_eq!(Blame::of(&Err(error), usage), Blame::Session, "{code}");
             }
         }
@@ -363,7 +373,7 @@ mod tests {
 
     #[test]
     fn connections_that_may_be_one_too_many() {
-        let refused = |step, code| Error::new(step, ErrorKind::Refused(reply(code, "no")));
+        let refused = |step, code| Error::new(step, refused(code));
         for code in [421, 450, 500, 521, 554] {
             assert!(is_one_too_many(&refused(Step::Greeting, code)), "{code}");
             assert!(is_one_too_many(&refused(Step::Hello, code)), "{code}");

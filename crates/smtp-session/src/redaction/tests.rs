@@ -5,14 +5,14 @@ use super::*;
 
 const USER: &str = "tim@example.org";
 
-/// The veil over PLAIN and LOGIN with this password.
-fn veil(password: &str) -> Veil {
-    let mut veil = Veil::default();
-    veil.cover(password.as_bytes());
+/// The redaction over PLAIN and LOGIN with this password.
+fn redaction(password: &str) -> Redaction {
+    let mut redaction = Redaction::default();
+    redaction.hide_secret(password.as_bytes());
     for response in [format!("\0{USER}\0{password}"), USER.into(), password.into()] {
-        veil.cover_response(response.as_bytes(), base64(&response).as_bytes(), false);
+        redaction.hide_response(response.as_bytes(), base64(&response).as_bytes(), false);
     }
-    veil
+    redaction
 }
 
 fn base64(text: &str) -> String {
@@ -20,9 +20,9 @@ fn base64(text: &str) -> String {
 }
 
 /// The text of a reply as it is shown.
-fn over(veil: &Veil, text: &str) -> String {
+fn redact(redaction: &Redaction, text: &str) -> String {
     let reply = Reply::new(ReplyCode::CREDENTIALS_INVALID, text);
-    String::from_utf8(veil.over(reply).as_bytes().to_vec()).unwrap()
+    String::from_utf8(redaction.redact(reply).as_bytes().to_vec()).unwrap()
 }
 
 /// What servers and providers answer to a login that fails, without what they add of it.
@@ -82,7 +82,7 @@ fn no_word_of_the_server_is_hidden() {
             }
             for password in [word.to_owned(), word.to_ascii_lowercase(), word.to_ascii_uppercase()]
             {
-                assert_eq!(over(&veil(&password), reply), *reply, "{password}");
+                assert_eq!(redact(&redaction(&password), reply), *reply, "{password}");
             }
         }
     }
@@ -139,11 +139,11 @@ fn no_secret_that_is_repeated_is_shown() {
         "tim@example.org",
     ];
     for password in passwords {
-        let veil = veil(password);
+        let redaction = redaction(password);
         for echo in ECHOES {
             let text = echo.replace("{}", password);
             // What the text has apart from the secret is not to be found in it.
-            let shown = over(&veil, &text);
+            let shown = redact(&redaction, &text);
             let expected = echo.matches("{}").count();
             let left = echo.to_ascii_lowercase().matches(&password.to_ascii_lowercase()).count();
             let found = shown.to_ascii_lowercase().matches(&password.to_ascii_lowercase()).count();
@@ -158,7 +158,7 @@ fn no_secret_that_is_repeated_is_shown() {
                 format!("5.5.1 {}", line.to_ascii_uppercase()),
                 sent,
             ] {
-                let shown = over(&veil, &text);
+                let shown = redact(&redaction, &text);
                 let line = line.trim_end_matches('=').to_ascii_lowercase();
                 if line.len() >= PREFIX || text.contains(&line) {
                     assert!(!shown.to_ascii_lowercase().contains(&line), "{password}: {shown}");
@@ -171,19 +171,19 @@ fn no_secret_that_is_repeated_is_shown() {
 #[test]
 fn an_echo_that_is_cut_off_shows_no_more_than_its_beginning() {
     let token = "ya29.vF9dft4qmTc2Nvb3Rlbg";
-    let mut veil = Veil::default();
-    veil.cover(token.as_bytes());
+    let mut redaction = Redaction::default();
+    redaction.hide_secret(token.as_bytes());
     let response = format!("user={USER}\x01auth=Bearer {token}\x01\x01");
     let line = base64(&response);
-    veil.cover_response(response.as_bytes(), line.as_bytes(), false);
+    redaction.hide_response(response.as_bytes(), line.as_bytes(), false);
     for sent in [token, &line] {
         for length in PREFIX..=sent.len() {
             let text = format!("unrecognized: {} and more", &sent[..length]);
-            assert_eq!(over(&veil, &text), "unrecognized: *** and more");
+            assert_eq!(redact(&redaction, &text), "unrecognized: *** and more");
         }
         for length in SHORTEST..=sent.len() {
             let octets = format!("500 5.5.1 unrecognized: {}", &sent[..length]);
-            assert_eq!(veil.over_octets(octets.as_bytes()), b"500 5.5.1 unrecognized: ***");
+            assert_eq!(redaction.redact_octets(octets.as_bytes()), b"500 5.5.1 unrecognized: ***");
         }
     }
 }
@@ -191,35 +191,36 @@ fn an_echo_that_is_cut_off_shows_no_more_than_its_beginning() {
 #[test]
 fn the_status_of_a_reply_is_never_hidden() {
     for password in ["5.7.8", "535", "535 5.7.8 no", "5.7.8 no"] {
-        let shown = over(&veil(password), "5.7.8 no such user\n5.7.8 5.7.8");
+        let shown = redact(&redaction(password), "5.7.8 no such user\n5.7.8 5.7.8");
         assert!(shown.starts_with("5.7.8 ") && shown.contains("\n5.7.8 "), "{password}: {shown}");
-        let shown = veil(password).over_octets(b"535 5.7.8 no");
+        let shown = redaction(password).redact_octets(b"535 5.7.8 no");
         assert!(shown.starts_with(b"535"), "{}", shown.escape_ascii());
     }
 }
 
 #[test]
 fn what_hides_a_secret_is_not_shown_either() {
-    let mut veil = Veil::default();
-    veil.cover(b"pencil");
+    let mut redaction = Redaction::default();
+    redaction.hide_secret(b"pencil");
     for response in [
         "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
         "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfux,p=dHzbZapWIk4jUhN+Ute9ytag9zjfM=",
         "postmaster b913a602c7eda7a495b4e6e7334d3890",
     ] {
-        veil.cover_response(response.as_bytes(), base64(response).as_bytes(), true);
+        redaction.hide_response(response.as_bytes(), base64(response).as_bytes(), true);
         let fields = response.split([',', ' ']).skip(1).filter(|field| field.len() >= PREFIX);
         for field in fields.chain([response]) {
-            assert_eq!(over(&veil, &format!("what? {field}")), "what? ***");
+            assert_eq!(redact(&redaction, &format!("what? {field}")), "what? ***");
         }
     }
-    assert_eq!(over(&veil, "the postmaster knows"), "the postmaster knows");
+    assert_eq!(redact(&redaction, "the postmaster knows"), "the postmaster knows");
 }
 
 #[test]
 fn no_challenge_is_shown_though_it_is_cut() {
-    let shown =
-        |octets: &str| String::from_utf8(veil("hunter2").over_octets(octets.as_bytes())).unwrap();
+    let shown = |octets: &str| {
+        String::from_utf8(redaction("hunter2").redact_octets(octets.as_bytes())).unwrap()
+    };
     assert_eq!(shown("334 PDE4OTYuNjk3"), "334 ***");
     assert_eq!(shown("334-PDE4OTYu\r\n334 PDE"), "334 ***\r\n334 ***");
     assert_eq!(shown("334PDE4OTYu"), "334 ***");
@@ -229,5 +230,5 @@ fn no_challenge_is_shown_though_it_is_cut() {
     assert_eq!(shown("ERROR: internal"), "ERROR: internal");
     assert_eq!(shown("535 5.7.8 no"), "535 5.7.8 no");
     // A challenge is one without an exchange, too.
-    assert_eq!(Veil::default().over_octets(b"334 PDE4"), b"334 ***");
+    assert_eq!(Redaction::default().redact_octets(b"334 PDE4"), b"334 ***");
 }

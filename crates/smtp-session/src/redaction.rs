@@ -1,4 +1,4 @@
-//! The veil: what no log, no observer and no error may show of what a server says.
+//! The redaction: what no log, no observer and no error may show of what a server says.
 //!
 //! Some servers repeat what they do not understand, and what AUTH sends is a secret. A reply may
 //! also hold the same octets by chance: `535 these credentials are wrong` is not about the
@@ -35,7 +35,7 @@ use place::Place;
 
 /// What must not be shown while an exchange is under way, and until something else was done.
 #[derive(Default)]
-pub(super) struct Veil {
+pub(super) struct Redaction {
     /// Hidden wherever they are, and their beginnings too: what was sent.
     sent: Vec<Hidden>,
     /// Hidden as a whole: the same before it was encoded. They may begin with a user name.
@@ -56,9 +56,9 @@ const PREFIX: usize = 8;
 const SHORTEST: usize = 4;
 const MARK: &[u8] = b"***";
 
-impl Veil {
+impl Redaction {
     /// Hides this secret from now on.
-    pub(super) fn cover(&mut self, secret: &[u8]) {
+    pub(super) fn hide_secret(&mut self, secret: &[u8]) {
         let list = match secret {
             [] => return,
             word if word.len() < SHORTEST || words::is_ordinary(word) => &mut self.words,
@@ -69,7 +69,7 @@ impl Veil {
 
     /// Hides a response that is sent in this base64 form from now on. `opaque` tells that all of
     /// it is a secret or made of one; otherwise it may be a user name.
-    pub(super) fn cover_response(&mut self, response: &[u8], base64: &[u8], opaque: bool) {
+    pub(super) fn hide_response(&mut self, response: &[u8], base64: &[u8], opaque: bool) {
         // An echo may lack the padding.
         let padding = base64.iter().rev().take_while(|&&octet| octet == b'=').count();
         let unpadded = &base64[..base64.len() - padding];
@@ -98,13 +98,13 @@ impl Veil {
         });
     }
 
-    pub(super) fn lift(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Returns the reply without what must not be shown.
-    pub(super) fn over(&self, reply: Reply) -> Reply {
-        if self.is_lifted() {
+    pub(super) fn redact(&self, reply: Reply) -> Reply {
+        if self.is_empty() {
             return reply;
         }
         let code = reply.code();
@@ -121,16 +121,16 @@ impl Veil {
 
     /// Returns octets that are not a whole reply without what must not be shown: secrets, also if
     /// the octets end in the middle of one, and challenges.
-    pub(super) fn over_octets(&self, octets: &[u8]) -> Vec<u8> {
+    pub(super) fn redact_octets(&self, octets: &[u8]) -> Vec<u8> {
         let digits = |line: &[u8]| line.iter().take(3).take_while(|it| it.is_ascii_digit()).count();
-        let veiled = self.without(octets, digits, Extent::Cut).unwrap_or_else(|| octets.to_vec());
-        let mut shown = Vec::with_capacity(veiled.len());
-        for line in veiled.split_inclusive(|&octet| octet == b'\n') {
+        let redacted = self.without(octets, digits, Extent::Cut).unwrap_or_else(|| octets.to_vec());
+        let mut shown = Vec::with_capacity(redacted.len());
+        for line in redacted.split_inclusive(|&octet| octet == b'\n') {
             let end = line.len() - line.trim_ascii_end().len();
             let (content, end) = line.split_at(line.len() - end);
             match content {
                 [b'3', b'3', b'4', _, ..] => shown.extend_from_slice(b"334 ***"),
-                content if !self.is_lifted() && is_like_a_challenge(content) => {
+                content if !self.is_empty() && is_like_a_challenge(content) => {
                     shown.extend_from_slice(MARK);
                 }
                 content => shown.extend_from_slice(content),
@@ -140,7 +140,7 @@ impl Veil {
         shown
     }
 
-    fn is_lifted(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.sent.is_empty() && self.secrets.is_empty() && self.words.is_empty()
     }
 
@@ -214,9 +214,9 @@ enum Extent {
 /// Returns a complaint of the server about this secret without the secret.
 #[cfg(feature = "sasl")]
 pub(crate) fn without_secret(text: &[u8], secret: &[u8]) -> Vec<u8> {
-    let mut veil = Veil::default();
-    veil.cover(secret);
-    veil.without(text, |_| 0, Extent::Whole).unwrap_or_else(|| text.to_vec())
+    let mut redaction = Redaction::default();
+    redaction.hide_secret(secret);
+    redaction.without(text, |_| 0, Extent::Whole).unwrap_or_else(|| text.to_vec())
 }
 
 /// Where the text has this word, in whatever case.
@@ -267,7 +267,7 @@ fn marked(text: &[u8], mut hidden: Vec<Range<usize>>) -> Vec<u8> {
 }
 
 /// The reply as it may be shown: a challenge is part of an exchange that is never shown.
-pub(super) fn shown(reply: &Reply) -> Cow<'_, Reply> {
+pub(super) fn without_challenge(reply: &Reply) -> Cow<'_, Reply> {
     match reply.code() {
         ReplyCode::CHALLENGE => Cow::Owned(Reply::new(ReplyCode::CHALLENGE, MARK)),
         _ => Cow::Borrowed(reply),

@@ -1,4 +1,4 @@
-//! An envelope, borrowed or shared.
+//! Envelopes that are borrowed or shared.
 use std::{ops::Deref, sync::Arc};
 
 use smtp_caps::Envelope;

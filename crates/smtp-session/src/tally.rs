@@ -1,0 +1,129 @@
+//! Counting replies: what their number says where nothing else tells them apart.
+//!
+//! A reply has no name of the command that it answers; it answers the oldest one that waits. A
+//! server that replies once too often shifts every reply that follows. After DATA the 354 shows
+//! that both sides are in step, and the one reply to the text cannot be another's. Two cases remain:
+//! MAIL, RCPT and BDAT are all answered with 250; and several final replies, one for each recipient,
+//! are alike (LMTP, PRDR).
+use smtp_error::{Reply, Step, Verdict};
+
+use crate::{Dialect, replies::Classes};
+
+/// The count of the replies of a round.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// How many 2yz replies an acceptance takes at least, and how many were received.
+    needed: usize,
+    positive: usize,
+    finals: Classes,
+    /// Whether a chunk was announced in this round.
+    announced: bool,
+    /// Whether the message as a whole was refused while a chunk of it was under way.
+    refused: bool,
+    /// What a surplus reply would put in question: from the last reply of a round to the first of
+    /// the next.
+    counted: Option<Counted>,
+}
+
+/// A result that a surplus reply puts in question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    /// How many 2yz replies are missing for an acceptance, where the content traveled in chunks.
+    missing: Option<usize>,
+    finals: Classes,
+    /// Whether the first final reply is about one recipient alone. It cannot be shifted.
+    first_stands: bool,
+}
+
+impl Tally {
+    /// Begins to count for another round. The result of the round before stays in question until
+    /// the server has replied to MAIL.
+    pub(crate) fn begin_round(&mut self) {
+        (self.needed, self.positive, self.finals) = (0, 0, Classes::default());
+    }
+
+    /// Counts a command. An acceptance takes one accepted recipient.
+    pub(crate) fn expect(&mut self, step: Step, is_first_rcpt: bool) {
+        let needs = match step {
+            Step::Reset | Step::Mail | Step::Text | Step::EndOfText => true,
+            Step::Rcpt => is_first_rcpt,
+            _ => false,
+        };
+        self.needed += usize::from(needs);
+        self.refused &= step != Step::Mail;
+    }
+
+    /// Counts a reply to a command of this step.
+    pub(crate) fn receive(&mut self, step: Step, reply: &Reply) {
+        self.positive += usize::from(reply.is_completion());
+        if step == Step::EndOfText {
+            self.finals.add(reply);
+        }
+    }
+
+    /// Records the reply to MAIL, which shows that the last reply of the round before was its own.
+    /// `announced` says whether a chunk of this round was written already.
+    pub(crate) fn mail_answered(&mut self, announced: bool) {
+        self.counted = None;
+        self.announced = announced;
+    }
+
+    /// Records that a chunk was announced.
+    pub(crate) fn announce_chunk(&mut self) {
+        self.announced = true;
+    }
+
+    /// Records that the message as a whole was refused.
+    pub(crate) fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    /// Returns whether this reply cannot be the acceptance of the content. The message was refused
+    /// before, or a chunk of it; and where nothing but their number tells the replies apart, one
+    /// whose enhanced status code is about an address answers a recipient: there was a surplus
+    /// reply before it.
+    pub(crate) fn excludes(&self, reply: &Reply) -> bool {
+        let is_about_address = || reply.enhanced().is_some_and(|code| code.subject() == 1);
+        self.refused || (self.announced && is_about_address())
+    }
+
+    /// Records that the last reply of the round was received.
+    pub(crate) fn end_round(&mut self, dialect: Dialect) {
+        let Self { needed, positive, finals, announced, .. } = *self;
+        let several = finals.completions + finals.refusals > 1;
+        let missing = announced.then(|| needed.saturating_sub(positive));
+        let first_stands = dialect == Dialect::Lmtp;
+        self.counted = (announced || several).then_some(Counted { missing, finals, first_stands });
+    }
+
+    /// Returns what a surplus reply would put in question now.
+    pub(crate) fn counted(&self) -> Option<Counted> {
+        self.counted
+    }
+}
+
+impl Counted {
+    /// Returns whether another result is possible if these replies were received as well.
+    pub(crate) fn is_upset_by(&self, surplus: Classes) -> bool {
+        match self.missing {
+            // Fewer 2yz replies than an acceptance takes exclude it.
+            Some(missing) => surplus.completions >= missing,
+            // Whichever of the replies is the surplus one: if all are alike, the result is the same.
+            None => {
+                self.finals.completions + surplus.completions > 0
+                    && self.finals.refusals + surplus.refusals > 0
+            }
+        }
+    }
+
+    /// Returns the verdicts that stand if a surplus reply has upset the result.
+    pub(crate) fn standing(&self, verdicts: Vec<Option<Verdict>>) -> Vec<Option<Verdict>> {
+        let mut first_stands = self.first_stands;
+        let mut stands = |verdict: &Verdict| match verdict.step() {
+            _ if self.missing.is_some() => false,
+            Step::EndOfText => std::mem::take(&mut first_stands),
+            _ => true,
+        };
+        verdicts.into_iter().map(|verdict| verdict.filter(&mut stands)).collect()
+    }
+}
