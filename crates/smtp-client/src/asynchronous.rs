@@ -5,14 +5,12 @@ mod connect;
 mod connection;
 mod dial;
 mod drive;
-mod feed;
 mod handshake;
-mod login;
 mod mailer;
 mod many;
 mod stream;
 
-pub use connect::{Connector, EhloCache};
+pub use connect::Connector;
 pub use connection::{Connection, ScopedSettings};
 pub use mailer::{Mailer, MailerLimits, PooledConnection, Rate};
 pub use many::{Messages, SendMany};

@@ -3,13 +3,17 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use smtp_codec::{ContentFacts, HeaderScanner, LineEnds, MailData, Word};
-use smtp_error::Invalid;
+use smtp_error::{Cause, Error, ErrorKind, Invalid, Step};
 
 use crate::session::{EnvelopeRef, Excess, Piece, Sending};
 
+#[cfg(feature = "tokio")]
+mod reserved;
 mod source;
 
-pub(crate) use source::{Reserve, Source};
+#[cfg(feature = "tokio")]
+pub(crate) use reserved::Reserved;
+pub(crate) use source::Source;
 
 /// What a message is made of.
 ///
@@ -85,7 +89,8 @@ impl<'a> Content<'a> {
     }
 
     /// The text that this reader gives, up to its end, in constant memory: a file, for instance.
-    /// A blocking client cannot send it; [`read_blocking`](Self::read_blocking) is for that.
+    /// The client that blocks refuses to send it; [`read_blocking`](Self::read_blocking) is for
+    /// that.
     #[cfg(feature = "tokio")]
     pub fn read(reader: impl tokio::io::AsyncRead + Send + 'a) -> Self {
         Self::new(unseen(), Source::reader(Box::pin(reader)))
@@ -101,7 +106,7 @@ impl<'a> Content<'a> {
     pub fn pieces(
         pieces: impl IntoIterator<Item = io::Result<Bytes>, IntoIter: Send + 'a>,
     ) -> Self {
-        Self::new(unseen(), Source::pieces(Box::new(pieces.into_iter())))
+        Self::new(unseen(), Source::pieces(pieces.into_iter()))
     }
 
     fn new(facts: ContentFacts, source: Source<'a>) -> Self {
@@ -146,6 +151,16 @@ impl<'a> Content<'a> {
         self.facts
     }
 
+    /// Refuses what has to be awaited, if the client does not await.
+    pub(crate) fn check(&self, awaits: bool) -> Result<(), Error> {
+        if awaits || !self.source.is_awaited() {
+            return Ok(());
+        }
+        let what = "a blocking client cannot send `Content::read`; use `Content::read_blocking`";
+        let unsupported = io::Error::new(io::ErrorKind::Unsupported, what);
+        Err(Error::new(Step::Mail, ErrorKind::Source(Cause::new(unsupported))))
+    }
+
     pub(crate) fn source(&mut self) -> &mut Source<'a> {
         &mut self.source
     }
@@ -159,39 +174,11 @@ impl<'a> Content<'a> {
         usual
     }
 
-    /// The same content once more, if it can be given twice. What is told of the progress of the
-    /// one is not told of the other.
-    pub(crate) fn again(&self) -> Option<Self> {
-        Some(Self::new(self.facts, self.source.again()?))
-    }
-
     /// So many octets of the text were handed to the transport.
     pub(crate) fn report(&mut self, octets: Option<u64>) {
         if let (Some(progress), Some(octets)) = (&mut self.progress, octets) {
             progress(octets);
         }
-    }
-}
-
-impl Content<'static> {
-    /// The same content, and the content once more as long as no piece of this one was asked for.
-    /// It is told of no progress.
-    pub(crate) fn reserve(self) -> (Self, Reserved) {
-        let facts = self.facts;
-        let (source, reserve) = self.source.reserve();
-        (Self { source, ..self }, Reserved { facts, reserve })
-    }
-}
-
-/// A content that can be taken back until its first piece is asked for.
-pub(crate) struct Reserved {
-    facts: ContentFacts,
-    reserve: Reserve,
-}
-
-impl Reserved {
-    pub(crate) fn take(&self) -> Option<Content<'static>> {
-        Some(Content::new(self.facts, self.reserve.take()?))
     }
 }
 

@@ -42,9 +42,18 @@
     allow(dead_code, unused_imports, unused_macros, reason = "the clients use it")
 )]
 
+mod advance;
 mod clock;
+mod connecting;
+mod connection;
 mod content;
+mod dialing;
+mod ehlo_cache;
+mod feed;
+mod gather;
 mod hints;
+mod login;
+mod messages;
 mod server;
 mod settings;
 pub mod spans;
@@ -75,10 +84,11 @@ pub use smtp_error::{
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{
-    Connection, Connector, EhloCache, Io, Mailer, MailerLimits, Messages, PooledConnection, Rate,
+    Connection, Connector, Io, Mailer, MailerLimits, Messages, PooledConnection, Rate,
     ScopedSettings, SendMany,
 };
 pub use content::{Content, Message, Part};
+pub use ehlo_cache::EhloCache;
 pub use server::{Address, Security, Server};
 pub use timeouts::Timeouts;
 pub use tls::{Tls, TlsFacts, TlsFailure};

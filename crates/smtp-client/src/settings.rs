@@ -1,12 +1,14 @@
 //! Settings of a connector, the same for every kind of client.
 use std::{net::IpAddr, sync::Arc};
 
+use smtp_caps::Capabilities;
 use smtp_codec::{HelloName, ReplyLimits};
-use smtp_error::Error;
+use smtp_error::{Error, Reply};
 
 use crate::{
-    Login, Sending, Server, Timeouts, Tls,
+    EhloCache, Login, Security, Sending, Server, Timeouts, Tls,
     session::{HelloFallback, Observer, Session},
+    spans::Watch,
 };
 
 /// What a connector is told before it connects.
@@ -20,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) tls: Option<Tls>,
     pub(crate) login: Option<Login>,
+    pub(crate) ehlo_cache: Option<EhloCache>,
 }
 
 impl Settings {
@@ -33,6 +36,7 @@ impl Settings {
             observer: None,
             tls: None,
             login: None,
+            ehlo_cache: None,
         }
     }
 
@@ -55,6 +59,39 @@ impl Settings {
     /// TLS sends nothing.
     pub(crate) fn tls(&self) -> Result<Tls, Error> {
         self.tls.clone().map_or_else(Tls::default_or_error, Ok)
+    }
+
+    /// What the server may be spoken to with before it has greeted.
+    pub(crate) fn remembered(&self) -> Option<Reply> {
+        let usual = self.server.security == Security::StartTls || self.login.is_some();
+        self.ehlo_cache.as_ref().filter(|_| !usual)?.reply()
+    }
+
+    /// Remembers what the server offers, unless it is not asked in the way that remembering is for.
+    pub(crate) fn remember(&self, capabilities: &Capabilities) {
+        let starttls = self.server.security == Security::StartTls;
+        if let Some(memory) = self.ehlo_cache.as_ref().filter(|_| !starttls) {
+            memory.keep(capabilities);
+        }
+    }
+
+    /// Remembers the server no more.
+    pub(crate) fn forget(&self) {
+        if let Some(memory) = &self.ehlo_cache {
+            memory.keep(&Capabilities::none());
+        }
+    }
+
+    /// Ends the watch over how a connection was opened, and says what is likely to help if it
+    /// failed.
+    pub(crate) fn connected<C>(
+        &self,
+        watch: Watch,
+        connected: Result<C, Error>,
+    ) -> Result<C, Error> {
+        let connected = connected.map_err(|error| self.server.hinted(error));
+        watch.end(&connected, None);
+        connected
     }
 
     /// Returns whether HELO is tried where the server refuses EHLO: not if there is a login,
@@ -120,6 +157,14 @@ macro_rules! settings {
         #[must_use]
         pub fn login(mut self, login: $crate::Login) -> Self {
             self.settings.login = Some(login);
+            self
+        }
+
+        /// Remembers what the server offers, so that [`deliver`](Self::deliver) can save round
+        /// trips. By default nothing is remembered.
+        #[must_use]
+        pub fn ehlo_cache(mut self, memory: $crate::EhloCache) -> Self {
+            self.settings.ehlo_cache = Some(memory);
             self
         }
     };

@@ -1,7 +1,7 @@
 //! Dialing: from an address to an open stream.
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
-use smtp_error::{Attempt, Broken, Error, Step};
+use smtp_error::{Broken, Error, Step};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
@@ -9,7 +9,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Address, Io, asynchronous::stream::Transport, clock::Clock, server::to_ascii};
+use crate::{
+    Address, Io, asynchronous::stream::Transport, clock::Clock, dialing::Attempts, server::to_ascii,
+};
 
 /// A way of opening streams that the caller brings.
 pub(crate) type Dialer = Arc<dyn Fn() -> Opening + Send + Sync>;
@@ -56,26 +58,17 @@ async fn first<T, F: Future<Output = io::Result<T>>>(
     clock: &mut Clock,
     connect: impl Fn(SocketAddr) -> F,
 ) -> Result<T, Broken> {
-    let mut failed = Vec::new();
+    let mut attempts = Attempts::default();
     for address in addresses {
         let broken = match bounded(clock, connect(address)).await {
             Ok(stream) => return Ok(stream),
             Err(broken) => broken,
         };
-        let over = matches!(broken, Broken::Deadline { .. });
-        failed.push(Attempt::new(address, broken));
-        if over {
+        if !attempts.failed(address, broken) {
             break;
         }
     }
-    Err(match failed.pop() {
-        None => io::Error::from(io::ErrorKind::NotFound).into(),
-        Some(only) if failed.is_empty() => only.broken,
-        Some(last) => {
-            failed.push(last);
-            Broken::Unreachable(failed)
-        }
-    })
+    Err(attempts.into_broken())
 }
 
 /// Awaits one attempt to open something, within the time that it may take.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use smtp_error::{Broken, Error};
+use smtp_error::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     task::unconstrained,
@@ -16,36 +16,27 @@ use tokio::{
 
 use crate::{
     Io,
+    advance::{Advance, Allowed, Expired, Turn},
     asynchronous::{
         alarm::Alarm,
-        feed::{Actor, Feed},
         stream::{Stream, Transport},
     },
     clock::Clock,
+    feed::Feed,
+    gather::{Gathered, Gatherer},
     session::{ActiveOperation, Next, Operation, Output, Session, SimpleCommand},
-    tls::{broken, hinted, is_failure_of_tls},
+    tls::hinted,
 };
 
 /// A stream with the buffers that it is read and written through.
 pub(crate) struct Wire {
     stream: Stream,
     incoming: Box<[u8]>,
-    /// Where small slices are gathered for one write.
-    gathered: Vec<u8>,
+    gatherer: Gatherer,
     flushed: bool,
     /// Counts the turns.
     turns: usize,
     alarm: Alarm,
-}
-
-/// What happened on the wire.
-enum Turn {
-    Fed,
-    Read(usize),
-    Wrote(usize),
-    Flushed,
-    ReadFailed(io::Error),
-    WriteFailed(io::Error),
 }
 
 /// How many reads a look at a connection takes at most.
@@ -54,18 +45,26 @@ const LOOKS: usize = 8;
 const TURNS: usize = 32;
 /// How many octets are read at a time.
 const READ: usize = 16 * 1024;
-/// How many slices go into one vectored write.
-const SLICES: usize = 64;
-/// How many there are of a message without dots: less to fill in.
-const FEW_SLICES: usize = 8;
-/// How many octets of small slices are gathered for one write.
-const GATHER: usize = 16 * 1024;
+
+/// Awaits in a span.
+macro_rules! in_span {
+    ($span:expr, $what:expr) => {{
+        // Pinned first, so that it need not be moved into the span.
+        let what = std::pin::pin!($what);
+        tracing::Instrument::instrument(what, $span).await
+    }};
+}
+
+pub(crate) use in_span;
 
 impl Wire {
+    /// Contents may be awaited.
+    pub(crate) const AWAITS: bool = true;
+
     pub(crate) fn new(stream: Stream) -> Self {
         let incoming = vec![0; READ].into_boxed_slice();
-        let (gathered, alarm) = (Vec::new(), Alarm::default());
-        Self { stream, incoming, gathered, flushed: true, turns: 0, alarm }
+        let (gatherer, alarm) = (Gatherer::default(), Alarm::default());
+        Self { stream, incoming, gatherer, flushed: true, turns: 0, alarm }
     }
 
     /// The stream under TLS, to put TLS over it.
@@ -108,67 +107,46 @@ impl Wire {
         clock: &mut Clock,
         feed: &mut impl Feed<O>,
     ) {
-        let mut write_failure: Option<io::Error> = None;
-        loop {
-            let actor = match run.next() {
-                Next::Done => Some(Actor::Caller),
-                Next::Request(request) => Some(feed.actor(&request)),
-                Next::Write | Next::Read => None,
-            };
-            if actor == Some(Actor::Caller) {
-                if run.is_counted() {
-                    self.look_behind(run).await;
-                }
-                return;
-            }
-            let idle = actor == Some(Actor::IdleFeed);
-            let may_write = write_failure.is_none();
-            if idle {
-                clock.wait_for_the_caller();
-            } else if may_write {
-                clock.turn(run.step(), run.progress(), run.has_answer());
-            }
-            let turn = poll_fn(|cx| {
-                // Let the clock and other tasks have their turn, however ready all always is.
-                self.turns += 1;
-                if self.turns.is_multiple_of(TURNS) {
-                    cx.waker().wake_by_ref();
-                    return self.alarm.poll(cx, clock.deadline()).map(Err);
-                }
-                // What came in between messages comes before the next one.
-                if idle && let Poll::Ready(turn) = self.poll_read(cx) {
-                    return Poll::Ready(Ok(turn));
-                }
-                if may_write && feed.poll_feed(cx, run).is_ready() {
-                    return Poll::Ready(Ok(Turn::Fed));
-                }
-                match self.poll_turn(cx, run.output(), may_write) {
-                    Poll::Pending => self.alarm.poll(cx, clock.deadline()).map(Err),
-                    turn => turn.map(Ok),
-                }
-            });
-            match turn.await {
-                Ok(Turn::Read(octets)) if octets > 0 => run.receive(&self.incoming[..octets]),
-                Ok(Turn::Wrote(octets)) => {
-                    run.wrote(octets);
-                    feed.wrote(run);
-                }
-                Ok(Turn::Flushed | Turn::Fed) => {}
-                // A failed write is not the verdict: the server may have said why, before it
-                // stopped reading.
-                Ok(Turn::WriteFailed(error)) => {
-                    write_failure = Some(error);
-                    clock.close_in();
-                }
-                outcome => run.connection_failed(match (write_failure.take(), outcome) {
-                    // An alert of the server says more than the write that failed after it.
-                    (_, Ok(Turn::ReadFailed(error))) if is_failure_of_tls(&error) => broken(error),
-                    (Some(error), _) | (None, Ok(Turn::ReadFailed(error))) => broken(error),
-                    (None, Ok(_)) => Broken::Closed,
-                    (None, Err(())) => clock.expired(),
-                }),
-            }
+        let mut advance = Advance::new(run, clock, feed);
+        while let Some(allowed) = advance.begin() {
+            let turn = poll_fn(|cx| self.poll_advance(cx, &mut advance, allowed)).await;
+            advance.end(turn, &self.incoming);
         }
+        if run.is_counted() {
+            self.look_behind(run).await;
+        }
+    }
+
+    /// Feeds, reads or writes, whatever can be done first.
+    fn poll_advance<O: Operation, F: Feed<O>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        advance: &mut Advance<'_, '_, O, F>,
+        allowed: Allowed,
+    ) -> Poll<Result<Turn, Expired>> {
+        // Let the clock and other tasks have their turn, however ready all always is.
+        self.turns += 1;
+        if self.turns.is_multiple_of(TURNS) {
+            cx.waker().wake_by_ref();
+            return self.poll_alarm(cx, advance.clock);
+        }
+        // What came in between messages comes before the next one.
+        if allowed.idle
+            && let Poll::Ready(turn) = self.poll_read(cx)
+        {
+            return Poll::Ready(Ok(turn));
+        }
+        if allowed.write && advance.feed.poll_feed(cx, advance.run).is_ready() {
+            return Poll::Ready(Ok(Turn::Fed));
+        }
+        match self.poll_turn(cx, advance.run.output(), allowed.write) {
+            Poll::Pending => self.poll_alarm(cx, advance.clock),
+            turn => turn.map(Ok),
+        }
+    }
+
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, clock: &Clock) -> Poll<Result<Turn, Expired>> {
+        self.alarm.poll(cx, clock.deadline()).map(|()| Err(Expired))
     }
 
     /// Looks, without waiting, whether another reply is there behind the last that was owed.
@@ -294,33 +272,11 @@ impl Wire {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, output: &Output) -> Poll<io::Result<usize>> {
-        if output.count() <= FEW_SLICES {
-            self.poll_slices::<FEW_SLICES>(cx, output)
-        } else {
-            self.poll_slices::<SLICES>(cx, output)
-        }
-    }
-
-    fn poll_slices<const MOST: usize>(
-        &mut self,
-        cx: &mut Context<'_>,
-        output: &Output,
-    ) -> Poll<io::Result<usize>> {
-        let mut slices = [io::IoSlice::new(&[]); MOST];
-        let filled = output.slices(&mut slices);
-        let slices = &slices[..filled];
         let stream = Pin::new(&mut self.stream);
-        // Many small slices, of a text full of dots, would make many small writes.
-        let small =
-            filled == SLICES && slices.iter().map(|slice| slice.len()).sum::<usize>() < GATHER;
-        if stream.is_write_vectored() && !small {
-            return stream.poll_write_vectored(cx, slices);
-        }
-        if slices.len() == 1 || slices[0].len() >= GATHER {
-            return stream.poll_write(cx, &slices[0]);
-        }
-        self.gathered.clear();
-        output.gather(GATHER, &mut self.gathered);
-        stream.poll_write(cx, &self.gathered)
+        let vectored = stream.is_write_vectored();
+        self.gatherer.write(output, vectored, |gathered| match gathered {
+            Gathered::Octets(octets) => stream.poll_write(cx, octets),
+            Gathered::Slices(slices) => stream.poll_write_vectored(cx, slices),
+        })
     }
 }

@@ -1,8 +1,7 @@
 //! Sources: where the pieces of a text come from.
 use std::{
     io::{self, Read},
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -12,6 +11,11 @@ use crate::session::Piece;
 
 #[cfg(feature = "tokio")]
 mod reader;
+#[cfg(feature = "tokio")]
+mod reserve;
+
+#[cfg(feature = "tokio")]
+pub(super) use reserve::Reserve;
 
 /// Where the pieces of a text come from.
 pub(crate) struct Source<'a> {
@@ -28,49 +32,46 @@ enum Origin<'a> {
         at: usize,
         taken: usize,
     },
-    Pieces(Box<dyn Iterator<Item = io::Result<Bytes>> + Send + 'a>),
-    #[cfg(feature = "tokio")]
-    Reader(reader::Reader<'a>),
+    Pieces(Box<dyn Pieces + Send + 'a>),
     /// One that can be taken back until its first piece is asked for.
+    #[cfg(feature = "tokio")]
     Reserved(Reserve),
     /// Its end, or its failure, has come.
     Over,
 }
 
-impl Source<'static> {
-    /// The same source, and where it can be taken back.
-    pub(super) fn reserve(self) -> (Self, Reserve) {
-        let reserve = Reserve(Arc::new(Mutex::new(Some(self))));
-        (Self::new(Origin::Reserved(reserve.clone())), reserve)
-    }
-}
-
-/// Where a source is kept until its first piece is asked for.
-#[derive(Clone)]
-pub(crate) struct Reserve(Arc<Mutex<Option<Source<'static>>>>);
-
-impl Reserve {
-    /// Takes the source, if none of it was given.
-    pub(super) fn take(&self) -> Option<Source<'static>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 /// How many octets are given at a time.
 const PIECE: usize = 64 * 1024;
+
+/// Octets that come in pieces.
+trait Pieces {
+    /// The next octets; `None` at the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>>;
+
+    /// Whether they may have to be awaited.
+    fn is_awaited(&self) -> bool {
+        false
+    }
+}
+
+impl<I: Iterator<Item = io::Result<Bytes>>> Pieces for I {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        Poll::Ready(self.next().transpose())
+    }
+}
 
 impl<'a> Source<'a> {
     pub(super) fn held(pieces: Vec<Piece>) -> Self {
         Self::new(Origin::Held { pieces, at: 0, taken: 0 })
     }
 
-    pub(super) fn pieces(pieces: Box<dyn Iterator<Item = io::Result<Bytes>> + Send + 'a>) -> Self {
-        Self::new(Origin::Pieces(pieces))
+    pub(super) fn pieces(pieces: impl Iterator<Item = io::Result<Bytes>> + Send + 'a) -> Self {
+        Self::new(Origin::Pieces(Box::new(pieces)))
     }
 
     #[cfg(feature = "tokio")]
     pub(super) fn reader(reader: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send + 'a>>) -> Self {
-        Self::new(Origin::Reader(reader::Reader::new(reader)))
+        Self::new(Origin::Pieces(Box::new(reader::Reader::new(reader))))
     }
 
     fn new(origin: Origin<'a>) -> Self {
@@ -81,16 +82,16 @@ impl<'a> Source<'a> {
         self.normalizer = Normalizer::new(ends);
     }
 
-    /// The same source from its beginning, if it can be given twice.
-    pub(super) fn again(&self) -> Option<Self> {
-        match &self.origin {
-            Origin::Held { pieces, .. } => Some(Self::held(pieces.clone())),
-            _ => None,
-        }
-    }
-
     pub(super) fn is_held(&self) -> bool {
         matches!(self.origin, Origin::Held { .. })
+    }
+
+    /// Whether its pieces may have to be awaited.
+    pub(super) fn is_awaited(&self) -> bool {
+        match &self.origin {
+            Origin::Pieces(pieces) => pieces.is_awaited(),
+            _ => false,
+        }
     }
 
     /// The next piece, the text being given for the `round`th time; `None` at its end.
@@ -99,8 +100,7 @@ impl<'a> Source<'a> {
         cx: &mut Context<'_>,
         round: u32,
     ) -> Poll<io::Result<Option<Piece>>> {
-        #[cfg(not(feature = "tokio"))]
-        let _ = cx;
+        #[cfg(feature = "tokio")]
         if let Origin::Reserved(reserve) = &self.origin {
             *self = reserve.take().unwrap_or_else(|| Self::new(Origin::Over));
         }
@@ -109,11 +109,10 @@ impl<'a> Source<'a> {
         }
         let next = match &mut self.origin {
             Origin::Held { pieces, at, taken } => return Poll::Ready(Ok(held(pieces, at, taken))),
-            // Only a reader may have to be waited for.
-            Origin::Pieces(pieces) => pieces.next().transpose()?,
+            Origin::Pieces(pieces) => ready!(pieces.poll_next(cx))?,
             #[cfg(feature = "tokio")]
-            Origin::Reader(reader) => std::task::ready!(reader.poll_read(cx))?,
-            Origin::Reserved(_) | Origin::Over => return Poll::Ready(Ok(None)),
+            Origin::Reserved(_) => return Poll::Ready(Ok(None)),
+            Origin::Over => return Poll::Ready(Ok(None)),
         };
         let octets = match next {
             Some(octets) => self.normalizer.normalize(octets),

@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::PIECE;
+use super::{PIECE, Pieces};
 
 /// How many octets are not worth waiting to be joined by more.
 const ENOUGH: usize = 8 * 1024;
@@ -23,9 +23,11 @@ impl<'a> Reader<'a> {
     pub(super) fn new(reader: Pin<Box<dyn AsyncRead + Send + 'a>>) -> Self {
         Self { reader, buffer: BytesMut::new() }
     }
+}
 
-    /// The next octets; `None` at the end. Small reads are joined, as far as the octets are there.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+impl Pieces for Reader<'_> {
+    /// Small reads are joined, as far as the octets are there.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         let Self { reader, buffer } = self;
         let mut over = false;
         while buffer.len() < ENOUGH && !over {
@@ -39,5 +41,8 @@ impl<'a> Reader<'a> {
             }
         }
         Poll::Ready(Ok((!buffer.is_empty()).then(|| buffer.split().freeze())))
+    }
+    fn is_awaited(&self) -> bool {
+        true
     }
 }

@@ -1,0 +1,250 @@
+//! Connecting, as both clients do it: from an open stream to a session that knows what the server
+//! offers.
+
+/// What both connectors do. Expand it beside a `Connector` that has `settings` and `open`, with
+/// `Connection`, `Transport`, `Stream`, `Wire`, `handshake`, `log_in` and the macro `in_span` in
+/// scope. `$lookup` documents how a name is looked up.
+macro_rules! connecting {
+    ([$($async:tt)*], [$($await:tt)*], $lookup:literal) => {
+        impl Connector {
+            /// Opens a connection: socket, TLS as the address asks for, greeting, EHLO or LHLO,
+            /// and AUTH if there is a [`login`](Self::login). The addresses of a name are tried
+            /// one after the other, never two at once; if all fail, the error has
+            /// [all of them](crate::Broken::Unreachable).
+            ///
+            #[doc = $lookup]
+            ///
+            /// # Errors
+            /// Whatever keeps it from being usable; nothing of a failed connection is left. If the
+            /// server has greeted, and client and server are in step, it is sent QUIT, for which
+            /// nothing waits.
+            pub $($async)* fn connect(&self) -> Result<Connection, $crate::Error> {
+                let watch = $crate::spans::Watch::connect(&self.settings.server);
+                let connected = in_span!(watch.span(), self.open_and_greet());
+                self.settings.connected(watch, connected)
+            }
+
+            /// Opens a connection and sends one message on it.
+            ///
+            /// If the server is [remembered](Self::ehlo_cache) to offer PIPECONNECT, EHLO and the
+            /// commands of the message leave before its greeting has come, and the text follows
+            /// when it is known that the server offers the same as before. If not, or if the
+            /// server does not let whoever speaks so early come further than EHLO, the message is
+            /// sent again in the usual way, on another connection. Otherwise, with STARTTLS and
+            /// with a login, this is the same as [`connect`](Self::connect) and
+            /// [`send`](Connection::send).
+            ///
+            /// # Errors
+            /// As for the two. The connection is closed then.
+            pub $($async)* fn deliver<'a>(
+                &self,
+                envelope: &$crate::Envelope,
+                content: impl Into<$crate::Content<'a>>,
+            ) -> Result<(Connection, $crate::Delivery), $crate::Error> {
+                let mut content = content.into();
+                content.check(Wire::AWAITS)?;
+                if let Some(remembered) = self.settings.remembered() {
+                    let early = self.deliver_early(remembered, envelope, &mut content)$($await)*;
+                    match early.into() {
+                        $crate::ehlo_cache::Early::Over(outcome) => return outcome,
+                        $crate::ehlo_cache::Early::Changed => {}
+                        $crate::ehlo_cache::Early::Unwelcome => self.settings.forget(),
+                    }
+                }
+                let mut connection = self.connect()$($await)*?;
+                match connection.send(envelope, content)$($await)* {
+                    Ok(delivery) => Ok((connection, delivery)),
+                    Err(error) => {
+                        connection.leave()$($await)*;
+                        Err(error)
+                    }
+                }
+            }
+
+            $($async)* fn deliver_early(
+                &self,
+                remembered: $crate::Reply,
+                envelope: &$crate::Envelope,
+                content: &mut $crate::Content<'_>,
+            ) -> Result<(Connection, $crate::Delivery), $crate::Error> {
+                let watch = $crate::spans::Watch::connect(&self.settings.server);
+                let connected = in_span!(watch.span(), self.open_early(remembered));
+                let mut connection = self.settings.connected(watch, connected)?;
+                let delivered = connection.send_at_once(envelope, content)$($await)*;
+                self.settings.remember(connection.capabilities());
+                match delivered {
+                    Ok(delivery) => Ok((connection, delivery)),
+                    Err(error) => {
+                        connection.leave()$($await)*;
+                        Err(error)
+                    }
+                }
+            }
+
+            /// A connection whose server has not greeted.
+            $($async)* fn open_early(
+                &self,
+                remembered: $crate::Reply,
+            ) -> Result<Connection, $crate::Error> {
+                let mut clock = $crate::clock::Clock::start(self.settings.timeouts);
+                let transport = self.open(&mut clock)$($await)*?;
+                let (mut session, wire) = self.begin(transport, &mut clock)$($await)*?;
+                session.anticipate(remembered)?;
+                Ok(self.connection(session, wire))
+            }
+
+            $($async)* fn open_and_greet(&self) -> Result<Connection, $crate::Error> {
+                let mut clock = $crate::clock::Clock::start(self.settings.timeouts);
+                let transport = self.open(&mut clock)$($await)*?;
+                self.greet(transport, clock)$($await)*
+            }
+
+            /// The same over a stream that is open.
+            $($async)* fn greet_over(
+                &self,
+                transport: Transport,
+            ) -> Result<Connection, $crate::Error> {
+                let clock = $crate::clock::Clock::start(self.settings.timeouts);
+                let watch = $crate::spans::Watch::connect(&self.settings.server);
+                let connected = in_span!(watch.span(), self.greet(transport, clock));
+                self.settings.connected(watch, connected)
+            }
+
+            /// A session that has not begun, over a stream that is protected if the address asks
+            /// for TLS from the first octet.
+            $($async)* fn begin(
+                &self,
+                transport: Transport,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<($crate::session::Session, Wire), $crate::Error> {
+                let confined = transport.is_confined();
+                let mut session = self.settings.session(transport.local_ip(), confined);
+                if self.settings.server.security != $crate::Security::Tls {
+                    return Ok((session, Wire::new(Stream::Plain(transport))));
+                }
+                let tls = self.settings.tls()?;
+                let wire = self.secure(tls, transport, &mut session, clock)$($await)*?;
+                Ok((session, wire))
+            }
+
+            $($async)* fn greet(
+                &self,
+                transport: Transport,
+                mut clock: $crate::clock::Clock,
+            ) -> Result<Connection, $crate::Error> {
+                let clock = &mut clock;
+                let starttls = self.settings.server.security == $crate::Security::StartTls;
+                let tls = starttls.then(|| self.settings.tls()).transpose()?;
+                let (mut session, mut wire) = self.begin(transport, clock)$($await)*?;
+                let mut hello = $crate::session::Hello::after_greeting();
+                hello = hello.fallback(self.settings.fallback());
+                if let Some(tls) = tls {
+                    let granted = ask_for_tls(&mut wire, &mut session, clock)$($await)*;
+                    wire = keep_or_leave(wire, &mut session, granted)$($await)*?;
+                    let transport = wire.into_transport()?;
+                    wire = self.secure(tls, transport, &mut session, clock)$($await)*?;
+                    let fallback = $crate::session::HelloFallback::Forbidden;
+                    hello = $crate::session::Hello::again().fallback(fallback);
+                }
+                let known = self.introduce(&mut wire, &mut session, clock, hello)$($await)*;
+                let wire = keep_or_leave(wire, &mut session, known)$($await)*?;
+                Ok(self.connection(session, wire))
+            }
+
+            /// Learns what the server offers, and logs in if there is a login.
+            $($async)* fn introduce(
+                &self,
+                wire: &mut Wire,
+                session: &mut $crate::session::Session,
+                clock: &mut $crate::clock::Clock,
+                hello: $crate::session::Hello,
+            ) -> Result<(), $crate::Error> {
+                converse(wire, session, clock, hello)$($await)*?;
+                self.settings.remember(session.capabilities());
+                if let Some(login) = &self.settings.login {
+                    log_in(wire, session, clock, login)$($await)*?;
+                }
+                Ok(())
+            }
+
+            fn connection(&self, session: $crate::session::Session, wire: Wire) -> Connection {
+                let security = self.settings.server.security;
+                let facts = wire.stream().tls().map(|tls| $crate::TlsFacts::new(tls, security));
+                let manner = (self.settings.timeouts, self.settings.sending);
+                Connection::new(session, wire, manner, facts)
+            }
+
+            $($async)* fn secure(
+                &self,
+                tls: $crate::Tls,
+                transport: Transport,
+                session: &mut $crate::session::Session,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<Wire, $crate::Error> {
+                let host = self.settings.server.host();
+                let watch = $crate::spans::Watch::begin($crate::Step::Handshake);
+                let secured =
+                    in_span!(watch.span(), handshake(&tls, host, transport, session, clock));
+                watch.end(&secured, None);
+                secured.map(Wire::new)
+            }
+        }
+
+        /// Everything up to the handshake of STARTTLS.
+        $($async)* fn ask_for_tls(
+            wire: &mut Wire,
+            session: &mut $crate::session::Session,
+            clock: &mut $crate::clock::Clock,
+        ) -> Result<(), $crate::Error> {
+            let fallback = $crate::session::HelloFallback::Forbidden;
+            let hello = $crate::session::Hello::after_greeting().fallback(fallback);
+            converse(wire, session, clock, hello)$($await)*?;
+            converse(wire, session, clock, $crate::session::StartTls::new())$($await)*?;
+            wire.look(session)$($await)*;
+            session.check_before_tls()
+        }
+
+        /// The wire, if it is still used. If not, the server is sent QUIT where the protocol
+        /// allows that, and the caller has the error without waiting for the reply.
+        $($async)* fn keep_or_leave(
+            wire: Wire,
+            session: &mut $crate::session::Session,
+            outcome: Result<(), $crate::Error>,
+        ) -> Result<Wire, $crate::Error> {
+            match outcome {
+                Ok(()) => Ok(wire),
+                Err(error) => {
+                    wire.leave(session)$($await)*;
+                    Err(error)
+                }
+            }
+        }
+
+        $($async)* fn converse<O>(
+            wire: &mut Wire,
+            session: &mut $crate::session::Session,
+            clock: &mut $crate::clock::Clock,
+            operation: O,
+        ) -> Result<O::Answer, $crate::Error>
+        where
+            O: $crate::session::Operation<Request = std::convert::Infallible>,
+        {
+            let step = operation.step();
+            let run = session.run(operation)?;
+            let watch = $crate::spans::Watch::begin(step);
+            let feed = &mut $crate::feed::Nothing;
+            let answer = in_span!(watch.span(), wire.drive(run, clock, feed));
+            watch.end(&answer, session.last_code());
+            answer
+        }
+
+        impl std::fmt::Debug for Connector {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut shown = f.debug_struct("Connector");
+                shown.field("server", &self.settings.server).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use connecting;

@@ -1,0 +1,244 @@
+//! What the connections of both clients have in common, written once.
+//!
+//! Each macro is expanded beside a `Connection` and its `Wire`: with `[async]` and `[.await]` in
+//! the client that awaits, with `[]` and `[]` in the one that blocks. The macro `in_span`, which
+//! each client has for itself, runs an operation in a span.
+
+mod commands;
+mod scoped;
+mod verbs;
+
+pub(crate) use commands::{argument, session_commands};
+pub(crate) use scoped::scoped_settings;
+pub(crate) use verbs::{nodes, verbs, word};
+
+/// Sending, logging in, and what is known of a connection.
+macro_rules! connection {
+    ([$($async:tt)*], [$($await:tt)*]) => {
+        impl Connection {
+            pub(crate) fn new(
+                session: $crate::session::Session,
+                wire: Wire,
+                (timeouts, sending): ($crate::Timeouts, $crate::Sending),
+                tls: Option<$crate::TlsFacts>,
+            ) -> Self {
+                Self { session, wire: Some(wire), timeouts, sending, tls }
+            }
+
+            /// Sends one message, and says what became of it for each recipient.
+            ///
+            /// `Ok` means that the server has answered for every recipient; some or all of them
+            /// may have been refused. What the message needs (8BITMIME, SMTPUTF8, SIZE) is derived
+            /// from envelope and content; what is left open is done as
+            /// [`Sending`](crate::Sending) says.
+            ///
+            /// # Errors
+            /// The server was never asked, or its answer is not known:
+            /// [`in_doubt`](crate::Error::in_doubt) says which.
+            /// [`verdicts`](crate::Error::verdicts) has what was known by then.
+            pub $($async)* fn send<'a>(
+                &mut self,
+                envelope: &$crate::Envelope,
+                content: impl Into<$crate::Content<'a>>,
+            ) -> Result<$crate::Delivery, $crate::Error> {
+                let mut content = content.into();
+                let looked = self.look($crate::Step::Mail)$($await)*;
+                if let Err(error) = looked.and_then(|()| content.check(Wire::AWAITS)) {
+                    let unsent = Err(error);
+                    $crate::spans::Watch::send(envelope, content.facts()).sent(&unsent, None);
+                    return unsent;
+                }
+                self.send_at_once(envelope, &mut content)$($await)*
+            }
+
+            /// The same on a connection whose server may not have greeted yet: what comes in was
+            /// asked for.
+            pub(crate) $($async)* fn send_at_once(
+                &mut self,
+                envelope: &$crate::Envelope,
+                content: &mut $crate::Content<'_>,
+            ) -> Result<$crate::Delivery, $crate::Error> {
+                let watch = $crate::spans::Watch::send(envelope, content.facts());
+                let transaction = $crate::session::Transaction::new(envelope, content.facts());
+                let transaction = transaction.sending(content.sending(self.sending));
+                let sent = in_span!(watch.span(), self.run(transaction, content));
+                watch.sent(&sent, self.session.last_code());
+                sent
+            }
+
+            /// Begins to send what `queue` gives.
+            $($async)* fn dispatch<'c, 'm, S: $crate::messages::Supply<'m>>(
+                &'c mut self,
+                supply: S,
+            ) -> Result<(&'c mut Wire, $crate::messages::Dispatch<'c, 'm, S>), $crate::Error> {
+                self.check($crate::Step::Mail)$($await)*?;
+                let Some(wire) = &mut self.wire else {
+                    return Err($crate::Error::new($crate::Step::Mail, $crate::Ended::Closed));
+                };
+                let run = self.session.run($crate::session::Batch::new(self.sending.ahead))?;
+                let clock = $crate::clock::Clock::start(self.timeouts);
+                let queue = $crate::messages::Queue::new(supply, self.sending, Wire::AWAITS);
+                Ok((wire, $crate::messages::Dispatch::new(run, clock, queue)))
+            }
+
+            /// AUTH: authenticates the session, which is possible once. If a transaction may be
+            /// open, RSET closes it first. What the server offers is taken to be as before;
+            /// [`rehlo`](Self::rehlo) asks again.
+            ///
+            /// # Errors
+            /// The session is authenticated already, nothing that the server offers may be used,
+            /// the server refused ([`advice`](crate::Error::advice) says what to do), or it did
+            /// not prove what it has to prove: then the session has ended.
+            pub $($async)* fn login(&mut self, login: &$crate::Login) -> Result<(), $crate::Error> {
+                self.check($crate::Step::Auth)$($await)*?;
+                let mut clock = $crate::clock::Clock::start(self.timeouts);
+                let Some(wire) = &mut self.wire else {
+                    return Err($crate::Error::new($crate::Step::Auth, $crate::Ended::Closed));
+                };
+                let outcome = log_in(wire, &mut self.session, &mut clock, login)$($await)*;
+                self.drop_if_ended();
+                outcome
+            }
+
+            /// The mechanism by which the session is authenticated; `None` if it is not.
+            pub fn authenticated_by(&self) -> Option<&str> {
+                self.session.authenticated_by()
+            }
+
+            /// What the server offers.
+            pub fn capabilities(&self) -> &$crate::Capabilities {
+                self.session.capabilities()
+            }
+
+            /// Takes away or changes capabilities, until the next [`rehlo`](Self::rehlo) replaces
+            /// them.
+            pub fn set_capabilities(&mut self, capabilities: $crate::Capabilities) {
+                self.session.set_capabilities(capabilities);
+            }
+
+            /// The name for the next [`rehlo`](Self::rehlo).
+            pub fn set_hello_name(&mut self, name: $crate::HelloName) {
+                self.session.set_hello_name(name);
+            }
+
+            /// What the server greeted with.
+            pub fn greeting(&self) -> Option<&$crate::Reply> {
+                self.session.greeting()
+            }
+
+            /// What is known of the TLS around this connection; `None` if it is in clear.
+            pub fn tls(&self) -> Option<&$crate::TlsFacts> {
+                self.tls.as_ref()
+            }
+
+            /// Whether SMTP or LMTP is spoken.
+            pub fn dialect(&self) -> $crate::session::Dialect {
+                self.session.dialect()
+            }
+
+            /// What was unusual about the replies so far.
+            pub fn deviations(&self) -> $crate::Deviations {
+                self.session.deviations()
+            }
+
+            /// Why the connection takes no further operation, as far as that is known yet.
+            pub fn ended(&self) -> Option<&$crate::Ended> {
+                self.session.ended()
+            }
+
+            /// What the server had said about each recipient of the message whose sending was
+            /// canceled: of the operation that [`Ended::Canceled`](crate::Ended::Canceled) is
+            /// about, in the order of the envelope. Empty if that was no message.
+            pub fn canceled_verdicts(&self) -> &[Option<$crate::Verdict>] {
+                self.session.canceled_verdicts()
+            }
+
+            /// How long each step may take, to look at or to change for all that follows.
+            pub fn timeouts_mut(&mut self) -> &mut $crate::Timeouts {
+                &mut self.timeouts
+            }
+
+            $($async)* fn ask(
+                &mut self,
+                ask: $crate::session::SimpleCommand<'_>,
+            ) -> Result<$crate::Reply, $crate::Error> {
+                self.check($crate::session::Operation::step(&ask))$($await)*?;
+                self.drive(ask)$($await)*
+            }
+
+            /// Looks whether the session can take an operation, before anything is prepared for it.
+            $($async)* fn check(&mut self, step: $crate::Step) -> Result<(), $crate::Error> {
+                let checked = self.look(step)$($await)*;
+                if checked.is_err() {
+                    $crate::spans::Watch::begin(step).end(&checked, None);
+                }
+                checked
+            }
+
+            $($async)* fn look(&mut self, step: $crate::Step) -> Result<(), $crate::Error> {
+                if self.session.ended().is_none()
+                    && let Some(wire) = &mut self.wire
+                {
+                    wire.look(&mut self.session)$($await)*;
+                }
+                let checked = self.session.check(step);
+                self.drop_if_ended();
+                checked
+            }
+
+            /// Runs an operation in a span of its own.
+            $($async)* fn drive<O>(&mut self, what: O) -> Result<O::Answer, $crate::Error>
+            where
+                O: $crate::session::Operation<Request = std::convert::Infallible>,
+            {
+                let watch = $crate::spans::Watch::begin(what.step());
+                let feed = &mut $crate::feed::Nothing;
+                let answer = in_span!(watch.span(), self.run(what, feed));
+                watch.end(&answer, self.session.last_code());
+                answer
+            }
+
+            $($async)* fn run<O: $crate::session::Operation>(
+                &mut self,
+                what: O,
+                feed: &mut impl $crate::feed::Feed<O>,
+            ) -> Result<O::Answer, $crate::Error> {
+                let step = what.step();
+                let mut clock = $crate::clock::Clock::start(self.timeouts);
+                let run = self.session.run(what)?;
+                let Some(wire) = &mut self.wire else {
+                    return Err($crate::Error::new(step, $crate::Ended::Closed));
+                };
+                let answer = wire.drive(run, &mut clock, feed)$($await)*;
+                // QUIT closes in its own way, and ATRN gives the stream away.
+                if !matches!(step, $crate::Step::Quit | $crate::Step::Atrn) {
+                    self.drop_if_ended();
+                }
+                answer
+            }
+
+            /// Closes the connection without waiting for anything, with QUIT if the session takes
+            /// one.
+            pub(crate) $($async)* fn leave(mut self) {
+                if let Some(wire) = self.wire.take() {
+                    wire.leave(&mut self.session)$($await)*;
+                }
+            }
+
+            /// A session that has ended is closed without waiting for anything.
+            fn drop_if_ended(&mut self) {
+                if self.session.ended().is_some() {
+                    self.wire = None;
+                }
+            }
+        }
+
+        impl std::fmt::Debug for Connection {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct("Connection").field("session", &self.session).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use connection;
