@@ -33,12 +33,13 @@
 //! | Feature | Default | What it adds |
 //! |---|---|---|
 //! | `tokio` | yes | [`Connector`], [`Connection`], [`Mailer`] on tokio |
+//! | `blocking` | no | `blocking::Connector`, `blocking::Connection`, without any runtime |
 //! | `ring` | yes | the cryptography of `ring` for [`Tls::platform`] |
 //! | `aws-lc-rs` | no | the cryptography of `aws-lc-rs`; with both, `ring` is used |
 //! | `webpki-roots` | no | `Tls::webpki_roots` |
 
 #![cfg_attr(
-    not(feature = "tokio"),
+    not(any(feature = "tokio", feature = "blocking")),
     allow(dead_code, unused_imports, unused_macros, reason = "the clients use it")
 )]
 
@@ -62,6 +63,8 @@ mod tls;
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 
 pub use smtp_session as session;
 pub use smtp_session::{

@@ -1,0 +1,102 @@
+//! The TLS handshake on a socket that does not block.
+use std::io::{self, Read, Write};
+
+use rustls::ClientConnection;
+use smtp_error::{Broken, Error, Step};
+
+use crate::{
+    blocking::stream::{Stream, TlsStream, Transport},
+    clock::Clock,
+    session::Session,
+    tls::{Seen, Tls, announce, broken, failed},
+};
+
+/// Does the handshake with the server on `host`, within the time that the clock gives it.
+pub(super) fn handshake(
+    tls: &Tls,
+    host: &str,
+    transport: Transport,
+    session: &mut Session,
+    clock: &mut Clock,
+) -> Result<Stream, Error> {
+    let name = tls.name_for(host)?;
+    let shown = name.to_str().into_owned();
+    let mut tap = Tap { transport, seen: Seen::default() };
+    clock.begin(Step::Handshake);
+    let shaken = match ClientConnection::new(tls.config(), name) {
+        Ok(mut tls) => shake(&mut tls, &mut tap, clock).map(|()| tls),
+        Err(error) => Err(broken(io::Error::other(error))),
+    };
+    match shaken {
+        Ok(tls) => {
+            announce(&tls, session);
+            Ok(Stream::Tls(Box::new(TlsStream { transport: tap.transport, tls })))
+        }
+        Err(broken) => Err(failed(broken, &shown, &tap.seen)),
+    }
+}
+
+fn shake(tls: &mut ClientConnection, tap: &mut Tap, clock: &Clock) -> Result<(), Broken> {
+    while tls.is_handshaking() || tls.wants_write() {
+        let moved = step(tls, tap).map_err(broken)?;
+        if !moved && !tap.transport.wait(clock.deadline())? {
+            return Err(clock.expired());
+        }
+    }
+    Ok(())
+}
+
+/// Writes and reads what can be. Returns whether anything was.
+fn step(tls: &mut ClientConnection, tap: &mut Tap) -> io::Result<bool> {
+    let mut moved = false;
+    while tls.wants_write() {
+        match tls.write_tls(tap) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) => moved = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if !tls.is_handshaking() {
+        return Ok(moved);
+    }
+    match tls.read_tls(tap) {
+        Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(moved),
+        Err(error) => return Err(error),
+    }
+    if let Err(error) = tls.process_new_packets() {
+        // The alert that says so is worth one attempt.
+        let _ = tls.write_tls(tap);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+    }
+    Ok(true)
+}
+
+/// A transport that keeps the first octets of a handshake, because the TLS library drops those
+/// that it cannot parse.
+struct Tap {
+    transport: Transport,
+    seen: Seen,
+}
+
+impl Read for Tap {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let octets = self.transport.read(buffer)?;
+        self.seen.read(&buffer[..octets]);
+        Ok(octets)
+    }
+}
+
+impl Write for Tap {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let written = self.transport.write(octets)?;
+        self.seen.wrote(&octets[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
