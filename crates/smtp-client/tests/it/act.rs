@@ -6,7 +6,7 @@ use std::{fmt, num::NonZeroUsize};
 
 use smtp_client::{
     Connection, Credentials, Delivery, Envelope, Error, Excess, FirstChunk, Framing, Login, Mail,
-    MailData, MailParam, Partial, Reply, Sending, Step,
+    MailData, MailParam, Partial, Reply, Sending, Step, blocking,
     session::{ClearText, Dialect},
 };
 
@@ -35,6 +35,42 @@ pub(crate) enum Change {
     Turn,
 }
 
+/// How each is performed, by either client.
+macro_rules! change {
+    ($name:ident, $connection:ty, [$($async:tt)*], [$($await:tt)*]) => {
+        $($async)* fn $name(self, connection: &mut $connection) -> Result<(), Error> {
+            match self {
+                Self::Login => {
+                    let credentials = Credentials::password("tim", "tanstaaftanstaaf").unwrap();
+                    connection.login(&Login::new(credentials).clear_text(ClearText::Allowed))$($await)*
+                }
+                Self::Xclient => {
+                    connection.xclient(&attributes([("ADDR", "192.0.2.1")]))$($await)*.map(drop)
+                }
+                Self::Turn => connection.atrn(None)$($await)*.map(drop),
+            }
+        }
+    };
+}
+
+macro_rules! act {
+    ($name:ident, $connection:ty, [$($async:tt)*], [$($await:tt)*]) => {
+        pub(crate) $($async)* fn $name(self, connection: &mut $connection) -> Came {
+            match self {
+                Self::SimpleCommand(operation) => {
+                    Came::Reply(operation.$name(connection)$($await)*)
+                }
+                Self::Change(change) => Came::Change(change.$name(connection)$($await)*),
+                Self::Send(route) => {
+                    let (envelope, text) = (route.envelope(), MailData::new(TEXT).unwrap());
+                    let mut sending = connection.scoped_sending(route.sending());
+                    Came::Delivery(sending.send(&envelope, text)$($await)*)
+                }
+            }
+        }
+    };
+}
+
 impl Change {
     pub(crate) const ALL: [Self; 3] = [Self::Login, Self::Xclient, Self::Turn];
 
@@ -56,18 +92,8 @@ impl Change {
         }
     }
 
-    async fn perform(self, connection: &mut Connection) -> Result<(), Error> {
-        match self {
-            Self::Login => {
-                let credentials = Credentials::password("tim", "tanstaaftanstaaf").unwrap();
-                connection.login(&Login::new(credentials).clear_text(ClearText::Allowed)).await
-            }
-            Self::Xclient => {
-                connection.xclient(&attributes([("ADDR", "192.0.2.1")])).await.map(drop)
-            }
-            Self::Turn => connection.atrn(None).await.map(drop),
-        }
-    }
+    change!(perform, Connection, [async], [.await]);
+    change!(perform_blocking, blocking::Connection, [], []);
 }
 
 /// A way for a message to go out.
@@ -205,13 +231,8 @@ impl Act {
         }
     }
 
-    pub(crate) async fn perform(self, connection: &mut Connection) -> Came {
-        match self {
-            Self::SimpleCommand(operation) => Came::Reply(operation.perform(connection).await),
-            Self::Change(change) => Came::Change(change.perform(connection).await),
-            Self::Send(route) => Came::Delivery(route.send(connection).await),
-        }
-    }
+    act!(perform, Connection, [async], [.await]);
+    act!(perform_blocking, blocking::Connection, [], []);
 
     /// What the octets on the wire say about it.
     pub(crate) fn read(self, record: &Record) -> Reading {
@@ -239,19 +260,21 @@ impl Route {
         Self { rcpts: &[550, 550, 550], ..self }
     }
 
-    async fn send(self, connection: &mut Connection) -> Result<Delivery, Error> {
+    fn envelope(self) -> Envelope {
         let mut mail = Mail::try_from("a@x.org").unwrap();
         if self.each {
             mail = mail.with(MailParam::Prdr).unwrap();
         }
-        let rcpts = ["r0@x.org", "r1@x.org", "r2@x.org"];
-        let envelope = Envelope::new(mail, rcpts).unwrap();
+        Envelope::new(mail, ["r0@x.org", "r1@x.org", "r2@x.org"]).unwrap()
+    }
+
+    fn sending(self) -> Sending {
         let mut sending = Sending::default();
         sending.framing = self.framing;
         sending.first_chunk = self.first_chunk;
         sending.chunk = NonZeroUsize::new(self.chunk).unwrap();
         (sending.excess, sending.partial) = (self.excess, self.partial);
-        connection.scoped_sending(sending).send(&envelope, MailData::new(TEXT).unwrap()).await
+        sending
     }
 
     /// Whether the replies that end the text cannot be told from others by their codes.

@@ -13,14 +13,14 @@ use smtp_testkit::{Event, Script};
 use crate::stage::{Played, parse, play};
 
 /// One scenario: who says EHLO, what is done, and what comes of it.
-struct Scenario {
-    transcript: &'static str,
-    name: &'static str,
-    acts: &'static [Act],
+pub(crate) struct Scenario {
+    pub(crate) transcript: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) acts: &'static [Act],
 }
 
 #[derive(Clone, Copy)]
-enum Act {
+pub(crate) enum Act {
     /// A mailbox is verified; the reply has this text.
     Verify(&'static str, &'static str),
     /// A message is sent; the verdicts have these codes.
@@ -55,7 +55,7 @@ const RELAYED: &str = "Received: from bar.com by foo.com ; Thu, 21 May 1998\r\n\
     on Tuesday.\r\n\
     \x20                       John.\r\n";
 
-const TYPICAL: Scenario = Scenario {
+pub(crate) const TYPICAL: Scenario = Scenario {
     transcript: include_str!("../transcripts/d1_typical.txt"),
     name: "bar.com",
     acts: &[Act::Send {
@@ -65,7 +65,7 @@ const TYPICAL: Scenario = Scenario {
         codes: &[250, 550, 250],
     }],
 };
-const ABORTED: Scenario = Scenario {
+pub(crate) const ABORTED: Scenario = Scenario {
     transcript: include_str!("../transcripts/d2_aborted.txt"),
     name: "bar.com",
     acts: &[
@@ -78,7 +78,7 @@ const ABORTED: Scenario = Scenario {
         Act::Reset,
     ],
 };
-const RELAY: Scenario = Scenario {
+pub(crate) const RELAY: Scenario = Scenario {
     transcript: include_str!("../transcripts/d3_relay.txt"),
     name: "bar.com",
     acts: &[Act::Send {
@@ -88,7 +88,7 @@ const RELAY: Scenario = Scenario {
         codes: &[250],
     }],
 };
-const DESTINATION: Scenario = Scenario {
+pub(crate) const DESTINATION: Scenario = Scenario {
     transcript: include_str!("../transcripts/d3_destination.txt"),
     name: "foo.com",
     acts: &[Act::Send {
@@ -98,7 +98,7 @@ const DESTINATION: Scenario = Scenario {
         codes: &[250],
     }],
 };
-const VERIFYING: Scenario = Scenario {
+pub(crate) const VERIFYING: Scenario = Scenario {
     transcript: include_str!("../transcripts/d4_verifying.txt"),
     name: "bar.com",
     acts: &[
@@ -213,7 +213,7 @@ fn check_connection(scenario: &Scenario) {
     verdict.unwrap();
 }
 
-fn codes_of(delivery: &Delivery) -> Vec<u16> {
+pub(crate) fn codes_of(delivery: &Delivery) -> Vec<u16> {
     delivery.verdicts().iter().map(|verdict| verdict.reply().code().get()).collect()
 }
 

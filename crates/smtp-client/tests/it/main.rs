@@ -16,6 +16,7 @@ mod ahead;
 mod appendix_d;
 mod arguments;
 mod batches;
+mod blocking;
 mod cancel;
 mod chunks;
 mod content;

@@ -2,9 +2,8 @@
 use std::{future::pending, io, time::Duration};
 
 use smtp_client::session::Dialect;
-use smtp_testkit::Pipe;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     task::yield_now,
     time::sleep,
 };
@@ -52,16 +51,19 @@ pub(crate) struct Service {
 }
 
 /// Serves one client in this manner. Every reply names the line that it answers.
-pub(crate) async fn serve(pipe: Pipe, service: Service, manner: Manner) {
-    let stream = BufReader::new(pipe);
+pub(crate) async fn serve<S>(stream: S, service: Service, manner: Manner)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let stream = BufReader::new(stream);
     let host =
         Host { stream, service, manner, taken: Vec::new(), mails: 0, given: 0, polite: true };
     // A client that is gone ends it.
     let _ = host.serve().await;
 }
 
-struct Host {
-    stream: BufReader<Pipe>,
+struct Host<S> {
+    stream: BufReader<S>,
     service: Service,
     manner: Manner,
     /// The recipients of the transaction that were taken.
@@ -73,7 +75,7 @@ struct Host {
     polite: bool,
 }
 
-impl Host {
+impl<S: AsyncRead + AsyncWrite + Unpin> Host<S> {
     async fn serve(mut self) -> io::Result<()> {
         self.stream.write_all(b"220 hi\r\n").await?;
         self.line().await?;

@@ -1,5 +1,7 @@
 //! The session commands as data, for the families that try each of them.
-use smtp_client::{Attribute, Attributes, Connection, Error, Reply, ReplyCode, Step, Xtext};
+use smtp_client::{
+    Attribute, Attributes, Connection, Error, Reply, ReplyCode, Step, Xtext, blocking,
+};
 
 /// A session command with a fixed argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,32 @@ pub(crate) enum Operation {
 
 /// What a server has to offer for all of them.
 pub(crate) const OFFER: [&str; 2] = ["ETRN", "XFORWARD NAME ADDR"];
+
+/// How it is performed, by either client.
+macro_rules! perform {
+    ($name:ident, $connection:ty, [$($async:tt)*], [$($await:tt)*]) => {
+        /// Does it, and gives the reply; to EHLO, the one that the capabilities came in.
+        pub(crate) $($async)* fn $name(self, connection: &mut $connection) -> Result<Reply, Error> {
+            match self {
+                Self::Reset => connection.reset()$($await)*,
+                Self::Noop => connection.noop()$($await)*,
+                Self::Verify => connection.verify("Crispin")$($await)*,
+                Self::Expand => connection.expand("Example-People")$($await)*,
+                Self::Help => connection.help(None)$($await)*,
+                Self::HelpOn => connection.help("MAIL")$($await)*,
+                Self::Etrn => connection.etrn("@example.org")$($await)*,
+                Self::Xforward => connection.xforward(&attributes([("ADDR", "192.0.2.1")]))$($await)*,
+                Self::Custom => connection.command("XPING", "one two")$($await)*,
+                Self::Quit => connection.quit()$($await)*,
+                Self::Rehlo => {
+                    let capabilities = connection.rehlo()$($await)*?;
+                    let helo = || Reply::new(ReplyCode::OK, "");
+                    Ok(capabilities.reply().cloned().unwrap_or_else(helo))
+                }
+            }
+        }
+    };
+}
 
 impl Operation {
     pub(crate) const ALL: [Self; 11] = [
@@ -81,26 +109,8 @@ impl Operation {
         matches!(self, Self::Verify | Self::Expand | Self::Help | Self::HelpOn | Self::Custom)
     }
 
-    /// Does it, and gives the reply; to EHLO, the one that the capabilities came in.
-    pub(crate) async fn perform(self, connection: &mut Connection) -> Result<Reply, Error> {
-        match self {
-            Self::Reset => connection.reset().await,
-            Self::Noop => connection.noop().await,
-            Self::Verify => connection.verify("Crispin").await,
-            Self::Expand => connection.expand("Example-People").await,
-            Self::Help => connection.help(None).await,
-            Self::HelpOn => connection.help("MAIL").await,
-            Self::Etrn => connection.etrn("@example.org").await,
-            Self::Xforward => connection.xforward(&attributes([("ADDR", "192.0.2.1")])).await,
-            Self::Custom => connection.command("XPING", "one two").await,
-            Self::Quit => connection.quit().await,
-            Self::Rehlo => {
-                let capabilities = connection.rehlo().await?;
-                let helo = || Reply::new(ReplyCode::OK, "");
-                Ok(capabilities.reply().cloned().unwrap_or_else(helo))
-            }
-        }
-    }
+    perform!(perform, Connection, [async], [.await]);
+    perform!(perform_blocking, blocking::Connection, [], []);
 }
 
 /// What XCLIENT and XFORWARD say of a client.

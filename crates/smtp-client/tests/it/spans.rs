@@ -7,7 +7,11 @@ use std::{
     task::{Context, Waker},
 };
 
-use smtp_client::{Connection, Envelope, MailData, session::Dialect, spans::TARGET};
+use smtp_client::{
+    Connection, Credentials, Envelope, Login, MailData,
+    session::{ClearText, Dialect},
+    spans::TARGET,
+};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -131,10 +135,15 @@ fn check_duration(seen: &Seen, milliseconds: f64) {
     assert!((took - milliseconds).abs() < 50.0, "{seen:?}");
 }
 
-async fn send(connection: &mut Connection) -> Result<(), smtp_client::Error> {
+fn message_of_secrets() -> (Envelope, MailData) {
     let rcpts = ["secret.bob@example.org", "secret.carol@example.org"];
     let envelope = Envelope::new("secret.alice@example.org", rcpts).unwrap();
-    connection.send(&envelope, &MailData::new("secret text\r\n").unwrap()).await.map(drop)
+    (envelope, MailData::new("secret text\r\n").unwrap())
+}
+
+async fn send(connection: &mut Connection) -> Result<(), smtp_client::Error> {
+    let (envelope, text) = message_of_secrets();
+    connection.send(&envelope, &text).await.map(drop)
 }
 
 const MESSAGE: &str = "
@@ -149,6 +158,45 @@ const MESSAGE: &str = "
     [text]
     [delay 7s]
 ";
+
+/// What is shown of these, apart from what differs from run to run.
+fn shown(all: Vec<Seen>) -> Vec<(&'static str, Level, BTreeMap<&'static str, String>)> {
+    let differing = ["duration_ms", "server"];
+    let shown = all.into_iter().map(|mut seen| {
+        seen.fields.retain(|name, _| !differing.contains(name));
+        (seen.name.split(' ').next().unwrap(), seen.level, seen.fields)
+    });
+    shown.collect()
+}
+
+#[test]
+fn both_clients_have_the_same_spans_and_events() {
+    let login = Login::new(Credentials::password("tim", "pw").unwrap());
+    let login = login.clear_text(ClearText::Allowed);
+    let message = MESSAGE.replace("[delay 7s]", "");
+    let auth = "C: AUTH PLAIN AHRpbQBwdw==\nS: 235 in";
+    let rest = format!("{auth}{message}\nS: 250 ok\nC: NOOP\nS: 450 no\nC: QUIT\nS: 221 bye");
+    let awaited = witness(&["AUTH PLAIN"], &rest, async |connection| {
+        connection.login(&login).await.unwrap();
+        send(connection).await.unwrap();
+        connection.noop().await.unwrap_err();
+        connection.quit().await.unwrap();
+    });
+    check(span(&awaited, "login"), Level::INFO, &[("outcome", "done"), ("code", "235")]);
+    let blocked = Witness::default();
+    with_default(blocked.clone(), || {
+        crate::blocking::play_on(&["AUTH PLAIN"], &rest, |connection| {
+            connection.login(&login).unwrap();
+            let (envelope, text) = message_of_secrets();
+            let delivery = connection.send(&envelope, &text).unwrap();
+            assert!(delivery.any_accepted());
+            connection.noop().unwrap_err();
+            connection.quit().unwrap();
+        });
+    });
+    let blocked = blocked.0.lock().unwrap().clone();
+    assert_eq!(shown(awaited), shown(blocked));
+}
 
 #[test]
 fn every_operation_is_a_span_with_its_outcome() {

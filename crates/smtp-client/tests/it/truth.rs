@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use smtp_client::{
     Broken, Connection, Connector, Delivery, Ended, Envelope, Error, ErrorKind, MailData,
-    Misbehaved, Security, Server, Step, Tls, session::Dialect,
+    Misbehaved, Security, Server, Step, Timeouts, Tls, session::Dialect,
 };
 use smtp_testkit::{Authority, Mismatch, Server as TestServer};
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::{
 
 /// What an operation comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     /// Every recipient has this verdict.
     Verdicts(Step, u16),
     Refused(Step),
@@ -31,7 +31,7 @@ enum End {
 }
 
 /// What this fault at this point comes to.
-fn expected(way: Way, point: Step, fault: Fault) -> End {
+pub(crate) fn expected(way: Way, point: Step, fault: Fault) -> End {
     match fault {
         Fault::Close | Fault::Abort | Fault::CutReply | Fault::CutLine => End::Closed(point),
         Fault::Reset => End::Io(point),
@@ -58,12 +58,12 @@ fn expected(way: Way, point: Step, fault: Fault) -> End {
 }
 
 /// What one play came to.
-struct Played {
-    outcome: Result<Delivery, Error>,
-    elapsed: Duration,
+pub(crate) struct Played {
+    pub(crate) outcome: Result<Delivery, Error>,
+    pub(crate) elapsed: Duration,
     /// How the calls after the failure ended.
-    later: Vec<Error>,
-    verdict: Result<(), Mismatch>,
+    pub(crate) later: Vec<Error>,
+    pub(crate) verdict: Result<(), Mismatch>,
 }
 
 fn play(way: Way, point: Step, fault: Fault, authority: &Authority) -> Played {
@@ -101,7 +101,7 @@ async fn send(connection: &mut Connection) -> Result<Delivery, Error> {
     connection.send(&envelope, &text).await
 }
 
-fn end(outcome: &Result<Delivery, Error>) -> End {
+pub(crate) fn end(outcome: &Result<Delivery, Error>, timeouts: &Timeouts) -> End {
     let error = match outcome {
         Ok(delivery) => {
             let [first, second] = delivery.verdicts() else { panic!("two verdicts") };
@@ -124,7 +124,7 @@ fn end(outcome: &Result<Delivery, Error>) -> End {
         ErrorKind::Broken(Broken::Closed) => End::Closed(step),
         ErrorKind::Broken(Broken::Io(_)) => End::Io(step),
         ErrorKind::Broken(Broken::TimedOut { after }) => {
-            assert_eq!(*after, bounds().for_step(step));
+            assert_eq!(*after, timeouts.for_step(step));
             End::TimedOut(step)
         }
         ErrorKind::Ended(Ended::ServerClosing(_)) => End::ShutDown(step),
@@ -135,12 +135,21 @@ fn end(outcome: &Result<Delivery, Error>) -> End {
 #[track_caller]
 fn check(way: Way, point: Step, fault: Fault, authority: &Authority) {
     let cell = format!("{way:?}, {fault:?} at {point}");
-    let Played { outcome, elapsed, later, verdict } = play(way, point, fault, authority);
-    assert!(verdict.is_ok(), "{cell}: {outcome:?} {verdict:?}");
+    let played = play(way, point, fault, authority);
     let expected = expected(way, point, fault);
-    assert_eq!(end(&outcome), expected, "{cell}");
+    assert_eq!(end(&played.outcome, &bounds()), expected, "{cell}");
+    check_truth(&cell, point, expected, &played);
+    assert_eq!(played.elapsed, how_long(point, fault), "{cell}");
+}
+
+/// Checks what follows from how it ended: what is known, what is in doubt, and what later calls
+/// come to.
+#[track_caller]
+pub(crate) fn check_truth(cell: &str, point: Step, expected: End, played: &Played) {
+    let Played { outcome, later, verdict, .. } = played;
+    assert!(verdict.is_ok(), "{cell}: {outcome:?} {verdict:?}");
     let accepted = expected == End::Verdicts(Step::EndOfText, 250);
-    match &outcome {
+    match outcome {
         Ok(delivery) => assert_eq!(delivery.any_accepted(), accepted, "{cell}"),
         Err(error) => {
             assert_eq!(error.in_doubt(), point == Step::EndOfText, "{cell}");
@@ -150,7 +159,6 @@ fn check(way: Way, point: Step, fault: Fault, authority: &Authority) {
             assert_eq!(known.len(), told, "{cell}");
         }
     }
-    assert_eq!(elapsed, how_long(point, fault), "{cell}");
     for (call, error) in later.iter().enumerate() {
         match error.kind() {
             ErrorKind::Ended(_) => {}
