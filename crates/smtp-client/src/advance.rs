@@ -15,7 +15,9 @@ pub(crate) enum Turn {
     Fed,
     Read(usize),
     Wrote(usize),
-    Flushed,
+    /// Something that the operation is not told of: what was written was flushed, or what came in
+    /// was no content, such as records of TLS that carry none.
+    Moved,
     ReadFailed(io::Error),
     WriteFailed(io::Error),
 }
@@ -77,7 +79,7 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
                 self.run.wrote(octets);
                 self.feed.wrote(self.run);
             }
-            Ok(Turn::Flushed | Turn::Fed) => {}
+            Ok(Turn::Moved | Turn::Fed) => {}
             // A failed write is not the verdict: the server may have said why, before it
             // stopped reading.
             Ok(Turn::WriteFailed(error)) => {

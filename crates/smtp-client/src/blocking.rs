@@ -39,9 +39,13 @@ mod dial;
 mod drive;
 mod handshake;
 mod many;
+mod open_socket;
+mod records;
+mod released;
 mod stream;
 
 pub use connect::Connector;
 pub use connection::{Connection, ScopedSettings};
 pub use many::SendMany;
-pub use stream::{OpenSocket, ReleasedStream};
+pub use open_socket::OpenSocket;
+pub use released::ReleasedStream;

@@ -255,7 +255,7 @@ impl Wire {
             match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
                 Ok(()) => {
                     self.flushed = true;
-                    Turn::Flushed
+                    Turn::Moved
                 }
                 Err(error) => Turn::WriteFailed(error),
             }

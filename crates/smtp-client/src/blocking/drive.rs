@@ -9,7 +9,10 @@ use smtp_error::Error;
 
 use crate::{
     advance::{Advance, Allowed, Expired, Turn},
-    blocking::stream::{ReleasedStream, Stream, Transport},
+    blocking::{
+        ReleasedStream,
+        stream::{Stream, Transport},
+    },
     clock::{Clock, Instant, later},
     feed::Feed,
     gather::{Gathered, Gatherer},
@@ -149,6 +152,7 @@ impl Wire {
         for _ in 0..LOOKS {
             match self.try_read() {
                 None => return,
+                Some(Turn::Moved) => {}
                 Some(Turn::Read(octets)) if octets > 0 => {
                     session.receive_idle(&self.incoming[..octets]);
                 }
@@ -191,6 +195,7 @@ impl Wire {
         }
         while Instant::now() < deadline {
             match self.try_read() {
+                Some(Turn::Moved) => {}
                 Some(Turn::Read(octets)) if octets > 0 => {}
                 None if matches!(self.stream.wait(deadline), Ok(true)) => {}
                 _ => return,
@@ -202,6 +207,8 @@ impl Wire {
         match self.stream.read(&mut self.incoming) {
             Ok(octets) => Some(Turn::Read(octets)),
             Err(error) if would_block(&error) => None,
+            // There may be more to read at once, but the clock has its turn first.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(Turn::Moved),
             Err(error) => Some(Turn::ReadFailed(error)),
         }
     }
@@ -216,7 +223,7 @@ impl Wire {
             return None;
         }
         let written = match output.is_empty() {
-            true => self.stream.flush().map(|()| Turn::Flushed),
+            true => self.stream.flush().map(|()| Turn::Moved),
             false => match self.write(output) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 written => written.map(Turn::Wrote),
@@ -226,7 +233,7 @@ impl Wire {
             Err(error) if would_block(&error) => None,
             Err(error) => Some(Turn::WriteFailed(error)),
             Ok(turn) => {
-                self.flushed = matches!(turn, Turn::Flushed);
+                self.flushed = output.is_empty();
                 Some(turn)
             }
         }

@@ -5,8 +5,11 @@ use rustls::ClientConnection;
 use smtp_error::{Broken, Error, Step};
 
 use crate::{
-    blocking::stream::{Stream, TlsStream, Transport},
-    clock::Clock,
+    blocking::{
+        records::TlsStream,
+        stream::{Stream, Transport},
+    },
+    clock::{Clock, Instant},
     session::Session,
     tls::{Seen, Tls, announce, broken, failed},
 };
@@ -38,8 +41,12 @@ pub(super) fn handshake(
 
 fn shake(tls: &mut ClientConnection, tap: &mut Tap, clock: &Clock) -> Result<(), Broken> {
     while tls.is_handshaking() || tls.wants_write() {
-        let moved = step(tls, tap).map_err(broken)?;
-        if !moved && !tap.transport.wait(clock.deadline())? {
+        let in_time = match step(tls, tap).map_err(broken)? {
+            // However much comes in, the clock has its turn.
+            true => Instant::now() < clock.deadline(),
+            false => tap.transport.wait(clock.deadline())?,
+        };
+        if !in_time {
             return Err(clock.expired());
         }
     }

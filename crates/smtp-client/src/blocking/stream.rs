@@ -1,4 +1,4 @@
-//! Streams: sockets that never block, how they are waited for, and TLS over them.
+//! Streams: sockets that never block, and how they are waited for.
 use std::{
     io::{self, IoSlice, Read, Write},
     net::{IpAddr, Shutdown},
@@ -10,7 +10,7 @@ use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use rustls::ClientConnection;
 
-use crate::clock::Instant;
+use crate::{blocking::records::TlsStream, clock::Instant};
 
 /// A stream in clear, and what tells when it is ready.
 ///
@@ -99,7 +99,7 @@ impl Transport {
         }
     }
 
-    fn wait_for_ever(&mut self) -> io::Result<()> {
+    pub(super) fn wait_for_ever(&mut self) -> io::Result<()> {
         match self.poll.poll(&mut self.events, None) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
@@ -147,12 +147,6 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream>),
 }
 
-/// TLS over a transport.
-pub(crate) struct TlsStream {
-    pub(super) transport: Transport,
-    pub(super) tls: ClientConnection,
-}
-
 impl Stream {
     /// The TLS connection, if there is one.
     pub(super) fn tls(&self) -> Option<&ClientConnection> {
@@ -176,7 +170,7 @@ impl Stream {
         self.transport().shutdown()
     }
 
-    fn transport(&mut self) -> &mut Transport {
+    pub(super) fn transport(&mut self) -> &mut Transport {
         match self {
             Self::Plain(transport) => transport,
             Self::Tls(stream) => &mut stream.transport,
@@ -212,158 +206,5 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         self.io().flush()
-    }
-}
-
-impl TlsStream {
-    /// Writes the records that wait, as far as the transport takes them.
-    fn write_records(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            if self.tls.write_tls(&mut self.transport)? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the TLS library octets with `take`, as often as it takes none because records have to
-    /// leave first. What it takes counts as written.
-    fn write_with(
-        &mut self,
-        take: impl Fn(&mut rustls::Writer<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        loop {
-            let taken = take(&mut self.tls.writer())?;
-            match self.write_records() {
-                Ok(()) if taken == 0 => {}
-                Err(error) if taken == 0 || error.kind() != io::ErrorKind::WouldBlock => {
-                    return Err(error);
-                }
-                _ => return Ok(taken),
-            }
-        }
-    }
-}
-
-impl Read for TlsStream {
-    /// Returns 0 at close_notify, and `UnexpectedEof` if the other side closes without it.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.tls.reader().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
-            }
-            self.tls.read_tls(&mut self.transport)?;
-            if let Err(error) = self.tls.process_new_packets() {
-                // The alert that says so is worth one attempt.
-                let _ = self.write_records();
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-            }
-        }
-    }
-}
-
-impl Write for TlsStream {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match octets {
-            [] => Ok(0),
-            octets => self.write_with(|writer| writer.write(octets)),
-        }
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if slices.iter().all(|slice| slice.is_empty()) {
-            return Ok(0);
-        }
-        self.write_with(|writer| writer.write_vectored(slices))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.write_records()
-    }
-}
-
-/// The stream of a connection that ended with [ATRN](super::Connection::atrn). Reading and writing
-/// block for as long as it takes.
-pub struct ReleasedStream(Stream);
-
-impl ReleasedStream {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self(stream)
-    }
-
-    /// Tries until it need not wait.
-    fn block<T>(&mut self, mut act: impl FnMut(&mut Stream) -> io::Result<T>) -> io::Result<T> {
-        loop {
-            match act(&mut self.0) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.0.transport().wait_for_ever()?;
-                }
-                done => return done,
-            }
-        }
-    }
-}
-
-impl Read for ReleasedStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.block(|stream| stream.read(buffer))
-    }
-}
-
-impl Write for ReleasedStream {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.block(|stream| stream.write(octets))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.block(Write::flush)
-    }
-}
-
-impl std::fmt::Debug for ReleasedStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReleasedStream").finish_non_exhaustive()
-    }
-}
-
-/// A socket that is open already, for [`Connector::connect_over`](super::Connector::connect_over).
-#[derive(Debug)]
-pub struct OpenSocket(Open);
-
-#[derive(Debug)]
-enum Open {
-    Tcp(std::net::TcpStream),
-    #[cfg(unix)]
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl OpenSocket {
-    pub(super) fn into_transport(self) -> io::Result<Transport> {
-        let socket = match self.0 {
-            Open::Tcp(tcp) => {
-                tcp.set_nonblocking(true)?;
-                Socket::Tcp(TcpStream::from_std(tcp))
-            }
-            #[cfg(unix)]
-            Open::Unix(unix) => {
-                unix.set_nonblocking(true)?;
-                Socket::Unix(UnixStream::from_std(unix))
-            }
-        };
-        Transport::new(socket, false)
-    }
-}
-
-impl From<std::net::TcpStream> for OpenSocket {
-    fn from(tcp: std::net::TcpStream) -> Self {
-        Self(Open::Tcp(tcp))
-    }
-}
-
-#[cfg(unix)]
-impl From<std::os::unix::net::UnixStream> for OpenSocket {
-    fn from(unix: std::os::unix::net::UnixStream) -> Self {
-        Self(Open::Unix(unix))
     }
 }

@@ -1,6 +1,6 @@
 //! TLS under a connection that blocks: from the first octet, after STARTTLS, and where it fails.
 use smtp_client::{
-    Broken, ErrorKind, Hint, Misbehaved, Security, Server, Step, Tls, TlsFailure,
+    Broken, ErrorKind, Hint, Misbehaved, Security, Server, Step, Timeouts, Tls, TlsFailure,
     blocking::{Connection, Connector},
     session::Dialect,
 };
@@ -16,6 +16,7 @@ fn play<T>(
     (dialect, security): (Dialect, Security),
     script: &str,
     certificate: CertificateKind,
+    timeouts: Timeouts,
     act: impl FnOnce(Result<Connection, smtp_client::Error>) -> T,
 ) -> (T, Result<Report, Mismatch>) {
     let authority = Authority::new();
@@ -23,10 +24,6 @@ fn play<T>(
     let server = builder.script(parse(script)).tcp().unwrap();
     let address = Server::tcp("localhost", server.addr().port());
     let tls = Tls::authorities([authority.der().to_vec().into()]).unwrap();
-    let mut timeouts = short_at(Step::Handshake);
-    if !script.contains("[stall]") {
-        timeouts.handshake = PATIENCE;
-    }
     let connector = Connector::new(address.dialect(dialect).security(security))
         .hello_name("client.example".parse().unwrap())
         .timeouts(timeouts)
@@ -36,7 +33,12 @@ fn play<T>(
 
 #[track_caller]
 fn failure(security: Security, script: &str, certificate: CertificateKind) -> smtp_client::Error {
-    play((Dialect::Smtp, security), script, certificate, |connected| connected.unwrap_err()).0
+    let smtp = (Dialect::Smtp, security);
+    play(smtp, script, certificate, usual(), |connected| connected.unwrap_err()).0
+}
+
+fn usual() -> Timeouts {
+    Timeouts::every_step(PATIENCE)
 }
 
 fn asked() -> String {
@@ -52,7 +54,7 @@ fn everything_is_protected_and_ends_with_close_notify() {
             opening(dialect, &["STARTTLS"]) + "C: STARTTLS\nS: 220 go\n[starttls]\n" + &rest;
         for (security, script) in [(Security::Tls, implicit), (Security::StartTls, upgraded)] {
             let good = CertificateKind::Good;
-            let (facts, verdict) = play((dialect, security), &script, good, |connected| {
+            let (facts, verdict) = play((dialect, security), &script, good, usual(), |connected| {
                 let mut connection = connected.unwrap();
                 assert_eq!(connection.capabilities().size_limit(), Some(10));
                 let facts = connection.tls().unwrap().clone();
@@ -80,12 +82,12 @@ fn a_certificate_of_nobody_is_refused() {
 
 #[test]
 fn a_server_that_does_not_speak_tls_is_shown() {
-    let error = failure(Security::Tls, "S: 220 hi", CertificateKind::Good);
+    let error = failure(Security::Tls, "[raw \"220 hi\\r\\n\"]\n[stall]", CertificateKind::Good);
     assert_eq!((error.step(), error.hint()), (Step::Handshake, Some(Hint::NoTls)));
     assert_eq!(error.excerpt().unwrap().as_bytes(), b"220 hi\r\n");
     let error = failure(
         Security::StartTls,
-        &(asked() + "S: 220 go\n[raw \"what\\r\\n\"]"),
+        &(asked() + "S: 220 go\n[raw \"what\\r\\n\"]\n[stall]"),
         CertificateKind::Good,
     );
     let misbehaved = matches!(error.kind(), ErrorKind::Misbehaved(_));
@@ -109,7 +111,9 @@ fn a_handshake_that_stalls_or_ends_is_given_up() {
         (Security::StartTls, asked() + "S: 220 go\n[stall]"),
     ];
     for (security, script) in stalled {
-        let error = failure(security, &script, CertificateKind::Good);
+        let (smtp, short) = ((Dialect::Smtp, security), short_at(Step::Handshake));
+        let unconnected = |connected: Result<Connection, _>| connected.unwrap_err();
+        let (error, _) = play(smtp, &script, CertificateKind::Good, short, unconnected);
         let timed_out = matches!(
             error.kind(), ErrorKind::Broken(Broken::TimedOut { after }) if *after == SHORT
         );
@@ -125,7 +129,7 @@ fn a_server_without_starttls_is_sent_quit() {
     let script = opening(Dialect::Smtp, &[]) + "C: QUIT\n[expect-close]";
     let starttls = (Dialect::Smtp, Security::StartTls);
     let (error, verdict) =
-        play(starttls, &script, CertificateKind::Good, |connected| connected.unwrap_err());
+        play(starttls, &script, CertificateKind::Good, usual(), |connected| connected.unwrap_err());
     assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error:?}");
     verdict.unwrap();
 }
