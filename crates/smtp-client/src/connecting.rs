@@ -29,8 +29,8 @@ macro_rules! connecting {
             /// If the server is [remembered](Self::ehlo_cache) to offer PIPECONNECT, EHLO and the
             /// commands of the message leave before its greeting has come, and the text follows
             /// when it is known that the server offers the same as before. If not, or if the
-            /// server does not let whoever speaks so early come further than EHLO, the message is
-            /// sent again in the usual way, on another connection. Otherwise, with STARTTLS and
+            /// server refuses at the greeting or at EHLO a client that sends so early, the message
+            /// is sent again in the usual way, on another connection. Otherwise, with STARTTLS and
             /// with a login, this is the same as [`connect`](Self::connect) and
             /// [`send`](Connection::send).
             ///

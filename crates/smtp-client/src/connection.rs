@@ -25,7 +25,7 @@ macro_rules! connection {
                 Self { session, wire: Some(wire), timeouts, sending, tls }
             }
 
-            /// Sends one message, and says what became of it for each recipient.
+            /// Sends one message, and returns the result for each recipient.
             ///
             /// `Ok` means that the server has answered for every recipient; some or all of them
             /// may have been refused. What the message needs (8BITMIME, SMTPUTF8, SIZE) is derived

@@ -31,7 +31,7 @@ impl EhloCache {
 
 /// What is to be done about a message that was sent to a server before it had greeted.
 pub(crate) enum Early<T> {
-    /// This is what became of it.
+    /// It has a result.
     Over(Result<T, Error>),
     /// The server offers something else than before: it is sent in the usual way.
     Changed,
@@ -54,7 +54,7 @@ fn is_changed(error: &Error) -> bool {
 }
 
 /// Whether the server may have taken offense at being spoken to early: one that does not offer it
-/// any more refuses for good, or closes. Nobody was sent a text then.
+/// any more refuses for good, or closes. No text was sent then.
 fn is_unwelcome(error: &Error) -> bool {
     let turned_away = match error.kind() {
         ErrorKind::Refused(reply) => reply.is_permanent(),

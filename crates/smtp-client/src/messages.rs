@@ -19,7 +19,8 @@ pub(crate) trait Supply<'m> {
     /// The next message; `None` at their end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message<'m>>>;
 
-    /// Whether those that are not taken are left where they are, and nobody has to be told.
+    /// Returns whether the messages that are not taken are kept elsewhere, so that the failure of
+    /// the connection need not be reported for them.
     fn is_kept(&self) -> bool {
         false
     }
@@ -56,14 +57,15 @@ impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
         Some(result.map_err(hinted))
     }
 
-    /// Whether no further result comes.
+    /// Returns whether no further result comes.
     pub(crate) fn is_done(&mut self) -> bool {
         let done = self.run.next() == Next::Done;
         debug_assert!(!done || self.queue.contents.is_empty(), "a message has no result");
         done
     }
 
-    /// That the connection has failed, for the next message, if there is one and nobody knows.
+    /// Returns the failure of the connection as the result of the next message, if there is one
+    /// and no result has reported the failure.
     pub(crate) fn failure_of_next(&mut self, cx: &mut Context<'_>) -> Option<Error> {
         let error = self.run.error()?;
         let kept = self.queue.supply.is_kept() || self.queue.over;

@@ -137,7 +137,7 @@ macro_rules! settings {
             self
         }
 
-        /// Lets `observer` see every command, reply and text. By default nobody does.
+        /// Lets `observer` see every command, reply and text. By default there is no observer.
         #[must_use]
         pub fn observer(mut self, observer: impl $crate::session::Observer + 'static) -> Self {
             self.settings.observer = Some(std::sync::Arc::new(observer));
@@ -152,8 +152,8 @@ macro_rules! settings {
             self
         }
 
-        /// Authenticates while connecting: a connection that is not authenticated is an error then. By
-        /// default nobody is.
+        /// Authenticates while connecting: a connection that is not authenticated is an error then.
+        /// By default the client does not authenticate.
         #[must_use]
         pub fn login(mut self, login: $crate::Login) -> Self {
             self.settings.login = Some(login);

@@ -90,7 +90,7 @@ fn within<T: Send + 'static>(
 ) -> Option<io::Result<T>> {
     let (teller, told) = mpsc::channel();
     let thread = thread::Builder::new().name("smtp-client lookup".into());
-    // Nobody is told if the time is up.
+    // The receiver is gone if the time is up.
     if let Err(error) = thread.spawn(move || drop(teller.send(find()))) {
         return Some(Err(error));
     }
@@ -134,7 +134,7 @@ mod tests {
         let (one, other) = (dead_port(), dead_port());
         let mut clock = Clock::start(Timeouts::default());
         let Err(Broken::Unreachable(attempts)) = first(vec![one, other], &mut clock) else {
-            panic!("there is nobody to connect to")
+            panic!("nothing listens on these ports")
         };
         assert_eq!([attempts[0].address, attempts[1].address], [one, other]);
         assert!(attempts.iter().all(|attempt| matches!(attempt.broken, Broken::Io(_))));

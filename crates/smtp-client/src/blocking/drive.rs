@@ -138,7 +138,7 @@ impl Wire {
         }
     }
 
-    /// Looks, without waiting, whether another reply is there behind the last that was owed.
+    /// Reads once, without waiting, in case another reply follows the last expected one.
     fn look_behind<O: Operation>(&mut self, run: &mut ActiveOperation<'_, O>) {
         // That the connection is gone is for the next operation to find out.
         if let Some(Turn::Read(octets)) = self.try_read() {

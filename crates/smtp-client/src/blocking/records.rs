@@ -46,8 +46,8 @@ impl TlsStream {
 const RECORDS: usize = 32;
 
 impl Read for TlsStream {
-    /// Returns 0 at close_notify, and `UnexpectedEof` if the other side closes without it. Fails
-    /// with `Interrupted` after many records without content, so that whoever sends them without
+    /// Returns 0 at close_notify, and `UnexpectedEof` if the peer closes without it. Fails with
+    /// `Interrupted` after many records without content, so that a peer that sends them without
     /// end does not stop the clock.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         for _ in 0..RECORDS {

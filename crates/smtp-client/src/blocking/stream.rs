@@ -14,8 +14,8 @@ use crate::{blocking::records::TlsStream, clock::Instant};
 
 /// A stream in clear, and what tells when it is ready.
 ///
-/// Readiness is told once: a wait is over when something has become ready since the last read or
-/// write that found nothing, so whoever waits has tried both before.
+/// Readiness is reported once (edge-triggered): a wait ends when the socket has become ready since
+/// the last read or write that failed with `WouldBlock`, so callers try both before they wait.
 pub(crate) struct Transport {
     socket: Socket,
     poll: Poll,
@@ -66,7 +66,7 @@ impl Transport {
         }
     }
 
-    /// Whether nobody but this machine can listen in.
+    /// Returns whether no other machine can read the traffic.
     pub(super) fn is_confined(&self) -> bool {
         self.is_own && !matches!(self.socket, Socket::Tcp(_))
     }

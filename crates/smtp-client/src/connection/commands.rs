@@ -69,8 +69,8 @@ macro_rules! session_commands {
             ) -> Result<$crate::Reply, $crate::Error> {
                 self.check($crate::Step::Help)$($await)*?;
                 let (step, field) = ($crate::Step::Help, $crate::Field::HelpTopic);
-                let topic = topic.into().map(|topic| $crate::connection::argument(topic, step, field));
-                let topic = topic.transpose()?;
+                let argument = |topic| $crate::connection::argument(topic, step, field);
+                let topic = topic.into().map(argument).transpose()?;
                 self.ask($crate::session::SimpleCommand::help(topic.as_ref()))$($await)*
             }
 

@@ -69,10 +69,10 @@ macro_rules! verbs {
             ) -> Result<$stream, $crate::Error> {
                 self.check($crate::Step::Atrn)$($await)*?;
                 let step = $crate::Step::Atrn;
-                let domains = domains.into().map(|domains| $crate::connection::nodes(domains, step));
-                let domains = domains.transpose()?;
-                let word = domains.as_deref().map(|domains| $crate::connection::word(domains, step));
-                let word = word.transpose()?;
+                let nodes = |domains| $crate::connection::nodes(domains, step);
+                let domains = domains.into().map(nodes).transpose()?;
+                let word = |domains| $crate::connection::word(domains, step);
+                let word = domains.as_deref().map(word).transpose()?;
                 let answer = self.ask($crate::session::SimpleCommand::atrn(word))$($await)*;
                 let wire = match self.ended() {
                     Some(_) => self.wire.take(),
@@ -101,8 +101,8 @@ macro_rules! verbs {
             ) -> Result<$crate::Reply, $crate::Error> {
                 self.check($crate::Step::Command)$($await)*?;
                 let ask = $crate::session::SimpleCommand::command(verb, arguments);
-                let ask = ask.map_err(|invalid| $crate::Error::new($crate::Step::Command, invalid))?;
-                self.ask(ask)$($await)*
+                let invalid = |invalid| $crate::Error::new($crate::Step::Command, invalid);
+                self.ask(ask.map_err(invalid)?)$($await)*
             }
         }
     };
