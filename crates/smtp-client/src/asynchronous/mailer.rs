@@ -1,4 +1,4 @@
-//! The mailer: connections to one server, shared by many tasks.
+//! The mailer: a pool of connections to one server, shared by many tasks.
 use std::{fmt, sync::Arc};
 
 use smtp_caps::Envelope;
@@ -12,9 +12,9 @@ use crate::{Connector, Content, clock::later};
 
 mod blame;
 mod capacity;
-mod jobs;
+mod job;
+mod job_stream;
 mod limits;
-mod parcel;
 mod pooled;
 mod queue;
 mod worker;
@@ -22,16 +22,16 @@ mod worker;
 pub use limits::{MailerLimits, Rate};
 pub use pooled::PooledConnection;
 
-use parcel::{Hold, Job, Parcel, Waiting};
+use job::{Hold, Job, QueuedJob, QueuedMessage};
 use queue::Shared;
 
-/// Sends messages to one server for many tasks at once, over connections of its own.
+/// Sends messages to one server for many tasks at once, over a pool of connections.
 ///
-/// It is cheap to clone, and `&self` is enough for everything. Connections are opened when there
-/// is something to do, up to a limit, share what waits between them, and are closed with QUIT when
-/// there is nothing to do. One that the server closed in the meantime is replaced before anything
-/// is written. A message is sent again by itself only if it certainly was not accepted; one that
-/// is [in doubt](Error::in_doubt) never is.
+/// Cloning is cheap, and every method takes `&self`. The mailer opens connections when there is
+/// work, up to a limit, distributes the queued messages among them, and closes them with QUIT when
+/// they have been idle. A connection that the server closed in the meantime is replaced before
+/// anything is written. The mailer sends a message again only if it was certainly not accepted;
+/// one that is [in doubt](Error::in_doubt) is never sent again.
 ///
 /// ```no_run
 /// use smtp_client::{Connector, Envelope, Mailer, MailData};
@@ -49,32 +49,39 @@ use queue::Shared;
 ///
 /// # Servers with limits
 ///
-/// What a server refuses because of what surrounds a message is not the result of the message:
+/// A refusal that is caused by the server's limits, and not by the message, is not the result of the
+/// message:
 ///
-/// - **Connections.** While a connection is open or being opened, another one that the server
-///   refuses to greet, whatever the code, fails no message: the messages are sent on the
-///   connections there are, and there are no more of them from then on. One more is tried after a
-///   minute, and less and less often while that fails. A refusal is an error only if no other
-///   connection is there; a permanent one is not repeated then.
-/// - **Messages per session.** If the server refuses MAIL for the time being (4yz or 421), or
-///   with 503, on a connection that has carried messages, that connection is closed and the message
-///   is the first one on the next. Those that follow are closed after as many messages, for ten
-///   minutes. If the message is refused there too, that is its result.
-/// - **Concurrency and rate.** If the server refuses MAIL, DATA or the text with a transient reply
-///   whose code is about that (432, X.3.2, X.4.5, X.7.28 and above X.7.500; to MAIL also X.7.0 and
-///   X.7.1), there is one connection fewer, and the message is tried again after a pause. If there
-///   is only one, no message is begun during that pause. Only codes count, never words: a reply to
-///   the text with X.7.0 or X.7.1 may be greylisting, so the message is tried again after a pause
-///   and nothing else changes; 450, 451 and 452 without a code of these are results.
+/// - **Connections.** While the mailer has a connection, open or being opened, the refusal of
+///   another one fails no message, whatever the code. The messages use the connections there are,
+///   and their number is the maximum from then on. After a minute the mailer tries one more, and
+///   waits longer after each failure. A refusal is an error only if there is no other connection;
+///   a permanent one is then not repeated.
+/// - **Messages per session.** If the server refuses MAIL with a transient reply (4yz, 421) or with
+///   503 on a connection that has carried messages, the mailer closes that connection and sends the
+///   message as the first one on the next. For ten minutes, further connections are closed after
+///   the same number of messages. If the message is refused there too, that is its result.
+/// - **Concurrency and rate.** If the server refuses MAIL, DATA or the mail data with a transient
+///   reply for concurrency or rate, the mailer uses one connection fewer and tries the message again
+///   after a pause. If it has only one, no message begins during that pause. These codes count:
+///   432, X.3.2, X.4.5, X.7.28 and above X.7.500; in a reply to MAIL also X.7.0 and X.7.1; and
+///   without one of them, a text that mentions concurrent connections or a rate, unless the
+///   enhanced code is about an address, a mailbox or the content.
+/// - **Greylisting.** If the server refuses DATA or the mail data with X.7.0 or X.7.1 and mentions no
+///   rate, the mailer tries the message again after a pause, and changes nothing else.
 ///
-/// It needs a tokio runtime. When the last clone is dropped without [`close`](Self::close), what
-/// waits is still done, in the background.
+/// Any other transient refusal, such as 450, 451 or 452 to a first message, is the result of the
+/// message.
+///
+/// The mailer needs a tokio runtime. When the last clone is dropped without
+/// [`close`](Self::close), the queued messages are still sent in the background.
 #[derive(Clone)]
 pub struct Mailer {
     handle: Arc<Handle>,
 }
 
-/// What the clones share; the workers do not have it, so that it tells them when nobody is left.
+/// What the clones share. The workers hold only [`Shared`], so that this is dropped with the last
+/// clone, and closes the queue then.
 struct Handle(Arc<Shared>);
 
 impl Drop for Handle {
@@ -84,69 +91,70 @@ impl Drop for Handle {
 }
 
 impl Mailer {
-    /// A mailer whose connections are opened in this way, with the default limits.
+    /// Creates a mailer that opens its connections with this connector, with the default limits.
     pub fn new(connector: Connector) -> Self {
         Self::limited(connector, MailerLimits::default())
     }
 
-    /// A mailer with these limits.
+    /// Creates a mailer with these limits.
     pub fn limited(connector: Connector, limits: MailerLimits) -> Self {
         Self { handle: Arc::new(Handle(Arc::new(Shared::new(connector, limits)))) }
     }
 
-    /// Sends one message when its turn comes, and says what became of it for each recipient.
+    /// Queues one message, sends it, and returns the verdict for each recipient.
     ///
-    /// Dropping the future takes back a message that was not begun. One that was begun is sent to
+    /// Dropping the future cancels a message that was not begun. A message that was begun is sent to
     /// its end all the same.
     ///
     /// # Errors
     /// As for [`Connection::send`](crate::Connection::send) and
-    /// [`Connector::connect`](crate::Connector::connect); it waited longer than
-    /// [`wait_timeout`](MailerLimits::wait_timeout) allows; or the mailer was closed.
+    /// [`Connector::connect`](crate::Connector::connect); it was queued for longer than
+    /// [`wait_timeout`](MailerLimits::wait_timeout); or the mailer is closed.
     pub async fn send(
         &self,
         envelope: impl Into<Arc<Envelope>>,
         content: impl Into<Content<'static>>,
     ) -> Result<Delivery, Error> {
         let (sender, result) = oneshot::channel();
-        let job = Job::Send(Box::new(Parcel::new(envelope.into(), content.into(), sender)));
-        self.wait_for(job, result).await?
+        let queued = QueuedMessage::new(envelope.into(), content.into(), sender);
+        self.run(Job::Send(Box::new(queued)), result).await?
     }
 
-    /// Lends a connection, for session commands or whatever one task wants to do undisturbed. It
-    /// is one of those that the mailer may have open, and waits for its turn as a message does.
+    /// Acquires a connection from the pool, for session commands or other uses by one task. It counts
+    /// toward the maximum number of connections, and the call is queued as a message is.
     ///
     /// # Errors
-    /// As for [`Connector::connect`](crate::Connector::connect); it waited longer than
-    /// [`wait_timeout`](MailerLimits::wait_timeout) allows; or the mailer was closed.
+    /// As for [`Connector::connect`](crate::Connector::connect); it was queued for longer than
+    /// [`wait_timeout`](MailerLimits::wait_timeout); or the mailer is closed.
     pub async fn acquire(&self) -> Result<PooledConnection, Error> {
-        let (sender, loan) = oneshot::channel();
-        let lent = self.wait_for(Job::Lend(sender), loan).await;
-        lent.map_err(|error| error.with_in_doubt(false))?.map(PooledConnection::new)
+        let (waiter, acquired) = oneshot::channel();
+        let acquired = self.run(Job::Acquire(waiter), acquired).await;
+        acquired.map_err(|error| error.with_in_doubt(false))?.map(PooledConnection::new)
     }
 
-    /// How many messages and borrowers wait for their turn.
+    /// Returns the number of messages and of calls of [`acquire`](Self::acquire) in the queue.
     pub fn waiting(&self) -> usize {
-        self.shared().waiting()
+        self.shared().queued()
     }
 
-    /// How many connections are open, or being opened.
+    /// Returns the number of connections that are open or being opened.
     pub fn connections(&self) -> usize {
         self.shared().workers()
     }
 
-    /// Finishes what was taken on, says QUIT on every connection, and takes nothing more on, from
-    /// no clone. It waits for connections that are lent.
+    /// Closes the mailer for all clones: runs what is queued, accepts nothing more, and closes every
+    /// connection with QUIT. It waits until acquired connections are returned.
     pub async fn close(&self) {
         let shared = self.shared();
         shared.close();
         loop {
-            let mut left = std::pin::pin!(shared.left.notified());
-            left.as_mut().enable();
+            // Registered before the check, or the exit of the last worker could be missed.
+            let mut exited = std::pin::pin!(shared.worker_exited.notified());
+            exited.as_mut().enable();
             if shared.workers() == 0 {
                 return;
             }
-            left.await;
+            exited.await;
         }
     }
 
@@ -154,30 +162,31 @@ impl Mailer {
         &self.handle.0
     }
 
-    /// Lets a job wait for its turn, and then for what comes of it.
-    async fn wait_for<T>(&self, job: Job, mut outcome: oneshot::Receiver<T>) -> Result<T, Error> {
+    /// Queues a job, and waits for its outcome.
+    async fn run<T>(&self, job: Job, mut outcome: oneshot::Receiver<T>) -> Result<T, Error> {
         let shared = self.shared();
         let closed = |ended| Error::new(Step::Connect, ended);
         let wait_timeout = shared.limits.wait_timeout;
-        let late = || Error::new(Step::Connect, Broken::TimedOut { after: wait_timeout });
+        let timed_out = || Error::new(Step::Connect, Broken::TimedOut { after: wait_timeout });
         let until = later(Instant::now(), wait_timeout);
 
-        let room = Arc::clone(&shared.room).acquire_owned();
-        let permit = timeout_at(until, room).await.map_err(|_| late())?;
-        let permit = permit.map_err(|_| closed(Ended::Quit))?;
-        let (sender, mut turn) = oneshot::channel();
-        let pushed = shared.push(Waiting { job, turn: Some(sender), hold: Hold::Nothing });
-        let pushed = pushed.map_err(closed)?;
-        if let Some(number) = pushed {
-            tokio::spawn(worker::work(worker::Post::new(Arc::clone(shared), number)));
+        let place = Arc::clone(&shared.places).acquire_owned();
+        let place = timeout_at(until, place).await.map_err(|_| timed_out())?;
+        let place = place.map_err(|_| closed(Ended::Quit))?;
+        let (sender, mut begun) = oneshot::channel();
+        let queued = QueuedJob { job, begun: Some(sender), hold: Hold::Nothing };
+        let pushed = shared.push(queued).map_err(closed)?;
+        if let Some(id) = pushed {
+            tokio::spawn(worker::work(worker::WorkerGuard::new(Arc::clone(shared), id)));
         }
-        let came = timeout_at(until, &mut turn).await.is_ok();
-        if !came && shared.take_back(&mut turn, &mut outcome) {
-            return Err(late());
+        let in_time = timeout_at(until, &mut begun).await.is_ok();
+        if !in_time && shared.withdraw(&mut begun, &mut outcome) {
+            return Err(timed_out());
         }
-        // The place in the waiting room is free.
-        drop(permit);
-        // A worker that is gone without a word may have done it.
+        // The job has left the queue. The wait timeout does not bound it any more, the timeouts of
+        // its steps do.
+        drop(place);
+        // A worker that was dropped without a result may have sent the message.
         outcome.await.map_err(|_| Error::new(Step::Text, Ended::Closed).with_in_doubt(true))
     }
 }

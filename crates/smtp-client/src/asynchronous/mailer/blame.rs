@@ -1,35 +1,36 @@
-//! Blame: whether a message was refused for its own sake, or because of what surrounds it.
+//! Blame: whether a failure is about the message, or about its session, connection or rate.
 use smtp_error::{
     Broken, Delivery, Ended, Error, ErrorKind, Reply, ReplyCode, Step, Unsupported, Verdict,
 };
 
-/// What a result is about, apart from the message. Whatever is not about the message is tried
-/// again, and then only if the message was certainly not accepted.
+/// What the result of a message is about. A result that is not about the message leads to another
+/// attempt, but only if the message was certainly not accepted.
 ///
-/// Codes and enhanced codes decide. The words of a reply count only where many servers give no code
-/// for what they report: see [`Pace`](Self::Pace).
+/// Codes and enhanced codes decide. The text of a reply counts only for
+/// [`Throttling`](Self::Throttling), for which many servers send no specific code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
     /// The message itself, or nothing. The result is final.
     Message,
-    /// The session accepts no further message, and another one may. The message is tried again on
-    /// another connection, which is no attempt of its own: each such session has had a result of
-    /// another message that was final or an attempt, so that this comes to an end. A text that can
-    /// be given only once is sent again too, if nothing of it was given.
+    /// The session accepts no further message, and another session may. The message is tried again
+    /// on another connection, and this does not count as an attempt. That cannot repeat without
+    /// end: each such session gave another message a result that was final or counted. A content
+    /// that can be produced only once is sent again too, if no piece of it was taken.
     ///
-    /// - MAIL was refused with a 4yz reply on a connection on which a MAIL was accepted before, and
-    ///   no enhanced code says that it is about an address (X.1.Z, X.2.Z) or the content (X.6.Z);
-    ///   or it was refused there with 503, which is about the commands before it (RFC 5321, 4.2.2).
-    ///   On a connection that has accepted no MAIL, the same reply is about the message.
-    /// - The server ended the session (421) before the end of the text, and the connection had
-    ///   accepted a MAIL.
-    /// - RSET was refused; or the session ended, broke or got out of step before this message
-    ///   began and after the result of another one.
+    /// - The server refused MAIL with a 4yz reply on a connection on which it had accepted a MAIL,
+    ///   and no enhanced code says that it is about an address (X.1.Z, X.2.Z) or the content
+    ///   (X.6.Z); or it refused MAIL there with 503, which is about the commands before it
+    ///   (RFC 5321, 4.2.2). On a connection that has accepted no MAIL, the same reply is about the
+    ///   message.
+    /// - The server ended the session (421) before the end of the mail data, and had accepted a MAIL
+    ///   on the connection.
+    /// - The server refused RSET; or the session ended, broke or got out of step before this
+    ///   message began and after the result of another one.
     /// - The server limits messages or recipient domains per session (RFC 9422).
     Session,
-    /// There are too many connections, or too many messages at a time: a 4yz reply to MAIL, DATA or
-    /// the text with one of these codes. There is one connection fewer, and the message is tried
-    /// again after a pause.
+    /// The server limits connections, concurrent messages or the rate: a 4yz reply to MAIL, DATA or
+    /// the mail data with one of these codes. The mailer opens one connection fewer, and tries the
+    /// message again after a pause.
     ///
     /// | Code | What it reports |
     /// |---|---|
@@ -39,13 +40,14 @@ pub(super) enum Blame {
     /// | X.7.28 | too many messages from this client |
     /// | X.7.500 and above | throttling (Microsoft 365) |
     ///
-    /// To MAIL, X.7.0 and X.7.1 count too, which Postfix and Gmail send for their rate limits, and
-    /// so does 421 to the first MAIL of a connection. Many servers have no code for it: a reply that
-    /// speaks of concurrent connections or of a rate counts, too, unless its enhanced code is about
-    /// an address (X.1.Z), a mailbox (X.2.Z) or the content (X.6.Z).
-    Pace,
-    /// A 4yz reply to DATA or the text with X.7.0 or X.7.1 that does not speak of a rate: most likely
-    /// greylisting. The message is tried again after a pause, and nothing else changes.
+    /// In a reply to MAIL, X.7.0 and X.7.1 count too, which Postfix and Gmail send for their rate
+    /// limits, and so does 421 to the first MAIL of a connection. Many servers have no code for it:
+    /// a reply whose text mentions concurrent connections or a rate counts, unless its enhanced
+    /// code is about an address (X.1.Z), a mailbox (X.2.Z) or the content (X.6.Z).
+    Throttling,
+    /// Most likely greylisting: a 4yz reply to DATA or the mail data with X.7.0 or X.7.1 that does
+    /// not mention a rate. The message is tried again after a pause. The other messages go on:
+    /// greylisting is about one combination of client, sender and recipient (RFC 6647).
     Policy,
     /// The connection failed. The message is tried again.
     Connection,
@@ -54,19 +56,19 @@ pub(super) enum Blame {
 /// What a connection was used for before a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// How many messages had a result.
+    /// How many messages had a result, or callers the connection.
     pub(super) results: usize,
-    /// How many MAIL commands the server has answered.
+    /// How many MAIL commands the server has replied to.
     pub(super) mails: usize,
     /// Whether it accepted one of them.
     pub(super) accepted_mail: bool,
-    /// Whether the connection was lent, so that more may have been sent.
-    pub(super) lent: bool,
+    /// Whether a caller had the connection, and may have sent any number of messages on it.
+    pub(super) checked_out: bool,
 }
 
 impl Usage {
     /// Counts a message.
-    pub(super) fn count(&mut self, result: &Result<Delivery, Error>) {
+    pub(super) fn count_message(&mut self, result: &Result<Delivery, Error>) {
         let verdicts: &mut dyn Iterator<Item = &Verdict> = match result {
             Ok(delivery) => &mut delivery.verdicts().iter(),
             Err(error) => &mut error.verdicts().iter().flatten(),
@@ -80,16 +82,17 @@ impl Usage {
         self.results += 1;
     }
 
-    /// Counts a borrower, who may have sent messages.
-    pub(super) fn lend(&mut self) {
+    /// Counts a caller that acquires the connection. What it does is not known, so that the
+    /// server is assumed to have accepted a MAIL.
+    pub(super) fn count_checkout(&mut self) {
         self.results += 1;
         self.accepted_mail = true;
-        self.lent = true;
+        self.checked_out = true;
     }
 }
 
 impl Blame {
-    /// What this result is about, of a message on a connection that was used so before.
+    /// Returns what this result is about, given the use of the connection before the message.
     pub(super) fn of(result: &Result<Delivery, Error>, usage: Usage) -> Self {
         match result {
             Ok(delivery) => Self::of_verdicts(delivery.verdicts(), usage),
@@ -99,12 +102,12 @@ impl Blame {
 
     fn of_verdicts(verdicts: &[Verdict], usage: Usage) -> Self {
         let all = |is: fn(&Verdict) -> bool| !verdicts.is_empty() && verdicts.iter().all(is);
-        let ended = all(is_shut_down) || all(is_refused_mail);
+        let ended = all(is_service_closing) || all(is_refused_mail);
         if ended && usage.accepted_mail {
             Self::Session
-        } else if all(is_about_pace) {
-            Self::Pace
-        } else if all(is_about_policy) {
+        } else if all(is_throttling) {
+            Self::Throttling
+        } else if all(is_policy) {
             Self::Policy
         } else {
             Self::Message
@@ -112,6 +115,8 @@ impl Blame {
     }
 
     fn of_error(error: &Error, usage: Usage) -> Self {
+        // A second attempt must not deliver a message twice: neither if it may have been accepted,
+        // nor if the server has decided about a recipient.
         if error.in_doubt() || error.verdicts().iter().any(Option::is_some) {
             return Self::Message;
         }
@@ -138,16 +143,18 @@ impl Blame {
     }
 }
 
-/// Returns whether the server refused MAIL, so that a limit per session is reached or was expected
-/// in vain.
+/// Returns whether the server refused MAIL. A limit of messages per session shows only there.
 pub(super) fn refuses_mail(result: &Result<Delivery, Error>) -> bool {
     let Ok(delivery) = result else { return false };
     delivery.verdicts().iter().all(|verdict| verdict.step() == Step::Mail)
 }
 
 /// Returns whether a connection that could not be opened may be one too many: the server refused it
-/// in the greeting or at EHLO, whatever the code, closed it instead of a greeting, or refused a later step
-/// for the time being.
+/// in the greeting or at EHLO, whatever the code, closed it instead of a greeting, or refused a
+/// later step with a transient reply.
+///
+/// The code of a greeting does not decide: servers refuse a connection above their limit with 421,
+/// with 4yz or with 554, which is the only negative code of a greeting in RFC 5321, 4.3.2.
 pub(super) fn is_one_too_many(error: &Error) -> bool {
     match (error.step(), error.kind()) {
         (
@@ -163,13 +170,13 @@ pub(super) fn is_one_too_many(error: &Error) -> bool {
     }
 }
 
-/// The server ended the session before it accepted the text.
-fn is_shut_down(verdict: &Verdict) -> bool {
+/// Returns whether the server ended the session (421) before the end of the mail data.
+fn is_service_closing(verdict: &Verdict) -> bool {
     verdict.step() != Step::EndOfText && verdict.reply().code() == ReplyCode::SERVICE_CLOSING
 }
 
-/// The server refused MAIL for the time being or because of the commands before it, and does not
-/// say that it is about the message.
+/// Returns whether the server refused MAIL with a transient reply or with 503, and no enhanced code
+/// says that it is about an address or the content.
 fn is_refused_mail(verdict: &Verdict) -> bool {
     let of_message =
         |reply: &Reply| reply.enhanced().is_some_and(|code| matches!(code.subject(), 1 | 2 | 6));
@@ -178,8 +185,8 @@ fn is_refused_mail(verdict: &Verdict) -> bool {
     verdict.step() == Step::Mail && not_final && !of_message(reply)
 }
 
-/// The server refused MAIL, DATA or the text for the time being: subject and detail of the enhanced
-/// code, both 0 if there is none.
+/// Returns subject and detail of the enhanced code, both 0 if there is none, of a transient refusal
+/// of MAIL, DATA or the mail data. A refusal of RCPT is about one recipient.
 fn refused_for_now(verdict: &Verdict) -> Option<(u16, u16)> {
     let whole = matches!(verdict.step(), Step::Mail | Step::Data | Step::Text | Step::EndOfText);
     let enhanced = verdict.reply().enhanced();
@@ -187,7 +194,7 @@ fn refused_for_now(verdict: &Verdict) -> Option<(u16, u16)> {
     (whole && verdict.is_transient()).then_some(code)
 }
 
-fn is_about_pace(verdict: &Verdict) -> bool {
+fn is_throttling(verdict: &Verdict) -> bool {
     let code = verdict.reply().code();
     let mail = verdict.step() == Step::Mail;
     refused_for_now(verdict).is_some_and(|enhanced| match enhanced {
@@ -197,13 +204,13 @@ fn is_about_pace(verdict: &Verdict) -> bool {
         _ => {
             code == 432
                 || (mail && code == ReplyCode::SERVICE_CLOSING)
-                || speaks_of_pace(verdict.reply())
+                || mentions_throttling(verdict.reply())
         }
     })
 }
 
-/// Returns whether the words of a reply are about concurrent connections or about a rate.
-fn speaks_of_pace(reply: &Reply) -> bool {
+/// Returns whether the text of a reply mentions concurrent connections or a rate.
+fn mentions_throttling(reply: &Reply) -> bool {
     let text = String::from_utf8_lossy(reply.as_bytes()).to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let bounded = has(&["too many", "too much", "limit", "maximum", "exceed", "concurren"]);
@@ -212,7 +219,7 @@ fn speaks_of_pace(reply: &Reply) -> bool {
     rate || (bounded && connections) || has(&["too many messages"])
 }
 
-fn is_about_policy(verdict: &Verdict) -> bool {
+fn is_policy(verdict: &Verdict) -> bool {
     matches!(refused_for_now(verdict), Some((7, 0 | 1)))
 }
 
@@ -226,13 +233,12 @@ mod tests {
         Reply::new(ReplyCode::new(code).unwrap(), text)
     }
 
-    /// A connection that has carried nothing, one whose first MAIL was refused, and one that has
-    /// carried a message.
-    const NEW: Usage = Usage { results: 0, mails: 0, accepted_mail: false, lent: false };
+    /// A new connection, one whose first MAIL was refused, and one that has carried a message.
+    const NEW: Usage = Usage { results: 0, mails: 0, accepted_mail: false, checked_out: false };
     const REFUSED: Usage = Usage { results: 1, mails: 1, ..NEW };
     const USED: Usage = Usage { accepted_mail: true, ..REFUSED };
 
-    /// What a refusal at this step is about, on each of the three.
+    /// Checks what a refusal at this step is about, on each of the three.
     #[track_caller]
     fn check_refused(step: Step, code: u16, text: &str, expected: [Blame; 3]) {
         let verdict = || Verdict::new(step, reply(code, text));
@@ -247,7 +253,7 @@ mod tests {
 
     #[test]
     fn refusals_are_about_the_message_unless_something_else_is_known() {
-        use Blame::{Message, Pace, Policy, Session};
+        use Blame::{Message, Policy, Session, Throttling};
         let message = [Message; 3];
         let session = [Message, Message, Session];
         for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Text, Step::EndOfText] {
@@ -266,14 +272,14 @@ mod tests {
             check_refused(Step::EndOfText, 503, text, message);
         }
         for text in ["4.4.5 x", "4.3.2 x", "4.7.28 x", "4.7.500 x", "4.7.999 x"] {
-            check_refused(Step::Mail, 450, text, [Pace, Pace, Session]);
+            check_refused(Step::Mail, 450, text, [Throttling, Throttling, Session]);
             for step in [Step::Data, Step::Text, Step::EndOfText] {
-                check_refused(step, 451, text, [Pace; 3]);
+                check_refused(step, 451, text, [Throttling; 3]);
             }
             check_refused(Step::Rcpt, 450, text, message);
         }
         for text in ["4.7.0 x", "4.7.1 x"] {
-            check_refused(Step::Mail, 450, text, [Pace, Pace, Session]);
+            check_refused(Step::Mail, 450, text, [Throttling, Throttling, Session]);
             for step in [Step::Data, Step::Text, Step::EndOfText] {
                 check_refused(step, 451, text, [Policy; 3]);
             }
@@ -288,7 +294,7 @@ mod tests {
             "Too many messages from your host",
         ] {
             for code in [450, 451, 452] {
-                check_refused(Step::EndOfText, code, text, [Pace; 3]);
+                check_refused(Step::EndOfText, code, text, [Throttling; 3]);
             }
             check_refused(Step::Rcpt, 450, text, message);
         }
@@ -296,17 +302,17 @@ mod tests {
             check_refused(Step::EndOfText, 450, text, message);
         }
         for text in ["x", "4.3.2 x", "4.7.12 x"] {
-            check_refused(Step::EndOfText, 432, text, [Pace; 3]);
+            check_refused(Step::EndOfText, 432, text, [Throttling; 3]);
         }
-        check_refused(Step::Mail, 421, "x", [Pace, Pace, Session]);
+        check_refused(Step::Mail, 421, "x", [Throttling, Throttling, Session]);
         for step in [Step::Rcpt, Step::Data, Step::Text] {
             check_refused(step, 421, "x", session);
         }
         check_refused(Step::EndOfText, 421, "x", message);
-        check_refused(Step::EndOfText, 421, "4.3.2 x", [Pace; 3]);
+        check_refused(Step::EndOfText, 421, "4.3.2 x", [Throttling; 3]);
     }
 
-    /// What an error at each of these steps is about: on a new connection before and after the
+    /// Checks what an error at each of these steps is about: on a new connection before and after the
     /// message began, and on a used one.
     #[track_caller]
     fn check_error(kind: impl Into<ErrorKind>, expected: [Blame; 4]) {
@@ -324,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_about_the_connection_unless_they_are_the_callers() {
+    fn errors_are_about_the_connection_unless_the_caller_caused_them() {
         use Blame::{Connection, Message, Session};
         let connection = [Connection, Connection, Session, Connection];
         let io = || Cause::new(std::io::Error::other("a bad disk"));
@@ -372,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_may_be_one_too_many() {
+    fn refusals_before_the_session_begins_may_be_about_the_number_of_connections() {
         let refused = |step, code| Error::new(step, refused(code));
         for code in [421, 450, 500, 521, 554] {
             assert!(is_one_too_many(&refused(Step::Greeting, code)), "{code}");

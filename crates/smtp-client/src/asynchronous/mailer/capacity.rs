@@ -1,46 +1,50 @@
-//! Capacity: how many connections, and how many messages on each, a server was found to accept.
+//! Capacity: the number of connections, and of messages per connection, that the server accepts.
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::MailerLimits;
 
-/// How many connections a mailer has at a time, and how many messages each is used for: as many as
-/// its limits allow, or fewer while the server was found to accept fewer.
+/// The number of connections that a mailer opens, and of messages that each carries: the numbers of
+/// its limits, or lower ones while the server refuses more.
 ///
-/// **Connections.** If a connection cannot be opened while others of the mailer are open or being
-/// opened, those others are as many as there are from then on. If a message is refused because of
-/// concurrency or rate ([`Blame::Pace`](super::blame::Blame)), there is one fewer. One always
-/// remains. After a minute one more is tried. If that one fails, the next is tried after two
-/// minutes, then after four, and so on up to 16.
+/// No extension announces the limit of connections per client, and few servers announce that of
+/// messages (LIMITS, RFC 9422), so that both are learned from refusals.
+///
+/// **Connections.** If a connection cannot be opened while the mailer has others, open or being
+/// opened, their number is the new maximum. If a message is refused because of concurrency or rate
+/// ([`Blame::Throttling`](super::blame::Blame)), the maximum is one fewer. It is never below one.
+/// After one minute, one more connection is tried. If that probe fails, the next follows after two
+/// minutes, then after four, and so on up to 16: a limit under load ends soon, but a configured one
+/// would be probed in vain each minute.
 ///
 /// **Messages.** If the server refuses MAIL because of the session
-/// ([`Blame::Session`](super::blame::Blame)), connections are closed after as many messages as that
-/// one carried. This is forgotten after ten minutes, so that a wrong conclusion does not last, and
-/// at once if the refused message is refused as the first of another connection, too.
+/// ([`Blame::Session`](super::blame::Blame)), connections are closed after the number of messages
+/// that this one carried. The number is forgotten after ten minutes, because the conclusion may be
+/// wrong, and at once if the same message is also refused as the first of another connection.
 #[derive(Debug)]
 pub(super) struct Capacity {
     limits: MailerLimits,
     connections: usize,
-    /// When one connection more may be tried.
+    /// When one more connection may be tried.
     probe_at: Option<Instant>,
-    /// How long after the last change that is.
+    /// The time between the last change and that probe.
     interval: Duration,
     /// Whether the last change was a probe.
     probing: bool,
-    /// How many messages a session accepts, and until when that counts.
+    /// The learned number of messages per session, and when it expires.
     messages: Option<(usize, Instant)>,
 }
 
-/// How long after a change one connection more is tried.
+/// The time from a change to the first probe.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// The longest that this becomes.
+/// The longest time between two probes.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(16 * 60);
-/// How long the number of messages that a session accepts is remembered.
+/// How long a learned number of messages per session counts.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
 impl Capacity {
-    /// As much as these limits allow.
+    /// Starts with the numbers of these limits.
     pub(super) fn new(limits: MailerLimits) -> Self {
         Self {
             limits,
@@ -52,31 +56,32 @@ impl Capacity {
         }
     }
 
-    /// How many connections there may be at a time.
+    /// Returns the current maximum number of connections.
     pub(super) fn connections(&self) -> usize {
         self.connections
     }
 
-    /// Allows no more connections than these, and one at least.
+    /// Lowers the maximum number of connections, to one at least. A higher number changes nothing.
     pub(super) fn lower_to(&mut self, connections: usize, now: Instant) {
         let connections = connections.max(1);
         if connections >= self.connections {
             return;
         }
         self.connections = connections;
+        // The last change was a probe, which has failed by this.
         if std::mem::replace(&mut self.probing, false) {
             self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
         }
         self.probe_at = now.checked_add(self.interval);
     }
 
-    /// Allows one connection more, if it is time to try that.
+    /// Raises the maximum by one if a probe is due. Returns whether it did.
     pub(super) fn raise(&mut self, now: Instant) -> bool {
         let due = self.probe_at.is_some_and(|at| at <= now);
         if !due || self.connections >= self.limits.connections.get() {
             return false;
         }
-        // The probe before this one succeeded.
+        // The last change was a probe, which no failure has followed: the server accepts more.
         if std::mem::replace(&mut self.probing, true) {
             self.interval = INTERVAL;
         }
@@ -85,7 +90,7 @@ impl Capacity {
         true
     }
 
-    /// How many messages a connection is used for.
+    /// Returns the current maximum number of messages per connection.
     pub(super) fn messages(&self, now: Instant) -> usize {
         let most = self.limits.messages.get();
         match self.messages {
@@ -94,12 +99,12 @@ impl Capacity {
         }
     }
 
-    /// The server refused another message on a connection that had carried this many.
+    /// Records that the server refused another message on a connection after this number of them.
     pub(super) fn learn_messages(&mut self, messages: usize, now: Instant) {
         self.messages = now.checked_add(REMEMBERED).map(|until| (messages.max(1), until));
     }
 
-    /// The refusal was about the message.
+    /// Discards the learned number of messages: the refusal was about the message.
     pub(super) fn forget_messages(&mut self) {
         self.messages = None;
     }
@@ -111,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// A capacity of this many connections, lowered to one, and a time.
+    /// Returns a capacity of this number of connections, lowered to one, and the time of that.
     fn lowered(connections: usize) -> (Capacity, Instant) {
         let connections = NonZeroUsize::new(connections).unwrap();
         let limits = MailerLimits { connections, ..MailerLimits::default() };
@@ -122,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn one_connection_more_is_tried_each_minute_and_no_more_than_the_limits_allow() {
+    fn one_more_connection_is_tried_each_minute_up_to_the_limit() {
         let (mut capacity, now) = lowered(3);
         let rises = (0..400).filter(|&second| capacity.raise(now + Duration::from_secs(second)));
         assert_eq!(rises.collect::<Vec<_>>(), [60, 120]);
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_fails_is_repeated_later_and_later() {
+    fn the_interval_doubles_after_each_failed_probe() {
         let (mut capacity, now) = lowered(2);
         let mut rises = Vec::new();
         for second in 0..6000 {
@@ -144,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_succeeded_makes_the_next_ones_frequent_again() {
+    fn the_interval_is_short_again_after_a_successful_probe() {
         let (mut capacity, now) = lowered(4);
         let at = |second| now + Duration::from_secs(second);
         assert!(capacity.raise(at(60)));
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_messages_of_a_session_are_remembered_for_a_while() {
+    fn the_learned_number_of_messages_expires() {
         let (mut capacity, now) = lowered(2);
         assert_eq!(capacity.messages(now), 100);
         capacity.learn_messages(7, now);

@@ -1,10 +1,10 @@
-//! How much a mailer takes on.
+//! The limits of a mailer: connections, messages, rate and waiting.
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
-/// How much a [`Mailer`](crate::Mailer) takes on.
+/// The limits of a [`Mailer`](crate::Mailer).
 ///
 /// ```
 /// use smtp_client::{MailerLimits, Rate};
@@ -17,28 +17,31 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailerLimits {
-    /// How many connections are open at the same time: by default 4. Fewer while the server was
-    /// found to admit fewer.
+    /// The maximum number of open connections. Default: 4. The mailer uses fewer while the server
+    /// refuses more.
     pub connections: NonZeroUsize,
-    /// How many messages a connection is used for before another takes its place: by default 100,
-    /// which is as much as some servers take. Fewer while the server was found to accept fewer.
+    /// The number of messages after which a connection is closed and replaced. Default: 100, which
+    /// is the limit of some servers. The mailer uses fewer while the server refuses more.
     pub messages: NonZeroUsize,
-    /// How long a connection stays open with nothing to do: by default 60 seconds. Servers close
-    /// them after one to five minutes.
+    /// How long a connection without work stays open. Default: 60 seconds. Servers close idle
+    /// connections after one to five minutes.
     pub idle: Duration,
-    /// How many messages are begun within a time: by default as many as there are.
+    /// The maximum number of messages begun per period. Default: `None`, no limit.
     pub rate: Option<Rate>,
-    /// How many messages and borrowers may wait for their turn; whoever comes then waits to be let
-    /// in. By default 1,000.
+    /// The maximum length of the queue, which holds messages and calls of
+    /// [`acquire`](crate::Mailer::acquire). Default: 1,000. When the queue is full, further calls
+    /// wait for a free place before they are queued.
     pub waiting: NonZeroUsize,
-    /// How long a message or a borrower may wait for its turn: by default 5 minutes. Waiting to be
-    /// let in counts.
+    /// How long a message or a call of [`acquire`](crate::Mailer::acquire) may wait until a
+    /// connection begins with it. Default: 5 minutes. The wait for a place in a full queue counts.
     pub wait_timeout: Duration,
-    /// How often it is tried to connect, and a message that was certainly not accepted is tried:
-    /// by default 3 times. Between two tries to connect there is a pause of a second, then of two,
-    /// and so on up to half a minute, each up to a half longer by chance. The same pauses come
-    /// before a message is tried again that was refused for concurrency or rate. That a session had
-    /// no room left for a message is no attempt of the message.
+    /// The maximum number of attempts to connect, and of attempts to send a message that was
+    /// certainly not accepted. Default: 3.
+    ///
+    /// The pause between two attempts to connect is 1 second, then 2, and so on up to 30 seconds,
+    /// each extended at random by up to a half. The same pauses precede another attempt to send a
+    /// message that was refused for concurrency or rate. A refusal because the session accepts no
+    /// further message does not count as an attempt.
     pub attempts: NonZeroU32,
 }
 
@@ -57,7 +60,7 @@ impl Default for MailerLimits {
     }
 }
 
-/// So many messages within so much time, whenever it is looked at.
+/// A sliding-window rate limit: in any period of this length, at most this many messages are begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     messages: NonZeroUsize,
@@ -65,17 +68,18 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// At most so many messages within this time; `None` for no messages at all.
+    /// Creates a limit of at most `messages` messages per period `within`. Returns `None` for zero
+    /// messages.
     pub fn new(messages: usize, within: Duration) -> Option<Self> {
         NonZeroUsize::new(messages).map(|messages| Self { messages, within })
     }
 
-    /// How many messages.
+    /// Returns the maximum number of messages per period.
     pub fn messages(self) -> NonZeroUsize {
         self.messages
     }
 
-    /// Within how much time.
+    /// Returns the length of the period.
     pub fn within(self) -> Duration {
         self.within
     }

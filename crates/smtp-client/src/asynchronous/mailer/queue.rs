@@ -1,4 +1,7 @@
-//! The queue of a mailer: what waits for its turn, and who is there to do it.
+//! The queue of a mailer: which job begins next, on which connection, and how many workers run.
+//!
+//! All decisions are made here under one lock, so that no two workers act on the same state. None
+//! of them awaits or calls code of the callers.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,7 +19,7 @@ use super::{
     MailerLimits,
     blame::is_one_too_many,
     capacity::Capacity,
-    parcel::{Hold, Job, Waiting},
+    job::{Hold, Job, QueuedJob},
 };
 use crate::Connector;
 
@@ -24,226 +27,252 @@ use crate::Connector;
 pub(super) struct Shared {
     pub(super) connector: Connector,
     pub(super) limits: MailerLimits,
-    /// One permit for each that may wait.
-    pub(super) room: Arc<Semaphore>,
+    /// One permit per place in the queue.
+    pub(super) places: Arc<Semaphore>,
     state: Mutex<State>,
-    /// Told when a worker leaves.
-    pub(super) left: Notify,
+    /// Notified when a worker exits.
+    pub(super) worker_exited: Notify,
 }
 
 struct State {
-    waiting: VecDeque<Waiting>,
+    /// Jobs that were begun before and are queued again stand at the front.
+    queue: VecDeque<QueuedJob>,
     capacity: Capacity,
-    /// The workers, by their numbers, that have nothing to do, and how to wake them.
+    /// The wakers of the workers that have nothing to do, by worker id.
     idle: HashMap<u64, Waker>,
-    /// Those that have a connection on which another message may be sent.
-    serving: HashSet<u64>,
-    /// When a worker was last finished with a connection.
-    left_connection: Option<Instant>,
-    /// How many workers there are, and how many there have been.
+    /// The workers that have a connection on which another message may begin.
+    connected: HashSet<u64>,
+    /// When a worker last closed or retired a connection.
+    last_retired: Option<Instant>,
+    /// How many workers run.
     workers: usize,
-    numbers: u64,
+    /// The id of the worker that was started last; the first has the id 1.
+    last_worker: u64,
     closed: bool,
-    /// When the last messages were begun, as many as the rate is about.
+    /// When the last messages were begun: as many as the rate limit allows per period.
     begun: VecDeque<Instant>,
-    /// Until when no message is begun, because the server refused the last ones for their pace,
-    /// and how many that were in a row.
+    /// Until when no message begins, because the server refused messages for concurrency or rate.
     pause_until: Option<Instant>,
+    /// How many such refusals came in a row, up to [`MAX_COUNTED_REFUSALS`].
     refused_in_a_row: u32,
 }
 
-/// What there is to do for a worker that looks.
-pub(super) enum Turn {
-    /// This, and the worker of this number is to be started if there is one.
-    Job(Job, Option<u64>),
-    /// Nothing before this time.
-    Later(Instant),
-    /// Nothing on this connection.
-    Leave,
+/// What a worker with a connection does next.
+pub(super) enum NextAction {
+    /// Begin this job, and start the worker with this id, if there is one.
+    Begin(Job, Option<u64>),
+    /// Ask again at this time.
+    WaitUntil(Instant),
+    /// Close the connection.
+    Close,
 }
 
-/// What a worker without a connection has to do.
-pub(super) enum Stay {
+/// What a worker without a connection does next.
+pub(super) enum UnconnectedAction {
     Connect,
-    /// Nothing before this time.
-    Until(Instant),
-    /// Nothing; it has left.
-    Left,
+    /// Ask again at this time.
+    WaitUntil(Instant),
+    /// Nothing: the worker was removed and has to end.
+    Exited,
 }
 
 /// An attempt to connect.
-pub(super) struct Attempt {
-    /// Which one in a row, from 1.
+pub(super) struct ConnectAttempt {
+    /// The number of attempts in a row, from 1.
     pub(super) number: u32,
-    /// Whether no other worker was there, and how many there had been.
+    /// Whether the mailer had no other connection when the attempt began.
     alone: bool,
-    workers_so_far: u64,
+    /// The id of the last worker at that time.
+    last_worker: u64,
 }
 
-/// What is to be done after a connection could not be opened.
-pub(super) enum Failed {
+/// What a worker does after it could not connect.
+pub(super) enum AfterFailure {
     /// Try again after a pause.
-    Again,
-    /// Others have, or are about to have, a connection for what waits. This worker has left.
-    Left,
-    /// No other worker is there. What waits fails.
-    All(VecDeque<Waiting>),
+    Retry,
+    /// Nothing: other workers run the queued jobs. The worker was removed and has to end.
+    Exited,
+    /// Fail these jobs, which are the whole queue: no other worker runs.
+    FailAll(VecDeque<QueuedJob>),
 }
 
-/// The most refusals in a row that make the pause longer.
-const LONGEST_PAUSE: u32 = 4;
-/// How long a server may still count a connection that was closed.
+/// The number of refusals in a row from which on the pause does not grow.
+const MAX_COUNTED_REFUSALS: u32 = 4;
+/// How long a server may still count a connection after it was closed: its own side has to notice
+/// the end first, often in another process than the one that counts.
 const LINGERING: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn new(connector: Connector, limits: MailerLimits) -> Self {
-        let room = Arc::new(Semaphore::new(limits.waiting.get().min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(limits.waiting.get().min(Semaphore::MAX_PERMITS)));
         let state = Mutex::new(State::new(limits));
-        Self { connector, limits, room, state, left: Notify::new() }
+        Self { connector, limits, places, state, worker_exited: Notify::new() }
     }
 
-    /// Nothing in it can be half done: a panic elsewhere leaves it whole.
+    /// Locks the state. A poisoned lock is used all the same: every change under it is complete
+    /// before anything can panic.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a job at the end, and says the number of the worker that has to be started for it, if
-    /// one has. A mailer that is closed takes none.
-    pub(super) fn push(&self, waiting: Waiting) -> Result<Option<u64>, Ended> {
+    /// Appends a job. Returns the id of the worker that the caller has to start for it, if one is
+    /// needed.
+    ///
+    /// # Errors
+    /// The mailer is closed.
+    pub(super) fn push(&self, queued: QueuedJob) -> Result<Option<u64>, Ended> {
         let mut state = self.state();
         if state.closed {
             return Err(Ended::Quit);
         }
-        // Those that were given up behind one that waits for long must not pile up.
-        if state.waiting.len() / 2 > self.limits.waiting.get() {
-            state.waiting.retain(|one| !one.job.is_given_up());
+        // A canceled job gives its place back at once, but stays in the queue until it is first. It
+        // must not pile up after a job that is held for long.
+        if state.queue.len() / 2 > self.limits.waiting.get() {
+            state.queue.retain(|one| !one.job.is_canceled());
         }
-        state.waiting.push_back(waiting);
-        Ok(self.call(&mut state))
+        state.queue.push_back(queued);
+        Ok(self.wake_or_start(&mut state))
     }
 
-    /// Takes a job back, unless its turn has come.
-    pub(super) fn take_back<T>(
+    /// Cancels a queued job whose wait timeout has passed. Returns `false` if it was begun.
+    pub(super) fn withdraw<T>(
         &self,
-        turn: &mut oneshot::Receiver<()>,
+        begun: &mut oneshot::Receiver<()>,
         outcome: &mut oneshot::Receiver<T>,
     ) -> bool {
-        // A worker takes a job while the state is locked.
+        // A worker begins a job under the same lock. Without it, a job could begin between the two
+        // steps, and be sent although its caller was told that it was not.
         let _state = self.state();
-        let waits = matches!(turn.try_recv(), Err(oneshot::error::TryRecvError::Empty));
-        if waits {
+        let is_queued = matches!(begun.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        if is_queued {
             outcome.close();
         }
-        waits
+        is_queued
     }
 
-    /// Puts what has to be tried again at the front, after what has to be already.
-    pub(super) fn push_again(&self, job: Job, hold: Hold) {
+    /// Queues a job again that was begun before: ahead of the new jobs, and after those that were
+    /// queued again earlier, so that messages keep their order.
+    pub(super) fn requeue(&self, job: Job, hold: Hold) {
         let mut state = self.state();
-        let place = state.waiting.iter().take_while(|one| one.turn.is_none()).count();
-        state.waiting.insert(place, Waiting { job, turn: None, hold });
+        let place = state.queue.iter().take_while(|one| one.begun.is_none()).count();
+        state.queue.insert(place, QueuedJob { job, begun: None, hold });
         state.wake_all();
     }
 
-    /// Wakes a worker, or has one started if there may be one more.
-    fn call(&self, state: &mut State) -> Option<u64> {
-        let connected = state.idle.keys().find(|number| state.serving.contains(number));
+    /// Wakes an idle worker, preferably one that is connected. Returns the id of a worker to start
+    /// if none is idle and another one is allowed.
+    fn wake_or_start(&self, state: &mut State) -> Option<u64> {
+        let connected = state.idle.keys().find(|worker| state.connected.contains(worker));
         let idle = connected.or_else(|| state.idle.keys().next()).copied();
-        if let Some(waker) = idle.and_then(|number| state.idle.remove(&number)) {
+        if let Some(waker) = idle.and_then(|worker| state.idle.remove(&worker)) {
             waker.wake();
             return None;
         }
-        state.one_more(Instant::now())
+        state.reserve_worker(Instant::now())
     }
 
-    /// The next thing to do for this worker, on a connection on which it has done so many already.
-    /// The worker is woken when there is one.
-    pub(super) fn poll_turn(&self, worker: u64, done: usize, waker: &Waker) -> Poll<Turn> {
+    /// Returns what a worker does next on a connection on which `done` jobs were begun. If there is
+    /// nothing to do, `waker` is called when that changes.
+    pub(super) fn poll_action(&self, worker: u64, done: usize, waker: &Waker) -> Poll<NextAction> {
         let mut state = self.state();
         let now = Instant::now();
         state.idle.remove(&worker);
-        state.drop_given_up();
+        state.drop_canceled();
+        // If all connections are in use, a job that needs a new one would wait until one of them
+        // is idle for long enough to be closed. The first worker that asks makes room.
         let renew = done > 0 && state.wants_new_connection();
         if renew || done >= state.capacity.messages(now) {
-            return Poll::Ready(Turn::Leave);
+            return Poll::Ready(NextAction::Close);
         }
         let Some(place) = state.next_place(now, done == 0) else {
             return state.nothing_to_do(worker, now, waker);
         };
-        if let (Job::Send(_), Some(rate)) = (&state.waiting[place].job, self.limits.rate) {
+        if let (Job::Send(_), Some(rate)) = (&state.queue[place].job, self.limits.rate) {
             let full = state.begun.len() >= rate.messages().get();
             let free = state.begun.front().map(|&begun| begun + rate.within());
             if let Some(free) = free.filter(|&free| full && free > now) {
-                return Poll::Ready(Turn::Later(free));
+                return Poll::Ready(NextAction::WaitUntil(free));
             }
             if full {
                 state.begun.pop_front();
             }
             state.begun.push_back(now);
         }
-        let Some(Waiting { job, turn, .. }) = state.waiting.remove(place) else {
+        let Some(QueuedJob { job, begun, .. }) = state.queue.remove(place) else {
             return Poll::Pending;
         };
-        drop(turn);
+        drop(begun);
+        // Each worker that begins a job starts at most one other. The number of connections grows
+        // step by step, and a server that refuses the second one is not sent all others as well.
         let more = state.idle.is_empty() && state.next_place(now, true).is_some();
-        let helper = if more { state.one_more(now) } else { None };
-        Poll::Ready(Turn::Job(job, helper))
+        let helper = if more { state.reserve_worker(now) } else { None };
+        Poll::Ready(NextAction::Begin(job, helper))
     }
 
-    /// Whether there is something to do for a worker without a connection, which is woken when
-    /// there is. If there is nothing, or there are too many workers, it has left.
-    pub(super) fn stay(&self, worker: u64, waker: &Waker) -> Stay {
+    /// Returns what a worker without a connection does next. It is removed if no job is queued, or
+    /// if more workers run than the server was found to accept.
+    pub(super) fn unconnected_action(&self, worker: u64, waker: &Waker) -> UnconnectedAction {
         let mut state = self.state();
         let now = Instant::now();
         state.idle.remove(&worker);
-        state.waiting.retain(|one| !one.job.is_given_up());
-        if state.waiting.is_empty() || state.workers > state.capacity.connections() {
-            state.depart(worker);
+        state.queue.retain(|one| !one.job.is_canceled());
+        if state.queue.is_empty() || state.workers > state.capacity.connections() {
+            state.remove_worker(worker);
             drop(state);
-            self.left.notify_waiters();
-            return Stay::Left;
+            self.worker_exited.notify_waiters();
+            return UnconnectedAction::Exited;
         }
         match (state.next_place(now, true), state.next_due(now)) {
+            // A connection that is opened before the pause is over would be idle, and counted by
+            // the server that has just refused more.
             (None, Some(due)) => {
                 state.idle.insert(worker, waker.clone());
-                Stay::Until(due)
+                UnconnectedAction::WaitUntil(due)
             }
-            _ => Stay::Connect,
+            _ => UnconnectedAction::Connect,
         }
     }
 
-    /// This worker has other things to do than to wait for a turn.
-    pub(super) fn is_busy(&self, worker: u64) {
+    /// Removes the waker of a worker that no longer polls for jobs: a wake-up that went to it would
+    /// be lost, and with it the start of the job.
+    pub(super) fn unregister_idle(&self, worker: u64) {
         self.state().idle.remove(&worker);
     }
 
-    /// This worker begins to connect.
-    pub(super) fn attempt(&self, number: u32) -> Attempt {
+    /// Records that a worker begins to connect.
+    pub(super) fn begin_connecting(&self, number: u32) -> ConnectAttempt {
         let state = self.state();
-        let lingers = state.left_connection.is_some_and(|left| left.elapsed() < LINGERING);
+        let lingers = state.last_retired.is_some_and(|retired| retired.elapsed() < LINGERING);
         let alone = state.workers == 1 && !lingers;
-        Attempt { number, alone, workers_so_far: state.numbers }
+        ConnectAttempt { number, alone, last_worker: state.last_worker }
     }
 
-    /// This worker has a connection.
-    pub(super) fn begin_to_serve(&self, worker: u64) {
-        self.state().serving.insert(worker);
+    /// Records that a worker has a connection.
+    pub(super) fn connection_opened(&self, worker: u64) {
+        self.state().connected.insert(worker);
     }
 
-    /// This worker's connection is gone, or takes no further message.
-    pub(super) fn served(&self, worker: u64) {
+    /// Records that the connection of a worker is closed, or that no further message begins on it.
+    pub(super) fn connection_retired(&self, worker: u64) {
         let mut state = self.state();
-        state.serving.remove(&worker);
-        state.left_connection = Some(Instant::now());
+        state.connected.remove(&worker);
+        state.last_retired = Some(Instant::now());
     }
 
-    /// This worker could not connect.
+    /// Returns what a worker does after it could not connect.
     ///
-    /// While other workers are there, no message fails for it: they have a connection, or are about
-    /// to have one, or to fail in their turn. A refusal that may have been about the number of
-    /// connections is not repeated then; and if the others have failed in the meantime, it is
-    /// repeated alone before it counts.
-    pub(super) fn not_connected(&self, worker: u64, attempt: &Attempt, error: &Error) -> Failed {
+    /// While other workers run, no message fails because of it: they have a connection, or are
+    /// connecting, and the last of them fails the queue if it must. Repeating a refusal that may be
+    /// about the number of connections would keep a server busy that has just asked for fewer, so
+    /// that the worker exits instead. If the other workers have exited or failed in the meantime,
+    /// the attempt is repeated once with no other connection, because only then the refusal is
+    /// certainly not about their number.
+    pub(super) fn connect_failed(
+        &self,
+        worker: u64,
+        attempt: &ConnectAttempt,
+        error: &Error,
+    ) -> AfterFailure {
         let mut state = self.state();
         let now = Instant::now();
         let others = state.workers - 1;
@@ -251,44 +280,47 @@ impl Shared {
         let more = error.is_transient() && attempt.number < self.limits.attempts.get();
         if others > 0 {
             if more && !one_too_many {
-                return Failed::Again;
+                return AfterFailure::Retry;
             }
             state.capacity.lower_to(others, now);
-            state.depart(worker);
+            state.remove_worker(worker);
             drop(state);
-            self.left.notify_waiters();
-            return Failed::Left;
+            self.worker_exited.notify_waiters();
+            return AfterFailure::Exited;
         }
-        let alone = attempt.alone && attempt.workers_so_far == state.numbers;
+        // A worker that was started and has exited since then may have been counted by the server.
+        let alone = attempt.alone && attempt.last_worker == state.last_worker;
         let repeat = one_too_many && !alone && attempt.number == 1;
         if repeat {
             state.capacity.lower_to(1, now);
         }
         if more || repeat {
-            return Failed::Again;
+            return AfterFailure::Retry;
         }
-        Failed::All(std::mem::take(&mut state.waiting))
+        AfterFailure::FailAll(std::mem::take(&mut state.queue))
     }
 
-    /// The server refused another message on a connection that had carried this many.
+    /// Records that the server refused another message on a connection after this number of them.
     pub(super) fn learn_messages(&self, messages: usize) {
         self.state().capacity.learn_messages(messages, Instant::now());
     }
 
-    /// The server did not refuse a message because of those before it.
+    /// Records that a refusal was not about the number of messages on the connection.
     pub(super) fn forget_messages(&self) {
         self.state().capacity.forget_messages();
     }
 
-    /// The server refused a message because of concurrency or rate, which was tried this often. No
-    /// message is begun for as long as `pause` says for so many attempts, or for so many refusals
-    /// in a row. This one is tried first after that: if it waited longer than the others, they
-    /// would use up the rate, and it would be refused again. Returns whether the connection has to
-    /// be closed, because there may be one fewer.
+    /// Records that the server refused a message for concurrency or rate, at its attempt of this
+    /// number. Returns whether the worker has to close its connection, because the mailer now has
+    /// one fewer.
+    ///
+    /// No message begins during the pause, whose length grows with the attempts and with the
+    /// refusals in a row. The refused message is not held beyond it: if it waited longer than the
+    /// others, they would use up the rate, and it would be refused again.
     pub(super) fn slow_down(&self, attempts: u32, pause: impl FnOnce(u32) -> Duration) -> bool {
         let mut state = self.state();
         let now = Instant::now();
-        state.refused_in_a_row = (state.refused_in_a_row + 1).min(LONGEST_PAUSE);
+        state.refused_in_a_row = (state.refused_in_a_row + 1).min(MAX_COUNTED_REFUSALS);
         let until = now.checked_add(pause(state.refused_in_a_row.max(attempts)));
         state.pause_until = until.max(state.pause_until);
         let connections = state.capacity.connections().min(state.workers);
@@ -296,54 +328,55 @@ impl Shared {
         connections > 1
     }
 
-    /// The server accepts messages at this pace.
-    pub(super) fn keep_pace(&self) {
+    /// Records that the server accepted a message: the next pause is short again.
+    pub(super) fn reset_refusals(&self) {
         self.state().refused_in_a_row = 0;
     }
 
-    /// This worker is gone. If nobody is left for what waits, that fails.
-    pub(super) fn leave(&self, worker: u64) {
+    /// Removes a worker whose task was dropped. If it was the last one, the queued jobs fail: no
+    /// task is left that could run them.
+    pub(super) fn worker_aborted(&self, worker: u64) {
         let mut state = self.state();
-        state.depart(worker);
+        state.remove_worker(worker);
         let orphans = match state.workers {
-            0 => std::mem::take(&mut state.waiting),
+            0 => std::mem::take(&mut state.queue),
             _ => VecDeque::new(),
         };
         drop(state);
-        let gone = Error::new(Step::Connect, Ended::Closed);
-        orphans.into_iter().for_each(|waiting| waiting.job.fail(&gone));
-        self.left.notify_waiters();
+        let closed = Error::new(Step::Connect, Ended::Closed);
+        orphans.into_iter().for_each(|queued| queued.job.fail(&closed));
+        self.worker_exited.notify_waiters();
     }
 
-    /// How many workers there are.
+    /// Returns the number of workers.
     pub(super) fn workers(&self) -> usize {
         self.state().workers
     }
 
-    /// How many jobs wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.state().waiting.iter().filter(|one| !one.job.is_given_up()).count()
+    /// Returns the number of queued jobs that were not canceled.
+    pub(super) fn queued(&self) -> usize {
+        self.state().queue.iter().filter(|one| !one.job.is_canceled()).count()
     }
 
-    /// Takes nothing more on; what waits is still done.
+    /// Accepts no further job. Those in the queue are still run.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         state.wake_all();
-        self.room.close();
+        self.places.close();
     }
 }
 
 impl State {
     fn new(limits: MailerLimits) -> Self {
         Self {
-            waiting: VecDeque::new(),
+            queue: VecDeque::new(),
             capacity: Capacity::new(limits),
             idle: HashMap::new(),
-            serving: HashSet::new(),
-            left_connection: None,
+            connected: HashSet::new(),
+            last_retired: None,
             workers: 0,
-            numbers: 0,
+            last_worker: 0,
             closed: false,
             begun: VecDeque::new(),
             pause_until: None,
@@ -351,69 +384,72 @@ impl State {
         }
     }
 
-    fn drop_given_up(&mut self) {
-        while self.waiting.front().is_some_and(|first| first.job.is_given_up()) {
-            self.waiting.pop_front();
+    fn drop_canceled(&mut self) {
+        while self.queue.front().is_some_and(|first| first.job.is_canceled()) {
+            self.queue.pop_front();
         }
     }
 
-    /// The place of the next job that may be begun now, on a connection that is new or not.
+    /// Returns the place of the next job that may begin now on a connection, new or not. A pause
+    /// holds messages only: the server has not refused session commands.
     fn next_place(&self, now: Instant, is_new: bool) -> Option<usize> {
         let paused = self.pause_until.is_some_and(|until| until > now);
-        self.waiting.iter().position(|one| {
+        self.queue.iter().position(|one| {
             let free = match one.hold {
                 Hold::Nothing => true,
                 Hold::Until(time) => time <= now,
                 Hold::NewConnection => is_new,
             };
-            free && !(paused && matches!(one.job, Job::Send(_))) && !one.job.is_given_up()
+            free && !(paused && matches!(one.job, Job::Send(_))) && !one.job.is_canceled()
         })
     }
 
-    /// When the next job may be begun that has to wait for a time only.
+    /// Returns when the next job may begin that is held only until a time.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         let paused = self.pause_until.filter(|&until| until > now);
-        let due = |one: &Waiting| match (one.hold, &one.job) {
+        let due = |one: &QueuedJob| match (one.hold, &one.job) {
             (Hold::Until(time), Job::Send(_)) => Some(paused.map_or(time, |until| until.max(time))),
-            (Hold::Until(time), Job::Lend(_)) => Some(time),
+            (Hold::Until(time), Job::Acquire(_)) => Some(time),
             (_, Job::Send(_)) => paused,
-            (_, Job::Lend(_)) => None,
+            (_, Job::Acquire(_)) => None,
         };
-        self.waiting.iter().filter(|one| !one.job.is_given_up()).filter_map(due).min()
+        self.queue.iter().filter(|one| !one.job.is_canceled()).filter_map(due).min()
     }
 
-    /// Whether a job waits for a new connection that no worker is about to open.
+    /// Returns whether a job waits for a new connection and no worker is connecting.
     fn wants_new_connection(&self) -> bool {
-        let mut again = self.waiting.iter().take_while(|one| one.turn.is_none());
-        self.serving.len() == self.workers
-            && again.any(|one| one.hold == Hold::NewConnection && !one.job.is_given_up())
+        // Only jobs that were begun before have this hold, and they stand at the front.
+        let mut again = self.queue.iter().take_while(|one| one.begun.is_none());
+        self.connected.len() == self.workers
+            && again.any(|one| one.hold == Hold::NewConnection && !one.job.is_canceled())
     }
 
-    /// A worker with a connection finds no job to begin.
-    fn nothing_to_do(&mut self, worker: u64, now: Instant, waker: &Waker) -> Poll<Turn> {
-        if self.closed && self.waiting.iter().all(|one| one.job.is_given_up()) {
-            return Poll::Ready(Turn::Leave);
+    /// Returns what a worker with a connection does that finds no job to begin.
+    fn nothing_to_do(&mut self, worker: u64, now: Instant, waker: &Waker) -> Poll<NextAction> {
+        if self.closed && self.queue.iter().all(|one| one.job.is_canceled()) {
+            return Poll::Ready(NextAction::Close);
         }
         self.idle.insert(worker, waker.clone());
-        self.next_due(now).map_or(Poll::Pending, |due| Poll::Ready(Turn::Later(due)))
+        self.next_due(now).map_or(Poll::Pending, |due| Poll::Ready(NextAction::WaitUntil(due)))
     }
 
-    /// The number of a worker that is to be started, if there may be one more.
-    fn one_more(&mut self, now: Instant) -> Option<u64> {
+    /// Counts another worker and returns its id, if one is allowed. Above the learned number of
+    /// connections one is allowed only as a probe.
+    fn reserve_worker(&mut self, now: Instant) -> Option<u64> {
         let most = self.capacity.connections();
         if self.workers > most || (self.workers == most && !self.capacity.raise(now)) {
             return None;
         }
         self.workers += 1;
-        self.numbers += 1;
-        Some(self.numbers)
+        self.last_worker += 1;
+        Some(self.last_worker)
     }
 
-    /// A worker leaves. The others look what there is to do for them: it may have been woken for
-    /// something that it did not do.
-    fn depart(&mut self, worker: u64) {
+    /// Removes a worker, and wakes all others: this one may have been woken for a job that it does
+    /// not begin any more.
+    fn remove_worker(&mut self, worker: u64) {
         self.idle.remove(&worker);
-        self.serving.remove(&worker);
+        self.connected.remove(&worker);
         self.workers -= 1;
         self.wake_all();
     }

@@ -1,4 +1,4 @@
-//! Workers of a mailer: each has one connection at a time, and does what waits on it.
+//! Workers of a mailer: each has at most one connection at a time, and runs queued jobs on it.
 use std::{
     collections::VecDeque,
     future::poll_fn,
@@ -18,66 +18,71 @@ use tokio::{
 
 use super::{
     blame::{Blame, Usage, refuses_mail},
-    jobs::{Jobs, Round, lock},
-    parcel::{Borrower, Hold, Job, Parcel, Waiting},
-    pooled::Loan,
-    queue::{Failed, Shared, Stay},
+    job::{Hold, Job, QueuedJob, QueuedMessage, Waiter},
+    job_stream::{JobStream, StreamState, lock},
+    pooled::Checkout,
+    queue::{AfterFailure, Shared, UnconnectedAction},
 };
 use crate::{Connection, Messages, clock::later};
 
-/// A worker's post. It may be dropped at any point, with the runtime or by a panic of the caller's,
-/// and those who wait must hear of it.
-pub(super) struct Post {
+/// Removes a worker from the mailer when it is dropped.
+///
+/// A task may be dropped at any await, by the end of the runtime or by a panic. If the worker were
+/// still counted then, [`close`](super::Mailer::close) and the callers in the queue would wait
+/// forever.
+pub(super) struct WorkerGuard {
     shared: Arc<Shared>,
-    number: u64,
-    left: bool,
+    id: u64,
+    /// Whether the worker has removed itself already.
+    exited: bool,
 }
 
-impl Post {
-    /// The post of the worker of this number.
-    pub(super) fn new(shared: Arc<Shared>, number: u64) -> Self {
-        Self { shared, number, left: false }
+impl WorkerGuard {
+    /// Creates the guard of the worker with this id.
+    pub(super) fn new(shared: Arc<Shared>, id: u64) -> Self {
+        Self { shared, id, exited: false }
     }
 }
 
-impl Drop for Post {
+impl Drop for WorkerGuard {
     fn drop(&mut self) {
-        if !self.left {
-            self.shared.leave(self.number);
+        if !self.exited {
+            self.shared.worker_aborted(self.id);
         }
     }
 }
 
-/// Works until there is nothing to do.
-pub(super) async fn work(mut post: Post) {
-    let (shared, number) = (Arc::clone(&post.shared), post.number);
-    while stay(&shared, number).await {
-        match connect(&shared, number).await {
+/// Runs queued jobs until there are none.
+pub(super) async fn work(mut guard: WorkerGuard) {
+    let (shared, id) = (Arc::clone(&guard.shared), guard.id);
+    while wait_for_work(&shared, id).await {
+        match connect(&shared, id).await {
             Ok(connection) => {
-                shared.begin_to_serve(number);
-                survive(serve(&shared, number, connection)).await;
-                shared.served(number);
+                shared.connection_opened(id);
+                catch_panic(serve(&shared, id, connection)).await;
+                shared.connection_retired(id);
             }
             Err(None) => break,
-            // Whatever waits would meet with the same.
-            Err(Some((error, waiting))) => {
-                waiting.into_iter().for_each(|one| one.job.fail(&error));
+            // An attempt for each of them would only repeat the failure, with all its pauses.
+            Err(Some((error, queued))) => {
+                queued.into_iter().for_each(|one| one.job.fail(&error));
             }
         }
     }
-    post.left = true;
+    guard.exited = true;
 }
 
-/// Waits until there is something to do. If there is nothing, the worker has left.
-async fn stay(shared: &Shared, number: u64) -> bool {
+/// Waits until there is a job to connect for. Returns `false` if the worker was removed because
+/// there is none.
+async fn wait_for_work(shared: &Shared, worker: u64) -> bool {
     let mut alarm = pin!(sleep(Duration::ZERO));
     poll_fn(|cx| {
         loop {
-            match shared.stay(number, cx.waker()) {
-                Stay::Connect => return Poll::Ready(true),
-                Stay::Left => return Poll::Ready(false),
-                Stay::Until(due) => {
-                    alarm.as_mut().reset(due);
+            match shared.unconnected_action(worker, cx.waker()) {
+                UnconnectedAction::Connect => return Poll::Ready(true),
+                UnconnectedAction::Exited => return Poll::Ready(false),
+                UnconnectedAction::WaitUntil(time) => {
+                    alarm.as_mut().reset(time);
                     if alarm.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }
@@ -88,10 +93,12 @@ async fn stay(shared: &Shared, number: u64) -> bool {
     .await
 }
 
-/// Ends with a panic of the callers' code, such as a reader or a closure, instead of passing it on:
-/// it costs the messages on this connection, and nothing that waits. They learn of it when what
-/// they wait for is dropped.
-async fn survive(serving: impl Future<Output = ()>) {
+/// Ends `serving` if it panics, instead of passing the panic on.
+///
+/// The worker runs code of the callers: readers, iterators and closures. A panic there must fail
+/// only the messages on this connection, whose callers get an error because the sender of their
+/// result is dropped. The queue and its other callers go on.
+async fn catch_panic(serving: impl Future<Output = ()>) {
     let mut serving = pin!(serving);
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx)));
@@ -100,67 +107,76 @@ async fn survive(serving: impl Future<Output = ()>) {
     .await;
 }
 
-/// Opens a connection, with pauses between the attempts. If that fails, the error and what waits
-/// and fails with it; nothing if this worker has left.
+/// Opens a connection, with pauses between the attempts.
+///
+/// # Errors
+/// The last error with the queued jobs that fail with it, or `None` if this worker was removed and
+/// leaves the jobs to others.
 async fn connect(
     shared: &Shared,
     worker: u64,
-) -> Result<Connection, Option<(Error, VecDeque<Waiting>)>> {
+) -> Result<Connection, Option<(Error, VecDeque<QueuedJob>)>> {
     let mut number = 1;
     loop {
-        let attempt = shared.attempt(number);
+        let attempt = shared.begin_connecting(number);
         let error = match shared.connector.connect().await {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
-        match shared.not_connected(worker, &attempt, &error) {
-            Failed::Again => sleep(pause(number)).await,
-            Failed::Left => return Err(None),
-            Failed::All(waiting) => return Err(Some((error, waiting))),
+        match shared.connect_failed(worker, &attempt, &error) {
+            AfterFailure::Retry => sleep(pause(number)).await,
+            AfterFailure::Exited => return Err(None),
+            AfterFailure::FailAll(queued) => return Err(Some((error, queued))),
         }
         number += 1;
     }
 }
 
-/// The pause after the try of this number: a second, doubled with each up to half a minute, and up
-/// to a half of that by chance, so that many do not come back at the same time.
+/// Returns the pause after the attempt of this number: 1 second, doubled with each attempt up to 30
+/// seconds, plus a random part of up to a half.
+///
+/// The random part spreads the attempts of many clients: a server that has just restarted would
+/// otherwise get all of them at the same moment.
 fn pause(attempt: u32) -> Duration {
     let seconds = 1_u64 << (attempt - 1).min(5);
-    let longest = Duration::from_secs(seconds.min(30));
-    let chance = RandomState::new().hash_one(attempt) % 1000;
-    longest + longest.mul_f64(chance as f64 / 2000.0)
+    let base = Duration::from_secs(seconds.min(30));
+    // Each RandomState has new keys, which is enough randomness for jitter and needs no crate.
+    let per_mille = RandomState::new().hash_one(attempt) % 1000;
+    base + base.mul_f64(per_mille as f64 / 2000.0)
 }
 
-/// Does on this connection what waits, until it has to be closed or has failed.
-async fn serve(shared: &Arc<Shared>, number: u64, mut connection: Connection) {
-    let mut service = Service { shared, number, usage: Usage::default(), over: false };
+/// Runs queued jobs on this connection until it has to be closed or has failed.
+async fn serve(shared: &Arc<Shared>, worker: u64, mut connection: Connection) {
+    let mut service = Service { shared, worker, usage: Usage::default(), closing: false };
     loop {
-        let round = Arc::new(Mutex::new(Round::default()));
-        let jobs = Jobs::new(Arc::clone(shared), number, service.usage.results, Arc::clone(&round));
+        let state = Arc::new(Mutex::new(StreamState::default()));
+        let begun = service.usage.results;
+        let jobs = JobStream::new(Arc::clone(shared), worker, begun, Arc::clone(&state));
         let Ok(mut sending) = connection.send_many(Messages::kept(jobs)).await else { return };
         while let Some(result) = sending.next().await {
-            let parcel = lock(&round).under_way.pop_front();
-            if let Some(parcel) = parcel {
-                service.settle(parcel, result);
-                lock(&round).over |= service.over;
+            let queued = lock(&state).in_flight.pop_front();
+            if let Some(queued) = queued {
+                service.handle_result(queued, result);
+                lock(&state).closing |= service.closing;
             }
         }
         drop(sending);
-        let borrower = lock(&round).borrower.take();
-        match borrower {
-            Some(borrower) if connection.ended().is_none() && !service.over => {
-                service.usage.lend();
-                match lend(connection, borrower).await {
-                    Some(back) => connection = back,
+        let waiter = lock(&state).waiter.take();
+        match waiter {
+            Some(waiter) if connection.ended().is_none() && !service.closing => {
+                service.usage.count_checkout();
+                match check_out(connection, waiter).await {
+                    Some(returned) => connection = returned,
                     None => return,
                 }
             }
-            // It comes first when there is a connection again.
-            Some(borrower) => return shared.push_again(Job::Lend(borrower), Hold::Nothing),
+            // The last message before it ended the connection. The waiter has not lost its place.
+            Some(waiter) => return shared.requeue(Job::Acquire(waiter), Hold::Nothing),
             None => {
-                // Nothing depends on how it goes, and what waits is not held up for long.
+                // The reply to QUIT changes no result. A server that does not answer it must not
+                // delay queued jobs by the whole timeout of QUIT.
                 let mut timeouts = *connection.timeouts_mut();
-                if shared.waiting() > 0 {
+                if shared.queued() > 0 {
                     timeouts.quit = timeouts.quit.min(timeouts.close);
                 }
                 let _ = connection.scoped_timeouts(timeouts).quit().await;
@@ -170,16 +186,17 @@ async fn serve(shared: &Arc<Shared>, number: u64, mut connection: Connection) {
     }
 }
 
-/// Lends the connection, and takes it back in a known state, unless its session has ended or it is
-/// not what it was: authenticated, or speaking for another client.
-async fn lend(mut connection: Connection, borrower: Borrower) -> Option<Connection> {
+/// Gives the connection to a waiter and waits until it is returned. Returns `None` if it cannot be
+/// used for other jobs: the session has ended, or the caller authenticated or changed what the
+/// server or the client announced, so that later messages would be sent under another identity.
+async fn check_out(mut connection: Connection, waiter: Waiter) -> Option<Connection> {
     let (timeouts, sending) = (*connection.timeouts_mut(), *connection.sending_mut());
     let changes = connection.changes();
-    let (back, returned) = oneshot::channel();
-    let mut connection = match borrower.send(Ok(Loan { connection, back })) {
+    let (return_to, returned) = oneshot::channel();
+    let mut connection = match waiter.send(Ok(Checkout { connection, return_to })) {
         Ok(()) => returned.await.ok()?,
-        // Nobody waits for it any more.
-        Err(Ok(loan)) => loan.connection,
+        // The caller dropped its future in the meantime.
+        Err(Ok(checkout)) => checkout.connection,
         Err(Err(_)) => return None,
     };
     (*connection.timeouts_mut(), *connection.sending_mut()) = (timeouts, sending);
@@ -193,74 +210,78 @@ async fn lend(mut connection: Connection, borrower: Borrower) -> Option<Connecti
 /// The use of one connection.
 struct Service<'a> {
     shared: &'a Shared,
-    number: u64,
+    worker: u64,
     usage: Usage,
-    /// Whether no further message is begun on it.
-    over: bool,
+    /// Whether no further message begins on it.
+    closing: bool,
 }
 
 impl Service<'_> {
-    /// Gives a message its result, or tries it again if it was certainly not accepted for a reason
-    /// that is not its own.
-    fn settle(&mut self, mut parcel: Box<Parcel>, result: Result<Delivery, Error>) {
+    /// Completes a message with its result, or queues it again if it was certainly not accepted and
+    /// the reason is not the message itself.
+    fn handle_result(&mut self, mut queued: Box<QueuedMessage>, result: Result<Delivery, Error>) {
         let before = self.usage;
-        self.usage.count(&result);
+        self.usage.count_message(&result);
         if result.as_ref().is_ok_and(Delivery::any_accepted) {
-            self.shared.keep_pace();
+            self.shared.reset_refusals();
         }
-        // The session before had room for it: it is refused in this one, too.
-        if parcel.left_session && before.mails == 0 && refuses_mail(&result) {
+        // The previous session refused it after others, and a new one refuses it as the first: the
+        // refusal was about the message, and the number of messages that was learned is wrong.
+        if queued.refused_by_session && before.mails == 0 && refuses_mail(&result) {
             self.shared.forget_messages();
         }
         let blame = Blame::of(&result, before);
-        parcel.attempts += u32::from(blame != Blame::Session);
+        queued.attempts += u32::from(blame != Blame::Session);
         let hold = match blame {
             Blame::Message | Blame::Connection => Hold::Nothing,
-            Blame::Session => self.leave_session(before, &result),
-            Blame::Pace => {
-                self.slow_down(parcel.attempts);
+            Blame::Session => self.close_session(before, &result),
+            Blame::Throttling => {
+                self.slow_down(queued.attempts);
                 Hold::Nothing
             }
-            Blame::Policy => hold_for(parcel.attempts),
+            Blame::Policy => hold_after(queued.attempts),
         };
-        // The message was not begun as far as its text goes, so that this was no attempt.
-        if let Some(reserved) = parcel.reserved.take().filter(|_| blame == Blame::Session) {
-            parcel.spare = reserved.take();
+        // A content that can be produced only once is given back here if the session refused the
+        // message before a piece was taken.
+        if let Some(reserved) = queued.reserved.take().filter(|_| blame == Blame::Session) {
+            queued.copy = reserved.take();
         }
-        let again = blame != Blame::Message && parcel.attempts < self.shared.limits.attempts.get();
-        if again && parcel.spare.is_some() {
-            parcel.content = parcel.spare.take();
-            parcel.left_session = blame == Blame::Session;
-            parcel.refused = result.ok();
-            self.shared.push_again(Job::Send(parcel), hold);
+        let again = blame != Blame::Message && queued.attempts < self.shared.limits.attempts.get();
+        if again && queued.copy.is_some() {
+            queued.content = queued.copy.take();
+            queued.refused_by_session = blame == Blame::Session;
+            queued.refused = result.ok();
+            self.shared.requeue(Job::Send(queued), hold);
         } else {
-            parcel.settle(result);
+            queued.complete(result);
         }
     }
 
-    /// No further message is begun on this connection, and the message is the first on another one.
-    /// Those that ran ahead with it come after it.
-    fn leave_session(&mut self, before: Usage, result: &Result<Delivery, Error>) -> Hold {
-        if std::mem::replace(&mut self.over, true) {
+    /// Begins no further message on this connection. The message that showed it is the first on
+    /// another connection; messages that were pipelined after it only keep their order.
+    fn close_session(&mut self, before: Usage, result: &Result<Delivery, Error>) -> Hold {
+        if std::mem::replace(&mut self.closing, true) {
             return Hold::Nothing;
         }
-        self.shared.served(self.number);
-        if refuses_mail(result) && !before.lent {
+        self.shared.connection_retired(self.worker);
+        // A caller that had the connection may have sent any number of messages on it, so that the
+        // count of this worker says nothing about the server's limit.
+        if refuses_mail(result) && !before.checked_out {
             self.shared.learn_messages(before.mails);
         }
         Hold::NewConnection
     }
 
-    /// No message is begun for a while, and there is one connection fewer if others remain.
+    /// Pauses all messages of the mailer, and closes this connection if others remain.
     fn slow_down(&mut self, attempts: u32) {
-        if !self.over && self.shared.slow_down(attempts, pause) {
-            self.over = true;
-            self.shared.served(self.number);
+        if !self.closing && self.shared.slow_down(attempts, pause) {
+            self.closing = true;
+            self.shared.connection_retired(self.worker);
         }
     }
 }
 
-/// The pause before a message is tried again after so many attempts.
-fn hold_for(attempts: u32) -> Hold {
+/// Returns the hold of a message after this number of attempts.
+fn hold_after(attempts: u32) -> Hold {
     Hold::Until(later(Instant::now(), pause(attempts)))
 }
