@@ -1,4 +1,5 @@
-//! Advancing an operation: what happens between two turns on the wire, however a client waits.
+//! One step of an operation: what the clock, the feed and the operation do before and after each
+//! read or write, however a client waits for it.
 use std::io;
 
 use smtp_error::Broken;
@@ -10,13 +11,15 @@ use crate::{
     tls::{broken, is_failure_of_tls},
 };
 
-/// What happened on the wire.
-pub(crate) enum Turn {
+/// What a client did while it waited.
+pub(crate) enum IoEvent {
+    /// The feed gave the operation something.
     Fed,
+    /// This number of octets was read; 0 is the end of the stream.
     Read(usize),
     Wrote(usize),
-    /// Something that the operation is not told of: what was written was flushed, or what came in
-    /// was no content, such as records of TLS that carry none.
+    /// Something that does not concern the operation: a flush, or a TLS record without application
+    /// data.
     Moved,
     ReadFailed(io::Error),
     WriteFailed(io::Error),
@@ -25,16 +28,17 @@ pub(crate) enum Turn {
 /// The deadline of the clock has passed.
 pub(crate) struct Expired;
 
-/// What the next turn may do. It always reads if there is something to read.
+/// What the next step may do. It always reads if octets have arrived.
 #[derive(Clone, Copy)]
 pub(crate) struct Allowed {
-    /// No message is under way: what came in is read before the next one is asked for.
+    /// No message is under way. A 421 or the end of the stream has to be seen before the next message
+    /// is taken from the caller: it can then be sent on another connection.
     pub(crate) idle: bool,
-    /// Nothing is written any more after a write has failed.
+    /// Whether to write; not after a write has failed.
     pub(crate) write: bool,
 }
 
-/// An operation that goes on, turn by turn, until it is done or has a result to take.
+/// An operation on its way, step by step, until it is done or has a result to take.
 pub(crate) struct Advance<'a, 's, O: Operation, F> {
     pub(crate) run: &'a mut ActiveOperation<'s, O>,
     pub(crate) clock: &'a mut Clock,
@@ -51,7 +55,7 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
         Self { run, clock, feed, write_failure: None }
     }
 
-    /// Sets the clock for the next turn; `None` if it is the caller who has to act.
+    /// Sets the clock for the next step. Returns `None` if the caller has to act.
     pub(crate) fn begin(&mut self) -> Option<Allowed> {
         let actor = match self.run.next() {
             Next::Done => Some(Actor::Caller),
@@ -64,33 +68,40 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
         let idle = actor == Some(Actor::IdleFeed);
         let write = self.write_failure.is_none();
         if idle {
+            // No command is pending, so that no timeout of RFC 5321 applies.
             self.clock.wait_for_the_caller();
         } else if write {
+            // The timeout of a step starts again with each progress. After a failed write it does
+            // not: no reply may extend the short time that is left for reading.
             self.clock.turn(self.run.step(), self.run.progress(), self.run.has_answer());
         }
         Some(Allowed { idle, write })
     }
 
-    /// Tells the operation what happened. `incoming` begins with the octets that were read.
-    pub(crate) fn end(&mut self, turn: Result<Turn, Expired>, incoming: &[u8]) {
-        match turn {
-            Ok(Turn::Read(octets)) if octets > 0 => self.run.receive(&incoming[..octets]),
-            Ok(Turn::Wrote(octets)) => {
+    /// Hands the event to the operation. `incoming` begins with the octets that were read.
+    pub(crate) fn end(&mut self, event: Result<IoEvent, Expired>, incoming: &[u8]) {
+        match event {
+            Ok(IoEvent::Read(octets)) if octets > 0 => self.run.receive(&incoming[..octets]),
+            Ok(IoEvent::Wrote(octets)) => {
                 self.run.wrote(octets);
                 self.feed.wrote(self.run);
             }
-            Ok(Turn::Moved | Turn::Fed) => {}
-            // A failed write is not the verdict: the server may have said why, before it
-            // stopped reading.
-            Ok(Turn::WriteFailed(error)) => {
+            Ok(IoEvent::Moved | IoEvent::Fed) => {}
+            // A server that refuses a message early, such as with 421 or 552, may close its side
+            // without reading the rest. The write fails first, but the reply is in the receive
+            // buffer, so that reading goes on for a short time.
+            Ok(IoEvent::WriteFailed(error)) => {
                 self.write_failure = Some(error);
                 self.clock.close_in();
             }
             outcome => {
                 let failure = match (self.write_failure.take(), outcome) {
-                    // An alert of the server says more than the write that failed after it.
-                    (_, Ok(Turn::ReadFailed(error))) if is_failure_of_tls(&error) => broken(error),
-                    (Some(error), _) | (None, Ok(Turn::ReadFailed(error))) => broken(error),
+                    // A server that rejects the client's certificate under TLS 1.3 sends its alert
+                    // after the handshake. The alert is the cause, the failed write its effect.
+                    (_, Ok(IoEvent::ReadFailed(error))) if is_failure_of_tls(&error) => {
+                        broken(error)
+                    }
+                    (Some(error), _) | (None, Ok(IoEvent::ReadFailed(error))) => broken(error),
                     (None, Ok(_)) => Broken::Closed,
                     (None, Err(Expired)) => self.clock.expired(),
                 };

@@ -1,4 +1,4 @@
-//! The client on tokio: one loop that awaits, under connections and the mailer.
+//! The client on tokio: one I/O loop, used by connections and the mailer.
 
 mod alarm;
 mod connect;

@@ -2,7 +2,7 @@
 //! offers.
 
 /// What both connectors do. Expand it beside a `Connector` that has `settings` and `open`, with
-/// `Connection`, `Transport`, `Stream`, `Wire`, `handshake`, `log_in` and the macro `in_span` in
+/// `Connection`, `Transport`, `Stream`, `Driver`, `handshake`, `log_in` and the macro `in_span` in
 /// scope. `$lookup` documents how a name is looked up.
 macro_rules! connecting {
     ([$($async:tt)*], [$($await:tt)*], $lookup:literal) => {
@@ -42,7 +42,7 @@ macro_rules! connecting {
                 content: impl Into<$crate::Content<'a>>,
             ) -> Result<(Connection, $crate::Delivery), $crate::Error> {
                 let mut content = content.into();
-                content.check(Wire::AWAITS)?;
+                content.check(Driver::AWAITS)?;
                 if let Some(remembered) = self.settings.remembered() {
                     let early = self.deliver_early(remembered, envelope, &mut content)$($await)*;
                     match early.into() {
@@ -88,9 +88,9 @@ macro_rules! connecting {
             ) -> Result<Connection, $crate::Error> {
                 let mut clock = $crate::clock::Clock::start(self.settings.timeouts);
                 let transport = self.open(&mut clock)$($await)*?;
-                let (mut session, wire) = self.begin(transport, &mut clock)$($await)*?;
+                let (mut session, driver) = self.begin(transport, &mut clock)$($await)*?;
                 session.anticipate(remembered)?;
-                Ok(self.connection(session, wire))
+                Ok(self.connection(session, driver))
             }
 
             $($async)* fn open_and_greet(&self) -> Result<Connection, $crate::Error> {
@@ -116,15 +116,15 @@ macro_rules! connecting {
                 &self,
                 transport: Transport,
                 clock: &mut $crate::clock::Clock,
-            ) -> Result<($crate::session::Session, Wire), $crate::Error> {
+            ) -> Result<($crate::session::Session, Driver), $crate::Error> {
                 let confined = transport.is_confined();
                 let mut session = self.settings.session(transport.local_ip(), confined);
                 if self.settings.server.security != $crate::Security::Tls {
-                    return Ok((session, Wire::new(Stream::Plain(transport))));
+                    return Ok((session, Driver::new(Stream::Plain(transport))));
                 }
                 let tls = self.settings.tls()?;
-                let wire = self.secure(tls, transport, &mut session, clock)$($await)*?;
-                Ok((session, wire))
+                let driver = self.secure(tls, transport, &mut session, clock)$($await)*?;
+                Ok((session, driver))
             }
 
             $($async)* fn greet(
@@ -135,43 +135,43 @@ macro_rules! connecting {
                 let clock = &mut clock;
                 let starttls = self.settings.server.security == $crate::Security::StartTls;
                 let tls = starttls.then(|| self.settings.tls()).transpose()?;
-                let (mut session, mut wire) = self.begin(transport, clock)$($await)*?;
+                let (mut session, mut driver) = self.begin(transport, clock)$($await)*?;
                 let mut hello = $crate::session::Hello::after_greeting();
                 hello = hello.fallback(self.settings.fallback());
                 if let Some(tls) = tls {
-                    let granted = ask_for_tls(&mut wire, &mut session, clock)$($await)*;
-                    wire = keep_or_leave(wire, &mut session, granted)$($await)*?;
-                    let transport = wire.into_transport()?;
-                    wire = self.secure(tls, transport, &mut session, clock)$($await)*?;
+                    let granted = ask_for_tls(&mut driver, &mut session, clock)$($await)*;
+                    driver = keep_or_quit(driver, &mut session, granted)$($await)*?;
+                    let transport = driver.into_transport()?;
+                    driver = self.secure(tls, transport, &mut session, clock)$($await)*?;
                     let fallback = $crate::session::HelloFallback::Forbidden;
                     hello = $crate::session::Hello::again().fallback(fallback);
                 }
-                let known = self.introduce(&mut wire, &mut session, clock, hello)$($await)*;
-                let wire = keep_or_leave(wire, &mut session, known)$($await)*?;
-                Ok(self.connection(session, wire))
+                let known = self.introduce(&mut driver, &mut session, clock, hello)$($await)*;
+                let driver = keep_or_quit(driver, &mut session, known)$($await)*?;
+                Ok(self.connection(session, driver))
             }
 
             /// Learns what the server offers, and logs in if there is a login.
             $($async)* fn introduce(
                 &self,
-                wire: &mut Wire,
+                driver: &mut Driver,
                 session: &mut $crate::session::Session,
                 clock: &mut $crate::clock::Clock,
                 hello: $crate::session::Hello,
             ) -> Result<(), $crate::Error> {
-                converse(wire, session, clock, hello)$($await)*?;
+                run_watched(driver, session, clock, hello)$($await)*?;
                 self.settings.remember(session.capabilities());
                 if let Some(login) = &self.settings.login {
-                    log_in(wire, session, clock, login)$($await)*?;
+                    log_in(driver, session, clock, login)$($await)*?;
                 }
                 Ok(())
             }
 
-            fn connection(&self, session: $crate::session::Session, wire: Wire) -> Connection {
+            fn connection(&self, session: $crate::session::Session, driver: Driver) -> Connection {
                 let security = self.settings.server.security;
-                let facts = wire.stream().tls().map(|tls| $crate::TlsFacts::new(tls, security));
+                let facts = driver.stream().tls().map(|tls| $crate::TlsFacts::new(tls, security));
                 let manner = (self.settings.timeouts, self.settings.sending);
-                Connection::new(session, wire, manner, facts)
+                Connection::new(session, driver, manner, facts)
             }
 
             $($async)* fn secure(
@@ -180,48 +180,48 @@ macro_rules! connecting {
                 transport: Transport,
                 session: &mut $crate::session::Session,
                 clock: &mut $crate::clock::Clock,
-            ) -> Result<Wire, $crate::Error> {
+            ) -> Result<Driver, $crate::Error> {
                 let host = self.settings.server.host();
                 let watch = $crate::spans::Watch::begin($crate::Step::Handshake);
                 let secured =
                     in_span!(watch.span(), handshake(&tls, host, transport, session, clock));
                 watch.end(&secured, None);
-                secured.map(Wire::new)
+                secured.map(Driver::new)
             }
         }
 
         /// Everything up to the handshake of STARTTLS.
         $($async)* fn ask_for_tls(
-            wire: &mut Wire,
+            driver: &mut Driver,
             session: &mut $crate::session::Session,
             clock: &mut $crate::clock::Clock,
         ) -> Result<(), $crate::Error> {
             let fallback = $crate::session::HelloFallback::Forbidden;
             let hello = $crate::session::Hello::after_greeting().fallback(fallback);
-            converse(wire, session, clock, hello)$($await)*?;
-            converse(wire, session, clock, $crate::session::StartTls::new())$($await)*?;
-            wire.look(session)$($await)*;
+            run_watched(driver, session, clock, hello)$($await)*?;
+            run_watched(driver, session, clock, $crate::session::StartTls::new())$($await)*?;
+            driver.check_idle(session)$($await)*;
             session.check_before_tls()
         }
 
         /// The wire, if it is still used. If not, the server is sent QUIT where the protocol
         /// allows that, and the caller has the error without waiting for the reply.
-        $($async)* fn keep_or_leave(
-            wire: Wire,
+        $($async)* fn keep_or_quit(
+            driver: Driver,
             session: &mut $crate::session::Session,
             outcome: Result<(), $crate::Error>,
-        ) -> Result<Wire, $crate::Error> {
+        ) -> Result<Driver, $crate::Error> {
             match outcome {
-                Ok(()) => Ok(wire),
+                Ok(()) => Ok(driver),
                 Err(error) => {
-                    wire.leave(session)$($await)*;
+                    driver.quit_without_waiting(session)$($await)*;
                     Err(error)
                 }
             }
         }
 
-        $($async)* fn converse<O>(
-            wire: &mut Wire,
+        $($async)* fn run_watched<O>(
+            driver: &mut Driver,
             session: &mut $crate::session::Session,
             clock: &mut $crate::clock::Clock,
             operation: O,
@@ -233,7 +233,7 @@ macro_rules! connecting {
             let run = session.run(operation)?;
             let watch = $crate::spans::Watch::begin(step);
             let feed = &mut $crate::feed::Nothing;
-            let answer = in_span!(watch.span(), wire.drive(run, clock, feed));
+            let answer = in_span!(watch.span(), driver.drive(run, clock, feed));
             watch.end(&answer, session.last_code());
             answer
         }

@@ -1,6 +1,6 @@
 //! What the connections of both clients have in common, written once.
 //!
-//! Each macro is expanded beside a `Connection` and its `Wire`: with `[async]` and `[.await]` in
+//! Each macro is expanded beside a `Connection` and its `Driver`: with `[async]` and `[.await]` in
 //! the client that awaits, with `[]` and `[]` in the one that blocks. The macro `in_span`, which
 //! each client has for itself, runs an operation in a span.
 
@@ -18,11 +18,11 @@ macro_rules! connection {
         impl Connection {
             pub(crate) fn new(
                 session: $crate::session::Session,
-                wire: Wire,
+                driver: Driver,
                 (timeouts, sending): ($crate::Timeouts, $crate::Sending),
                 tls: Option<$crate::TlsFacts>,
             ) -> Self {
-                Self { session, wire: Some(wire), timeouts, sending, tls }
+                Self { session, driver: Some(driver), timeouts, sending, tls }
             }
 
             /// Sends one message, and returns the result for each recipient.
@@ -43,7 +43,7 @@ macro_rules! connection {
             ) -> Result<$crate::Delivery, $crate::Error> {
                 let mut content = content.into();
                 let looked = self.look($crate::Step::Mail)$($await)*;
-                if let Err(error) = looked.and_then(|()| content.check(Wire::AWAITS)) {
+                if let Err(error) = looked.and_then(|()| content.check(Driver::AWAITS)) {
                     let unsent = Err(error);
                     $crate::spans::Watch::send(envelope, content.facts()).sent(&unsent, None);
                     return unsent;
@@ -70,15 +70,15 @@ macro_rules! connection {
             $($async)* fn dispatch<'c, 'm, S: $crate::messages::Supply<'m>>(
                 &'c mut self,
                 supply: S,
-            ) -> Result<(&'c mut Wire, $crate::messages::Dispatch<'c, 'm, S>), $crate::Error> {
+            ) -> Result<(&'c mut Driver, $crate::messages::Dispatch<'c, 'm, S>), $crate::Error> {
                 self.check($crate::Step::Mail)$($await)*?;
-                let Some(wire) = &mut self.wire else {
+                let Some(driver) = &mut self.driver else {
                     return Err($crate::Error::new($crate::Step::Mail, $crate::Ended::Closed));
                 };
                 let run = self.session.run($crate::session::Batch::new(self.sending.ahead))?;
                 let clock = $crate::clock::Clock::start(self.timeouts);
-                let queue = $crate::messages::Queue::new(supply, self.sending, Wire::AWAITS);
-                Ok((wire, $crate::messages::Dispatch::new(run, clock, queue)))
+                let queue = $crate::messages::Queue::new(supply, self.sending, Driver::AWAITS);
+                Ok((driver, $crate::messages::Dispatch::new(run, clock, queue)))
             }
 
             /// AUTH: authenticates the session, which is possible once. If a transaction may be
@@ -92,10 +92,10 @@ macro_rules! connection {
             pub $($async)* fn login(&mut self, login: &$crate::Login) -> Result<(), $crate::Error> {
                 self.check($crate::Step::Auth)$($await)*?;
                 let mut clock = $crate::clock::Clock::start(self.timeouts);
-                let Some(wire) = &mut self.wire else {
+                let Some(driver) = &mut self.driver else {
                     return Err($crate::Error::new($crate::Step::Auth, $crate::Ended::Closed));
                 };
-                let outcome = log_in(wire, &mut self.session, &mut clock, login)$($await)*;
+                let outcome = log_in(driver, &mut self.session, &mut clock, login)$($await)*;
                 self.drop_if_ended();
                 outcome
             }
@@ -177,9 +177,9 @@ macro_rules! connection {
 
             $($async)* fn look(&mut self, step: $crate::Step) -> Result<(), $crate::Error> {
                 if self.session.ended().is_none()
-                    && let Some(wire) = &mut self.wire
+                    && let Some(driver) = &mut self.driver
                 {
-                    wire.look(&mut self.session)$($await)*;
+                    driver.check_idle(&mut self.session)$($await)*;
                 }
                 let checked = self.session.check(step);
                 self.drop_if_ended();
@@ -206,10 +206,10 @@ macro_rules! connection {
                 let step = what.step();
                 let mut clock = $crate::clock::Clock::start(self.timeouts);
                 let run = self.session.run(what)?;
-                let Some(wire) = &mut self.wire else {
+                let Some(driver) = &mut self.driver else {
                     return Err($crate::Error::new(step, $crate::Ended::Closed));
                 };
-                let answer = wire.drive(run, &mut clock, feed)$($await)*;
+                let answer = driver.drive(run, &mut clock, feed)$($await)*;
                 // QUIT closes in its own way, and ATRN gives the stream away.
                 if !matches!(step, $crate::Step::Quit | $crate::Step::Atrn) {
                     self.drop_if_ended();
@@ -220,15 +220,15 @@ macro_rules! connection {
             /// Closes the connection without waiting for anything, with QUIT if the session takes
             /// one.
             pub(crate) $($async)* fn leave(mut self) {
-                if let Some(wire) = self.wire.take() {
-                    wire.leave(&mut self.session)$($await)*;
+                if let Some(driver) = self.driver.take() {
+                    driver.quit_without_waiting(&mut self.session)$($await)*;
                 }
             }
 
             /// A session that has ended is closed without waiting for anything.
             fn drop_if_ended(&mut self) {
                 if self.session.ended().is_some() {
-                    self.wire = None;
+                    self.driver = None;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Content: what a message is made of, and where it comes from.
+//! Content: the text of a message, and the source that it is read from.
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -15,12 +15,13 @@ mod source;
 pub(crate) use reserved::Reserved;
 pub(crate) use source::Source;
 
-/// What a message is made of.
+/// The content of a message.
 ///
-/// A [`MailData`] converts into it, and so does what is made of [`Part`]s. What is too large to be held
-/// in memory comes from a [reader](Self::read) or an [iterator](Self::pieces): it is looked at as
-/// it passes, and one that fails in the middle, or turns out to be what must not be sent, is cut
-/// off there, so that the server never takes the beginning for the whole.
+/// [`MailData`] converts into it, and [`from_parts`](Self::from_parts) joins several [`Part`]s. A
+/// text that is too large for memory comes from a [reader](Self::read) or an
+/// [iterator](Self::pieces): it is checked while it is sent. If the source fails, or the text turns
+/// out to be invalid, the message is aborted before its end, so that the server never accepts a
+/// truncated text.
 pub struct Content<'a> {
     facts: ContentFacts,
     source: Source<'a>,
@@ -31,7 +32,7 @@ pub struct Content<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
-    /// Text that is sent. It need not end with CRLF if another part follows.
+    /// Text that the client sends. It need not end with CRLF if another part follows.
     Text(MailData),
     /// Text that the server fetches from this URI, an IMAP URL with authorization, by BURL
     /// (RFC 4468).
@@ -39,17 +40,17 @@ pub enum Part {
 }
 
 impl Part {
-    /// The text that the server fetches from this URI.
+    /// Creates a part that the server fetches from this URI.
     ///
     /// # Errors
-    /// Refuses an empty text, spaces and control characters.
+    /// The URI is empty, or contains a space or a control character.
     pub fn fetched(uri: impl Into<String>) -> Result<Self, Invalid> {
         Ok(Self::Fetched(Word::new(uri.into())?))
     }
 }
 
 impl<'a> Content<'a> {
-    /// The content that these parts make together, in order.
+    /// Creates a content of these parts, in order.
     pub fn from_parts(parts: impl IntoIterator<Item = Part>) -> Self {
         let mut facts = ContentFacts::default();
         let mut size = Some(0);
@@ -59,7 +60,7 @@ impl<'a> Content<'a> {
             let piece = match part {
                 Part::Fetched(uri) => {
                     (facts.fetched, size) = (true, None);
-                    // Where the header section ends is not known.
+                    // The fetched text may contain the end of the header section.
                     headers = None;
                     Piece::Fetched(uri)
                 }
@@ -78,7 +79,7 @@ impl<'a> Content<'a> {
             };
             pieces.push(piece);
         }
-        // A last line without its end is given one.
+        // The session adds CRLF to a last line without one, which counts in the size.
         let empty = |piece: &&Piece| matches!(piece, Piece::Octets(octets) if octets.is_empty());
         let open = match pieces.iter().rev().find(|piece| !empty(piece)) {
             Some(Piece::Octets(octets)) => !octets.ends_with(b"\r\n"),
@@ -96,13 +97,13 @@ impl<'a> Content<'a> {
         Self::new(unseen(), Source::reader(Box::pin(reader)))
     }
 
-    /// The text that this reader gives, up to its end, in constant memory. Reading blocks the
-    /// thread: in a future it holds up everything else on it.
+    /// Creates a content that is read from a blocking reader, up to its end and in constant memory.
+    /// A read that blocks delays all other tasks on the thread.
     pub fn read_blocking(reader: impl io::Read + Send + 'a) -> Self {
         Self::pieces(source::Chunked::new(reader))
     }
 
-    /// The text that these pieces make together, in constant memory.
+    /// Creates a content that is the concatenation of these pieces, in constant memory.
     pub fn pieces(
         pieces: impl IntoIterator<Item = io::Result<Bytes>, IntoIter: Send + 'a>,
     ) -> Self {
@@ -114,33 +115,33 @@ impl<'a> Content<'a> {
     }
 
     /// Declares the size of a text that comes from a reader or an iterator, in octets, with CRLF
-    /// line ends and one at its end. The server is told, and a text that turns out to have another
-    /// size is cut off.
+    /// line ends and one at its end. The client sends it as the parameter SIZE (RFC 1870), and aborts
+    /// a text that turns out to have another size.
     #[must_use]
     pub fn size(mut self, octets: u64) -> Self {
         self.facts.size = Some(octets);
         self
     }
 
-    /// What becomes of line ends that are no CRLF in a text that comes from a reader or an
-    /// iterator; by default they are errors. A size must be declared as it is with CRLF.
+    /// Sets how line ends other than CRLF are treated in a text that comes from a reader or an
+    /// iterator. By default they are errors. A declared [`size`](Self::size) counts CRLF.
     #[must_use]
     pub fn line_ends(mut self, ends: LineEnds) -> Self {
         self.source.mend(ends);
         self
     }
 
-    /// Declares a text that comes from a reader or an iterator to be any octets, which travel
-    /// exactly as they are. It needs BINARYMIME (RFC 3030).
+    /// Declares that a text from a reader or an iterator consists of arbitrary octets, which are sent
+    /// unchanged. This requires BINARYMIME (RFC 3030).
     #[must_use]
     pub fn binary(mut self) -> Self {
         self.facts.binary = true;
         self
     }
 
-    /// Calls `progress` whenever a part of the text was handed to the transport, with how many
-    /// octets of it were so far, in the form in which they travel. It is called often, and what it
-    /// does holds up the message; it must not panic.
+    /// Calls `progress` after each write of text, with the number of octets of the text written so
+    /// far, in the form in which they are sent. It is called often and delays the message while it
+    /// runs. It must not panic.
     #[must_use]
     pub fn on_progress(mut self, progress: impl FnMut(u64) + Send + 'a) -> Self {
         self.progress = Some(Box::new(progress));
@@ -165,13 +166,13 @@ impl<'a> Content<'a> {
         &mut self.source
     }
 
-    /// How it is sent where others are sent so: what can be given only once goes out in one
-    /// transaction.
-    pub(crate) fn sending(&self, mut usual: Sending) -> Sending {
+    /// Returns the settings for this content. One that can be produced only once is sent in one
+    /// transaction: a second transaction for further recipients would need it again.
+    pub(crate) fn sending(&self, mut sending: Sending) -> Sending {
         if !self.source.is_held() {
-            usual.excess = Excess::Refuse;
+            sending.excess = Excess::Refuse;
         }
-        usual
+        sending
     }
 
     /// So many octets of the text were handed to the transport.
@@ -207,7 +208,7 @@ impl fmt::Debug for Content<'_> {
     }
 }
 
-/// A message: its envelope and its content.
+/// A message: an envelope and a content.
 #[derive(Debug)]
 pub struct Message<'a> {
     pub(crate) envelope: EnvelopeRef<'a>,
@@ -215,7 +216,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The message of this envelope, owned, shared or borrowed, and content.
+    /// Creates a message from an envelope, owned, shared or borrowed, and a content.
     pub fn new(envelope: impl Into<EnvelopeRef<'a>>, content: impl Into<Content<'a>>) -> Self {
         Self { envelope: envelope.into(), content: content.into() }
     }

@@ -1,4 +1,4 @@
-//! Feeds: where an operation gets what it needs besides octets of the server.
+//! Feeds: the sources of content and messages for an operation.
 use std::{
     convert::Infallible,
     task::{Context, Poll, ready},
@@ -11,31 +11,31 @@ use crate::{
     session::{ActiveOperation, BatchRequest, Operation, SendsContent, Transaction},
 };
 
-/// Where an operation gets what it needs besides octets of the server.
+/// Serves the requests of an operation for content and messages.
 pub(crate) trait Feed<O: Operation> {
-    /// Returns who has to act on this request.
+    /// Returns which party serves this request.
     fn actor(&self, request: &O::Request) -> Actor;
 
-    /// Gives the operation what it needs, if that is there. Also called while there is something to
-    /// write, so that the next content or message is ready when the transport is.
+    /// Gives the operation what it requests, if that is available. The loop also calls it while
+    /// output is pending, so that the next content or message is ready when the transport is.
     fn poll_feed(&mut self, cx: &mut Context<'_>, run: &mut ActiveOperation<'_, O>) -> Poll<()>;
 
-    /// Something was handed to the transport.
+    /// Is called after octets were handed to the transport.
     fn wrote(&mut self, run: &ActiveOperation<'_, O>);
 }
 
-/// Who has to act on a request.
+/// The party that serves a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
-    /// The feed, within the time of the step.
+    /// The feed, within the timeout of the step.
     Feed,
-    /// The feed, which may take any time: no message is under way.
+    /// The feed, without a timeout: no message is in progress.
     IdleFeed,
-    /// The caller of the loop: there is a result to take.
+    /// The caller of the loop, which has a result to take.
     Caller,
 }
 
-/// For operations that need nothing.
+/// The feed of operations that request nothing.
 pub(crate) struct Nothing;
 
 impl<O: Operation<Request = Infallible>> Feed<O> for Nothing {
@@ -69,7 +69,7 @@ impl Feed<Transaction<'_>> for Content<'_> {
 }
 
 impl Content<'_> {
-    /// Gives the next piece, if the operation needs one and it is there.
+    /// Gives the operation the next piece, if it requests one and the source has it.
     pub(crate) fn poll_content<O: SendsContent>(
         &mut self,
         cx: &mut Context<'_>,

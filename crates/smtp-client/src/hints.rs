@@ -1,15 +1,15 @@
-//! Hints: which kind of port it probably is, and what is likely to be the matter with TLS.
+//! Hints: the likely cause of a failure to connect, such as a port for another kind of TLS.
 use smtp_error::{Broken, Error, ErrorKind, Excerpt, Hint, Misbehaved, Step};
 
 use crate::{Address, Security, Server, tls};
 
 impl Server {
-    /// Adds a hint to an error of connecting to this server: the port is probably for the other
-    /// kind of protection, or why TLS failed.
+    /// Adds a hint to an error of connecting to this server: that the port probably uses the other
+    /// kind of TLS, or why TLS failed.
     pub(crate) fn hinted(&self, error: Error) -> Error {
         let over_tcp = matches!(self.address, Address::Tcp { .. });
         match (self.security, error.step(), error.kind()) {
-            // What came was not TLS: nothing else is shown of a handshake.
+            // A handshake has an excerpt only if the octets received were not TLS.
             (Security::Tls, Step::Handshake, _) if error.excerpt().is_some() => {
                 error.with_hint(Hint::NoTls)
             }

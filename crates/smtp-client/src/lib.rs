@@ -1,8 +1,8 @@
-//! An SMTP and LMTP client that reports truthfully what happened to every message.
+//! An SMTP and LMTP client that reports the exact result of every message.
 //!
-//! [`Connector`] opens a [`Connection`]; a connection sends messages and has the session commands.
-//! Every wait is bounded. Every error names what went wrong, at which [`Step`], the reply that
-//! caused it, if any, and whether a message [may have been accepted](Error::in_doubt).
+//! [`Connector`] opens a [`Connection`], which sends messages and session commands. Every wait has a
+//! timeout. Every error has its cause, the [`Step`] that failed, the reply of the server, if there
+//! was one, and whether the message [may have been accepted](Error::in_doubt).
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")]
@@ -23,14 +23,14 @@
 //! # }
 //! ```
 //!
-//! Every operation is a span of `tracing`, with its outcome, code and duration:
-//! [`spans`] has their names. Commands and replies are traced at level `TRACE` under the
+//! Every operation is a span of `tracing`, with its outcome, reply code and duration:
+//! [`spans`] lists their names and fields. Commands and replies are traced at level `TRACE` under the
 //! target `smtp_session`: addresses appear there, secrets never.
 //!
 //! The protocol itself is the crate [`smtp_session`]: a state machine without I/O, for
 //! drivers of other kinds.
 //!
-//! | Feature | Default | What it adds |
+//! | Feature | Default | Adds |
 //! |---|---|---|
 //! | `tokio` | yes | [`Connector`], [`Connection`], [`Mailer`] on tokio |
 //! | `blocking` | no | `blocking::Connector`, `blocking::Connection`, without any runtime |
@@ -96,10 +96,10 @@ pub use server::{Address, Security, Server};
 pub use timeouts::Timeouts;
 pub use tls::{Tls, TlsFacts, TlsFailure};
 
-/// The TLS library, whose types [`Tls::new`] and [`TlsFacts`] have.
+/// The TLS library, whose types appear in [`Tls::new`] and [`TlsFacts`].
 pub use rustls;
 
-/// The examples of the project's front page.
+/// Compiles and runs the examples of the README.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

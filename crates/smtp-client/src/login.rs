@@ -4,24 +4,24 @@ use smtp_error::{Broken, Cause, Error, Step};
 use crate::sasl::Nonce;
 
 /// Defines `log_in`, which authenticates the session. A token is fetched only once it is known to
-/// be of use. It needs `Wire` and `fetch`, which waits for the token, in scope.
+/// be of use. It needs `Driver` and `fetch`, which waits for the token, in scope.
 macro_rules! log_in {
     ($public:vis [$($async:tt)*], [$($await:tt)*]) => {
         $public $($async)* fn log_in(
-            wire: &mut Wire,
+            driver: &mut Driver,
             session: &mut $crate::session::Session,
             clock: &mut $crate::clock::Clock,
             login: &$crate::Login,
         ) -> Result<(), $crate::Error> {
             let step = $crate::Step::Auth;
             let watch = $crate::spans::Watch::begin(step);
-            let answer = in_span!(watch.span(), authenticate(wire, session, clock, login));
+            let answer = in_span!(watch.span(), authenticate(driver, session, clock, login));
             watch.end(&answer, session.last_code());
             answer
         }
 
         $($async)* fn authenticate(
-            wire: &mut Wire,
+            driver: &mut Driver,
             session: &mut $crate::session::Session,
             clock: &mut $crate::clock::Clock,
             login: &$crate::Login,
@@ -44,7 +44,7 @@ macro_rules! log_in {
             let nonce = $crate::login::nonce()?;
             let auth = fetched.as_ref().unwrap_or(login).auth(session, nonce)?;
             let run = session.run(auth)?;
-            wire.drive(run, clock, &mut $crate::feed::Nothing)$($await)*
+            driver.drive(run, clock, &mut $crate::feed::Nothing)$($await)*
         }
     };
 }

@@ -1,4 +1,4 @@
-//! Which server, over which transport, with which protection.
+//! The server to connect to: its address, its protocol and how it uses TLS.
 use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
 
 use smtp_codec::{Deviations, Domain};
@@ -6,32 +6,32 @@ use smtp_error::{Field, Flaw, Invalid};
 
 use crate::session::Dialect;
 
-/// A server to connect to. It can be parsed from an address such as these:
+/// A server to connect to. It is parsed from an address of one of these forms:
 ///
-/// | Address | What it means | Port if none is given |
+/// | Address | Meaning | Default port |
 /// |---|---|---|
-/// | `smtp://host:port` | SMTP in clear | 25 |
-/// | `smtp+starttls://host:port` | SMTP, and TLS is required before anything else | 587 |
+/// | `smtp://host:port` | SMTP without TLS | 25 |
+/// | `smtp+starttls://host:port` | SMTP, STARTTLS is required before anything else | 587 |
 /// | `smtps://host:port` | SMTP inside TLS | 465 |
-/// | `lmtp://host:port` | LMTP in clear | 24 |
-/// | `lmtp+starttls://host:port` | LMTP, and TLS is required | 24 |
+/// | `lmtp://host:port` | LMTP without TLS | 24 |
+/// | `lmtp+starttls://host:port` | LMTP, STARTTLS is required | 24 |
 /// | `lmtp+unix:///path` | LMTP over a Unix socket | |
 /// | `smtp+unix:///path` | SMTP over a Unix socket | |
 ///
-/// An IPv6 address as host stands in brackets. An internationalized host name is kept with A-labels
-/// (RFC 5890): it is what is looked up, and what a certificate must be for.
+/// An IPv6 address is written in brackets. An internationalized host name is stored with A-labels
+/// (RFC 5890), which are used for the lookup and for the check of the certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Server {
     /// SMTP or LMTP.
     pub dialect: Dialect,
-    /// Where it listens.
+    /// The address it listens on.
     pub address: Address,
-    /// How the connection is protected.
+    /// Whether and how TLS protects the connection.
     pub security: Security,
 }
 
-/// Where a server listens.
+/// The address that a server listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
@@ -47,30 +47,30 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// How a connection is protected. There is no "TLS if offered": whoever can hold back the offer
-/// would decide.
+/// Whether and how TLS protects a connection. There is no "TLS if offered": an attacker on the path
+/// could remove the offer and so disable TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Security {
-    /// Not at all.
+    /// No TLS.
     #[default]
     Plain,
-    /// By TLS after STARTTLS; without it nothing is sent (RFC 3207).
+    /// TLS after STARTTLS (RFC 3207). A server that does not offer it is an error.
     StartTls,
-    /// By TLS from the first octet (RFC 8314).
+    /// TLS from the first octet (RFC 8314).
     Tls,
 }
 
 impl Server {
-    /// An SMTP server on a TCP port, in clear. An internationalized host name is kept with A-labels;
-    /// one that is not valid is kept as it is, and cannot be connected to.
+    /// Creates an SMTP server on a TCP port, without TLS. An internationalized host name is stored with
+    /// A-labels; one that is not valid is stored unchanged, and connecting to it fails.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();
         let ascii = to_ascii(&host).map(Cow::into_owned);
         Self::new(Address::Tcp { host: ascii.unwrap_or(host), port })
     }
 
-    /// An SMTP server on a Unix socket, in clear.
+    /// Creates an SMTP server on a Unix socket, without TLS.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::new(Address::Unix(path.into()))
     }
@@ -79,21 +79,21 @@ impl Server {
         Self { dialect: Dialect::Smtp, address, security: Security::Plain }
     }
 
-    /// The same server, spoken to in this dialect.
+    /// Sets the protocol, SMTP or LMTP.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// The same server, with this protection.
+    /// Sets whether and how TLS is used.
     #[must_use]
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
         self
     }
 
-    /// The host name that a certificate must be for.
+    /// Returns the host name that the certificate must be for.
     pub(crate) fn host(&self) -> &str {
         match &self.address {
             Address::Tcp { host, .. } => host,
@@ -132,8 +132,11 @@ impl FromStr for Server {
     }
 }
 
-/// The host name in ASCII: the labels of an internationalized one as A-labels. A label whose
-/// characters map to ASCII is refused: a resolver that does not map them looks up another name.
+/// Returns the host name in ASCII, with A-labels for those outside it.
+///
+/// # Errors
+/// A label is invalid, or its characters map to ASCII: a resolver that does not map them would look
+/// up another name than the one that the certificate is checked for.
 pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
     if host.is_ascii() {
         return Ok(Cow::Borrowed(host));
@@ -151,7 +154,7 @@ pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
     Ok(Cow::Owned(ascii.into_owned()))
 }
 
-/// The same flaw, in a text in which the value begins at `start`.
+/// Moves the offset of a flaw to a text in which the value begins at `start`.
 fn shifted(invalid: Invalid, start: usize) -> Invalid {
     let flaw = match invalid.flaw {
         Flaw::Syntax { offset } => Flaw::Syntax { offset: start + offset },
@@ -164,7 +167,7 @@ fn shifted(invalid: Invalid, start: usize) -> Invalid {
     Invalid::new(invalid.field, flaw)
 }
 
-/// `host`, `host:port` or `[address]:port`; the error is the offset that breaks it.
+/// Parses `host`, `host:port` or `[address]:port`. The error is the offset of the first wrong octet.
 fn host_and_port(text: &str, default: u16) -> Result<(&str, u16), usize> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(inner) => {
@@ -174,7 +177,7 @@ fn host_and_port(text: &str, default: u16) -> Result<(&str, u16), usize> {
         }
         None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
-    // What is outside ASCII is looked at once the host is known.
+    // Octets outside ASCII are checked by `to_ascii`.
     let allowed =
         |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | 0x80..);
     if !text.starts_with('[')
@@ -219,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_shown() {
+    fn addresses_are_parsed_and_displayed() {
         for (given, shown) in [
             ("smtp://mx.example", "smtp://mx.example:25"),
             ("smtp://127.0.0.1:2525", "smtp://127.0.0.1:2525"),
@@ -235,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn a_host_outside_ascii_is_kept_with_a_labels() {
+    fn a_host_outside_ascii_is_stored_with_a_labels() {
         assert_eq!(Server::tcp("b\u{fc}cher.example", 25).host(), "xn--bcher-kva.example");
         assert_eq!(Server::tcp("b\u{3002}example", 25).host(), "b\u{3002}example");
     }
 
     #[test]
-    fn a_host_that_is_no_domain_says_what_is_wrong() {
+    fn an_invalid_host_is_reported_with_its_flaw() {
         for (given, flaw) in [
             ("smtp://b\u{3002}example", Flaw::Syntax { offset: 8 }),
             ("smtp://b\u{2024}example:25", Flaw::Syntax { offset: 8 }),
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses_say_where() {
+    fn invalid_addresses_are_reported_with_an_offset() {
         for (given, offset) in [
             ("mx.example:25", 13),
             ("http://mx.example", 0),

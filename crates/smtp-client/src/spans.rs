@@ -1,30 +1,30 @@
-//! Spans: what a subscriber of `tracing` sees of each operation.
+//! Spans: the `tracing` span and event of each operation.
 //!
 //! Every operation of a [`Connector`](crate::Connector) or a [`Connection`](crate::Connection) is a
 //! span with the target [`TARGET`], and ends with one event of the same level.
 //!
-//! | Span | Level | What it is |
+//! | Span | Level | Operation |
 //! |---|---|---|
-//! | `connect` | INFO | everything up to a connection that can be used |
+//! | `connect` | INFO | connecting, up to a connection that is ready for messages |
 //! | `login` | INFO | AUTH |
 //! | `send` | INFO | one message |
-//! | `command` | DEBUG | any other command, and the parts of `connect` |
+//! | `command` | DEBUG | any other command, and the steps of `connect` |
 //!
-//! | Field | In | What it says |
+//! | Field | In | Value |
 //! |---|---|---|
-//! | `server` | `connect` | the address that was given, without any mailbox |
-//! | `command` | `command` | the [`Step`] that it begins with, such as `NOOP` or `TLS handshake` |
-//! | `octets`, `recipients` | `send` | the size of the text, and how many are to get it |
-//! | `accepted`, `refused` | `send` | how many verdicts of each kind are known |
-//! | `in_doubt` | `send` | whether the message may have been accepted without a word |
-//! | `outcome` | all | `done`, `canceled`, or whose fault it was: `refused`, `misbehaved`, `unsupported`, `invalid`, `source`, `broken`, `ended` |
-//! | `step` | all | where it failed |
+//! | `server` | `connect` | the address of the server, without user name |
+//! | `command` | `command` | the first [`Step`], such as `NOOP` or `TLS handshake` |
+//! | `octets`, `recipients` | `send` | the size of the text, and the number of recipients |
+//! | `accepted`, `refused` | `send` | the number of verdicts of each kind |
+//! | `in_doubt` | `send` | whether the message may have been accepted although no reply confirmed it |
+//! | `outcome` | all | `done`, `canceled`, or the kind of the error: `refused`, `misbehaved`, `unsupported`, `invalid`, `source`, `broken`, `ended` |
+//! | `step` | all | the step that failed |
 //! | `code` | all | the code of the last reply |
-//! | `duration_ms` | all | how long it took, in milliseconds |
+//! | `duration_ms` | all | the duration in milliseconds |
 //!
-//! A field that has nothing to say is absent. No mailbox and no word of the server's stands above
-//! DEBUG, and a secret nowhere: what went wrong is told in full by an event at DEBUG, and the
-//! dialogue by events at TRACE under the target `smtp_session`.
+//! A field without a value is absent. Mailboxes and the text of replies appear only at DEBUG and
+//! below, secrets at no level. An event at DEBUG has the full error, and events at TRACE under the
+//! target `smtp_session` have the commands and replies.
 use smtp_caps::Envelope;
 use smtp_codec::ContentFacts;
 use smtp_error::{Delivery, Error, ErrorKind, ReplyCode, Step, Verdict};
@@ -35,7 +35,8 @@ use crate::{Server, clock::Instant};
 /// The target of all spans of this crate, and of their events.
 pub const TARGET: &str = "smtp_client";
 
-/// An operation that is watched. Dropped before its end, it was canceled.
+/// The span of a running operation. If it is dropped before [`end`](Self::end), the operation was
+/// canceled.
 pub(crate) struct Watch {
     span: Span,
     level: Level,
@@ -60,12 +61,12 @@ macro_rules! span {
 }
 
 impl Watch {
-    /// Watches how a connection to this server is opened.
+    /// Begins the span of connecting to this server.
     pub(crate) fn connect(server: &Server) -> Self {
         span!(INFO, "connect", server = %server)
     }
 
-    /// Watches what begins with this step. AUTH is a login, anything else a command.
+    /// Begins the span of an operation with this first step: `login` for AUTH, `command` for others.
     pub(crate) fn begin(step: Step) -> Self {
         match step {
             Step::Auth => span!(INFO, "login"),
@@ -73,7 +74,7 @@ impl Watch {
         }
     }
 
-    /// Watches how this message is sent.
+    /// Begins the span of sending this message.
     pub(crate) fn send(envelope: &Envelope, text: ContentFacts) -> Self {
         span!(
             INFO,
@@ -90,12 +91,12 @@ impl Watch {
         Self { span, level, began: Instant::now(), ended: false }
     }
 
-    /// The span in which the operation happens.
+    /// Returns the span, to instrument the future of the operation.
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// Says what a message came to, and what the server said last.
+    /// Ends the span of a message with its result and the code of the last reply.
     pub(crate) fn sent(self, sent: &Result<Delivery, Error>, last: Option<ReplyCode>) {
         let count = |verdicts: &mut dyn Iterator<Item = &Verdict>| {
             let (mut accepted, mut all) = (0, 0);
@@ -107,7 +108,7 @@ impl Watch {
             self.span.record("refused", all - accepted);
         };
         match sent {
-            // Nobody listens, as is usual.
+            // Counting is wasted without a subscriber, which is the usual case.
             _ if self.span.is_disabled() => {}
             Ok(delivery) => count(&mut delivery.verdicts().iter()),
             Err(error) => {
@@ -118,7 +119,7 @@ impl Watch {
         self.end(sent, last);
     }
 
-    /// Says how it ended, and what the server said last.
+    /// Ends the span with the outcome and the code of the last reply.
     pub(crate) fn end<T>(mut self, outcome: &Result<T, Error>, last: Option<ReplyCode>) {
         let Err(error) = outcome else { return self.close("done", last) };
         self.span.record("step", tracing::field::display(error.step()));
@@ -152,7 +153,7 @@ impl Drop for Watch {
     }
 }
 
-/// Whose fault it was, in one word.
+/// Returns the kind of an error, for the field `outcome`.
 fn fault(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Refused(_) => "refused",

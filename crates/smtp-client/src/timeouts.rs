@@ -1,10 +1,10 @@
-//! How long each step may take (RFC 5321, 4.5.3.2).
+//! The timeouts of each step (RFC 5321, 4.5.3.2).
 use std::time::Duration;
 
 use smtp_error::Step;
 
-/// How long each step may take. A bound covers the whole step, not one read: a server that sends
-/// an octet now and then gains nothing by it.
+/// The timeouts of each step. A timeout covers the whole step, not one read: a server cannot extend
+/// it by sending single octets. Each field names its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -14,30 +14,30 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// The greeting: 5 minutes.
     pub greeting: Duration,
-    /// EHLO, STARTTLS, RSET, NOOP, VRFY, EXPN, HELP, ETRN and all that is not named here: 5 minutes.
+    /// EHLO, STARTTLS, RSET, NOOP, VRFY, EXPN, HELP, ETRN and all other commands: 5 minutes.
     pub command: Duration,
-    /// AUTH, each challenge, and fetching a token: 5 minutes. A server may delay its answer to a
-    /// wrong password.
+    /// AUTH, each challenge, and fetching a token: 5 minutes. Servers delay the reply to a wrong
+    /// password.
     pub auth: Duration,
     /// MAIL: 5 minutes.
     pub mail: Duration,
     /// RCPT, each: 5 minutes.
     pub rcpt: Duration,
-    /// DATA, up to the invitation: 2 minutes.
+    /// DATA, up to the 354 reply: 2 minutes.
     pub data: Duration,
-    /// Each piece of the text, whose writing may stall for so long: 3 minutes. A text that trickles
-    /// out without ever stalling is bounded by `operation` only.
+    /// Each piece of the text: 3 minutes without progress. A text that is read slowly but steadily is
+    /// bounded by `operation` only.
     pub text: Duration,
-    /// The final reply to a message, each with LMTP: 10 minutes.
+    /// The reply to the end of the text, with LMTP for each recipient: 10 minutes.
     pub end_of_text: Duration,
-    /// ATRN, to which a server looks for mail before it answers (RFC 2645, 5.2): 10 minutes.
-    pub turn: Duration,
-    /// QUIT: 20 seconds, since nothing depends on it.
+    /// ATRN, whose reply the server sends after it has looked for mail (RFC 2645, 5.2): 10 minutes.
+    pub atrn: Duration,
+    /// QUIT: 20 seconds. Its reply changes no result.
     pub quit: Duration,
-    /// Closing: what is given to the other side to close too, and to a reply that may still be
-    /// unread when a write fails: 2 seconds.
+    /// Closing: the wait for the server to close too, and for an unread reply after a failed write:
+    /// 2 seconds.
     pub close: Duration,
-    /// An operation as a whole, such as connecting or sending one message: no bound.
+    /// An operation as a whole, such as connecting or sending one message: `None`, no timeout.
     pub operation: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ impl Default for Timeouts {
             data: minutes(2),
             text: minutes(3),
             end_of_text: minutes(10),
-            turn: minutes(10),
+            atrn: minutes(10),
             quit: Duration::from_secs(20),
             close: Duration::from_secs(2),
             operation: None,
@@ -64,7 +64,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The same bound for every step, and none for operations as a whole.
+    /// Creates timeouts with the same value for every step, and none for operations as a whole.
     pub fn every_step(bound: Duration) -> Self {
         Self {
             connect: bound,
@@ -77,14 +77,14 @@ impl Timeouts {
             data: bound,
             text: bound,
             end_of_text: bound,
-            turn: bound,
+            atrn: bound,
             quit: bound,
             close: bound,
             operation: None,
         }
     }
 
-    /// The bound for this step.
+    /// Returns the timeout of this step.
     pub fn for_step(&self, step: Step) -> Duration {
         match step {
             Step::Connect => self.connect,
@@ -96,7 +96,7 @@ impl Timeouts {
             Step::Data => self.data,
             Step::Text => self.text,
             Step::EndOfText => self.end_of_text,
-            Step::Atrn => self.turn,
+            Step::Atrn => self.atrn,
             Step::Quit => self.quit,
             _ => self.command,
         }

@@ -1,4 +1,4 @@
-//! TLS: whom to trust, and the handshake.
+//! TLS: the trusted authorities, and the handshake.
 use std::{fmt, sync::Arc};
 
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, pki_types::ServerName};
@@ -21,7 +21,7 @@ pub use failure::TlsFailure;
 
 use offered::Offered;
 
-/// The first octets of a handshake, kept for the error if it fails: the TLS library drops octets
+/// The first octets of a handshake, recorded for the error if it fails: the TLS library drops octets
 /// that it cannot parse.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -29,18 +29,19 @@ pub(crate) struct Seen {
     written: Vec<u8>,
 }
 
-/// How many octets are kept of what is read: as many as an error shows.
+/// The maximum number of octets recorded of what is read: the size of an excerpt in an error.
 const READ: usize = 1024;
-/// How many are kept of what is written: the ClientHello, which lists what the client offers.
+/// The maximum number of octets recorded of what is written: enough for the ClientHello, which lists
+/// what the client offers.
 const WRITTEN: usize = 4096;
 
 impl Seen {
-    /// Keeps octets that were read.
+    /// Records octets that were read.
     pub(crate) fn read(&mut self, octets: &[u8]) {
         keep(&mut self.read, octets, READ);
     }
 
-    /// Keeps octets that were written.
+    /// Records octets that were written.
     pub(crate) fn wrote(&mut self, octets: &[u8]) {
         keep(&mut self.written, octets, WRITTEN);
     }
@@ -51,12 +52,13 @@ fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
     kept.extend_from_slice(&octets[..room.min(octets.len())]);
 }
 
-/// How TLS is done: whom to trust, and the name that the server's certificate must be for.
+/// The TLS configuration: the trusted authorities, and the name that the server's certificate must be
+/// for.
 ///
-/// The certificate and the name are always checked; no method here changes that. Whoever has to
-/// take any certificate brings a configuration whose verifier was replaced with rustls's own
-/// `dangerous`, and sees that word where it is done. No process-wide provider of cryptography is
-/// installed.
+/// The certificate and the name are always checked; no method here disables that. A program that
+/// must accept any certificate uses [`Tls::new`] with a configuration whose verifier was replaced,
+/// which rustls allows only through its method `dangerous`. No process-wide provider of cryptography
+/// is installed.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
@@ -64,7 +66,8 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Does as this configuration says: client certificates, versions, or another provider.
+    /// Uses this configuration of rustls: with client certificates, other versions or another
+    /// provider.
     pub fn new(config: Arc<ClientConfig>) -> Self {
         Self { config, server_name: None }
     }
@@ -72,17 +75,17 @@ impl Tls {
     /// Expects a certificate for this name or address instead of the host that is connected to.
     ///
     /// # Errors
-    /// It is neither.
+    /// The text is neither a DNS name nor an IP address.
     pub fn server_name(mut self, name: &str) -> Result<Self, Invalid> {
         self.server_name = Some(parse_name(name)?);
         Ok(self)
     }
 
-    /// Offers these protocols to the server (ALPN), the best first. By default none is offered.
+    /// Offers these protocols to the server (ALPN), in order of preference. By default none is offered.
     ///
-    /// It is worth the trouble where the server is known to take part: a server of another
-    /// protocol that has a certificate for the same name then ends the handshake, and nobody can
-    /// turn the connection over to it unseen. Exim takes `smtp`; no name is registered for SMTP.
+    /// Use it where the server is known to support it: a server of another protocol with a
+    /// certificate for the same name then aborts the handshake, so that an attacker cannot redirect
+    /// the connection to it (ALPACA). Exim accepts `smtp`; no name is registered for SMTP.
     #[must_use]
     pub fn alpn<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
         let protocols = protocols.into_iter().map(Into::into).collect();
@@ -90,7 +93,7 @@ impl Tls {
         self
     }
 
-    /// What is done if the caller says nothing.
+    /// Returns the configuration that is used if the caller sets none.
     pub(crate) fn default_or_error() -> Result<Self, Error> {
         #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
         let default = Self::platform();
@@ -99,7 +102,7 @@ impl Tls {
         default.map_err(|cause| Error::new(Step::Handshake, Broken::Tls(cause)))
     }
 
-    /// The name that the certificate of a server on this host must be for.
+    /// Returns the name that the certificate of a server on this host must be for.
     pub(crate) fn name_for(&self, host: &str) -> Result<ServerName<'static>, Error> {
         match &self.server_name {
             Some(name) => Ok(name.clone()),
@@ -107,13 +110,13 @@ impl Tls {
         }
     }
 
-    /// The configuration of the TLS library.
+    /// Returns the configuration of rustls.
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
 }
 
-/// The error of a handshake that failed in this way, with what is known of it.
+/// Returns the error of a failed handshake, with what the client offered and the octets received.
 pub(crate) fn failed(broken: Broken, server_name: &str, seen: &Seen) -> Error {
     let broken = match &broken {
         Broken::Tls(cause) => match cause.downcast_ref::<rustls::Error>() {
@@ -133,7 +136,7 @@ pub(crate) fn failed(broken: Broken, server_name: &str, seen: &Seen) -> Error {
     error.with_excerpt(Excerpt::new(&seen.read))
 }
 
-/// Whether octets begin as a record of TLS does (RFC 8446, 5.1).
+/// Returns whether octets begin like a TLS record (RFC 8446, 5.1).
 pub(crate) fn is_tls(octets: &[u8]) -> bool {
     matches!(octets, [20..=23] | [20..=23, 3, ..])
 }
@@ -144,13 +147,13 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Tells the session that TLS protects the connection, and in which way.
+/// Informs the session of the TLS version, the cipher suite and the channel binding.
 pub(crate) fn announce(tls: &ClientConnection, session: &mut Session) {
     let version = tls.protocol_version().map_or("", |version| version.as_str().unwrap_or(""));
     let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     session.secured(version, suite.unwrap_or(""));
-    // Under TLS 1.2 the exporter binds only with the extended master secret, and whether that was
-    // negotiated is not told.
+    // With TLS 1.2 the exporter is a safe channel binding only with the extended master secret
+    // (RFC 9266, 4.2), and rustls does not report whether that was negotiated.
     let label = ChannelBinding::EXPORTER_LABEL;
     if tls.protocol_version() == Some(ProtocolVersion::TLSv1_3)
         && let Ok(material) = tls.export_keying_material([0; 32], label, Some(&[]))
@@ -159,7 +162,7 @@ pub(crate) fn announce(tls: &ClientConnection, session: &mut Session) {
     }
 }
 
-/// What an error of a stream means: the end, TLS, or the transport.
+/// Classifies an I/O error of a stream: its end, a failure of TLS, or of the transport.
 pub(crate) fn broken(error: std::io::Error) -> Broken {
     match of_tls(&error).cloned() {
         Some(tls) => Broken::Tls(Cause::new(TlsFailure::new(tls))),
@@ -168,7 +171,7 @@ pub(crate) fn broken(error: std::io::Error) -> Broken {
     }
 }
 
-/// Whether TLS failed, and not the transport under it.
+/// Returns whether TLS failed, and not the transport under it.
 pub(crate) fn is_failure_of_tls(error: &std::io::Error) -> bool {
     of_tls(error).is_some()
 }
@@ -177,7 +180,7 @@ fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Says what is likely to help if TLS failed, at whatever step.
+/// Adds a hint to an error whose cause is a failure of TLS.
 pub(crate) fn hinted(error: Error) -> Error {
     let ErrorKind::Broken(Broken::Tls(cause)) = error.kind() else { return error };
     match cause.downcast_ref::<TlsFailure>().and_then(TlsFailure::hint) {

@@ -1,4 +1,4 @@
-//! The alarm: a timer that is seldom set, though deadlines change with every step.
+//! The alarm: a deadline timer that is rarely reset, although deadlines change with every step.
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -6,25 +6,26 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Rings at a deadline.
+/// Becomes ready at a deadline.
 ///
-/// The timer below it may be set for a time before that: then it is set anew when that time comes.
-/// Most deadlines are later than the one before and never come, so that most cost nothing; setting
-/// a timer may take a system call.
+/// The timer inside may be set for an earlier time. When it fires, it is set again for the deadline
+/// of that moment. Most deadlines are later than the previous one and never come, so that most of
+/// them cost nothing; setting the timer takes a lock and possibly a system call.
 #[derive(Default)]
 pub(crate) struct Alarm {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
-    /// Whether the deadline has come; if not, the task is woken then at the latest.
+    /// Returns whether the deadline has passed. If not, the task is woken at the deadline or earlier.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
         loop {
-            // A task that has used up its turn may ask no timer, but it can look at one.
+            // A task that has used up its tokio budget gets Pending from every poll of a timer, even
+            // an elapsed one; `is_elapsed` is not subject to the budget.
             if !timer.is_elapsed() && timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -53,16 +54,16 @@ mod tests {
         let mut last = begun;
         for &seconds in deadlines {
             last = begun + Duration::from_secs(seconds);
-            // One look, as at a step that is over before its deadline.
-            let looked = runtime.block_on(poll_fn(|cx| Poll::Ready(alarm.poll(cx, last))));
-            assert!(looked.is_pending());
+            // One poll, as for a step that ends before its deadline.
+            let polled = runtime.block_on(poll_fn(|cx| Poll::Ready(alarm.poll(cx, last))));
+            assert!(polled.is_pending());
         }
         runtime.block_on(poll_fn(|cx| alarm.poll(cx, last)));
         assert_eq!(Instant::now(), last);
     }
 
     #[test]
-    fn it_rings_at_the_deadline_that_was_asked_for_last() {
+    fn the_alarm_fires_at_the_last_deadline() {
         check(&[300]);
         check(&[300, 600]);
         check(&[600, 300]);

@@ -9,7 +9,7 @@ use crate::{
     asynchronous::{
         Connection, Io,
         dial::{Dialer, dial, dial_by},
-        drive::{Wire, in_span},
+        drive::{Driver, in_span},
         handshake::handshake,
         stream::{Stream, Transport},
     },
@@ -28,16 +28,16 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Connects to this server, with the defaults that each method names.
+    /// Creates a connector for this server, with the defaults that each method names.
     pub fn new(server: Server) -> Self {
         Self { settings: Settings::new(server), dialer: None }
     }
 
     settings!();
 
-    /// Opens streams in this way instead of connecting to the address: through a proxy, or in
-    /// memory. What it opens is in clear; the address says what is done with it, as for
-    /// [`connect_over`](Self::connect_over).
+    /// Opens streams with this function instead of connecting to the address: through a proxy, or in
+    /// memory. The function returns streams without TLS; the connector adds TLS if the address
+    /// requires it, as for [`connect_over`](Self::connect_over).
     #[must_use]
     pub fn dialer<D, F, S>(mut self, dial: D) -> Self
     where
@@ -59,7 +59,7 @@ impl Connector {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_over(&self, stream: impl Io + 'static) -> Result<Connection, Error> {
-        self.greet_over(Transport::Brought(Box::new(stream))).await
+        self.greet_over(Transport::Custom(Box::new(stream))).await
     }
 
     async fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {

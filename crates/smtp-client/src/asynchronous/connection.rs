@@ -5,7 +5,7 @@ use crate::{
     Messages, SendMany, Timeouts,
     asynchronous::{
         connect::log_in,
-        drive::{Wire, in_span},
+        drive::{Driver, in_span},
         stream::Io,
     },
     connection::{connection, scoped_settings, session_commands, verbs},
@@ -15,18 +15,18 @@ use crate::{
 
 /// An open connection to a server.
 ///
-/// A serial protocol has one operation at a time, so every operation takes `&mut self`. Each is
-/// bounded by the [`Timeouts`]. Dropping the future of an operation ends the session, unless
-/// nothing of it was written: the next call says so, instead of taking a late reply for its own,
-/// and closes the connection.
-/// The same holds after an error that leaves the two sides out of step, and after 421.
+/// SMTP allows one operation at a time, so every operation takes `&mut self`. Each is bounded by the
+/// [`Timeouts`]. Dropping the future of an operation ends the session, unless nothing of it was
+/// written: a late reply could otherwise be taken for the reply to the next command. The next call
+/// returns [`ErrorKind::Ended`](crate::ErrorKind::Ended) and closes the connection. The same applies
+/// after an error that leaves client and server out of step, and after 421.
 pub struct Connection {
     session: Session,
-    /// Gone when the session has ended.
-    wire: Option<Wire>,
+    /// `None` when the session has ended.
+    driver: Option<Driver>,
     timeouts: Timeouts,
     sending: Sending,
-    /// What is known of the TLS around it.
+    /// `None` without TLS.
     tls: Option<TlsFacts>,
 }
 
@@ -35,19 +35,20 @@ impl Connection {
     /// for each, in their order and as soon as it is known. A message that is refused or cannot be
     /// sent disturbs no other.
     ///
-    /// The messages come from an iterator, or from a stream by way of [`Messages::stream`].
+    /// The messages come from an iterator, or with [`Messages::stream`] from a stream.
     ///
     /// # Errors
-    /// The session has ended; then none was taken.
+    /// The session has ended. No message was taken then.
     pub async fn send_many<'c, 'm>(
         &'c mut self,
         messages: impl Into<Messages<'m>>,
     ) -> Result<SendMany<'c, 'm>, Error> {
-        let (wire, dispatch) = self.dispatch(messages.into()).await?;
-        Ok(SendMany::new(wire, dispatch))
+        let (driver, dispatch) = self.dispatch(messages.into()).await?;
+        Ok(SendMany::new(driver, dispatch))
     }
 
-    /// Changes whenever something was changed that the next message would notice.
+    /// Returns a counter that changes with everything that would affect a later message: the
+    /// authentication, XCLIENT, XFORWARD, the capabilities, the client name.
     pub(crate) fn changes(&self) -> u32 {
         self.session.changes()
     }

@@ -22,7 +22,7 @@ pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> +
 /// Opens a stream in the caller's way.
 pub(crate) async fn dial_by(dialer: &Dialer, clock: &mut Clock) -> Result<Transport, Error> {
     let opened = bounded(clock, dialer()).await;
-    opened.map(Transport::Brought).map_err(|broken| Error::new(Step::Connect, broken))
+    opened.map(Transport::Custom).map_err(|broken| Error::new(Step::Connect, broken))
 }
 
 /// Opens a stream to this address.

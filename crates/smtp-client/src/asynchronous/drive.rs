@@ -1,4 +1,7 @@
-//! The one loop that awaits: it runs any operation over any stream, and keeps the time.
+//! The I/O loop: runs any operation over any stream, within its timeouts.
+//!
+//! It is the only place that reads and writes a connection. Connecting, sending and commands all go
+//! through it, so that the rules for timeouts, fairness and failures exist once.
 use std::{
     future::poll_fn,
     io,
@@ -16,7 +19,7 @@ use tokio::{
 
 use crate::{
     Io,
-    advance::{Advance, Allowed, Expired, Turn},
+    advance::{Advance, Allowed, Expired, IoEvent},
     asynchronous::{
         alarm::Alarm,
         stream::{Stream, Transport},
@@ -28,22 +31,23 @@ use crate::{
     tls::hinted,
 };
 
-/// A stream with the buffers that it is read and written through.
-pub(crate) struct Wire {
+/// A stream with the buffers and the timer that drive it.
+pub(crate) struct Driver {
     stream: Stream,
     incoming: Box<[u8]>,
     gatherer: Gatherer,
+    /// Whether everything written was flushed: TLS and streams of callers may buffer.
     flushed: bool,
-    /// Counts the turns.
-    turns: usize,
+    /// The number of polls, for [`YIELD_EVERY`].
+    polls: usize,
     alarm: Alarm,
 }
 
-/// How many reads a look at a connection takes at most.
-const LOOKS: usize = 8;
-/// How many turns in a row are taken at most before others have theirs.
-const TURNS: usize = 32;
-/// How many octets are read at a time.
+/// The maximum number of reads in one check of an idle or closing connection.
+const MAX_IDLE_READS: usize = 8;
+/// After this number of polls the loop yields to other tasks.
+const YIELD_EVERY: usize = 32;
+/// The maximum number of octets per read.
 const READ: usize = 16 * 1024;
 
 /// Awaits in a span.
@@ -57,17 +61,20 @@ macro_rules! in_span {
 
 pub(crate) use in_span;
 
-impl Wire {
+impl Driver {
     /// Contents may be awaited.
     pub(crate) const AWAITS: bool = true;
 
     pub(crate) fn new(stream: Stream) -> Self {
         let incoming = vec![0; READ].into_boxed_slice();
         let (gatherer, alarm) = (Gatherer::default(), Alarm::default());
-        Self { stream, incoming, gatherer, flushed: true, turns: 0, alarm }
+        Self { stream, incoming, gatherer, flushed: true, polls: 0, alarm }
     }
 
-    /// The stream under TLS, to put TLS over it.
+    /// Returns the transport, for the TLS handshake after STARTTLS.
+    ///
+    /// # Errors
+    /// TLS protects the stream already.
     pub(crate) fn into_transport(self) -> Result<Transport, Error> {
         match self.stream {
             Stream::Plain(transport) => Ok(transport),
@@ -82,14 +89,14 @@ impl Wire {
         &self.stream
     }
 
-    /// The stream, for others to speak on.
+    /// Returns the stream, for the caller of ATRN to use.
     pub(crate) fn into_stream(self) -> Box<dyn Io> {
         Box::new(self.stream)
     }
 
-    /// Runs a operation to its end, and feeds it what it asks for.
+    /// Runs an operation to its end, with its requests served by `feed`.
     ///
-    /// Dropping the future drops the run, which ends the session unless nothing was written.
+    /// Dropping the future drops `run`, which ends the session unless nothing was written.
     pub(crate) async fn drive<O: Operation>(
         &mut self,
         mut run: ActiveOperation<'_, O>,
@@ -100,7 +107,7 @@ impl Wire {
         run.finish().map_err(hinted)
     }
 
-    /// Goes on with a operation until it is done, or has a result to take.
+    /// Runs an operation until it is done or has a result to take.
     pub(crate) async fn advance<O: Operation>(
         &mut self,
         run: &mut ActiveOperation<'_, O>,
@@ -113,47 +120,56 @@ impl Wire {
             advance.end(turn, &self.incoming);
         }
         if run.is_counted() {
-            self.look_behind(run).await;
+            self.read_extra_reply(run).await;
         }
     }
 
-    /// Feeds, reads or writes, whatever can be done first.
+    /// Feeds, reads or writes, whichever is possible first.
     fn poll_advance<O: Operation, F: Feed<O>>(
         &mut self,
         cx: &mut Context<'_>,
         advance: &mut Advance<'_, '_, O, F>,
         allowed: Allowed,
-    ) -> Poll<Result<Turn, Expired>> {
-        // Let the clock and other tasks have their turn, however ready all always is.
-        self.turns += 1;
-        if self.turns.is_multiple_of(TURNS) {
+    ) -> Poll<Result<IoEvent, Expired>> {
+        // A peer that always has octets, or a source that is always ready, would otherwise keep the
+        // task from its timer and the thread from other tasks. tokio's own budget does not cover
+        // streams that callers bring.
+        self.polls += 1;
+        if self.polls.is_multiple_of(YIELD_EVERY) {
             cx.waker().wake_by_ref();
             return self.poll_alarm(cx, advance.clock);
         }
-        // What came in between messages comes before the next one.
         if allowed.idle
             && let Poll::Ready(turn) = self.poll_read(cx)
         {
             return Poll::Ready(Ok(turn));
         }
         if allowed.write && advance.feed.poll_feed(cx, advance.run).is_ready() {
-            return Poll::Ready(Ok(Turn::Fed));
+            return Poll::Ready(Ok(IoEvent::Fed));
         }
-        match self.poll_turn(cx, advance.run.output(), allowed.write) {
+        match self.poll_io(cx, advance.run.output(), allowed.write) {
             Poll::Pending => self.poll_alarm(cx, advance.clock),
             turn => turn.map(Ok),
         }
     }
 
-    fn poll_alarm(&mut self, cx: &mut Context<'_>, clock: &Clock) -> Poll<Result<Turn, Expired>> {
+    fn poll_alarm(
+        &mut self,
+        cx: &mut Context<'_>,
+        clock: &Clock,
+    ) -> Poll<Result<IoEvent, Expired>> {
         self.alarm.poll(cx, clock.deadline()).map(|()| Err(Expired))
     }
 
-    /// Looks, without waiting, whether another reply is there behind the last that was owed.
-    async fn look_behind<O: Operation>(&mut self, run: &mut ActiveOperation<'_, O>) {
+    /// Reads once, without waiting, after the last expected reply.
+    ///
+    /// A reply too many that arrived with it shows that client and server are out of step. Found
+    /// now, it cannot be taken for the reply to the next command.
+    async fn read_extra_reply<O: Operation>(&mut self, run: &mut ActiveOperation<'_, O>) {
         poll_fn(|cx| {
-            // That the connection is gone is for the next operation to find out.
-            if let Poll::Ready(Turn::Read(octets)) = self.poll_read(cx) {
+            // This operation has its result, so that the end of the stream is not its failure. The
+            // next operation finds it.
+            if let Poll::Ready(IoEvent::Read(octets)) = self.poll_read(cx) {
                 run.receive(&self.incoming[..octets]);
             }
             Poll::Ready(())
@@ -161,14 +177,17 @@ impl Wire {
         .await;
     }
 
-    /// Looks, without waiting, what came in while nothing was under way, up to a few reads: a
-    /// server that floods an idle connection is out of step with the first octet.
-    pub(crate) async fn look(&mut self, session: &mut Session) {
+    /// Passes to the session what arrived while no operation was running, without waiting.
+    ///
+    /// A server may send 421 at any time (RFC 5321, 3.8) and close. At most [`MAX_IDLE_READS`] reads
+    /// are made: the first unexpected octet already ends the session, so that a server that floods
+    /// an idle connection gains nothing.
+    pub(crate) async fn check_idle(&mut self, session: &mut Session) {
         poll_fn(|cx| {
-            for _ in 0..LOOKS {
+            for _ in 0..MAX_IDLE_READS {
                 match self.poll_read(cx) {
                     Poll::Pending => break,
-                    Poll::Ready(Turn::Read(octets)) if octets > 0 => {
+                    Poll::Ready(IoEvent::Read(octets)) if octets > 0 => {
                         session.receive_idle(&self.incoming[..octets]);
                     }
                     Poll::Ready(_) => {
@@ -182,16 +201,18 @@ impl Wire {
         .await;
     }
 
-    /// Sends QUIT and closes both directions, in one attempt that waits for nothing: neither for
-    /// room to write nor for the reply. For a session that is given up while client and server are
-    /// in step; otherwise nothing is written.
-    pub(crate) async fn leave(mut self, session: &mut Session) {
+    /// Sends QUIT and closes both directions, without waiting for room to write or for the reply. If
+    /// client and server are out of step, it only closes.
+    ///
+    /// It is for callers that already have an error to return: a server logs a connection without
+    /// QUIT as lost, but its reply would only delay the error.
+    pub(crate) async fn quit_without_waiting(mut self, session: &mut Session) {
         if session.ended().is_some() {
             return;
         }
-        // Octets that are left unread would make the system reset the connection, which may lose
-        // the QUIT; and a server that has ended the session is sent nothing.
-        self.look(session).await;
+        // A socket that is closed with unread octets is reset, and a reset discards the QUIT on
+        // its way. The check also finds a 421, after which no QUIT is sent.
+        self.check_idle(session).await;
         let Ok(mut run) = session.run(SimpleCommand::quit()) else { return };
         let leaving = poll_fn(|cx| {
             while matches!(run.next(), Next::Write) {
@@ -205,48 +226,50 @@ impl Wire {
             }
             Poll::Ready(())
         });
-        // There is one attempt only, which must not fail because the task has used up its turn.
+        // There is one attempt only. A task that has used up its budget would find the socket
+        // pending although it has room.
         unconstrained(leaving).await;
     }
 
-    /// Closes both directions: says so, and gives the other side a moment to say so too, so that
-    /// its last octets do not meet a closed socket.
+    /// Closes both directions, and waits for at most `bound` until the server closes too. Octets that
+    /// reach a closed socket are answered with a reset, which servers log as an error.
     pub(crate) async fn close(mut self, bound: Duration) {
         let closing = async {
             self.stream.shutdown().await?;
             poll_fn(|cx| {
-                for _ in 0..LOOKS {
+                for _ in 0..MAX_IDLE_READS {
                     match ready!(self.poll_read(cx)) {
-                        Turn::Read(octets) if octets > 0 => {}
-                        Turn::ReadFailed(error) => return Poll::Ready(Err(error)),
+                        IoEvent::Read(octets) if octets > 0 => {}
+                        IoEvent::ReadFailed(error) => return Poll::Ready(Err(error)),
                         _ => return Poll::Ready(Ok(())),
                     }
                 }
-                // Let the clock have its turn, however much comes in.
+                // A server that keeps sending must not keep the timeout from being polled.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             })
             .await
         };
-        // Whether it went well changes nothing: the session is over.
+        // The session has ended with the reply to QUIT. No failure here changes its result.
         let _ = timeout(bound, closing).await;
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<IoEvent> {
         let mut buffer = ReadBuf::new(&mut self.incoming);
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
         let octets = buffer.filled().len();
         Poll::Ready(match read {
-            Ok(()) => Turn::Read(octets),
-            Err(error) => Turn::ReadFailed(error),
+            Ok(()) => IoEvent::Read(octets),
+            Err(error) => IoEvent::ReadFailed(error),
         })
     }
 
-    /// Reads if there is something to read, and only then writes: a peer that both only write
-    /// would wait for each other for ever.
-    fn poll_turn(&mut self, cx: &mut Context<'_>, output: &Output, may_write: bool) -> Poll<Turn> {
-        if let Poll::Ready(turn) = self.poll_read(cx) {
-            return Poll::Ready(turn);
+    /// Reads if octets have arrived, and writes otherwise. If both sides only wrote, both send
+    /// buffers could fill up, and neither side would ever read: pipelined commands must not be
+    /// written without reading their replies (RFC 2920, 3.1).
+    fn poll_io(&mut self, cx: &mut Context<'_>, output: &Output, may_write: bool) -> Poll<IoEvent> {
+        if let Poll::Ready(event) = self.poll_read(cx) {
+            return Poll::Ready(event);
         }
         if !may_write || (output.is_empty() && self.flushed) {
             return Poll::Pending;
@@ -255,18 +278,18 @@ impl Wire {
             match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
                 Ok(()) => {
                     self.flushed = true;
-                    Turn::Moved
+                    IoEvent::Moved
                 }
-                Err(error) => Turn::WriteFailed(error),
+                Err(error) => IoEvent::WriteFailed(error),
             }
         } else {
             match ready!(self.poll_write(cx, output)) {
-                Ok(0) => Turn::WriteFailed(io::ErrorKind::WriteZero.into()),
+                Ok(0) => IoEvent::WriteFailed(io::ErrorKind::WriteZero.into()),
                 Ok(octets) => {
                     self.flushed = false;
-                    Turn::Wrote(octets)
+                    IoEvent::Wrote(octets)
                 }
-                Err(error) => Turn::WriteFailed(error),
+                Err(error) => IoEvent::WriteFailed(error),
             }
         })
     }

@@ -1,4 +1,4 @@
-//! The TLS handshake on a transport of tokio.
+//! The TLS handshake over tokio.
 use smtp_error::{Error, Step};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -14,7 +14,7 @@ mod tap;
 
 pub(crate) use tap::Tap;
 
-/// Does the handshake with the server on `host`, within the time that the clock gives it.
+/// Does the handshake with the server on `host`, within the timeout of the step.
 pub(super) async fn handshake(
     tls: &Tls,
     host: &str,
@@ -35,6 +35,6 @@ pub(super) async fn handshake(
         Ok(Err(failure)) => broken(failure),
         Err(_) => clock.expired(),
     };
-    // The transport is dropped by now, and has sent what it recorded.
+    // The future was consumed and has dropped its transport, which sent what it recorded.
     Err(failed(broken, &shown, &seen.try_recv().unwrap_or_default()))
 }

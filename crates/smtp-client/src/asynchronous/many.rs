@@ -11,7 +11,7 @@ use smtp_error::{Delivery, Error};
 
 use crate::{
     Message,
-    asynchronous::drive::Wire,
+    asynchronous::drive::Driver,
     messages::{Dispatch, Supply},
 };
 
@@ -71,13 +71,13 @@ impl fmt::Debug for Messages<'_> {
 /// Dropping it leaves the connection in order if no message is under way; otherwise the session
 /// has ended, as when the future of any operation is dropped.
 pub struct SendMany<'c, 'm> {
-    wire: &'c mut Wire,
+    driver: &'c mut Driver,
     dispatch: Dispatch<'c, 'm, Messages<'m>>,
 }
 
 impl<'c, 'm> SendMany<'c, 'm> {
-    pub(crate) fn new(wire: &'c mut Wire, dispatch: Dispatch<'c, 'm, Messages<'m>>) -> Self {
-        Self { wire, dispatch }
+    pub(crate) fn new(driver: &'c mut Driver, dispatch: Dispatch<'c, 'm, Messages<'m>>) -> Self {
+        Self { driver, dispatch }
     }
 
     /// The result of the next message, in the order in which they were given; `None` when every
@@ -90,7 +90,7 @@ impl<'c, 'm> SendMany<'c, 'm> {
     /// does, which is taken if it is there, so that the end of the connection is never mistaken for
     /// the end of the messages.
     pub async fn next(&mut self) -> Option<Result<Delivery, Error>> {
-        let Self { wire, dispatch } = self;
+        let Self { driver, dispatch } = self;
         loop {
             if let Some(result) = dispatch.take_result() {
                 return Some(result);
@@ -99,7 +99,7 @@ impl<'c, 'm> SendMany<'c, 'm> {
                 let failure = poll_fn(|cx| Poll::Ready(dispatch.failure_of_next(cx))).await;
                 return failure.map(Err);
             }
-            wire.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue).await;
+            driver.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Streams: what a connection reads from and writes to.
+//! Streams: the byte streams under a connection, with and without TLS.
 use std::{
     io,
     net::IpAddr,
@@ -15,27 +15,28 @@ use tokio::{
 
 use super::handshake::Tap;
 
-/// What a stream must be for a connection to run over it.
+/// A byte stream that a connection can run over. Every type with these traits implements it.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// A stream in clear.
+/// A stream without TLS.
 pub(crate) enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Brought(Box<dyn Io>),
+    /// From the caller: by a dialer or [`connect_over`](crate::Connector::connect_over).
+    Custom(Box<dyn Io>),
 }
 
-/// A stream, protected or not.
+/// A stream with or without TLS.
 pub(crate) enum Stream {
     Plain(Transport),
     Tls(Box<tokio_rustls::client::TlsStream<Tap>>),
 }
 
 impl Transport {
-    /// The address of this end, where there is one.
+    /// Returns the local IP address of a TCP stream.
     pub(crate) fn local_ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.ip()),
@@ -43,7 +44,7 @@ impl Transport {
         }
     }
 
-    /// Whether nobody but this machine can listen in.
+    /// Returns whether the stream stays on this machine, where no other host can read it.
     pub(crate) fn is_confined(&self) -> bool {
         #[cfg(unix)]
         return matches!(self, Self::Unix(_));
@@ -56,7 +57,7 @@ impl Transport {
             Self::Tcp(tcp) => Pin::new(tcp),
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix),
-            Self::Brought(brought) => Pin::new(brought),
+            Self::Custom(stream) => Pin::new(stream),
         }
     }
 
@@ -65,13 +66,13 @@ impl Transport {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
             #[cfg(unix)]
             Self::Unix(unix) => unix.is_write_vectored(),
-            Self::Brought(brought) => brought.is_write_vectored(),
+            Self::Custom(stream) => stream.is_write_vectored(),
         }
     }
 }
 
 impl Stream {
-    /// The TLS connection, if there is one.
+    /// Returns the TLS connection, if there is one.
     pub(crate) fn tls(&self) -> Option<&rustls::ClientConnection> {
         match self {
             Self::Plain(_) => None,
@@ -94,7 +95,7 @@ impl Stream {
     }
 }
 
-/// Passes reads and writes on to what `io` gives.
+/// Implements the I/O traits by delegation to the stream that `io` returns.
 macro_rules! delegate {
     ($name:ident) => {
         impl AsyncRead for $name {

@@ -13,7 +13,7 @@ use crate::{
     blocking::{
         Connection, OpenSocket,
         dial::dial,
-        drive::{Wire, in_span},
+        drive::{Driver, in_span},
         handshake::handshake,
         stream::{Stream, Transport},
     },

@@ -6,7 +6,7 @@ use crate::{
     blocking::{
         ReleasedStream, SendMany,
         connect::log_in,
-        drive::{Wire, in_span},
+        drive::{Driver, in_span},
     },
     connection::{connection, scoped_settings, session_commands, verbs},
     session::{Sending, Session},
@@ -22,7 +22,7 @@ use crate::{
 pub struct Connection {
     session: Session,
     /// Gone when the session has ended.
-    wire: Option<Wire>,
+    driver: Option<Driver>,
     timeouts: Timeouts,
     sending: Sending,
     /// What is known of the TLS around it.
@@ -40,8 +40,8 @@ impl Connection {
         &'c mut self,
         messages: impl IntoIterator<Item = Message<'m>, IntoIter: Send + 'm>,
     ) -> Result<SendMany<'c, 'm>, Error> {
-        let (wire, dispatch) = self.dispatch(SendMany::supply(messages))?;
-        Ok(SendMany::new(wire, dispatch))
+        let (driver, dispatch) = self.dispatch(SendMany::supply(messages))?;
+        Ok(SendMany::new(driver, dispatch))
     }
 }
 

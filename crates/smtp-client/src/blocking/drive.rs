@@ -8,7 +8,7 @@ use std::{
 use smtp_error::Error;
 
 use crate::{
-    advance::{Advance, Allowed, Expired, Turn},
+    advance::{Advance, Allowed, Expired, IoEvent},
     blocking::{
         ReleasedStream,
         stream::{Stream, Transport},
@@ -21,19 +21,19 @@ use crate::{
 };
 
 /// A stream with the buffers that it is read and written through.
-pub(crate) struct Wire {
+pub(crate) struct Driver {
     stream: Stream,
     incoming: Box<[u8]>,
     gatherer: Gatherer,
     flushed: bool,
     /// Counts the turns.
-    turns: usize,
+    polls: usize,
 }
 
 /// How many reads a look at a connection takes at most.
-const LOOKS: usize = 8;
+const MAX_IDLE_READS: usize = 8;
 /// How many turns in a row are taken at most before the clock is looked at.
-const TURNS: usize = 32;
+const YIELD_EVERY: usize = 32;
 /// How many octets are read at a time.
 const READ: usize = 16 * 1024;
 
@@ -46,13 +46,13 @@ macro_rules! in_span {
 
 pub(crate) use in_span;
 
-impl Wire {
+impl Driver {
     /// Nothing awaits a content.
     pub(crate) const AWAITS: bool = false;
 
     pub(crate) fn new(stream: Stream) -> Self {
         let incoming = vec![0; READ].into_boxed_slice();
-        Self { stream, incoming, gatherer: Gatherer::default(), flushed: true, turns: 0 }
+        Self { stream, incoming, gatherer: Gatherer::default(), flushed: true, polls: 0 }
     }
 
     /// The stream under TLS, to put TLS over it.
@@ -99,7 +99,7 @@ impl Wire {
             advance.end(turn, &self.incoming);
         }
         if run.is_counted() {
-            self.look_behind(run);
+            self.read_extra_reply(run);
         }
     }
 
@@ -108,13 +108,13 @@ impl Wire {
         &mut self,
         advance: &mut Advance<'_, '_, O, F>,
         allowed: Allowed,
-    ) -> Result<Turn, Expired> {
+    ) -> Result<IoEvent, Expired> {
         // A feed that does not await is always ready.
         let cx = &mut Context::from_waker(Waker::noop());
         let deadline = advance.clock.deadline();
         // However ready all always is, the clock has its turn.
-        self.turns += 1;
-        if self.turns.is_multiple_of(TURNS) && Instant::now() >= deadline {
+        self.polls += 1;
+        if self.polls.is_multiple_of(YIELD_EVERY) && Instant::now() >= deadline {
             return Err(Expired);
         }
         loop {
@@ -125,7 +125,7 @@ impl Wire {
                 return Ok(turn);
             }
             if allowed.write && advance.feed.poll_feed(cx, advance.run).is_ready() {
-                return Ok(Turn::Fed);
+                return Ok(IoEvent::Fed);
             }
             if let Some(turn) = self.try_turn(advance.run.output(), allowed.write) {
                 return Ok(turn);
@@ -133,27 +133,27 @@ impl Wire {
             match self.stream.wait(deadline) {
                 Ok(true) => {}
                 Ok(false) => return Err(Expired),
-                Err(error) => return Ok(Turn::ReadFailed(error)),
+                Err(error) => return Ok(IoEvent::ReadFailed(error)),
             }
         }
     }
 
     /// Reads once, without waiting, in case another reply follows the last expected one.
-    fn look_behind<O: Operation>(&mut self, run: &mut ActiveOperation<'_, O>) {
+    fn read_extra_reply<O: Operation>(&mut self, run: &mut ActiveOperation<'_, O>) {
         // That the connection is gone is for the next operation to find out.
-        if let Some(Turn::Read(octets)) = self.try_read() {
+        if let Some(IoEvent::Read(octets)) = self.try_read() {
             run.receive(&self.incoming[..octets]);
         }
     }
 
     /// Looks, without waiting, what came in while nothing was under way, up to a few reads: a
     /// server that floods an idle connection is out of step with the first octet.
-    pub(crate) fn look(&mut self, session: &mut Session) {
-        for _ in 0..LOOKS {
+    pub(crate) fn check_idle(&mut self, session: &mut Session) {
+        for _ in 0..MAX_IDLE_READS {
             match self.try_read() {
                 None => return,
-                Some(Turn::Moved) => {}
-                Some(Turn::Read(octets)) if octets > 0 => {
+                Some(IoEvent::Moved) => {}
+                Some(IoEvent::Read(octets)) if octets > 0 => {
                     session.receive_idle(&self.incoming[..octets]);
                 }
                 Some(_) => return session.closed_idle(),
@@ -164,13 +164,13 @@ impl Wire {
     /// Sends QUIT and closes both directions, in one attempt that waits for nothing: neither for
     /// room to write nor for the reply. For a session that is given up while client and server are
     /// in step; otherwise nothing is written.
-    pub(crate) fn leave(mut self, session: &mut Session) {
+    pub(crate) fn quit_without_waiting(mut self, session: &mut Session) {
         if session.ended().is_some() {
             return;
         }
         // Octets that are left unread would make the system reset the connection, which may lose
         // the QUIT; and a server that has ended the session is sent nothing.
-        self.look(session);
+        self.check_idle(session);
         let Ok(mut run) = session.run(SimpleCommand::quit()) else { return };
         while matches!(run.next(), Next::Write) {
             match self.write(run.output()) {
@@ -195,27 +195,27 @@ impl Wire {
         }
         while Instant::now() < deadline {
             match self.try_read() {
-                Some(Turn::Moved) => {}
-                Some(Turn::Read(octets)) if octets > 0 => {}
+                Some(IoEvent::Moved) => {}
+                Some(IoEvent::Read(octets)) if octets > 0 => {}
                 None if matches!(self.stream.wait(deadline), Ok(true)) => {}
                 _ => return,
             }
         }
     }
 
-    fn try_read(&mut self) -> Option<Turn> {
+    fn try_read(&mut self) -> Option<IoEvent> {
         match self.stream.read(&mut self.incoming) {
-            Ok(octets) => Some(Turn::Read(octets)),
+            Ok(octets) => Some(IoEvent::Read(octets)),
             Err(error) if would_block(&error) => None,
             // There may be more to read at once, but the clock has its turn first.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(Turn::Moved),
-            Err(error) => Some(Turn::ReadFailed(error)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(IoEvent::Moved),
+            Err(error) => Some(IoEvent::ReadFailed(error)),
         }
     }
 
     /// Reads if there is something to read, and only then writes: a peer that both only write
     /// would wait for each other for ever.
-    fn try_turn(&mut self, output: &Output, may_write: bool) -> Option<Turn> {
+    fn try_turn(&mut self, output: &Output, may_write: bool) -> Option<IoEvent> {
         if let Some(turn) = self.try_read() {
             return Some(turn);
         }
@@ -223,15 +223,15 @@ impl Wire {
             return None;
         }
         let written = match output.is_empty() {
-            true => self.stream.flush().map(|()| Turn::Moved),
+            true => self.stream.flush().map(|()| IoEvent::Moved),
             false => match self.write(output) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                written => written.map(Turn::Wrote),
+                written => written.map(IoEvent::Wrote),
             },
         };
         match written {
             Err(error) if would_block(&error) => None,
-            Err(error) => Some(Turn::WriteFailed(error)),
+            Err(error) => Some(IoEvent::WriteFailed(error)),
             Ok(turn) => {
                 self.flushed = output.is_empty();
                 Some(turn)

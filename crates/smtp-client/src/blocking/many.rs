@@ -9,7 +9,7 @@ use smtp_error::{Delivery, Error};
 
 use crate::{
     Message,
-    blocking::drive::Wire,
+    blocking::drive::Driver,
     messages::{Dispatch, Supply},
 };
 
@@ -25,7 +25,7 @@ use crate::{
 /// Dropping it leaves the connection in order if no message is under way; otherwise the session
 /// has ended.
 pub struct SendMany<'c, 'm> {
-    wire: &'c mut Wire,
+    driver: &'c mut Driver,
     dispatch: Dispatch<'c, 'm, Given<'m>>,
 }
 
@@ -45,8 +45,8 @@ impl<'c, 'm> SendMany<'c, 'm> {
         Given(Box::new(messages.into_iter()))
     }
 
-    pub(super) fn new(wire: &'c mut Wire, dispatch: Dispatch<'c, 'm, Given<'m>>) -> Self {
-        Self { wire, dispatch }
+    pub(super) fn new(driver: &'c mut Driver, dispatch: Dispatch<'c, 'm, Given<'m>>) -> Self {
+        Self { driver, dispatch }
     }
 }
 
@@ -54,7 +54,7 @@ impl Iterator for SendMany<'_, '_> {
     type Item = Result<Delivery, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Self { wire, dispatch } = self;
+        let Self { driver, dispatch } = self;
         loop {
             if let Some(result) = dispatch.take_result() {
                 return Some(result);
@@ -63,7 +63,7 @@ impl Iterator for SendMany<'_, '_> {
                 let cx = &mut Context::from_waker(Waker::noop());
                 return dispatch.failure_of_next(cx).map(Err);
             }
-            wire.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue);
+            driver.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue);
         }
     }
 }

@@ -97,8 +97,8 @@ macro_rules! session_commands {
                 self.check($crate::Step::Quit)$($await)*?;
                 let mut clock = $crate::clock::Clock::start(self.timeouts);
                 let answer = self.ask($crate::session::SimpleCommand::quit())$($await)*;
-                if let (Some(wire), Ok(_)) = (self.wire.take(), &answer) {
-                    wire.close(clock.begin_to_close())$($await)*;
+                if let (Some(driver), Ok(_)) = (self.driver.take(), &answer) {
+                    driver.close(clock.begin_to_close())$($await)*;
                 }
                 answer
             }

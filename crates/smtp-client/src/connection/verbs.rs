@@ -74,13 +74,13 @@ macro_rules! verbs {
                 let word = |domains| $crate::connection::word(domains, step);
                 let word = domains.as_deref().map(word).transpose()?;
                 let answer = self.ask($crate::session::SimpleCommand::atrn(word))$($await)*;
-                let wire = match self.ended() {
-                    Some(_) => self.wire.take(),
+                let driver = match self.ended() {
+                    Some(_) => self.driver.take(),
                     None => None,
                 };
                 answer?;
-                match wire {
-                    Some(wire) => Ok(wire.into_stream()),
+                match driver {
+                    Some(driver) => Ok(driver.into_stream()),
                     None => Err($crate::Error::new(step, $crate::Ended::Closed)),
                 }
             }

@@ -1,9 +1,9 @@
-//! Facts: what a handshake came to.
+//! Facts: the result of a TLS handshake.
 use rustls::{ClientConnection, pki_types::CertificateDer};
 
 use crate::Security;
 
-/// What is known of the TLS around a connection.
+/// The result of the TLS handshake of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFacts {
     version: &'static str,
@@ -14,7 +14,7 @@ pub struct TlsFacts {
 }
 
 impl TlsFacts {
-    /// The facts of a connection whose handshake is complete.
+    /// Collects the facts of a completed handshake.
     pub(crate) fn new(tls: &ClientConnection, security: Security) -> Self {
         let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
         let certificates = tls.peer_certificates().unwrap_or_default();
@@ -27,27 +27,27 @@ impl TlsFacts {
         }
     }
 
-    /// The version, such as `TLSv1_3`.
+    /// Returns the version, such as `TLSv1_3`.
     pub fn version(&self) -> &str {
         self.version
     }
 
-    /// The cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
+    /// Returns the cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
     pub fn cipher_suite(&self) -> &str {
         self.cipher_suite
     }
 
-    /// The protocol that the server picked, if [some were offered](super::Tls::alpn).
+    /// Returns the protocol that the server selected, if [some were offered](super::Tls::alpn).
     pub fn alpn(&self) -> Option<&[u8]> {
         self.alpn.as_deref()
     }
 
-    /// The server's certificates as they came, its own first.
+    /// Returns the certificates in the order in which the server sent them, its own first.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
     }
 
-    /// Whether it began with STARTTLS or with the first octet.
+    /// Returns whether TLS began after STARTTLS or with the first octet.
     pub fn security(&self) -> Security {
         self.security
     }

@@ -1,4 +1,4 @@
-//! Failures: why TLS failed, in words for an operator, and what is likely to help.
+//! Failures: the reason why TLS failed, as a message for an operator, and a hint.
 use std::{error, fmt};
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
@@ -6,8 +6,8 @@ use smtp_error::{Excerpt, Hint};
 
 use super::{instant::Instant, offered::Offered};
 
-/// Why TLS failed, during the handshake or after it: the error of the TLS library, and what the
-/// client had asked for.
+/// The reason why TLS failed, during the handshake or after it: the error of the TLS library, and
+/// what the client offered.
 ///
 /// It is the [`Cause`](crate::Cause) of [`Broken::Tls`](crate::Broken::Tls), whose
 /// [`downcast_ref`](crate::Cause::downcast_ref) gives it, and the error of rustls as well.
@@ -19,12 +19,12 @@ pub struct TlsFailure {
 }
 
 impl TlsFailure {
-    /// A failure after the handshake.
+    /// Creates a failure after the handshake.
     pub(super) fn new(error: rustls::Error) -> Self {
         Self { error, server_name: None, offered: Offered::default() }
     }
 
-    /// A failure of the handshake in which this was asked for.
+    /// Creates a failure of the handshake with this server name and offer.
     pub(super) fn of_handshake(error: rustls::Error, server_name: &str, offered: Offered) -> Self {
         Self { error, server_name: Some(server_name.to_owned()), offered }
     }
@@ -52,7 +52,7 @@ impl TlsFailure {
         &self.offered.suites
     }
 
-    /// What is likely to help.
+    /// Returns a hint for this failure, if its cause is known.
     pub(super) fn hint(&self) -> Option<Hint> {
         Some(match &self.error {
             rustls::Error::AlertReceived(alert) => return alert_hint(*alert),
@@ -67,7 +67,7 @@ impl TlsFailure {
     }
 }
 
-/// An alert of the server's about a certificate is about the client's.
+/// Returns the hint for an alert of the server. An alert about a certificate is about the client's.
 fn alert_hint(alert: AlertDescription) -> Option<Hint> {
     Some(match alert {
         AlertDescription::ProtocolVersion => Hint::TlsVersion,
@@ -104,7 +104,8 @@ fn certificate_hint(flaw: &CertificateError) -> Option<Hint> {
             Hint::CertificateName
         }
         CertificateError::UnknownIssuer => Hint::CertificateIssuer,
-        // These are about what the caller's configuration adds, not about the certificate.
+        // These are about revocation and checks that the caller configured, not about the
+        // certificate.
         CertificateError::UnknownRevocationStatus
         | CertificateError::ExpiredRevocationList
         | CertificateError::ExpiredRevocationListContext { .. }
@@ -181,7 +182,7 @@ impl error::Error for TlsFailure {
     }
 }
 
-/// An alert by its name in RFC 8446, 6.
+/// Displays an alert by its name in RFC 8446, 6.
 struct AlertName(AlertDescription);
 
 impl fmt::Display for AlertName {
@@ -199,12 +200,12 @@ impl fmt::Display for AlertName {
                 }
                 Ok(())
             }
-            None => f.write_str("of an unknown number"),
+            None => f.write_str("with an unknown number"),
         }
     }
 }
 
-/// What is wrong with a certificate.
+/// Displays what is wrong with a certificate.
 struct Flaw<'a>(&'a CertificateError);
 
 impl fmt::Display for Flaw<'_> {
@@ -251,8 +252,9 @@ impl fmt::Display for Flaw<'_> {
     }
 }
 
-/// A name of a certificate, which rustls gives as `DnsName("mx.example.org")`. What no log may show
-/// is escaped: a certificate holds what its maker likes.
+/// Returns a name of a certificate, which rustls displays as `DnsName("mx.example.org")`, without
+/// the type. Control characters are escaped: the issuer of a certificate chooses its names, and they
+/// must not break the log.
 fn bare_name(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
     let inner = inner.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(inner);
@@ -265,21 +267,21 @@ mod tests {
 
     use super::*;
 
-    fn io(words: &str) -> std::io::Error {
-        std::io::Error::other(words.to_owned())
+    fn io(message: &str) -> std::io::Error {
+        std::io::Error::other(message.to_owned())
     }
 
     #[track_caller]
-    fn check(flaw: CertificateError, words: &str) {
+    fn check(flaw: CertificateError, message: &str) {
         let error = rustls::Error::InvalidCertificate(flaw);
         let failure = TlsFailure::of_handshake(error, "mx.example.org", Offered::default());
         let sentence =
-            format!("the server's certificate for mx.example.org is not accepted: {words}");
+            format!("the server's certificate for mx.example.org is not accepted: {message}");
         assert_eq!(failure.to_string(), sentence);
     }
 
     #[test]
-    fn certificates_are_judged_in_words() {
+    fn certificate_errors_are_displayed_for_operators() {
         use rustls::pki_types::UnixTime;
         let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         let (time, other) = (at(1_767_225_600), at(1_764_547_200));
@@ -290,7 +292,7 @@ mod tests {
             "it is valid from 2026-01-01 00:00:00 UTC on, 31 days from now"
         });
         let expected = || "mx.example.org".try_into().unwrap();
-        // A certificate holds what its maker likes: no log is to show that as it is.
+        // The issuer chooses the names: their control characters must not reach a log.
         let presented =
             vec!["DnsName(\"a\x1b[2J\n.example\")".into(), "IpAddress(192.0.2.1)".into()];
         check(CertificateError::NotValidForNameContext { expected: expected(), presented }, {
@@ -301,7 +303,7 @@ mod tests {
             "it is for no name at all",
         );
         check(CertificateError::Revoked, "it was revoked");
-        // What webpki reports and rustls has no variant for.
+        // Errors of webpki for which rustls has no variant.
         let other = |name: &str| CertificateError::Other(rustls::OtherError(Arc::new(io(name))));
         check(other("CaUsedAsEndEntity"), {
             "it is the certificate of an authority (CA:TRUE), not one for a server"

@@ -1,4 +1,4 @@
-//! Instants: the times of certificates, as people read them.
+//! Instants: the times of certificates, displayed as dates.
 use std::fmt;
 
 use rustls::pki_types::UnixTime;
@@ -7,7 +7,7 @@ use rustls::pki_types::UnixTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Instant(u64);
 
-/// A time between two instants, in the largest unit of which there are two or more.
+/// The duration between two instants, displayed in the largest unit of which it has at least two.
 pub(super) struct Span(u64);
 
 const MINUTE: u64 = 60;
@@ -15,12 +15,12 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 impl Instant {
-    /// How much time is between an earlier instant and this one.
+    /// Returns the duration from an earlier instant to this one.
     pub(super) fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
 
-    /// Year, month and day in the Gregorian calendar.
+    /// Returns year, month and day in the Gregorian calendar.
     fn date(self) -> (u64, u64, u64) {
         // Days since 0000-03-01, so that a leap day is the last of its year.
         let days = self.0 / DAY + 719_468;
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_dates() {
+    fn instants_are_displayed_as_dates() {
         for (seconds, date) in [
             (0, "1970-01-01 00:00:00 UTC"),
             (951_782_399, "2000-02-28 23:59:59 UTC"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_have_one_unit() {
+    fn spans_are_displayed_in_one_unit() {
         for (seconds, span) in [
             (0, "0 seconds"),
             (119, "119 seconds"),

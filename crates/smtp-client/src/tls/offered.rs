@@ -1,4 +1,4 @@
-//! What the client offers in its first message of a handshake, read from the octets that it wrote.
+//! The versions and cipher suites of a ClientHello, parsed from the octets that the client wrote.
 use rustls::{CipherSuite, ProtocolVersion};
 
 /// The versions and cipher suites that a client offers, by name.
@@ -12,8 +12,8 @@ pub(super) struct Offered {
 const SUPPORTED_VERSIONS: u16 = 43;
 
 impl Offered {
-    /// Reads a ClientHello (RFC 8446, 4.1.2) with the header of its record; `None` if it is not
-    /// whole.
+    /// Parses a ClientHello (RFC 8446, 4.1.2) with the header of its record. Returns `None` if it is
+    /// incomplete.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         let mut hello = Reader(octets);
         // Record header, message header, version, random.
@@ -32,13 +32,13 @@ impl Offered {
             }
         }
         let versions: Vec<_> = versions.into_iter().map(ProtocolVersion::from).collect();
-        // A suite counts only with its version. Those of TLS 1.3 begin with the octet 0x13.
+        // A suite is usable only with its version. Those of TLS 1.3 begin with the octet 0x13.
         let counts = |suite: &u16| match suite >> 8 {
             0x13 => versions.contains(&ProtocolVersion::TLSv1_3),
             _ => versions.contains(&ProtocolVersion::TLSv1_2),
         };
         let suites = suites.numbers().into_iter().filter(counts).map(CipherSuite::from);
-        // That renegotiation is secure is written in the place of a suite.
+        // This value signals secure renegotiation (RFC 5746) and is not a suite.
         let no_suite = CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV;
         let suites = suites.filter(|suite| *suite != no_suite);
         Some(Self {
@@ -64,13 +64,13 @@ impl<'a> Reader<'a> {
         Some(u16::from_be_bytes(octets.0.try_into().ok()?))
     }
 
-    /// A vector whose length has two octets.
+    /// Reads a vector whose length field has two octets.
     fn vector(&mut self) -> Option<Self> {
         let length = self.number()?;
         self.take(length.into())
     }
 
-    /// A vector whose length has one octet.
+    /// Reads a vector whose length field has one octet.
     fn short_vector(&mut self) -> Option<Self> {
         let length = self.take(1)?.0[0];
         self.take(length.into())
@@ -86,11 +86,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_client_hello_offers_nothing() {
+    fn octets_that_are_no_client_hello_offer_nothing() {
         let mut octets = [0; 200];
         for length in 0..octets.len() {
             octets[length] = u8::try_from(length).unwrap();
-            // Whatever it makes of it, it does not panic.
+            // The result is not specified, but it must not panic.
             let _ = Offered::read(&octets[..length]);
         }
         assert_eq!(Offered::read(b""), None);

@@ -1,4 +1,4 @@
-//! Whom to trust: needs a provider of cryptography that is compiled in.
+//! Trusted authorities. These constructors need a provider of cryptography that is compiled in.
 use std::sync::Arc;
 
 use rustls::{
@@ -11,20 +11,20 @@ use smtp_error::Cause;
 use super::Tls;
 
 impl Tls {
-    /// Trusts what the platform trusts.
+    /// Trusts the authorities that the operating system trusts.
     ///
     /// # Errors
-    /// The platform's certificates cannot be read, or there are none.
+    /// The certificates of the operating system cannot be read, or there are none.
     pub fn platform() -> Result<Self, Cause> {
         let verifier = Verifier::new(provider()).map_err(Cause::new)?;
         let builder = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         Ok(Self::new(Arc::new(builder.with_no_client_auth())))
     }
 
-    /// Trusts the authorities whose certificates these are, and nobody else.
+    /// Trusts only the authorities with these certificates.
     ///
     /// # Errors
-    /// One of them is no certificate, or there is none.
+    /// One of them is not a valid certificate, or there is none.
     pub fn authorities(
         certificates: impl IntoIterator<Item = CertificateDer<'static>>,
     ) -> Result<Self, Cause> {
@@ -33,15 +33,17 @@ impl Tls {
             roots.add(certificate).map_err(Cause::new)?;
         }
         if roots.is_empty() {
-            return Err(Cause::new(rustls::Error::General("no authority to trust".into())));
+            return Err(Cause::new(rustls::Error::General(
+                "the list of trusted certificates is empty".into(),
+            )));
         }
         Self::roots(roots)
     }
 
-    /// Trusts the authorities that Mozilla trusts, as this build knows them.
+    /// Trusts the authorities that Mozilla trusts, from the version of `webpki-roots` in this build.
     ///
     /// # Errors
-    /// None in practice: the provider of cryptography knows the versions that are asked for.
+    /// None in practice: the provider of cryptography supports the default versions.
     #[cfg(feature = "webpki-roots")]
     pub fn webpki_roots() -> Result<Self, Cause> {
         Self::roots(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })

@@ -41,7 +41,7 @@ fn short_at(step: Step) -> Timeouts {
         Step::Data => &mut timeouts.data,
         Step::Text => &mut timeouts.text,
         Step::EndOfText => &mut timeouts.end_of_text,
-        Step::Atrn => &mut timeouts.turn,
+        Step::Atrn => &mut timeouts.atrn,
         Step::Quit => &mut timeouts.quit,
         _ => &mut timeouts.command,
     } = SHORT;

@@ -72,7 +72,7 @@ fn bound_of(timeouts: &Timeouts, step: Step) -> Duration {
         Step::EndOfText => timeouts.end_of_text,
         Step::Quit => timeouts.quit,
         Step::Auth => timeouts.auth,
-        Step::Atrn => timeouts.turn,
+        Step::Atrn => timeouts.atrn,
         _ => timeouts.command,
     }
 }

@@ -193,7 +193,7 @@ fn each_alert_is_named() {
         (0x50, "internal_error (80)", None),
         (0x70, "unrecognized_name (112)", Some(Hint::TlsServerName)),
         (0x78, "no_application_protocol (120)", Some(Hint::Alpn)),
-        (0xfe, "of an unknown number (254)", None),
+        (0xfe, "with an unknown number (254)", None),
     ] {
         let authority = Authority::new();
         let connector = trusting(&authority, Dialect::Smtp, Security::Tls).timeouts(bounds());

@@ -1,4 +1,4 @@
-//! The tap: keeps the first octets of a handshake, for the error if it fails.
+//! The tap: records the first octets of a handshake, for the error if it fails.
 use std::{
     io,
     pin::Pin,
@@ -12,8 +12,8 @@ use tokio::{
 
 use crate::{asynchronous::stream::Transport, tls::Seen};
 
-/// A transport under TLS. Until the handshake is done it keeps what is read and written, because
-/// the TLS library drops octets that it cannot parse.
+/// A transport under TLS. It records what is read and written until the handshake is done: the TLS
+/// library drops octets that it cannot parse, such as the greeting of a server without TLS.
 pub(crate) struct Tap {
     transport: Transport,
     handshake: Option<Box<Recording>>,
@@ -21,19 +21,19 @@ pub(crate) struct Tap {
 
 struct Recording {
     seen: Seen,
-    teller: Sender<Seen>,
+    recorded: Sender<Seen>,
 }
 
 impl Tap {
-    /// The transport, and where the octets arrive once the transport is dropped before the
+    /// Wraps a transport. The receiver gets the recorded octets if the tap is dropped before the
     /// handshake [is done](Self::done).
     pub(super) fn new(transport: Transport) -> (Self, Receiver<Seen>) {
-        let (teller, seen) = oneshot::channel();
-        let recording = Recording { seen: Seen::default(), teller };
+        let (recorded, seen) = oneshot::channel();
+        let recording = Recording { seen: Seen::default(), recorded };
         (Self { transport, handshake: Some(Box::new(recording)) }, seen)
     }
 
-    /// The handshake is done: nothing is kept any more.
+    /// Ends the recording after a successful handshake, and discards it.
     pub(super) fn done(&mut self) {
         self.handshake = None;
     }
@@ -48,8 +48,8 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         if let Some(recording) = self.handshake.take() {
-            // It has no receiver if the future of the handshake was dropped.
-            let _ = recording.teller.send(recording.seen);
+            // There is no receiver if the future of the handshake was dropped.
+            let _ = recording.recorded.send(recording.seen);
         }
     }
 }

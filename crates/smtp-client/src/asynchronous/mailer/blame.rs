@@ -212,7 +212,7 @@ fn is_throttling(verdict: &Verdict) -> bool {
 /// Returns whether the text of a reply mentions concurrent connections or a rate.
 fn mentions_throttling(reply: &Reply) -> bool {
     let text = String::from_utf8_lossy(reply.as_bytes()).to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let has = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     let bounded = has(&["too many", "too much", "limit", "maximum", "exceed", "concurren"]);
     let connections = has(&["connection", "session"]);
     let rate = has(&["rate limit", "sending rate", "message rate", "throttl", "too fast"]);

@@ -1,4 +1,4 @@
-//! Readers of tokio as sources.
+//! Asynchronous readers as sources of content.
 use std::{
     io,
     pin::{Pin, pin},
@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{PIECE, Pieces};
 
-/// How many octets are not worth waiting to be joined by more.
+/// The number of octets from which on a piece is sent without joining further reads.
 const ENOUGH: usize = 8 * 1024;
 
-/// A reader, with what was read of the next piece.
+/// A reader, with the octets of the next piece that were read.
 pub(super) struct Reader<'a> {
     reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
     buffer: BytesMut,
