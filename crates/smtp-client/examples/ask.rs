@@ -1,6 +1,6 @@
-//! The session commands: asks a server things, without sending a message.
+//! The session commands: sends commands to a server and shows the replies, without a message.
 //!
-//! Without arguments it asks a server in the same process; `--help` shows what it can ask.
+//! Without arguments it uses a server in the same process; `--help` lists the commands.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
 
 use std::{error::Error, process::ExitCode};
@@ -12,17 +12,17 @@ const USAGE: &str = "\
 Usage: ask                        (a demonstration in one process)
        ask ADDRESS [COMMAND]...
 
-Shows the greeting and the EHLO reply of a server, and what it answers to each command.
+Shows the greeting of a server, its reply to EHLO, and its reply to each command.
 
   ADDRESS          smtp://host:port, smtps://, smtp+starttls://, lmtp://, lmtp+starttls://,
                    smtp+unix:///path, lmtp+unix:///path
   noop, reset, rehlo, help, help=TOPIC
-  verify=STRING    VRFY; a mailbox as it is, anything else as an atom or quoted
+  verify=STRING    VRFY; a mailbox is sent unchanged, other text as an atom or quoted
   expand=STRING    EXPN
   etrn=NODE        ETRN
-  VERB[=ARGUMENTS] any command that has no name here
+  VERB[=ARGUMENTS] any other command
 
-Exit status: 0 every command was answered, 1 it came to an error.";
+Exit status: 0 every command had a reply, 1 an error occurred.";
 
 const SCRIPT: &str = "
     S: 220 mx.example.org ESMTP
@@ -70,7 +70,7 @@ const DEMONSTRATION: [&str; 9] = [
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let asked = match arguments.next() {
+    let result = match arguments.next() {
         None => demonstrate().await,
         Some(option) if option == "--help" || option == "-h" => {
             println!("{USAGE}");
@@ -78,7 +78,7 @@ async fn main() -> ExitCode {
         }
         Some(address) => ask(&address, arguments).await,
     };
-    match asked {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ask: {error}");
@@ -90,30 +90,30 @@ async fn main() -> ExitCode {
 async fn demonstrate() -> Result<(), Box<dyn Error>> {
     let (server, pipe) = TestServer::pipe(SCRIPT.parse::<Script>()?);
     let connector = Connector::new(Server::tcp("localhost", 25));
-    converse(connector.connect_over(pipe).await?, DEMONSTRATION.map(str::to_owned)).await?;
+    run_commands(connector.connect_over(pipe).await?, DEMONSTRATION.map(str::to_owned)).await?;
     server.finish().await?;
     Ok(())
 }
 
 async fn ask(address: &str, commands: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
     let connector = Connector::new(address.parse::<Server>()?);
-    converse(connector.connect().await?, commands).await
+    run_commands(connector.connect().await?, commands).await
 }
 
-async fn converse(
+async fn run_commands(
     mut connection: Connection,
     commands: impl IntoIterator<Item = String>,
 ) -> Result<(), Box<dyn Error>> {
     connection.greeting().into_iter().chain(connection.capabilities().reply()).for_each(show);
     for command in commands {
         println!("{command}");
-        show(&one(&mut connection, &command).await?);
+        show(&run_command(&mut connection, &command).await?);
     }
     show(&connection.quit().await?);
     Ok(())
 }
 
-async fn one(connection: &mut Connection, command: &str) -> Result<Reply, Box<dyn Error>> {
+async fn run_command(connection: &mut Connection, command: &str) -> Result<Reply, Box<dyn Error>> {
     let (verb, argument) = match command.split_once('=') {
         Some((verb, argument)) => (verb, Some(argument)),
         None => (command, None),
@@ -122,18 +122,18 @@ async fn one(connection: &mut Connection, command: &str) -> Result<Reply, Box<dy
         ("noop", None) => connection.noop().await?,
         ("reset", None) => connection.reset().await?,
         ("help", topic) => connection.help(topic).await?,
-        ("verify", Some(who)) => connection.verify(argument_for(who)?).await?,
+        ("verify", Some(text)) => connection.verify(argument_for(text)?).await?,
         ("expand", Some(list)) => connection.expand(argument_for(list)?).await?,
         ("rehlo", None) => {
             let capabilities = connection.rehlo().await?;
-            capabilities.reply().cloned().ok_or("the server knows HELO only")?
+            capabilities.reply().cloned().ok_or("the server supports only HELO")?
         }
         ("etrn", Some(node)) => connection.etrn(node).await?,
         (verb, arguments) => connection.command(verb, arguments.unwrap_or("")).await?,
     })
 }
 
-/// A mailbox as it is; anything else as an atom, or quoted.
+/// Returns a mailbox unchanged; other text as an atom, or quoted.
 fn argument_for(text: &str) -> Result<Argument, Box<dyn Error>> {
     Ok(match text.parse::<Mailbox>() {
         Ok(mailbox) => Argument::from(&mailbox),

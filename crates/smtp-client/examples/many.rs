@@ -1,8 +1,8 @@
-//! Sends many messages on one connection, and shows what became of them and how long it took.
-//! Without an address they go to a server in the same process.
+//! Sends many messages on one connection, and shows their results and the duration. Without an
+//! address, the server runs in the same process.
 //!
-//! Where the server is known to take it, `--ahead` saves round trips: the commands of a message
-//! then leave with the text of the one before it.
+//! If the server is known to support it, `--ahead` saves round trips: the commands of a message are
+//! then sent together with the text of the previous one.
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
 use std::{error::Error, time::Instant};
@@ -18,9 +18,9 @@ Usage: many [--server smtp://host:port --from MAILBOX --to MAILBOX] [--count N]
             [--ahead] [--chunks [--early]]
 
   --count N   the number of messages, 20 by default
-  --ahead     begins a message before the server has answered for the one before it
-  --chunks    sends the texts by BDAT instead of DATA; needs CHUNKING
-  --early     sends each chunk together with MAIL and RCPT; `FirstChunk` names the risks";
+  --ahead     begins a message before the server has replied to the previous one
+  --chunks    sends the texts with BDAT instead of DATA; needs CHUNKING
+  --early     sends each chunk together with MAIL and RCPT; see the risks at `FirstChunk`";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Err(error) => println!("{number}: {error}"),
         }
     }
-    println!("{accepted} of {count} accepted in {:.1?}, {number} answered", begun.elapsed());
+    println!("{accepted} of {count} accepted in {:.1?}, {number} results", begun.elapsed());
     drop(sending);
     if connection.ended().is_none() {
         connection.quit().await?;

@@ -1,5 +1,5 @@
-//! The options that say who the user is. Secrets come from the environment, where no list of
-//! processes shows them.
+//! The options for the credentials. Secrets come from environment variables: command lines are
+//! visible in the list of processes.
 use smtp_client::{
     Invalid,
     sasl::{ClearText, Credentials, Login, Mechanism, Secret},
@@ -7,7 +7,7 @@ use smtp_client::{
 
 use crate::options::{OptionError, value};
 
-/// The options as they were given.
+/// The values of the options.
 #[derive(Default)]
 pub(crate) struct Given {
     pub(crate) user: Option<String>,
@@ -19,7 +19,7 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// The login that they make; none if they ask for none.
+    /// Returns the login that these options describe, if there is one.
     pub(crate) fn login(self) -> Result<Option<Login>, OptionError> {
         let user = self.user.as_deref();
         let mut credentials = match (user, &self.password, &self.token) {
@@ -52,13 +52,13 @@ impl Given {
     }
 }
 
-/// The secret that this environment variable holds.
+/// Returns the secret in this environment variable.
 fn secret(variable: &str) -> Result<Secret, OptionError> {
     let missing = |_| OptionError::Variable { name: variable.to_owned() };
     std::env::var(variable).map(Secret::from).map_err(missing)
 }
 
-/// What is wrong is said without the value, which may be a secret.
+/// Returns an error without the value, which may be a secret.
 fn invalid<T>(option: &'static str, made: Result<T, Invalid>) -> Result<T, OptionError> {
     value(option, "", |_| made)
 }

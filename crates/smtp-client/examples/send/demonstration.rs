@@ -1,4 +1,4 @@
-//! The demonstration: a server in the same process, a message from a file, a scripted outcome.
+//! The demonstration: a server in the same process, a message from a file, a scripted result.
 use smtp_client::{Connector, Delivery, Envelope, LineEnds, MailData, Server};
 use smtp_testkit::{Report, Script, Server as TestServer};
 
@@ -8,7 +8,7 @@ const MESSAGE: &[u8] = include_bytes!("message.eml");
 const SCRIPT: &str = include_str!("demonstration.txt");
 const RECIPIENTS: [&str; 3] = ["bertil@rcpt.example", "nobody@rcpt.example", "carla@rcpt.example"];
 
-/// Sends the message, and succeeds if everything came out as the script has it.
+/// Sends the message, and succeeds if the results are those of the script.
 pub(crate) async fn run() -> Result<u8, Failure> {
     let script: Script = SCRIPT.parse().map_err(unexpected)?;
     let server = TestServer::tcp(script).map_err(unexpected)?;
@@ -20,14 +20,14 @@ pub(crate) async fn run() -> Result<u8, Failure> {
     let connector = Connector::new(Server::tcp(address.ip().to_string(), address.port()))
         .hello_name("client.sender.example".parse()?);
     let delivery = converse(connector, &envelope, &text).await;
-    // The server knows better than the client what went wrong, if something did.
+    // If the client deviated from the script, the error of the server is more precise.
     let report = server.finish().await.map_err(unexpected)?;
     check(&delivery?, &report, &text)?;
     show("\nThe server's copy is the message, octet for octet; the refusal was scripted.");
     Ok(ACCEPTED)
 }
 
-/// Two recipients are accepted, the one in the middle is refused, and the text has arrived.
+/// Checks that the first and the last recipient are accepted and that the text has arrived.
 fn check(delivery: &Delivery, report: &Report, text: &MailData) -> Result<(), Failure> {
     let accepted = delivery.verdicts().iter().map(|verdict| verdict.is_accepted());
     if !accepted.eq([true, false, true]) {

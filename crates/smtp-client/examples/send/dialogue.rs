@@ -1,4 +1,4 @@
-//! What is shown: the dialogue as it happens, the outcome, and how long each step took.
+//! The output: the dialogue while it happens, the results, and the duration of each step.
 use std::{
     collections::VecDeque,
     fmt::Display,
@@ -12,28 +12,28 @@ use smtp_client::{
     session::{Event, Observer},
 };
 
-/// Prints a dialogue, and measures it.
+/// Prints a dialogue, and measures its steps.
 pub(crate) struct Dialogue {
     times: Arc<Mutex<Times>>,
 }
 
 struct Times {
     began: Instant,
-    /// What was said and not answered, with the time at which it was said.
+    /// The commands without a reply, and when each was sent.
     waiting: VecDeque<(String, Instant)>,
-    /// How long each answer took.
+    /// The time from each command to its reply.
     taken: Vec<(String, Duration)>,
 }
 
 impl Dialogue {
-    /// Begins to measure.
+    /// Starts the measurement.
     pub(crate) fn begin() -> Self {
         let began = Instant::now();
         let waiting = VecDeque::from([("connect, greeting".to_owned(), began)]);
         Self { times: Arc::new(Mutex::new(Times { began, waiting, taken: Vec::new() })) }
     }
 
-    /// What watches the session.
+    /// Returns the observer of the session.
     pub(crate) fn observer(&self) -> impl Observer + 'static {
         let times = Arc::clone(&self.times);
         move |event: Event<'_>| {
@@ -41,14 +41,14 @@ impl Dialogue {
         }
     }
 
-    /// Prints how long each step took.
+    /// Prints the duration of each step.
     pub(crate) fn timing(&self) {
         let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        show("\nTiming, from when it was said to when its answer was read:");
+        show("\nTiming, from sending a command to reading its reply:");
         for (step, taken) in &times.taken {
             show(format_args!("{:>10.3} ms  {step}", milliseconds(*taken)));
         }
-        show(format_args!("{:>10.3} ms  in all", milliseconds(times.began.elapsed())));
+        show(format_args!("{:>10.3} ms  total", milliseconds(times.began.elapsed())));
     }
 }
 
@@ -62,17 +62,17 @@ impl Times {
             Event::Sent(command) => self.waiting.push_back((command.to_string(), now)),
             Event::Text { .. } => self.waiting.push_back(("the text".to_owned(), now)),
             Event::Received(_) => {
-                // With LMTP several answers come to one text.
-                let (step, said) =
+                // With LMTP, one text has several replies.
+                let (step, sent) =
                     self.waiting.pop_front().unwrap_or_else(|| ("the text".to_owned(), now));
-                self.taken.push((step, now - said));
+                self.taken.push((step, now - sent));
             }
             _ => {}
         }
     }
 }
 
-/// Prints what became of each recipient.
+/// Prints the verdict for each recipient.
 pub(crate) fn outcome<'a>(
     envelope: &Envelope,
     verdicts: impl Iterator<Item = Option<&'a Verdict>>,
@@ -91,7 +91,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Prints a line. That nobody reads it is no reason to stop in the middle of a session.
+/// Prints a line. A closed output must not end the session in the middle.
 pub(crate) fn show(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

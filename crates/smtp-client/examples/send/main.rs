@@ -1,4 +1,4 @@
-//! Sends one message through one session, and shows the dialogue, the outcome and the timing.
+//! Sends one message through one session, and shows the dialogue, the result and the timing.
 //!
 //! Without options it sends `message.eml` to a server in the same process. With `--server` it
 //! sends a file, or standard input, to a real one; `--help` shows how.
@@ -17,16 +17,16 @@ mod tls;
 use dialogue::Dialogue;
 use options::{Job, Message, OptionError, USAGE};
 
-/// Every recipient was accepted; in the demonstration: everything was as it should be.
+/// Every recipient was accepted; in the demonstration: the results are those of the script.
 const ACCEPTED: u8 = 0;
-/// The login or a recipient was refused, or the server cannot take this message.
+/// The login or a recipient was refused, or the server does not support what the message needs.
 const REFUSED: u8 = 1;
 /// A bad file, address or option.
 const UNUSABLE: u8 = 2;
 /// The outcome is in doubt, or the connection failed.
 const UNKNOWN: u8 = 3;
 
-/// Why nothing, or not everything, was sent.
+/// The reason why the message was not sent to every recipient.
 #[derive(Debug)]
 enum Failure {
     Option(OptionError),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
     };
     let status = runtime.block_on(run());
-    // A name lookup that hangs must not hold up the end.
+    // A name lookup that hangs must not delay the exit.
     runtime.shutdown_background();
     ExitCode::from(status)
 }
@@ -66,13 +66,13 @@ async fn run() -> u8 {
     })
 }
 
-/// Sends to the server that was named.
+/// Sends the message to the server of the command line.
 async fn send(message: Message) -> Result<u8, Failure> {
     let delivery = converse(message.connector, &message.envelope, &message.text).await?;
     Ok(if delivery.all_accepted() { ACCEPTED } else { REFUSED })
 }
 
-/// The whole session, from connecting to QUIT, and what it came to.
+/// Runs the whole session, from connecting to QUIT.
 async fn converse(
     connector: Connector,
     envelope: &Envelope,
@@ -85,7 +85,7 @@ async fn converse(
         Ok(delivery) => dialogue::outcome(envelope, delivery.verdicts().iter().map(Some)),
         Err(error) => dialogue::outcome(envelope, error.verdicts().iter().map(Option::as_ref)),
     }
-    // The verdict stands, whatever becomes of QUIT.
+    // The result of QUIT does not change the verdicts.
     let _ = connection.quit().await;
     dialogue.timing();
     Ok(sent?)

@@ -1,4 +1,4 @@
-//! The command line: what to send, from whom, to whom, and where.
+//! The command line: the message, its sender, its recipients and the server.
 use std::{fmt, io::Read, path::PathBuf, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -13,42 +13,42 @@ pub(crate) const USAGE: &str = "\
 Usage: send                                            (a demonstration in one process)
        send --server ADDRESS --from MAILBOX --to MAILBOX [--to MAILBOX]... [FILE]
 
-Sends one message through one SMTP or LMTP session and shows what was said.
+Sends one message through one SMTP or LMTP session and shows the dialogue.
 
   --server ADDRESS   smtp://host:port, smtps://, smtp+starttls://, lmtp://, lmtp+starttls://,
                      smtp+unix:///path, lmtp+unix:///path
   --from MAILBOX     the reverse-path; empty for the null path
   --to MAILBOX       a forward-path; may be given more than once
-  --hello NAME       the name for EHLO [default: this end's address]
+  --hello NAME       the name for EHLO [default: the local address]
   --ca FILE          trust the certificates in this PEM file [default: the platform's]
-  --certificate FILE this end's certificate, with --key FILE, both PEM; needs --ca
-  --timeout SECONDS  the longest that any step may take [default: RFC 5321's]
+  --certificate FILE client certificate, with --key FILE, both PEM; needs --ca
+  --timeout SECONDS  timeout of each step [default: those of RFC 5321]
   --user NAME        authenticate as this user
   --password-env VAR the environment variable that holds the password
   --token-env VAR    the environment variable that holds an OAuth access token
   --act-as NAME      the identity to act as; without --user: EXTERNAL
-  --mechanism NAME   a mechanism to use; more than one are tried in this order
-  --clear-text       let the password go over a connection in clear
-  FILE               the message; - or nothing for standard input. Line ends may be LF.
+  --mechanism NAME   a mechanism to use; several are tried in this order
+  --clear-text       allow sending the password without TLS
+  FILE               the message; - or none for standard input. Line ends may be LF.
 
 Exit status: 0 every recipient was accepted, 1 any or the login was refused, 2 a bad file, address or
 option, 3 the outcome is in doubt or the connection failed.";
 
-/// What was asked for.
+/// The task of the program.
 pub(crate) enum Job {
     Help,
     Demonstrate,
     Send(Box<Message>),
 }
 
-/// What is sent, and how it gets there.
+/// The message, and the connector to its server.
 pub(crate) struct Message {
     pub(crate) connector: Connector,
     pub(crate) envelope: Envelope,
     pub(crate) text: MailData,
 }
 
-/// What is wrong with the command line, or with a file that it names.
+/// An error in the command line, or in a file that it names.
 #[derive(Debug)]
 pub(crate) enum OptionError {
     Usage(lexopt::Error),
@@ -58,7 +58,7 @@ pub(crate) enum OptionError {
     Variable { name: String },
 }
 
-/// The options as they were given.
+/// The values of the options.
 #[derive(Default)]
 struct Given {
     server: Option<String>,
@@ -71,7 +71,7 @@ struct Given {
     file: Option<PathBuf>,
 }
 
-/// Reads the command line of this process, and the files that it names.
+/// Parses the command line of this process, and reads the files that it names.
 pub(crate) fn parse() -> Result<Job, OptionError> {
     let mut given = Given::default();
     let mut parser = Parser::from_env();
@@ -132,7 +132,7 @@ impl Given {
     }
 }
 
-/// The value of an option, or what is wrong with it.
+/// Parses the value of an option.
 pub(crate) fn value<'g, T>(
     option: &'static str,
     given: &'g str,
@@ -142,7 +142,7 @@ pub(crate) fn value<'g, T>(
     parse(given).map_err(|invalid| OptionError::Value { option, value, invalid })
 }
 
-/// The message. A file made on Unix ends its lines with LF, which is no line end in SMTP.
+/// Reads the message. Files on Unix end their lines with LF, which SMTP does not allow.
 fn read(file: Option<PathBuf>) -> Result<MailData, OptionError> {
     let path = file.unwrap_or_else(|| "-".into());
     let octets = if path.as_os_str() == "-" {

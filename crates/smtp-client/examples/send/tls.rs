@@ -1,4 +1,4 @@
-//! The options that say whom to trust, and what this end shows.
+//! The options for TLS: the trusted authorities, and the client certificate.
 use std::path::PathBuf;
 
 use smtp_client::Tls;
@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 
 use crate::options::OptionError;
 
-/// The options as they were given.
+/// The values of the options.
 #[derive(Default)]
 pub(crate) struct Given {
     pub(crate) ca: Option<PathBuf>,
@@ -19,7 +19,7 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// How TLS is done; nothing if that was left to the library.
+    /// Returns the TLS configuration; `None` for the default of the library.
     pub(crate) fn tls(&self) -> Result<Option<Tls>, OptionError> {
         let trusted = self.ca.as_ref().map(certificates).transpose()?;
         let (path, trusted) = match (&self.ca, trusted) {
@@ -35,25 +35,25 @@ impl Given {
         for authority in trusted {
             roots.add(authority).map_err(|error| failed(path, error))?;
         }
-        let shown = certificates(certificate)?;
+        let chain = certificates(certificate)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error))?;
         let config = ClientConfig::builder_with_provider(default_provider().into())
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(path, error))?
             .with_root_certificates(roots)
-            .with_client_auth_cert(shown, key)
+            .with_client_auth_cert(chain, key)
             .map_err(|error| failed(certificate, error))?;
         Ok(Some(Tls::new(config.into())))
     }
 }
 
-/// The certificates in a PEM file.
+/// Reads the certificates of a PEM file.
 fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, OptionError> {
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(path, error))?;
     if found.is_empty() {
-        return Err(failed(path, "there is no certificate in it"));
+        return Err(failed(path, "the file contains no certificate"));
     }
     Ok(found)
 }

@@ -76,7 +76,7 @@ fn a_short_text_leaves_with_the_commands_if_that_is_asked_for() {
 }
 
 #[test]
-fn without_pipelining_the_text_waits_for_its_turn() {
+fn without_pipelining_the_text_waits_for_the_replies() {
     let rest = "C: MAIL FROM:<a@example.org>\nS: 250 a\nC: RCPT TO:<b@example.org>\nS: 250 b
 C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 10\n[chunk 10]\nS: 250 so far
 C: BDAT 8 LAST\n[chunk 8]\nS: 250 taken";
@@ -103,7 +103,7 @@ S: 250 one\nS: 250 two\nS: 250 taken"
 }
 
 #[test]
-fn nobody_is_sent_a_longer_text_that_nobody_is_to_get() {
+fn a_longer_text_without_a_recipient_is_not_sent() {
     let rest = format!(
         "{COMMANDS}S: 250 a\nS: 550 b\nS: 451 c\nC: RSET\nS: 250 reset\nC: NOOP\nS: 250 ok"
     );
@@ -117,7 +117,7 @@ fn nobody_is_sent_a_longer_text_that_nobody_is_to_get() {
 }
 
 #[test]
-fn a_short_text_for_nobody_leaves_the_connection_in_order() {
+fn a_short_text_without_recipients_leaves_the_connection_usable() {
     // With a refused RSET the chunk would go to whom the first was for.
     let second = format!("C| RSET\n{COMMANDS}S: 250 reset\nC| BDAT 18 LAST\n[chunk 18]");
     let rest = format!(
@@ -189,7 +189,7 @@ C: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 300000 LAST\n[raw \"521 no chunks 
 }
 
 #[test]
-fn a_line_that_breaks_behind_the_last_octet_leaves_doubt() {
+fn a_connection_that_breaks_after_the_last_octet_leaves_doubt() {
     for (pipelined, cut) in [(true, 17), (true, 18), (false, 17), (false, 18)] {
         let (keywords, commands) = if pipelined {
             (&FAST[..], format!("{COMMANDS}C| BDAT 18 LAST\n[chunk {cut}]\n[close]"))
@@ -223,7 +223,7 @@ S: 250 for b\nS: 552 c is full"
 }
 
 #[test]
-fn lmtp_uses_data_unless_told_otherwise() {
+fn lmtp_uses_data_by_default() {
     let rest = format!(
         "{COMMANDS}C| DATA\nS: 250 a\nS: 250 b\nS: 250 c\nS: 354 go\n[text]\nS: 250 b\nS: 250 c"
     );
@@ -278,7 +278,7 @@ S: 250 b\nC: BDAT 6 LAST\n[chunk 6]\nS: 250 taken";
 }
 
 #[test]
-fn an_empty_text_goes_behind_data() {
+fn an_empty_text_is_sent_after_data() {
     let rest =
         "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\nS: 250 a\nS: 250 b
 S: 354 go\n[text]\nS: 250 taken";
@@ -334,7 +334,7 @@ fn check_count(replies: &str, believed: bool) {
 }
 
 #[test]
-fn a_reply_too_many_is_not_taken_for_the_word_on_the_text() {
+fn a_reply_too_many_is_not_taken_for_the_reply_to_the_text() {
     check_count("250 a\\r\\n250 b\\r\\n250 c\\r\\n250 taken\\r\\n", true);
     // The server said 554 to the text.
     check_count("250 a\\r\\n250 a\\r\\n250 b\\r\\n250 c\\r\\n554 no\\r\\n", false);
@@ -417,7 +417,7 @@ C: BDAT 4 LAST\n[chunk 4]"
 }
 
 #[test]
-fn a_text_accepted_behind_a_refused_sender_is_in_doubt() {
+fn a_text_accepted_after_a_refused_sender_is_in_doubt() {
     let replies = "S: 550 5.7.1 no\nS: 503 no\nS: 503 no\nS: 250 taken";
     let error = doubted(&FAST, replies, early_chunks());
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
@@ -425,7 +425,7 @@ fn a_text_accepted_behind_a_refused_sender_is_in_doubt() {
 }
 
 #[test]
-fn an_answer_to_a_recipient_is_not_taken_for_the_word_on_the_text() {
+fn a_reply_to_a_recipient_is_not_taken_for_the_reply_to_the_text() {
     // One reply to MAIL too many: what seems to accept the text speaks of an address.
     let replies = "S: 250 2.1.0 ok\nS: 250 2.1.0 again\nS: 250 2.1.5 ok\nS: 250 2.1.5 ok
 [delay 1s]\nS: 554 5.6.0 no";
@@ -443,7 +443,7 @@ fn a_text_with_a_refused_chunk_is_not_accepted_by_its_end() {
 }
 
 #[test]
-fn a_recipient_that_is_told_421_does_not_speak_for_the_others() {
+fn a_421_to_one_recipient_is_no_verdict_for_the_others() {
     let error = doubted(&FAST, "S: 250 a\nS: 250 b\nS: 421 c\n[close]", early_chunks());
     let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
     assert_eq!(known, [false, true]);

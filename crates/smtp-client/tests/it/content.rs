@@ -148,7 +148,7 @@ fn refuses(kind: &ErrorKind, flaw: Flaw) -> bool {
 }
 
 #[test]
-fn a_source_that_fails_leaves_no_shortened_message() {
+fn a_source_that_fails_leaves_no_truncated_message() {
     let pieces: [&[u8]; 2] = [b"Subject: a\r\n", b"\r\n"];
     cut_off(
         || Content::read(Trickle::new(&pieces, true)),
@@ -187,7 +187,7 @@ fn what_no_text_may_hold_is_not_sent() {
 }
 
 #[test]
-fn eight_bit_text_is_taken_where_it_may_be_sent() {
+fn eight_bit_text_is_accepted_where_it_may_be_sent() {
     for framing in WAYS {
         let content = || Content::read(Trickle::new(&[b"Subject: \xe9\r\n\r\n.ends\r\n"], false));
         let (outcome, text) = send(framing, &["8BITMIME"], content);
@@ -271,7 +271,7 @@ fn a_raw_header_field_of_a_text_in_memory_is_refused_before_anything_is_written(
 }
 
 #[test]
-fn a_refusal_is_heard_while_the_source_is_slow() {
+fn a_refusal_is_handled_while_the_source_is_slow() {
     let script = opening(Dialect::Smtp, &[])
         + "C: MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 250 r
 C: DATA\nS: 354 go\nC: a: b\n[raw \"552 5.3.4 too much\\r\\n\"]\n[close]";
@@ -301,7 +301,7 @@ C: DATA\nS: 354 go\n[expect-close]";
 }
 
 #[test]
-fn progress_is_told_up_to_the_last_octet() {
+fn progress_is_reported_up_to_the_last_octet() {
     let line = "x".repeat(98) + "\r\n";
     let text = MailData::new(line.repeat(3000)).unwrap();
     let told = Arc::<Mutex<Vec<u64>>>::default();
@@ -322,7 +322,7 @@ C: DATA\nS: 354 go\n[text]\nS: 250 taken";
 }
 
 #[test]
-fn a_source_of_nothing_but_empty_pieces_leaves_others_their_turn() {
+fn a_source_of_empty_pieces_does_not_starve_other_tasks() {
     let script = opening(Dialect::Smtp, &[])
         + "C: MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 250 r
 C: DATA\nS: 354 go\n[expect-close]";

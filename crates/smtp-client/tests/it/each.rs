@@ -58,7 +58,7 @@ fn a_server_may_answer_for_all_at_once() {
 }
 
 #[test]
-fn nobody_is_accepted_before_the_final_reply() {
+fn no_recipient_is_accepted_before_the_final_reply() {
     let begun = "S: 353 content analysis beginning\nS: 250 R=<b> yes\nS: 550 R=<d> no\n";
     check(&format!("{begun}[close]"), [None, REFUSED, last(550)], true);
     let half = "S: 353 begins\nS: 250 R=<b> yes\n[close]";
@@ -66,7 +66,7 @@ fn nobody_is_accepted_before_the_final_reply() {
 }
 
 #[test]
-fn the_word_that_each_follows_is_out_of_place_where_nobody_asked() {
+fn code_353_is_unexpected_without_prdr() {
     let rest = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\nS: 250 a
 S: 250 b\nS: 354 go\n[text]\nS: 353 each";
     play_on(&OFFER, rest, async |mut connection| {
@@ -77,7 +77,7 @@ S: 250 b\nS: 354 go\n[text]\nS: 353 each";
 }
 
 #[test]
-fn the_word_that_each_follows_is_out_of_place_with_lmtp() {
+fn code_353_is_unexpected_with_lmtp() {
     let rest = format!("{COMMANDS}S: 353 each");
     play_in(Dialect::Lmtp, &OFFER, &rest, async |mut connection| {
         let error = connection.send(&envelope(), MailData::new("a: b").unwrap()).await.unwrap_err();

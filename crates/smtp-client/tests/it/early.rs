@@ -201,7 +201,7 @@ fn one_smtp_reply_is_not_enough_for_lmtp() {
 }
 
 #[test]
-fn a_verdict_stands_whatever_comes_behind_it() {
+fn a_verdict_stands_whatever_follows_it() {
     for (reply, accepted) in [("250 ok", true), ("554 spam", false)] {
         for behind in ["[close]", "[abort]", "[reset]", "S: 250 dup", "S: 421 bye\n[close]", "S: ?"]
         {
@@ -349,7 +349,7 @@ fn a_failed_write_without_a_verdict_is_an_error() {
 }
 
 #[test]
-fn a_break_behind_the_last_verdict_changes_none() {
+fn a_break_after_the_last_verdict_changes_none() {
     let group = "C| MAIL FROM:<a@example.org>
         C| RCPT TO:<b@example.org>
         C| RCPT TO:<c@example.org>

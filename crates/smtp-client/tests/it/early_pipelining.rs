@@ -97,7 +97,7 @@ fn a_server_that_has_changed_gets_the_message_in_the_usual_way() {
 }
 
 #[test]
-fn a_server_that_takes_offense_gets_the_message_in_the_usual_way() {
+fn a_server_that_refuses_early_commands_gets_the_message_in_the_usual_way() {
     let early = format!("{EARLY}C| DATA\n");
     for offense in [
         "S: 554 SMTP synchronization error\n[close]",
@@ -118,7 +118,7 @@ fn a_server_that_takes_offense_gets_the_message_in_the_usual_way() {
 }
 
 #[test]
-fn a_server_that_takes_nobody_for_now_is_not_asked_again() {
+fn a_transient_refusal_to_connect_is_not_repeated() {
     let script = format!("{EARLY}C| DATA\nS: 421 come back later\n[expect-close]");
     let memory = memory("PIPELINING\nPIPECONNECT");
     let error = deliver(&[&script], &memory).unwrap_err();

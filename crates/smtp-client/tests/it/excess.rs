@@ -63,7 +63,7 @@ fn the_rest_follows_in_further_transactions() {
 }
 
 #[test]
-fn what_was_said_stands_if_the_rest_cannot_follow() {
+fn verdicts_stand_if_a_further_transaction_fails() {
     let first = [("a", "250 ok"), ("b", "452 4.5.3 too many")];
     let script = round(&first, "S: 250 first\n") + "C: QUIT\nS: 221 bye";
     let offer = ["PIPELINING", "LIMITS MAILMAX=1"];
@@ -77,7 +77,7 @@ fn what_was_said_stands_if_the_rest_cannot_follow() {
 }
 
 #[test]
-fn the_verdict_is_452_where_nobody_asks_for_more() {
+fn the_verdict_is_452_without_further_transactions() {
     let rcpts = [("a", "250 ok"), ("b", "452 4.5.3 too many")];
     let script = round(&rcpts, "S: 250 taken\n");
     let (delivery, _) = play_on(&["PIPELINING"], &script, async |mut connection| {
@@ -97,7 +97,7 @@ fn a_full_disk_is_not_too_many_recipients() {
 }
 
 #[test]
-fn a_server_that_takes_nobody_is_not_asked_again() {
+fn a_permanent_refusal_to_connect_is_not_repeated() {
     let script = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>
 C| RCPT TO:<b@example.org>\nC| DATA\nS: 250 s\nS: 452 full\nS: 452 full\nS: 554 nobody\n";
     let (delivery, _) = play_on(&["PIPELINING"], script, async |mut connection| {
@@ -129,7 +129,7 @@ fn each_part_of_an_lmtp_envelope_has_its_own_replies() {
 }
 
 #[test]
-fn parts_go_out_in_chunks_too() {
+fn parts_are_sent_in_chunks_too() {
     let part = |names: &[&str]| {
         let mut script = "C| MAIL FROM:<s@example.org>\n".to_owned();
         names.iter().for_each(|one| script += &format!("C| RCPT TO:<{one}@example.org>\n"));

@@ -115,7 +115,7 @@ fn octets(row: &Row) -> usize {
 }
 
 #[test]
-fn each_goes_out_where_it_is_offered() {
+fn each_is_sent_where_it_is_offered() {
     for row in ROWS {
         let commands = row.commands().map(|(_, lines)| lines).concat();
         let script = format!("{commands}{}S: 250 2.0.0 taken", row.text(octets(row)));

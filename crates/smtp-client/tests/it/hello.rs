@@ -45,7 +45,7 @@ fn a_greeting_of_several_lines_is_waited_for() {
 }
 
 #[test]
-fn an_unusual_greeting_of_220_is_one() {
+fn an_unusual_greeting_with_220_is_accepted() {
     for greeting in ["S: 220", "[raw \"220 mx\\n\"]", "S: 220 m\u{fc}x", "S: 220-\nS: 220"] {
         check_greeting(greeting, Ok(()));
     }
@@ -128,7 +128,7 @@ fn other_refusals_of_ehlo_are_final() {
 }
 
 #[test]
-fn who_requires_starttls_never_says_helo() {
+fn with_required_starttls_helo_is_never_sent() {
     for code in [500, 502] {
         let leave = leave_after(code);
         let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} no{leave}");
@@ -185,7 +185,7 @@ fn a_reply_that_precedes_ehlo_is_unsolicited() {
 }
 
 #[test]
-fn lmtp_says_lhlo() {
+fn lmtp_sends_lhlo() {
     let script = opening(Dialect::Lmtp, &["PIPELINING"]);
     let capabilities = connect(&script, &connector(Dialect::Lmtp)).unwrap();
     assert!(capabilities.has(Extension::Pipelining));
@@ -251,7 +251,7 @@ fn a_reply_with_too_much_in_it_is_malformed() {
 }
 
 #[test]
-fn a_server_that_refuses_ehlo_and_closes_has_said_why() {
+fn a_refusal_of_ehlo_before_the_close_is_the_error() {
     let script = "S: 220 hi\nC: EHLO client.example\nS: 502 5.5.1 not for you\n\
         C: HELO client.example\n[close]";
     let error = connect(script, &connector(Dialect::Smtp)).unwrap_err();

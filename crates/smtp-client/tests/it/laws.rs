@@ -303,7 +303,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_accepted_without_a_reply_to_the_dot(way in ways(), chunks in chunks()) {
+    fn no_recipient_is_accepted_without_a_reply_to_the_dot(way in ways(), chunks in chunks()) {
         let played = play(way, &chunks, usize::MAX);
         let words = verdicts(&played.outcome);
         let accepted = |word: &&Option<(Step, u16)>| matches!(word, Some((_, 200..300)));
@@ -361,7 +361,7 @@ proptest! {
     }
 
     #[test]
-    fn doubt_is_where_the_dot_was_written_and_no_word_came(way in ways(), chunks in chunks()) {
+    fn in_doubt_means_that_the_dot_was_written_and_no_reply_came(way in ways(), chunks in chunks()) {
         let played = play(way, &chunks, usize::MAX);
         let end = way.end();
         let dot = played.written.windows(end.len()).any(|window| window == end);

@@ -60,7 +60,7 @@ const PER_SESSION: [fn() -> Answer; 8] = [
 ];
 
 #[test]
-fn a_session_that_takes_no_more_messages_is_replaced_and_the_next_ones_end_in_time() {
+fn a_session_that_refuses_more_messages_is_replaced_and_the_next_ones_end_earlier() {
     for refusal in PER_SESSION {
         perform(async move {
             let (host, connector) = three_per_session(refusal);
@@ -111,7 +111,7 @@ fn a_text_that_can_be_given_only_once_is_given_to_the_next_session() {
 }
 
 #[test]
-fn what_a_session_takes_is_tried_again_after_a_while() {
+fn the_learned_messages_per_session_expire() {
     perform(async {
         let generous = std::sync::Arc::new(AtomicUsize::new(3));
         let most = std::sync::Arc::clone(&generous);
@@ -176,7 +176,7 @@ fn a_message_that_is_refused_as_the_first_of_a_session_is_refused() {
 }
 
 #[test]
-fn a_server_that_refuses_every_message_is_not_stormed() {
+fn a_server_that_refuses_every_message_is_not_flooded() {
     for connections in [1, 4] {
         perform(async move {
             let mails = AtomicUsize::new(0);

@@ -215,7 +215,7 @@ fn no_more_are_begun_than_the_rate_allows() {
 }
 
 #[test]
-fn whoever_waits_too_long_is_told_and_nothing_is_sent() {
+fn a_wait_timeout_is_an_error_and_nothing_is_sent() {
     perform(async {
         let (host, connector) = Host::new(|_, line| match line {
             line if line.starts_with("MAIL") => Stall,
@@ -247,7 +247,7 @@ fn whoever_waits_too_long_is_told_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_dropped_future_takes_back_what_was_not_begun_and_nothing_else() {
+fn a_dropped_future_cancels_only_what_was_not_begun() {
     perform(async {
         let (host, connector) = Host::new(|_, line| match line {
             "DATA" => Late(Duration::from_secs(5), "354 go\r\n"),

@@ -107,7 +107,7 @@ S: 250 c\nS: 250 c\nS: 250 c\n";
 }
 
 #[test]
-fn no_more_messages_are_unanswered_than_is_allowed() {
+fn unanswered_messages_stay_within_the_limit() {
     let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
     let answers = "S: 250 s\nS: 250 r\nS: 250 taken\n";
     // The first answer makes room for the third message.
@@ -196,7 +196,7 @@ fn a_refused_message_in_the_middle_disturbs_no_other() {
 }
 
 #[test]
-fn what_came_too_early_is_sent_again_in_its_turn() {
+fn a_message_that_was_sent_too_early_is_sent_again_in_order() {
     let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\n";
     let script = one("a")
         + &group("b")
@@ -209,7 +209,7 @@ fn what_came_too_early_is_sent_again_in_its_turn() {
 }
 
 #[test]
-fn chunks_that_came_too_early_are_sent_again_in_their_turn() {
+fn chunks_that_were_sent_too_early_are_sent_again_in_order() {
     let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";
     let answers = "S: 250 s\nS: 250 r\nS: 250 taken\n";
     let script = one("a")
@@ -237,7 +237,7 @@ fn a_line_that_breaks_leaves_doubt_only_where_the_text_was_handed_over() {
 }
 
 #[test]
-fn a_server_that_shuts_down_is_heard_by_all() {
+fn a_421_reaches_every_caller() {
     let script = group("a")
         + "C| DATA\n"
         + TAKEN
@@ -328,7 +328,7 @@ fn to_leave_a_message_under_way_ends_the_session() {
 }
 
 #[test]
-fn a_session_that_has_ended_takes_none() {
+fn a_session_that_has_ended_accepts_no_operation() {
     play_on(&[], "C: QUIT\nS: 221 bye", async |mut connection| {
         connection.quit().await.unwrap();
         assert!(connection.send_many([message("a")]).await.is_err());

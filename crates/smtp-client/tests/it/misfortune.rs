@@ -37,7 +37,7 @@ fn a_panic_in_the_middle_leaves_doubt_and_a_mailer_that_works() {
 }
 
 #[test]
-fn whoever_waits_for_a_worker_that_is_gone_is_told() {
+fn a_worker_that_is_dropped_fails_the_queued_jobs() {
     let (_, connector) = Host::new(|_, line| match line {
         "." => Stall,
         line => Host::good(line),
@@ -65,7 +65,7 @@ fn whoever_waits_for_a_worker_that_is_gone_is_told() {
 }
 
 #[test]
-fn a_server_that_takes_one_connection_gets_everything_on_that() {
+fn a_server_that_admits_one_connection_gets_all_messages_on_it() {
     perform(async {
         let (host, connector) = Host::new(|number, line| match line {
             "" if number > 0 => CloseWith("421 too many connections\r\n"),
@@ -131,7 +131,7 @@ fn waiters_that_gave_up_leave_their_places_at_once() {
 }
 
 #[test]
-fn a_connection_that_was_closed_takes_no_text_that_can_be_given_only_once() {
+fn a_closed_connection_consumes_no_text_that_can_be_read_only_once() {
     perform(async {
         let texts = AtomicUsize::new(0);
         let (host, connector) = Host::new(move |_, line| match line {

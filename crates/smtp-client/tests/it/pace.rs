@@ -145,7 +145,7 @@ fn a_refusal_that_lasts_is_the_result() {
 }
 
 #[test]
-fn greylisting_takes_no_connection_away() {
+fn greylisting_does_not_reduce_the_connections() {
     perform(async {
         let seen = Mutex::new(HashSet::new());
         let (host, connector) = Host::aware(move |host, number, line| match line {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_connection_is_lent_and_comes_back_as_it_was() {
+fn an_acquired_connection_is_returned_with_its_settings_restored() {
     perform(async {
         let (host, connector) = Host::new(|_, line| Host::good(line));
         let mailer = Mailer::limited(connector, limits(1));
@@ -32,7 +32,7 @@ fn a_connection_is_lent_and_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_lent_connection_that_was_spoilt_is_replaced() {
+fn an_acquired_connection_that_has_ended_is_replaced() {
     perform(async {
         let (host, connector) = Host::new(|_, line| match line {
             "NOOP" => Say("354 what\r\n"),
@@ -52,7 +52,7 @@ fn a_lent_connection_that_was_spoilt_is_replaced() {
 }
 
 #[test]
-fn what_a_borrower_said_of_a_client_is_said_of_no_other() {
+fn xclient_on_an_acquired_connection_applies_to_no_other_message() {
     perform(async {
         let (host, connector) = Host::new(|_, line| match line {
             line if line.starts_with("EHLO") => {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[test]
-fn xclient_begins_the_session_anew() {
+fn xclient_restarts_the_session() {
     let client = attributes([("name", "spike.example"), ("ADDR", "IPv6:2001:db8::1")]);
     for dialect in [Dialect::Smtp, Dialect::Lmtp] {
         let again = hello(dialect, &["SIZE 20"]);
@@ -45,7 +45,7 @@ fn a_refused_xclient_changes_nothing() {
 }
 
 #[test]
-fn a_refused_ehlo_behind_xclient_ends_the_session() {
+fn a_refused_ehlo_after_xclient_ends_the_session() {
     let client = attributes([("LOGIN", "me")]);
     let script = "C: XCLIENT LOGIN=me\nS: 220 anew\nC: EHLO client.example\nS: 502 no";
     play_on(&OFFER, script, async |mut connection| {
@@ -67,7 +67,7 @@ fn another_2yz_to_xclient_is_the_wrong_code() {
 }
 
 #[test]
-fn an_attribute_that_is_not_listed_is_not_said() {
+fn an_attribute_that_is_not_listed_is_not_sent() {
     let client = attributes([("NAME", "x"), ("PORT", "25"), ("ADDR", "y")]);
     let expect = |outcome: Result<(), Error>, expected| match outcome.unwrap_err().kind() {
         ErrorKind::Unsupported(unsupported) => {
@@ -104,7 +104,7 @@ fn xclient_fits_into_one_line() {
 }
 
 #[test]
-fn xforward_counts_for_the_message_behind_it() {
+fn xforward_applies_to_the_next_message() {
     let client = attributes([("NAME", "spike.example")]);
     let client = client.with("ADDR", Attribute::<&str>::Unavailable).unwrap();
     let script = format!("C: XFORWARD NAME=spike.example ADDR=[UNAVAILABLE]\nS: 250 ok\n{MESSAGE}");
@@ -117,7 +117,7 @@ fn xforward_counts_for_the_message_behind_it() {
 }
 
 #[test]
-fn xforward_goes_out_in_several_lines_if_it_has_to() {
+fn xforward_is_split_into_several_lines_if_needed() {
     let (name, address) = ("n".repeat(251), "a".repeat(250));
     let client = attributes([("NAME", &name), ("ADDR", &address), ("HELO", "h")]);
     let script = format!(
@@ -128,7 +128,7 @@ fn xforward_goes_out_in_several_lines_if_it_has_to() {
 }
 
 #[test]
-fn what_a_refused_xforward_may_have_left_is_taken_back() {
+fn a_refused_xforward_is_followed_by_rset() {
     let client = attributes([("ADDR", "192.0.2.1"), ("HELO", "no")]);
     let script = format!(
         "C: XFORWARD ADDR=192.0.2.1 HELO=no\nS: 501 bad HELO\nC: RSET\nS: 250 ok\n{MESSAGE}"
@@ -142,7 +142,7 @@ fn what_a_refused_xforward_may_have_left_is_taken_back() {
 }
 
 #[test]
-fn half_an_xforward_is_taken_back() {
+fn an_incomplete_xforward_is_followed_by_rset() {
     let (name, address) = ("n".repeat(251), "a".repeat(250));
     let client = attributes([("NAME", &name), ("ADDR", &address)]);
     let script = format!(
@@ -159,7 +159,7 @@ fn half_an_xforward_is_taken_back() {
 }
 
 #[test]
-fn an_attribute_that_fits_into_no_line_is_not_said() {
+fn an_attribute_that_fits_into_no_line_is_not_sent() {
     let client = attributes([("ADDR", "y"), ("NAME", &"n".repeat(498))]);
     let error = goes_on(&OFFER, "", async |one| one.xforward(&client).await.map(drop));
     let flaw = Flaw::CommandTooLong { length: 514, limit: 512 };

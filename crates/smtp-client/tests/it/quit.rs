@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[test]
-fn after_quit_every_call_says_so_and_writes_nothing() {
+fn after_quit_every_call_fails_and_writes_nothing() {
     let rest = "C: QUIT\nS: 221-2.0.0 bye\nS: 221 bye\n[expect-close]";
     play_on(&[], rest, async |mut connection| {
         let reply = connection.quit().await.unwrap();
@@ -36,7 +36,7 @@ fn the_server_sees_the_end_while_the_connection_still_lives() {
 }
 
 #[test]
-fn under_tls_close_notify_is_said() {
+fn under_tls_close_notify_is_sent() {
     perform(async {
         let authority = Authority::new();
         let trusted = Tls::authorities([authority.der().to_vec().into()]).unwrap();
@@ -70,7 +70,7 @@ fn a_server_that_does_not_close_is_waited_for_a_moment_only() {
 }
 
 #[test]
-fn quit_closes_whatever_the_server_says() {
+fn quit_closes_after_any_reply() {
     for (reply, kind) in [
         ("S: 500 what?", "refused"),
         ("S: 451 not now", "refused"),

@@ -178,7 +178,7 @@ fn a_greeting_that_refuses_in_its_last_line_is_a_refusal() {
 }
 
 #[test]
-fn a_greeting_that_welcomes_in_its_last_line_alone_is_none() {
+fn a_greeting_with_220_only_in_its_last_line_is_malformed() {
     for lines in
         ["S: 521-no\nS: 220 hi", "S: 220-hi\nS: 421-busy\nS: 220 hi", "S: 220-hi\nS: 250 hi"]
     {

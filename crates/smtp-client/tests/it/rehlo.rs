@@ -40,7 +40,7 @@ fn the_new_name_is_used() {
 }
 
 #[test]
-fn a_session_that_fell_back_says_helo_again() {
+fn a_session_that_fell_back_sends_helo_again() {
     let script = "
         S: 220 old.example
         C: EHLO client.example

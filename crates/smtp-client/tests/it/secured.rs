@@ -125,7 +125,7 @@ fn a_server_of_another_protocol_ends_the_handshake() {
 }
 
 #[test]
-fn starttls_is_told_from_implicit_tls() {
+fn starttls_is_distinguished_from_implicit_tls() {
     let authority = Authority::new();
     let connector = trusting(&authority, Dialect::Lmtp, Security::StartTls);
     perform(async {

@@ -293,7 +293,7 @@ fn ehlo_or_a_reset_of_the_caller_makes_another_needless() {
 }
 
 #[test]
-fn a_pipelined_reset_goes_out_with_the_rest() {
+fn a_pipelined_reset_is_sent_with_the_group() {
     let group = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA\n";
     let rest = format!(
         "{group}S: 250 ok\nS: 550 no\nS: 503 no\n\
@@ -307,7 +307,7 @@ fn a_pipelined_reset_goes_out_with_the_rest() {
 }
 
 #[test]
-fn a_refused_reset_is_an_error_and_no_message_goes_out() {
+fn a_refused_reset_is_an_error_and_no_message_is_sent() {
     for code in [421, 451, 502] {
         let rest = format!("{RCPT_REFUSED}C: RSET\nS: {code} no");
         play_on(&[], &rest, async |mut connection| {

@@ -243,7 +243,7 @@ fn every_span_ends_with_an_event_of_its_level() {
 }
 
 #[test]
-fn a_broken_line_is_told_with_its_doubt() {
+fn a_broken_connection_is_reported_with_its_doubt() {
     let all = witness(&[], &format!("{MESSAGE}\n[close]"), async |connection| {
         send(connection).await.unwrap_err();
     });
@@ -273,7 +273,7 @@ fn a_dropped_operation_is_canceled() {
 }
 
 #[test]
-fn an_operation_that_comes_too_late_is_told_too() {
+fn an_operation_after_the_end_fails_too() {
     let all = witness(&[], "S: 421 4.3.2 closing", async |connection| {
         let_the_server_play().await;
         connection.verify("somebody").await.unwrap_err();
@@ -299,7 +299,7 @@ fn no_operation_has_the_code_of_another() {
 }
 
 #[test]
-fn a_connection_that_fails_says_where() {
+fn a_failed_connection_is_reported_with_its_step() {
     let witness = Witness::default();
     with_default(witness.clone(), || {
         play("S: 554 <secret.host> go away", &connector(Dialect::Smtp), async |connected| {
@@ -326,7 +326,7 @@ fn check_discreet(all: &[Seen]) {
 }
 
 #[test]
-fn no_address_is_told_above_debug() {
+fn no_address_is_logged_above_debug() {
     let rest = format!("{MESSAGE}\nS: 250 queued\nC: VRFY \"secret.bob\"\nS: 550 no secret.bob");
     let all = witness(&[], &rest, async |connection| {
         send(connection).await.unwrap();

@@ -172,7 +172,7 @@ fn a_deadline_ends_each_step() {
 }
 
 #[test]
-fn the_usual_bounds_hold_up_no_verdict_for_more_than_two_seconds() {
+fn default_timeouts_delay_no_verdict_by_more_than_two_seconds() {
     assert_eq!(Timeouts::default().close, Duration::from_secs(2));
     println!("{} stalls", check_all(acts(), Timeouts::default()));
 }

@@ -71,7 +71,7 @@ fn after_the_handshake_everything_is_protected() {
 }
 
 #[test]
-fn without_the_offer_nothing_more_is_said() {
+fn without_the_offer_nothing_more_is_sent() {
     for dialect in BOTH {
         for keywords in [&[][..], &["X-STARTTLS"], &["STARTTLSX", "AUTH PLAIN"]] {
             let error = failure(dialect, &(opening(dialect, keywords) + "C: QUIT"));
@@ -104,7 +104,7 @@ fn only_220_begins_a_handshake() {
 }
 
 #[test]
-fn a_go_ahead_of_several_lines_is_one() {
+fn a_220_of_several_lines_is_accepted() {
     for go in [
         "S: 220-a\nS: 220 b",
         "[raw \"220-a\\r\\n\"]\n[raw \"220 b\\r\\n\"]",
@@ -117,7 +117,7 @@ fn a_go_ahead_of_several_lines_is_one() {
 }
 
 #[test]
-fn octets_in_clear_behind_the_go_ahead_are_an_attack() {
+fn octets_in_clear_after_the_220_are_an_error() {
     for go in ["220 go\\r\\n", "220-a\\r\\n220 b\\r\\n", "220\\r\\n", "220 go\\n"] {
         for injected in [
             "250-evil\\r\\n250 AUTH PLAIN LOGIN\\r\\n",
@@ -282,7 +282,7 @@ fn a_refused_ehlo_later_inside_tls_is_no_reason_for_helo() {
 }
 
 #[test]
-fn a_reply_inside_tls_that_nobody_asked_for_is_unsolicited() {
+fn an_unexpected_reply_inside_tls_is_unsolicited() {
     let script = format!(
         "{}S: 220 go\n[starttls]\n{}S: 250 early",
         asked(Dialect::Smtp),

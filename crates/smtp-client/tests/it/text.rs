@@ -71,7 +71,7 @@ fn octets_outside_ascii_travel_as_they_are() {
 }
 
 #[test]
-fn a_line_of_998_octets_goes_out_whole() {
+fn a_line_of_998_octets_is_sent_whole() {
     for first in [b'x', b'.'] {
         let mut line = vec![b'x'; 998];
         line[0] = first;
@@ -127,7 +127,7 @@ fn what_could_end_a_text_elsewhere_is_no_text() {
 }
 
 #[test]
-fn normalized_text_is_stuffed_behind_its_new_line_ends() {
+fn normalized_text_is_stuffed_after_its_new_line_ends() {
     let text = MailData::normalize("a\n.\n\r.\rb", LineEnds::Any).unwrap();
     let (_, report) = play_on(&[], ACCEPTED, async |mut connection| {
         let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();

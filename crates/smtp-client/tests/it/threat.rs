@@ -1,5 +1,5 @@
 //! The catalogue of threats and faults: a test for each row, named after it, so that
-//! `t1_reply_injection_behind_starttls` is row T1. docs/guarantees.md has the whole list.
+//! `t1_reply_injection_after_starttls` is row T1. docs/guarantees.md has the whole list.
 use std::time::Duration;
 
 use smtp_client::{

@@ -212,7 +212,7 @@ fn a_host_that_no_certificate_can_be_for_is_refused() {
 }
 
 #[test]
-fn an_authority_of_a_test_is_nobody_to_the_platform() {
+fn the_platform_does_not_trust_an_authority_of_a_test() {
     let server = Server::tcp("localhost", 465).security(Security::Tls);
     perform(async {
         let script = parse(&script(Dialect::Smtp, Security::Tls));
@@ -247,7 +247,7 @@ fn a_silent_implicit_handshake_times_out() {
 }
 
 #[test]
-fn a_cut_behind_the_last_word_changes_nothing() {
+fn a_close_after_the_last_reply_changes_nothing() {
     let authority = Authority::new();
     let connector = trusting(&authority, Dialect::Smtp, Security::Tls);
     perform(async {

@@ -98,7 +98,7 @@ fn with(suite: CipherSuite) -> CryptoProvider {
 const ANY: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 
 #[test]
-fn a_certificate_that_is_not_accepted_says_why() {
+fn a_certificate_that_is_not_accepted_is_reported_with_the_reason() {
     for (kind, hint, words) in [
         (CertificateKind::Expired, Hint::CertificateExpired, "it expired on "),
         (CertificateKind::NotYetValid, Hint::CertificateNotYetValid, "it is valid from "),
@@ -132,7 +132,7 @@ fn a_certificate_that_is_not_accepted_says_why() {
 }
 
 #[test]
-fn without_a_version_in_common_both_sides_can_be_told() {
+fn without_a_common_version_the_error_names_both_sides() {
     let authority = Authority::new();
     perform(async {
         let connector = client(&authority, &[&TLS12], ring::default_provider());
@@ -152,7 +152,7 @@ fn without_a_version_in_common_both_sides_can_be_told() {
 }
 
 #[test]
-fn without_a_suite_in_common_both_sides_can_be_told() {
+fn without_a_common_suite_the_error_names_both_sides() {
     let authority = Authority::new();
     perform(async {
         let connector = client(&authority, &ANY, with(CipherSuite::TLS13_AES_256_GCM_SHA384));
@@ -235,7 +235,7 @@ fn what_came_in_place_of_a_handshake_is_shown() {
 }
 
 #[test]
-fn octets_in_clear_behind_the_go_ahead_are_shown() {
+fn octets_in_clear_after_the_220_are_shown() {
     let script = opening(Dialect::Smtp, &["STARTTLS"])
         + "C: STARTTLS\n[raw \"220 go\\r\\n250 injected\\r\\n\"]\n[expect-close]";
     let connector = trusting(&Authority::new(), Dialect::Smtp, Security::StartTls);
@@ -259,7 +259,7 @@ fn tls_in_place_of_a_greeting_is_guessed() {
 const DAMAGED: &[u8] = b"\x17\x03\x03\x00\x20................................";
 
 #[test]
-fn tls_that_fails_later_is_told_as_well() {
+fn a_tls_failure_after_the_handshake_is_reported() {
     let authority = Authority::new();
     perform(async {
         let connector = client(&authority, &ANY, ring::default_provider());

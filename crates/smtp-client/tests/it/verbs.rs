@@ -76,7 +76,7 @@ fn check_not_offered(error: &Error, extension: Extension) {
 }
 
 #[test]
-fn what_is_not_offered_is_not_said() {
+fn what_is_not_offered_is_not_sent() {
     let client = attributes([("ADDR", "192.0.2.1")]);
     let error = |outcome: Result<(), Error>| outcome.unwrap_err();
     let etrn = goes_on(&[], "", async |one| one.etrn("example.org").await.map(drop));

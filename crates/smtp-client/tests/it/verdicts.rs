@@ -128,7 +128,7 @@ fn step_and_code(verdict: &Verdict) -> (Step, u16) {
 }
 
 #[test]
-fn every_recipient_gets_the_word_of_the_first_who_refused() {
+fn every_recipient_gets_the_first_refusal_that_applies_to_it() {
     let mut cases = 0;
     for way in WAYS {
         for mail in [250, 451, 550] {

@@ -183,7 +183,7 @@ S: 353 each\nS: 550 5.7.1 not for b\nS: 250 taken"
 }
 
 #[test]
-fn a_parameter_of_nobodys_is_the_callers_own() {
+fn an_unknown_parameter_is_sent_as_the_caller_gives_it() {
     let own = |mail: &str, rcpt: &str| {
         let plain = Message::plain();
         let mail = if mail.is_empty() { plain.mail } else { plain.mail.param(mail).unwrap() };

@@ -290,7 +290,7 @@ fn i11_an_address_outside_ascii_without_smtputf8() {
 }
 
 #[test]
-fn i11_a_domain_outside_ascii_goes_to_any_server() {
+fn i11_a_domain_outside_ascii_is_sent_to_any_server() {
     for offer in [&[][..], &["SMTPUTF8", "8BITMIME"]] {
         let rest = "C: MAIL FROM:<a@xn--bcher-kva.example>\nS: 250 s
 C: RCPT TO:<b@xn--bcher-kva.example>\nS: 250 r

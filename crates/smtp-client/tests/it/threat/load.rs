@@ -316,7 +316,7 @@ fn longest_turn(recipients: usize) -> usize {
 }
 
 #[test]
-fn l8_a_server_that_is_always_ready_starves_nobody() {
+fn l8_a_server_that_is_always_ready_starves_no_other_task() {
     let longest = longest_turn(100_000);
     println!("{longest} octets in one turn");
     assert!(longest < 1 << 20, "{longest}");

@@ -19,7 +19,7 @@ mod recipients;
 use recipients::{PAIR, pair};
 
 #[test]
-fn o1_the_server_closes_behind_the_dot() {
+fn o1_the_server_closes_after_the_dot() {
     for dialect in BOTH {
         for end in ["[close]", "[abort]", "[delay 1s]\n[reset]"] {
             let came = answered(dialect, Step::EndOfText, end);
@@ -32,7 +32,7 @@ fn o1_the_server_closes_behind_the_dot() {
 }
 
 #[test]
-fn o2_silence_behind_the_dot() {
+fn o2_silence_after_the_dot() {
     let minutes = Duration::from_secs(600);
     assert_eq!(Timeouts::default().end_of_text, minutes);
     for dialect in BOTH {
@@ -300,7 +300,7 @@ fn o14_a_chunk_is_refused() {
 }
 
 #[test]
-fn o15_a_message_is_dropped_behind_the_dot() {
+fn o15_a_message_is_dropped_after_the_dot() {
     for dialect in BOTH {
         let script = pair(dialect, ["250 b", "550 c"], "[expect-close]");
         let rest = &script[opening(dialect, &[]).len()..];

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[test]
-fn l9_a_server_that_takes_nobody_is_not_stormed() {
+fn l9_a_server_that_refuses_all_connections_is_not_flooded() {
     perform(async {
         let (host, connector) = Host::new(|_, line| match line {
             "" => CloseWith("421 too many connections\r\n"),
@@ -37,7 +37,7 @@ fn l9_a_server_that_takes_nobody_is_not_stormed() {
 }
 
 #[test]
-fn l10_waiters_that_are_dropped_leave_no_place_taken() {
+fn l10_canceled_waiters_free_their_places() {
     perform(async {
         let (_, connector) = Host::new(|_, line| Host::good(line));
         let mut limits = limits(1);
@@ -91,7 +91,7 @@ fn l14_a_mailer_that_is_dropped_leaves_nothing_open() {
 }
 
 #[test]
-fn l14_closing_finishes_what_was_taken_on() {
+fn l14_closing_finishes_the_queued_messages() {
     perform(async {
         let (host, connector) = Host::new(|_, line| Host::good(line));
         let mailer = Mailer::limited(connector, limits(2));

@@ -232,7 +232,7 @@ fn s13_a_message_is_dropped_on_its_way() {
 }
 
 #[test]
-fn s15_a_group_is_heard_to_its_end() {
+fn s15_all_replies_of_a_group_are_read() {
     for dialect in BOTH {
         // An error in the middle does not leave the replies behind it for the next command.
         let went = "S: 250 s\nS: 550 r\nS: 503 nobody\nC: NOOP\nS: 250 noop";
@@ -278,7 +278,7 @@ fn s16_the_server_closes_instead_of_a_reply() {
 }
 
 #[tokio::test]
-async fn s17_a_reset_behind_a_reply_that_is_unread() {
+async fn s17_a_reset_after_an_unread_reply() {
     for _ in 0..20 {
         // The server reads MAIL out of a group, refuses, and closes with the rest unread, which
         // resets the connection.

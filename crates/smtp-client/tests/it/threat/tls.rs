@@ -75,7 +75,7 @@ fn plain_message() -> String {
 }
 
 #[test]
-fn t13_tls_over_a_stream_that_is_brought_along() {
+fn t13_tls_over_a_stream_of_the_caller() {
     for security in [Security::Tls, Security::StartTls] {
         // A server in clear at its other end: there is no connection, and nothing in clear.
         let script = match security {
@@ -147,7 +147,7 @@ fn t15_the_end_without_close_notify() {
 }
 
 #[test]
-fn t18_octets_inside_tls_before_we_speak() {
+fn t18_octets_inside_tls_before_the_client_sends() {
     for early in ["S: 250 ok", "S: 421 bye", "[raw \"2\"]", "[raw \"\\r\\n\"]", "S: 354 go"] {
         let offered = opening(Dialect::Smtp, &["PIPELINING"]);
         let script = format!("[tls]\n{offered}{early}");
@@ -163,7 +163,7 @@ fn t18_octets_inside_tls_before_we_speak() {
 }
 
 #[test]
-fn t19_another_protocol_behind_the_same_certificate() {
+fn t19_another_protocol_with_the_same_certificate() {
     for banner in [
         "* OK IMAP4rev1 ready",
         "+OK POP3 ready",

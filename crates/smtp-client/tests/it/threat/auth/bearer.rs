@@ -79,7 +79,7 @@ fn a3_a_second_complaint_ends_it() {
 }
 
 #[test]
-fn a3_whatever_the_complaint_says_it_can_be_shown() {
+fn a3_any_error_in_the_challenge_can_be_shown() {
     for (complaint, shown) in [
         ("not json", "not json".to_owned()),
         ("", String::new()),
@@ -149,7 +149,7 @@ fn a_token_that_is_not_to_be_had_is_the_callers_matter() {
 }
 
 #[test]
-fn a_token_that_is_none_is_refused() {
+fn an_invalid_token_is_refused() {
     for token in ["", "a b", "a\x01b", "t\u{e4}", "a\nb"] {
         let (login, _) = fetching(Ok(token));
         play_on(&["AUTH XOAUTH2"], "C: NOOP\nS: 250 ok", async |mut connection| {
@@ -161,7 +161,7 @@ fn a_token_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_login_that_is_dropped_while_its_token_is_fetched_has_said_nothing() {
+fn a_login_that_is_dropped_while_its_token_is_fetched_has_sent_nothing() {
     let (login, _) = fetching(Ok("t"));
     let rest = format!("C: NOOP\nS: 250 ok\nC: {XOAUTH2}\nS: 235 yes");
     play_on(&["AUTH XOAUTH2"], &rest, async |mut connection| {
@@ -188,7 +188,7 @@ fn fetching_is_bounded_as_auth_is() {
 }
 
 #[test]
-fn what_the_server_says_while_a_token_is_fetched_is_noticed() {
+fn replies_during_the_fetch_of_a_token_are_noticed() {
     let (login, _) = fetching(Ok("t"));
     let rest = "[delay 500ms]\nS: 421 4.4.2 timeout\n[close]";
     play_on(&["AUTH XOAUTH2"], rest, async |mut connection| {

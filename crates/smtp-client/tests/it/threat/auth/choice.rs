@@ -70,7 +70,7 @@ const PASSWORD_MECHANISMS: [&str; 7] = [
 ];
 
 #[test]
-fn the_strongest_that_both_have_is_taken() {
+fn the_strongest_common_mechanism_is_used() {
     let mut offered: Vec<&str> = ALL.split(' ').skip(1).collect();
     for strongest in PASSWORD_MECHANISMS {
         let mut session = bound(&[&format!("AUTH {}", offered.join(" "))]);
@@ -116,7 +116,7 @@ fn the_choice_can_be_pinned_and_limited() {
 }
 
 #[test]
-fn what_cannot_act_as_another_identity_says_so() {
+fn a_mechanism_without_authorization_identity_is_reported() {
     let acting = Credentials::password("tim", "secret").unwrap().act_as("kurt").unwrap();
     let error = auth(&Login::new(acting), &confined(&["AUTH LOGIN CRAM-MD5"])).unwrap_err();
     let offered = [("LOGIN", Obstacle::ActAs), ("CRAM-MD5", Obstacle::ActAs)];
@@ -124,7 +124,7 @@ fn what_cannot_act_as_another_identity_says_so() {
 }
 
 #[test]
-fn a1_without_auth_nothing_goes_on() {
+fn a1_without_auth_nothing_more_is_sent() {
     for keywords in [&[][..], &["PIPELINING"], &["AUTHX PLAIN", "XAUTH PLAIN"]] {
         let script = opening(Default::default(), keywords) + "C: QUIT";
         let connector = connector(Default::default()).login(in_clear());
@@ -176,7 +176,7 @@ fn a2_a_refusal_downgrades_nothing_by_default() {
 }
 
 #[test]
-fn a2_the_next_of_the_callers_list_is_tried_where_nobody_listens() {
+fn a2_the_next_of_the_callers_list_is_tried_inside_tls() {
     let ordered = [Mechanism::CRAM_MD5, Mechanism::PLAIN, Mechanism::LOGIN];
     let sent = format!("AUTH PLAIN {PLAIN}");
     for code in ["432 no", "454 no", "500 no", "501 no", "504 no", "534 no", "538 no"] {
@@ -307,7 +307,7 @@ fn t6_a_unix_socket_is_as_good_as_tls() {
 }
 
 #[test]
-fn a10_the_flag_says_what_was_seen() {
+fn a10_the_flag_states_what_was_offered() {
     let header = |session: &mut Session, login: &Login| {
         let line = first_line(session, login).unwrap();
         let encoded = line.rsplit(' ').next().unwrap();

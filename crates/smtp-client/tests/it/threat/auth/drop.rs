@@ -65,7 +65,7 @@ fn check(polls: usize, window: usize) -> bool {
 }
 
 #[test]
-fn a_login_that_is_dropped_after_any_poll_authenticates_nobody() {
+fn a_login_that_is_dropped_after_any_poll_does_not_authenticate() {
     for window in [1, 16, 4096] {
         let cases = (0..).find(|&polls| check(polls, window)).unwrap();
         assert!(cases > 2, "{cases}");

@@ -16,7 +16,7 @@ fn refused(reply: &str) -> Error {
 }
 
 #[test]
-fn a19_each_refusal_of_auth_says_what_to_do() {
+fn a19_each_refusal_of_auth_has_advice() {
     for (reply, advice) in [
         ("535 5.7.8 Authentication credentials invalid", Advice::CheckCredentials),
         ("535 Incorrect authentication data", Advice::CheckCredentials),
@@ -55,7 +55,7 @@ fn a19_other_refusals_advise_nothing() {
 }
 
 #[test]
-fn a19_mail_that_needs_authentication_says_so() {
+fn a19_a_refusal_of_mail_for_lack_of_authentication_has_advice() {
     for (step, rest) in [
         (Step::Mail, "C: MAIL FROM:<a@b.example>\nS: 530 5.7.0 Authentication required"),
         (
@@ -97,7 +97,7 @@ fn a19_mail_can_be_refused_in_the_words_of_auth() {
 }
 
 #[test]
-fn a19_a_command_that_needs_authentication_says_so() {
+fn a19_a_refusal_of_a_command_for_lack_of_authentication_has_advice() {
     play_on(&[], "C: NOOP\nS: 530 5.7.0 no", async |mut connection| {
         let error = connection.noop().await.unwrap_err();
         assert_eq!(error.advice(), Some(Advice::Authenticate));
@@ -105,7 +105,7 @@ fn a19_a_command_that_needs_authentication_says_so() {
 }
 
 #[test]
-fn what_cannot_be_tried_says_what_to_do() {
+fn a_mechanism_that_cannot_be_used_is_reported_with_advice() {
     let advice = |login: &Login, session: Session| auth(login, &session).unwrap_err().advice();
     assert_eq!(advice(&login(), exposed(&["AUTH PLAIN"])), Some(Advice::BeginTls));
     // It may be that nobody can authenticate here, inside TLS or not.

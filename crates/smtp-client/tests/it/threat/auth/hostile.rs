@@ -171,7 +171,7 @@ fn a13_only_235_authenticates() {
 }
 
 #[test]
-fn a13_success_before_the_password_is_none() {
+fn a13_success_before_the_password_is_rejected() {
     for (keyword, first) in [("LOGIN", "235 ok"), ("CRAM-MD5", "235 ok")] {
         let mut session = confined(&[&format!("AUTH {keyword}")]);
         let line = format!("AUTH {keyword}");
@@ -198,7 +198,7 @@ fn a18_a_challenge_where_the_mechanism_is_over() {
 }
 
 #[test]
-fn a18_a_server_that_is_gone_when_it_is_told_changes_nothing() {
+fn a18_a_server_that_closes_before_the_cancellation_changes_nothing() {
     let mut session = confined(&["AUTH PLAIN"]);
     let sent = format!("AUTH PLAIN {PLAIN}");
     let dialogue = [(sent.as_str(), "334 dGVzdA=="), ("*", "")];
@@ -245,7 +245,7 @@ proptest! {
     /// Whatever a server says: the login ends, nothing panics, no error shows the secret, and
     /// nobody is authenticated by SCRAM, since this server cannot prove anything.
     #[test]
-    fn whatever_a_server_says_the_login_ends(
+    fn any_server_output_ends_the_login(
         which in 0..EACH.len(),
         replies in vec(hostile(), 0..6),
         cut in 1..7_usize,
@@ -278,7 +278,7 @@ proptest! {
 }
 
 #[test]
-fn a_server_that_proves_itself_is_told_apart_from_every_other() {
+fn a_server_that_proves_itself_is_distinguished_from_every_other() {
     for (twist, taken) in [(Twist::None, true), (Twist::Last("v={v}x"), false)] {
         let mut server = ScramServer::new("SCRAM-SHA-256", PASSWORD).twist(twist);
         let mut session = exposed(&["AUTH SCRAM-SHA-256"]);

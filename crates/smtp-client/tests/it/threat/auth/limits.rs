@@ -33,7 +33,7 @@ fn what_must_be_there_is() {
 }
 
 #[test]
-fn a16_what_parts_the_fields_of_oauth_is_refused_here() {
+fn a16_the_separator_of_oauth_fields_is_refused_here() {
     let soh = |offset| Flaw::Control { character: '\x01', offset };
     check(Credentials::bearer("user\x01auth=Bearer evil", "t"), Field::User, soh(4));
     check(Credentials::bearer("user", "t\x01\x01host=evil"), Field::Token, soh(1));
@@ -74,7 +74,7 @@ fn of_length(length: usize) -> (Login, String) {
 }
 
 #[test]
-fn a17_an_initial_response_goes_as_far_as_a_command_line() {
+fn a17_an_initial_response_may_fill_a_command_line() {
     // 512 octets less `AUTH PLAIN ` and CRLF leave 499, of which base64 fills 496: 372 octets.
     let (login, encoded) = of_length(369);
     let mut session = confined(&["AUTH PLAIN"]);
@@ -83,7 +83,7 @@ fn a17_an_initial_response_goes_as_far_as_a_command_line() {
 }
 
 #[test]
-fn a17_a_longer_one_waits_to_be_asked_for() {
+fn a17_a_longer_one_waits_for_a_challenge() {
     for (length, prompt) in [(370, "334 "), (4096, "334"), (9000, "334 go ahead")] {
         let (login, encoded) = of_length(length);
         let mut session = confined(&["AUTH PLAIN"]);
@@ -97,7 +97,7 @@ fn a17_a_longer_one_waits_to_be_asked_for() {
 }
 
 #[test]
-fn a17_what_no_server_takes_is_not_sent() {
+fn a17_a_response_beyond_every_limit_is_not_sent() {
     let (login, _) = of_length(9300);
     let mut session = confined(&["AUTH PLAIN"]);
     let dialogue = [("AUTH PLAIN", "334 "), ("*", "501 canceled")];
@@ -113,7 +113,7 @@ fn a17_what_no_server_takes_is_not_sent() {
 }
 
 #[test]
-fn a17_a_server_that_goes_on_after_that_is_left() {
+fn a17_a_further_challenge_after_that_ends_the_session() {
     for reply in ["235 ok", "334 ", "250 ok", "421 bye"] {
         let (login, _) = of_length(9300);
         let mut session = confined(&["AUTH PLAIN"]);
@@ -126,7 +126,7 @@ fn a17_a_server_that_goes_on_after_that_is_left() {
 }
 
 #[test]
-fn a17_a_long_token_goes_in_two_steps() {
+fn a17_a_long_token_is_sent_in_two_steps() {
     let token = "t".repeat(4096);
     let login = Login::new(Credentials::bearer("u", token.as_str()).unwrap());
     let login = login.mechanisms([Mechanism::XOAUTH2]);

@@ -207,7 +207,7 @@ fn a6_success_instead_of_a_canceled_exchange() {
 }
 
 #[test]
-fn a7_a_bad_signature_is_the_last_thing_that_is_heard() {
+fn a7_nothing_is_read_after_a_bad_signature() {
     for message in [
         "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
         "v=",
@@ -230,7 +230,7 @@ fn a7_a_bad_signature_is_the_last_thing_that_is_heard() {
 }
 
 #[test]
-fn a7_an_extension_behind_the_signature_is_of_no_account() {
+fn a7_an_extension_after_the_signature_is_ignored() {
     let (outcome, _, _) = attempt(server().twist(Twist::Last("v={v},x=anything=at all")));
     outcome.unwrap();
 }
@@ -283,7 +283,7 @@ fn a8_the_bounds_are_inclusive_and_can_be_set() {
 }
 
 #[test]
-fn a9_a_nonce_goes_on_from_ours() {
+fn a9_the_server_nonce_starts_with_the_client_nonce() {
     for message in [
         "r=other,s=QSXCR+Q6sek8bf92,i=4096",
         "r={ours},s=QSXCR+Q6sek8bf92,i=4096",
@@ -298,14 +298,14 @@ fn a9_a_nonce_goes_on_from_ours() {
 }
 
 #[test]
-fn a9_a_salt_is_one() {
+fn a9_a_salt_must_be_valid_base64() {
     for message in ["r={ours}x,s=!!!!,i=4096", "r={ours}x,s=,i=4096", "r={ours}x,s=QQ,i=4096"] {
         check_fault(Twist::First(message), SaslFault::Salt, 2);
     }
 }
 
 #[test]
-fn a9_nothing_is_said_twice_or_left_out() {
+fn a9_no_attribute_is_repeated_or_missing() {
     for message in [
         "",
         ",",

@@ -125,7 +125,7 @@ fn a14_a_login_by_scram_shows_nothing() {
 }
 
 #[test]
-fn a14_what_says_the_password_shows_nothing() {
+fn a14_mechanisms_that_send_the_password_show_nothing() {
     for verdict in ["235 ok", "535 5.7.8 no", "250 ok", "334 dGVzdA==", "421 bye", "junk"] {
         for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::CRAM_MD5] {
             let login = login().mechanisms([mechanism]).clear_text(ClearText::Allowed);
@@ -161,7 +161,7 @@ fn a14_a_token_shows_nothing() {
 }
 
 #[test]
-fn a14_a_server_that_repeats_what_it_heard_makes_nobody_show_it() {
+fn a14_a_server_that_repeats_a_secret_does_not_make_it_visible() {
     for reply in ["500 5.5.1 Command unrecognized: \"{}\"", "250 {}", "501-{}\r\n501 {}"] {
         for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN] {
             let login = login().mechanisms([mechanism]).clear_text(ClearText::Allowed);
@@ -280,7 +280,7 @@ fn a14_no_value_shows_a_secret() {
 }
 
 #[test]
-fn a14_a_challenge_that_nobody_asked_for_is_not_shown_either() {
+fn a14_an_unexpected_challenge_is_not_shown_either() {
     let mut session = confined(&["AUTH PLAIN"]);
     let sent = format!("AUTH PLAIN {PLAIN}");
     let dialogue = [(sent.as_str(), "235 ok\n334 dGFuc3RhYWZ0YW5zdGFhZg==")];

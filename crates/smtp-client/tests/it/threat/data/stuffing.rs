@@ -106,7 +106,7 @@ fn d4_lone_line_ends_around_a_dot() {
 }
 
 #[test]
-fn d5_no_text_has_a_second_end_in_anybodys_eyes() {
+fn d5_no_text_has_a_second_end_for_any_reader() {
     // Every text of up to six of these octets: it is refused, or its wire is sound.
     let alphabet = *b"\r\n.\0a";
     let (mut refused, mut sound) = (0, 0);

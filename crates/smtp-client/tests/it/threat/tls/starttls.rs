@@ -55,7 +55,7 @@ const SCRAPS: [&[u8]; 16] = [
 ];
 
 #[test]
-fn t1_reply_injection_behind_starttls() {
+fn t1_reply_injection_after_starttls() {
     for dialect in BOTH {
         let go = raw(format!("220 go\r\n{FORGED_OFFER}").as_bytes());
         let error = failure(dialect, Security::StartTls, &(starttls(dialect) + &go));
@@ -93,7 +93,7 @@ fn t2_a_whole_session_is_forged() {
 }
 
 #[test]
-fn t3_scraps_behind_starttls() {
+fn t3_partial_lines_after_starttls() {
     for go in ["220 go\r\n", "220-a\r\n220 b\r\n", "220\r\n", "220 go\n", "220 go\r\r\n"] {
         for scrap in SCRAPS {
             let octets = [go.as_bytes(), scrap].concat();
