@@ -63,7 +63,7 @@ fn the_rest_follows_in_further_transactions() {
 }
 
 #[test]
-fn verdicts_stand_if_a_further_transaction_fails() {
+fn verdicts_stand_if_a_further_transaction_is_impossible() {
     let first = [("a", "250 ok"), ("b", "452 4.5.3 too many")];
     let script = round(&first, "S: 250 first\n") + "C: QUIT\nS: 221 bye";
     let offer = ["PIPELINING", "LIMITS MAILMAX=1"];

@@ -237,7 +237,7 @@ fn a_line_that_breaks_leaves_doubt_only_where_the_text_was_handed_over() {
 }
 
 #[test]
-fn a_421_reaches_every_caller() {
+fn after_421_every_remaining_message_has_a_result() {
     let script = group("a")
         + "C| DATA\n"
         + TAKEN

@@ -113,7 +113,7 @@ fn a17_a_response_beyond_every_limit_is_not_sent() {
 }
 
 #[test]
-fn a17_a_further_challenge_after_that_ends_the_session() {
+fn a17_an_unexpected_reply_to_the_cancellation_ends_the_session() {
     for reply in ["235 ok", "334 ", "250 ok", "421 bye"] {
         let (login, _) = of_length(9300);
         let mut session = confined(&["AUTH PLAIN"]);
