@@ -183,7 +183,7 @@ const GROUP: &str = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>
 C| RCPT TO:<c@example.org>\nC| DATA\n";
 
 #[test]
-fn d13_an_invitation_that_is_not_wanted_any_more() {
+fn d13_a_354_after_all_recipients_were_refused() {
     // The recipients are refused, and the server waits for a text that must not be sent: it is
     // left alone with its wait, and no dot ends a message of nothing.
     for dialect in BOTH {
@@ -238,7 +238,7 @@ C: BDAT {0} LAST\n[chunk {0}]\nS: 354 go\n[expect-close]",
 }
 
 #[test]
-fn d14_an_invitation_without_a_recipient() {
+fn d14_a_354_without_an_accepted_recipient() {
     for dialect in BOTH {
         let script =
             format!("{GROUP}S: 250 s\nS: 550 5.1.1 b\nS: 550 5.7.1 c\nS: 354 go\n[expect-close]");
