@@ -115,8 +115,8 @@ impl<'a> Content<'a> {
     }
 
     /// Declares the size of a text that comes from a reader or an iterator, in octets, with CRLF
-    /// line ends and one at its end. The client sends it as the parameter SIZE (RFC 1870), and aborts
-    /// a text that turns out to have another size.
+    /// line ends and one at its end. The client sends it as the parameter SIZE (RFC 1870), and
+    /// aborts a text that turns out to have another size.
     #[must_use]
     pub fn size(mut self, octets: u64) -> Self {
         self.facts.size = Some(octets);
@@ -131,8 +131,8 @@ impl<'a> Content<'a> {
         self
     }
 
-    /// Declares that a text from a reader or an iterator consists of arbitrary octets, which are sent
-    /// unchanged. This requires BINARYMIME (RFC 3030).
+    /// Declares that a text from a reader or an iterator consists of arbitrary octets, which are
+    /// sent unchanged. This requires BINARYMIME (RFC 3030).
     #[must_use]
     pub fn binary(mut self) -> Self {
         self.facts.binary = true;

@@ -1,8 +1,8 @@
 //! An SMTP and LMTP client that reports the exact result of every message.
 //!
-//! [`Connector`] opens a [`Connection`], which sends messages and session commands. Every wait has a
-//! timeout. Every error has its cause, the [`Step`] that failed, the reply of the server, if there
-//! was one, and whether the message [may have been accepted](Error::in_doubt).
+//! [`Connector`] opens a [`Connection`], which sends messages and session commands. Every wait has
+//! a timeout. Every error has its cause, the [`Step`] that failed, the reply of the server, if
+//! there was one, and whether the message [may have been accepted](Error::in_doubt).
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")]
@@ -24,8 +24,8 @@
 //! ```
 //!
 //! Every operation is a span of `tracing`, with its outcome, reply code and duration:
-//! [`spans`] lists their names and fields. Commands and replies are traced at level `TRACE` under the
-//! target `smtp_session`: addresses appear there, secrets never.
+//! [`spans`] lists their names and fields. Commands and replies are traced at level `TRACE` under
+//! the target `smtp_session`: addresses appear there, secrets never.
 //!
 //! The protocol itself is the crate [`smtp_session`]: a state machine without I/O, for
 //! drivers of other kinds.

@@ -62,8 +62,8 @@ pub enum Security {
 }
 
 impl Server {
-    /// Creates an SMTP server on a TCP port, without TLS. An internationalized host name is stored with
-    /// A-labels; one that is not valid is stored unchanged, and connecting to it fails.
+    /// Creates an SMTP server on a TCP port, without TLS. An internationalized host name is stored
+    /// with A-labels; one that is not valid is stored unchanged, and connecting to it fails.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();
         let ascii = to_ascii(&host).map(Cow::into_owned);
@@ -167,7 +167,8 @@ fn shifted(invalid: Invalid, start: usize) -> Invalid {
     Invalid::new(invalid.field, flaw)
 }
 
-/// Parses `host`, `host:port` or `[address]:port`. The error is the offset of the first wrong octet.
+/// Parses `host`, `host:port` or `[address]:port`. The error is the offset of the first wrong
+/// octet.
 fn host_and_port(text: &str, default: u16) -> Result<(&str, u16), usize> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(inner) => {

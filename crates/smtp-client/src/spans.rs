@@ -66,7 +66,8 @@ impl Watch {
         span!(INFO, "connect", server = %server)
     }
 
-    /// Begins the span of an operation with this first step: `login` for AUTH, `command` for others.
+    /// Begins the span of an operation with this first step: `login` for AUTH, `command` for
+    /// others.
     pub(crate) fn begin(step: Step) -> Self {
         match step {
             Step::Auth => span!(INFO, "login"),

@@ -25,8 +25,8 @@ pub struct Timeouts {
     pub rcpt: Duration,
     /// DATA, up to the 354 reply: 2 minutes.
     pub data: Duration,
-    /// Each piece of the text: 3 minutes without progress. A text that is read slowly but steadily is
-    /// bounded by `operation` only.
+    /// Each piece of the text: 3 minutes without progress. A text that is read slowly but steadily
+    /// is bounded by `operation` only.
     pub text: Duration,
     /// The reply to the end of the text, with LMTP for each recipient: 10 minutes.
     pub end_of_text: Duration,

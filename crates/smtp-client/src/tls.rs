@@ -21,8 +21,8 @@ pub use failure::TlsFailure;
 
 use offered::Offered;
 
-/// The first octets of a handshake, recorded for the error if it fails: the TLS library drops octets
-/// that it cannot parse.
+/// The first octets of a handshake, recorded for the error if it fails: the TLS library drops
+/// octets that it cannot parse.
 #[derive(Default)]
 pub(crate) struct Seen {
     read: Vec<u8>,
@@ -31,8 +31,8 @@ pub(crate) struct Seen {
 
 /// The maximum number of octets recorded of what is read: the size of an excerpt in an error.
 const READ: usize = 1024;
-/// The maximum number of octets recorded of what is written: enough for the ClientHello, which lists
-/// what the client offers.
+/// The maximum number of octets recorded of what is written: enough for the ClientHello, which
+/// lists what the client offers.
 const WRITTEN: usize = 4096;
 
 impl Seen {
@@ -52,13 +52,13 @@ fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
     kept.extend_from_slice(&octets[..room.min(octets.len())]);
 }
 
-/// The TLS configuration: the trusted authorities, and the name that the server's certificate must be
-/// for.
+/// The TLS configuration: the trusted authorities, and the name that the server's certificate must
+/// be for.
 ///
 /// The certificate and the name are always checked; no method here disables that. A program that
 /// must accept any certificate uses [`Tls::new`] with a configuration whose verifier was replaced,
-/// which rustls allows only through its method `dangerous`. No process-wide provider of cryptography
-/// is installed.
+/// which rustls allows only through its method `dangerous`. No process-wide provider of
+/// cryptography is installed.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
@@ -81,7 +81,8 @@ impl Tls {
         Ok(self)
     }
 
-    /// Offers these protocols to the server (ALPN), in order of preference. By default none is offered.
+    /// Offers these protocols to the server (ALPN), in order of preference. By default none is
+    /// offered.
     ///
     /// Use it where the server is known to support it: a server of another protocol with a
     /// certificate for the same name then aborts the handshake, so that an attacker cannot redirect

@@ -17,15 +17,16 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Returns whether the deadline has passed. If not, the task is woken at the deadline or earlier.
+    /// Returns whether the deadline has passed. If not, the task is woken at the deadline or
+    /// earlier.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
         loop {
-            // A task that has used up its tokio budget gets Pending from every poll of a timer, even
-            // an elapsed one; `is_elapsed` is not subject to the budget.
+            // A task that has used up its tokio budget gets Pending from every poll of a timer,
+            // even an elapsed one; `is_elapsed` is not subject to the budget.
             if !timer.is_elapsed() && timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }

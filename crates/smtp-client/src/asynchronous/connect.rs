@@ -35,8 +35,8 @@ impl Connector {
 
     settings!();
 
-    /// Opens streams with this function instead of connecting to the address: through a proxy, or in
-    /// memory. The function returns streams without TLS; the connector adds TLS if the address
+    /// Opens streams with this function instead of connecting to the address: through a proxy, or
+    /// in memory. The function returns streams without TLS; the connector adds TLS if the address
     /// requires it, as for [`connect_over`](Self::connect_over).
     #[must_use]
     pub fn dialer<D, F, S>(mut self, dial: D) -> Self

@@ -15,11 +15,11 @@ use crate::{
 
 /// An open connection to a server.
 ///
-/// SMTP allows one operation at a time, so every operation takes `&mut self`. Each is bounded by the
-/// [`Timeouts`]. Dropping the future of an operation ends the session, unless nothing of it was
+/// SMTP allows one operation at a time, so every operation takes `&mut self`. Each is bounded by
+/// the [`Timeouts`]. Dropping the future of an operation ends the session, unless nothing of it was
 /// written: a late reply could otherwise be taken for the reply to the next command. The next call
-/// returns [`ErrorKind::Ended`](crate::ErrorKind::Ended) and closes the connection. The same applies
-/// after an error that leaves client and server out of step, and after 421.
+/// returns [`ErrorKind::Ended`](crate::ErrorKind::Ended) and closes the connection. The same
+/// applies after an error that leaves client and server out of step, and after 421.
 pub struct Connection {
     session: Session,
     /// `None` when the session has ended.

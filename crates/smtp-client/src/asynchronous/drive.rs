@@ -179,9 +179,9 @@ impl Driver {
 
     /// Passes to the session what arrived while no operation was running, without waiting.
     ///
-    /// A server may send 421 at any time (RFC 5321, 3.8) and close. At most [`MAX_IDLE_READS`] reads
-    /// are made: the first unexpected octet already ends the session, so that a server that floods
-    /// an idle connection gains nothing.
+    /// A server may send 421 at any time (RFC 5321, 3.8) and close. At most [`MAX_IDLE_READS`]
+    /// reads are made: the first unexpected octet already ends the session, so that a server that
+    /// floods an idle connection gains nothing.
     pub(crate) async fn check_idle(&mut self, session: &mut Session) {
         poll_fn(|cx| {
             for _ in 0..MAX_IDLE_READS {
@@ -201,8 +201,8 @@ impl Driver {
         .await;
     }
 
-    /// Sends QUIT and closes both directions, without waiting for room to write or for the reply. If
-    /// client and server are out of step, it only closes.
+    /// Sends QUIT and closes both directions, without waiting for room to write or for the reply.
+    /// If client and server are out of step, it only closes.
     ///
     /// It is for callers that already have an error to return: a server logs a connection without
     /// QUIT as lost, but its reply would only delay the error.
@@ -231,8 +231,8 @@ impl Driver {
         unconstrained(leaving).await;
     }
 
-    /// Closes both directions, and waits for at most `bound` until the server closes too. Octets that
-    /// reach a closed socket are answered with a reset, which servers log as an error.
+    /// Closes both directions, and waits for at most `bound` until the server closes too. Octets
+    /// that reach a closed socket are answered with a reset, which servers log as an error.
     pub(crate) async fn close(mut self, bound: Duration) {
         let closing = async {
             self.stream.shutdown().await?;

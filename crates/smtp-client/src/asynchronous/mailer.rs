@@ -49,8 +49,8 @@ use queue::Shared;
 ///
 /// # Servers with limits
 ///
-/// A refusal that is caused by the server's limits, and not by the message, is not the result of the
-/// message:
+/// A refusal that is caused by the server's limits, and not by the message, is not the result of
+/// the message:
 ///
 /// - **Connections.** While the mailer has a connection, open or being opened, the refusal of
 ///   another one fails no message, whatever the code. The messages use the connections there are,
@@ -62,13 +62,13 @@ use queue::Shared;
 ///   message as the first one on the next. For ten minutes, further connections are closed after
 ///   the same number of messages. If the message is refused there too, that is its result.
 /// - **Concurrency and rate.** If the server refuses MAIL, DATA or the mail data with a transient
-///   reply for concurrency or rate, the mailer uses one connection fewer and tries the message again
-///   after a pause. If it has only one, no message begins during that pause. These codes count:
-///   432, X.3.2, X.4.5, X.7.28 and above X.7.500; in a reply to MAIL also X.7.0 and X.7.1; and
-///   without one of them, a text that mentions concurrent connections or a rate, unless the
+///   reply for concurrency or rate, the mailer uses one connection fewer and tries the message
+///   again after a pause. If it has only one, no message begins during that pause. These codes
+///   count: 432, X.3.2, X.4.5, X.7.28 and above X.7.500; in a reply to MAIL also X.7.0 and X.7.1;
+///   and without one of them, a text that mentions concurrent connections or a rate, unless the
 ///   enhanced code is about an address, a mailbox or the content.
-/// - **Greylisting.** If the server refuses DATA or the mail data with X.7.0 or X.7.1 and mentions no
-///   rate, the mailer tries the message again after a pause, and changes nothing else.
+/// - **Greylisting.** If the server refuses DATA or the mail data with X.7.0 or X.7.1 and mentions
+///   no rate, the mailer tries the message again after a pause, and changes nothing else.
 ///
 /// Any other transient refusal, such as 450, 451 or 452 to a first message, is the result of the
 /// message.
@@ -103,8 +103,8 @@ impl Mailer {
 
     /// Queues one message, sends it, and returns the verdict for each recipient.
     ///
-    /// Dropping the future cancels a message that was not begun. A message that was begun is sent to
-    /// its end all the same.
+    /// Dropping the future cancels a message that was not begun. A message that was begun is sent
+    /// to its end all the same.
     ///
     /// # Errors
     /// As for [`Connection::send`](crate::Connection::send) and
@@ -120,8 +120,8 @@ impl Mailer {
         self.run(Job::Send(Box::new(queued)), result).await?
     }
 
-    /// Acquires a connection from the pool, for session commands or other uses by one task. It counts
-    /// toward the maximum number of connections, and the call is queued as a message is.
+    /// Acquires a connection from the pool, for session commands or other uses by one task. It
+    /// counts toward the maximum number of connections, and the call is queued as a message is.
     ///
     /// # Errors
     /// As for [`Connector::connect`](crate::Connector::connect); it was queued for longer than
@@ -142,8 +142,8 @@ impl Mailer {
         self.shared().workers()
     }
 
-    /// Closes the mailer for all clones: runs what is queued, accepts nothing more, and closes every
-    /// connection with QUIT. It waits until acquired connections are returned.
+    /// Closes the mailer for all clones: runs what is queued, accepts nothing more, and closes
+    /// every connection with QUIT. It waits until acquired connections are returned.
     pub async fn close(&self) {
         let shared = self.shared();
         shared.close();

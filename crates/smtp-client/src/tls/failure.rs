@@ -253,8 +253,8 @@ impl fmt::Display for Flaw<'_> {
 }
 
 /// Returns a name of a certificate, which rustls displays as `DnsName("mx.example.org")`, without
-/// the type. Control characters are escaped: the issuer of a certificate chooses its names, and they
-/// must not break the log.
+/// the type. Control characters are escaped: the issuer of a certificate chooses its names, and
+/// they must not break the log.
 fn bare_name(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
     let inner = inner.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(inner);

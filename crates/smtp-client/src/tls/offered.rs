@@ -12,8 +12,8 @@ pub(super) struct Offered {
 const SUPPORTED_VERSIONS: u16 = 43;
 
 impl Offered {
-    /// Parses a ClientHello (RFC 8446, 4.1.2) with the header of its record. Returns `None` if it is
-    /// incomplete.
+    /// Parses a ClientHello (RFC 8446, 4.1.2) with the header of its record. Returns `None` if it
+    /// is incomplete.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         let mut hello = Reader(octets);
         // Record header, message header, version, random.

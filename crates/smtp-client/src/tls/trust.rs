@@ -40,7 +40,8 @@ impl Tls {
         Self::roots(roots)
     }
 
-    /// Trusts the authorities that Mozilla trusts, from the version of `webpki-roots` in this build.
+    /// Trusts the authorities that Mozilla trusts, from the version of `webpki-roots` in this
+    /// build.
     ///
     /// # Errors
     /// None in practice: the provider of cryptography supports the default versions.

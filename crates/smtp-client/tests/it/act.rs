@@ -1,4 +1,4 @@
-//! What a connection is asked to do, as data, for the families that try everything at every point.
+//! The operations of a connection as data, for the exhaustive tests.
 //!
 //! A new session command is in these families once [`Operation::ALL`] has it, and a new way to send
 //! once it is a row of [`ROUTES`].
@@ -24,12 +24,12 @@ pub(crate) enum Act {
     Send(Route),
 }
 
-/// What changes who the two sides are.
+/// Operations that change the identity of client or server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
     /// AUTH.
     Login,
-    /// XCLIENT, and the EHLO behind it.
+    /// XCLIENT, and the EHLO after it.
     Xclient,
     /// ATRN.
     Turn,
@@ -74,7 +74,7 @@ macro_rules! act {
 impl Change {
     pub(crate) const ALL: [Self; 3] = [Self::Login, Self::Xclient, Self::Turn];
 
-    /// The code that says that it is done.
+    /// The code of success.
     pub(crate) fn good(self) -> &'static str {
         match self {
             Self::Login => "235 ",
@@ -234,7 +234,7 @@ impl Act {
     act!(perform, Connection, [async], [.await]);
     act!(perform_blocking, blocking::Connection, [], []);
 
-    /// What the octets on the wire say about it.
+    /// Its result according to the octets on the wire.
     pub(crate) fn read(self, record: &Record) -> Reading {
         match self {
             Self::SimpleCommand(_) | Self::Change(_) => {

@@ -1,5 +1,5 @@
-//! Messages that run ahead, when what comes before them is not over yet: no commands get into
-//! another message's text, and no text under another envelope.
+//! Messages that are sent ahead while a previous one is pending: no command gets into the text of
+//! another message, and no text under another envelope.
 use smtp_client::{
     Ahead, Connection, Content, Delivery, Envelope, Error, Excess, MailData, Message, Partial,
     Step, session::Dialect,
@@ -150,7 +150,7 @@ fn what_was_refused_as_too_early_and_accepted_all_the_same_is_in_doubt() {
 
 #[test]
 fn no_chunk_follows_a_reset_that_may_be_refused() {
-    // Whoever `b` is, a server that keeps its transaction must not get the text of `c` for `a`.
+    // Whatever `b` is, a server that keeps its transaction must not get the text of `c` for `a`.
     let script = group(&["a", "b"])
         + "S: 250 s\nS: 250 a\nS: 550 b\n"
         + "C| RSET\n"

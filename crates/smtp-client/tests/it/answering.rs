@@ -1,4 +1,4 @@
-//! A server that answers whatever it hears at once, for dialogues that no script can write down.
+//! A server that replies at once to any input, for dialogues that no script can describe.
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     task::JoinHandle,

@@ -1,4 +1,4 @@
-//! The four scenarios of RFC 5321, appendix D: against the session alone, and against a connection.
+//! The four scenarios of RFC 5321, appendix D: with the session alone, and with a connection.
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -220,7 +220,7 @@ pub(crate) fn codes_of(delivery: &Delivery) -> Vec<u16> {
 /// Walks a script and holds a session against it, without a socket, a clock or a runtime.
 struct Prompter {
     lines: VecDeque<Event>,
-    /// What the session has written and the script has not come to.
+    /// Octets that the session has written and the script has not reached.
     written: Vec<u8>,
 }
 

@@ -1,5 +1,5 @@
-//! The arguments of VRFY, EXPN and HELP: how they are written, and which are refused before an
-//! octet is.
+//! The arguments of VRFY, EXPN and HELP: how they are written, and which are refused before
+//! anything is written.
 use smtp_client::{Connection, Error, ErrorKind, Extension, Mailbox, Reply, Unsupported};
 use smtp_error::{Field, Flaw, Invalid};
 

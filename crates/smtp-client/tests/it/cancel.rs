@@ -1,5 +1,5 @@
-//! Dropped futures: every operation is dropped after each of its polls, with servers of every
-//! manner, and what is called next must tell the truth. What is true is read off the wire.
+//! Dropped futures: every operation is dropped after each of its polls, with every kind of server,
+//! and the next call must report the true state. That state is derived from the octets on the wire.
 use std::{
     future::pending,
     io::Write,
@@ -74,15 +74,16 @@ fn look(record: &Arc<Mutex<Record>>) -> Record {
     record.lock().unwrap().clone()
 }
 
-/// Drops an act, and holds what is said next against the wire; whether it had completed before.
+/// Drops an act, and compares the next result with the wire. Returns whether it had completed
+/// before.
 fn check(case: Case) -> bool {
-    const PATIENCE: usize = 10_000;
+    const MAX_POLLS: usize = 10_000;
     let service = case.act.service();
     let (client, server) = pipe(case.window);
     let (client, record) = Recorded::new(client);
     let mut server = Playing(Box::pin(serve(server, service, case.manner)));
     let connector = connector(service.dialect);
-    let connected = poll(connector.connect_over(client), PATIENCE, 1, &mut server);
+    let connected = poll(connector.connect_over(client), MAX_POLLS, 1, &mut server);
     let mut connection = connected.unwrap().unwrap();
     let greeted = look(&record);
     let act = case.act.perform(&mut connection);
@@ -96,7 +97,7 @@ fn check(case: Case) -> bool {
         (0..50).for_each(|_| server.turn());
     }
     let next = case.act.next();
-    let said = poll(next.perform(&mut connection), PATIENCE, 1, &mut server).unwrap();
+    let said = poll(next.perform(&mut connection), MAX_POLLS, 1, &mut server).unwrap();
     let later = look(&record).since(&greeted).since(&acted);
     if acted.written.is_empty() {
         check_untouched(case, next, &said, &later);
@@ -111,12 +112,12 @@ fn check(case: Case) -> bool {
     false
 }
 
-/// What completed says what the wire says.
+/// The result of a completed operation agrees with the wire.
 #[track_caller]
 fn check_completed(case: Case, came: &Came, acted: &Record) {
     let reading = case.act.read(acted);
     match (case.act, came) {
-        // More replies came than were owed, and only their number tells them apart.
+        // More replies arrived than were pending, and only their number distinguishes them.
         (Act::Send(route), Came::Delivery(Err(error)))
             if case.manner == Manner::Twice && route.is_in_chunks() && reading.is_settled() =>
         {
@@ -129,7 +130,7 @@ fn check_completed(case: Case, came: &Came, acted: &Record) {
             assert_eq!(in_doubt, reading.in_doubt(), "{case:?}: {came:?}");
             let settled = reading.is_settled();
             assert!(came.error().is_some() || settled, "{case:?}: {came:?}");
-            // Whom the message is said to be accepted for, the server said so to its end.
+            // An accepted recipient must have a complete acceptance by the server.
             let Came::Delivery(Ok(delivery)) = came else { return };
             for verdict in delivery.verdicts().iter().filter(|verdict| verdict.is_accepted()) {
                 let told = verdict.reply().as_bytes().escape_ascii().to_string();
@@ -142,7 +143,7 @@ fn check_completed(case: Case, came: &Came, acted: &Record) {
             check_own(case, operation, outcome)
         }
         (Act::Change(change), Came::Change(outcome)) => {
-            // It is done only if the server said so.
+            // It is done only if the server confirmed it.
             let heard = String::from_utf8_lossy(&acted.heard).into_owned();
             let good = heard.lines().any(|line| line.starts_with(change.good()));
             assert!(outcome.is_err() || good, "{case:?}: {heard}");
@@ -174,7 +175,7 @@ fn check_untouched(case: Case, next: Operation, said: &Result<Reply, Error>, lat
     assert_eq!(later.written.escape_ascii().to_string(), line.escape_default().to_string());
 }
 
-/// Something was written, and the session says so and writes nothing more.
+/// Something was written: the session has ended and writes nothing more.
 #[track_caller]
 fn check_next(case: Case, said: &Result<Reply, Error>, acted: &Record) {
     let reading = case.act.read(acted);
@@ -227,7 +228,7 @@ fn paces(manner: Manner) -> &'static [Pace] {
     }
 }
 
-/// Drops an act after each of its polls, with every server, and says how often that was.
+/// Drops an act after each of its polls, with every server, and prints the number of cases.
 fn sweep(act: Act) -> usize {
     let mut cases = 0;
     for manner in MANNERS {
@@ -243,7 +244,7 @@ fn sweep(act: Act) -> usize {
     cases
 }
 
-/// Says how many cases there were, past the harness, which keeps what a test that passes prints.
+/// Prints the number of cases directly, since the harness hides the output of a test that passes.
 fn tell(what: &str) {
     let line = format!("cancellation sweep: {what}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! Texts in chunks (RFC 3030): when they leave, what they hold, and what the replies mean.
+//! Texts in chunks (RFC 3030): when they are sent, their content, and the meaning of the replies.
 use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{
@@ -16,7 +16,7 @@ fn envelope() -> Envelope {
     Envelope::new("a@example.org", ["b@example.org", "c@example.org"]).unwrap()
 }
 
-/// Chunks of at most so many octets.
+/// Chunks of at most this size.
 fn chunks_of(octets: usize) -> Sending {
     let mut sending = Sending::default();
     sending.framing = Framing::Chunks;
@@ -118,7 +118,7 @@ fn a_longer_text_without_a_recipient_is_not_sent() {
 
 #[test]
 fn a_short_text_without_recipients_leaves_the_connection_usable() {
-    // With a refused RSET the chunk would go to whom the first was for.
+    // After a refused RSET the chunk would go to the recipients of the first message.
     let second = format!("C| RSET\n{COMMANDS}S: 250 reset\nC| BDAT 18 LAST\n[chunk 18]");
     let rest = format!(
         "{COMMANDS}C| BDAT 18 LAST\n[chunk 18]\nS: 250 a\nS: 550 b\nS: 550 c\nS: 503 no
@@ -336,7 +336,7 @@ fn check_count(replies: &str, believed: bool) {
 #[test]
 fn a_reply_too_many_is_not_taken_for_the_reply_to_the_text() {
     check_count("250 a\\r\\n250 b\\r\\n250 c\\r\\n250 taken\\r\\n", true);
-    // The server said 554 to the text.
+    // The server replied 554 to the text.
     check_count("250 a\\r\\n250 a\\r\\n250 b\\r\\n250 c\\r\\n554 no\\r\\n", false);
     check_count("250 a\\r\\n250 a\\r\\n550 b\\r\\n250 c\\r\\n554 n", false);
     // Nor if another transaction is to follow.

@@ -1,4 +1,4 @@
-//! Texts that come in pieces: what arrives of them, and what never does.
+//! Texts that come in pieces: which octets are sent, and which never are.
 use std::{
     io,
     pin::Pin,
@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::stage::{connector, opening, play, play_on};
 
-/// Gives these pieces, a second apart, and then its end or a failure.
+/// Yields these pieces, a second apart, and then its end or a failure.
 struct Trickle {
     pieces: Vec<&'static [u8]>,
     fails: bool,
@@ -54,8 +54,8 @@ impl AsyncRead for Trickle {
 /// How a text travels in the tests.
 const WAYS: [Framing; 2] = [Framing::Data, Framing::Chunks];
 
-/// Sends this content in this way to a server that takes all, and says what became of it, and what
-/// the server got.
+/// Sends this content in this way to a server that accepts everything. Returns the result, and what
+/// the server received.
 fn send(
     framing: Framing,
     offer: &[&str],

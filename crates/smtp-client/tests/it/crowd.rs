@@ -1,4 +1,4 @@
-//! Thousands of recipients: each gets its own verdict, nobody waits for ever, and little is held.
+//! Thousands of recipients: each gets its own verdict, no wait is infinite, and memory is bounded.
 use std::mem::size_of;
 
 use smtp_client::{
@@ -44,7 +44,7 @@ fn deliver(
                 }
             }
             "DATA" => "354 go\r\n".into(),
-            // The reply comes behind the one line of the chunk.
+            // The reply follows the one line of the chunk.
             "BDAT 6 LAST" => String::new(),
             "." | "text" if dialect == Dialect::Smtp => "250 all\r\n".into(),
             "." | "text" => {

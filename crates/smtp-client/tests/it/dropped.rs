@@ -1,4 +1,4 @@
-//! `SendMany::next` dropped after every poll and called again: that loses nothing and changes nothing.
+//! `SendMany::next` dropped after every poll and called again: nothing is lost or changed.
 use std::{
     future::Future,
     pin::pin,
@@ -17,7 +17,7 @@ use crate::{
     stage::{connector, perform},
 };
 
-/// A message whose text comes from a reader that gives one octet at a time.
+/// A message whose text comes from a reader that yields one octet at a time.
 fn message(number: usize) -> Message<'static> {
     let envelope = Envelope::new("s@example.org", [&*format!("r{number}@example.org")]).unwrap();
     let (reader, mut writer) = simplex(1);
@@ -29,14 +29,14 @@ fn message(number: usize) -> Message<'static> {
     Message::new(envelope, Content::read(reader))
 }
 
-/// What one poll of `next` gives, which is dropped then.
+/// The result of one poll of `next`, which is dropped then.
 fn poll_once(sending: &mut SendMany<'_, '_>) -> Poll<Option<String>> {
     let next = pin!(sending.next());
     let polled = next.poll(&mut Context::from_waker(Waker::noop()));
     polled.map(|result| result.map(|result| format!("{result:?}")))
 }
 
-/// The results of five messages, and what the server heard.
+/// The results of five messages, and what the server received.
 fn sent(keywords: &'static str, ahead: bool, dropping: bool) -> (Vec<String>, Vec<String>) {
     perform(async {
         let (client, server) = pipe(16);

@@ -1,4 +1,4 @@
-//! One reply for each recipient over SMTP (PRDR), as Exim has it.
+//! One reply for each recipient over SMTP (PRDR), as Exim implements it.
 use smtp_client::{Envelope, ErrorKind, Mail, MailData, MailParam, Misbehaved, Step};
 
 use crate::stage::{connector, opening, play, play_in, play_on};
@@ -14,7 +14,7 @@ fn envelope() -> Envelope {
     Envelope::new(mail, ["b@example.org", "c@example.org", "d@example.org"]).unwrap()
 }
 
-/// The verdicts where the server says this to the text; `None` where there is none.
+/// The verdicts for this reply to the text; `None` where there is none.
 #[track_caller]
 fn check(replies: &str, expected: [Option<(Step, u16)>; 3], in_doubt: bool) {
     let script = opening(Dialect::Smtp, &OFFER) + COMMANDS + replies;

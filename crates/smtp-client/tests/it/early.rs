@@ -1,5 +1,4 @@
-//! Replies that come too early, too late or in part, and connections that break while one is
-//! unread.
+//! Replies that are early, late or partial, and connections that break while a reply is unread.
 use std::{
     io,
     pin::Pin,
@@ -107,9 +106,9 @@ fn a_reply_that_begins_before_the_dot_accepts_nothing_however_late_it_ends() {
     for dialect in BOTH {
         for reply in ["250 ok\r\n", "250-one\r\n250 two\r\n", "250\r\n"] {
             for cut in 1..reply.len() {
-                let (before, behind) = reply.split_at(cut);
-                let (before, behind) = (before.escape_default(), behind.escape_default());
-                let rest = format!("[raw \"{before}\"]\n[text]\n[raw \"{behind}\"]\n[stall]");
+                let (before, after) = reply.split_at(cut);
+                let (before, after) = (before.escape_default(), after.escape_default());
+                let rest = format!("[raw \"{before}\"]\n[text]\n[raw \"{after}\"]\n[stall]");
                 let error = outcome(dialect, &rest, SMALL).unwrap_err();
                 let kind = error.kind();
                 let found = matches!(kind, ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
@@ -125,7 +124,8 @@ fn a_reply_that_begins_before_the_dot_accepts_nothing_however_late_it_ends() {
                 let verdicts = steps_and_codes(&delivery.unwrap());
                 assert_eq!(verdicts, [refused, (Step::Rcpt, 550), refused]);
             }
-            // It may be the word on the first recipient, with an acceptance for the next behind.
+            // It may be the reply for the first recipient, with an acceptance for the next after
+            // it.
             (Dialect::Lmtp, delivery) => assert!(delivery.unwrap_err().in_doubt()),
         }
     }
@@ -203,22 +203,22 @@ fn one_smtp_reply_is_not_enough_for_lmtp() {
 #[test]
 fn a_verdict_stands_whatever_follows_it() {
     for (reply, accepted) in [("250 ok", true), ("554 spam", false)] {
-        for behind in ["[close]", "[abort]", "[reset]", "S: 250 dup", "S: 421 bye\n[close]", "S: ?"]
+        for after in ["[close]", "[abort]", "[reset]", "S: 250 dup", "S: 421 bye\n[close]", "S: ?"]
         {
             // What is under way when a connection is reset is lost.
-            let wait = if behind == "[reset]" { "[delay 1s]\n" } else { "" };
-            let rest = format!("{INVITED}[text]\nS: {reply}\n{wait}{behind}");
+            let wait = if after == "[reset]" { "[delay 1s]\n" } else { "" };
+            let rest = format!("{INVITED}[text]\nS: {reply}\n{wait}{after}");
             play_on(&[], &rest, async |mut connection| {
                 let delivery = send(&mut connection, SMALL).await.unwrap();
-                assert_eq!(delivery.any_accepted(), accepted, "{behind}");
+                assert_eq!(delivery.any_accepted(), accepted, "{after}");
                 tokio::time::advance(Duration::from_secs(2)).await;
                 let_the_server_play().await;
                 let error = send(&mut connection, SMALL).await.unwrap_err();
                 assert_eq!((error.step(), error.in_doubt()), (Step::Mail, false));
                 match error.kind() {
-                    ErrorKind::Misbehaved(_) => assert!(behind.starts_with("S:"), "{behind}"),
+                    ErrorKind::Misbehaved(_) => assert!(after.starts_with("S:"), "{after}"),
                     ErrorKind::Ended(Ended::Closed | Ended::ServerClosing(_)) => {}
-                    other => panic!("{behind}: {other:?}"),
+                    other => panic!("{after}: {other:?}"),
                 }
             });
         }
@@ -257,8 +257,8 @@ fn a_half_closed_connection_is_closed() {
     played.verdict.unwrap();
 }
 
-/// A pipe on which nothing can be read behind an invitation until a write has failed, as when the
-/// octets of a verdict wait behind a connection that broke.
+/// A pipe on which nothing can be read after an invitation until a write has failed, as when the
+/// octets of a verdict wait after a connection that broke.
 struct Reluctant {
     pipe: Pipe,
     invited: bool,
@@ -309,7 +309,7 @@ impl AsyncWrite for Reluctant {
     }
 }
 
-/// What comes of a message when writing fails, and how long it takes to know.
+/// The result of a message when writing fails, and the time until it is known.
 fn written_in_vain(rest: &str, readable: bool) -> (Result<Delivery, Error>, Duration) {
     perform(async {
         let script = format!("{}{INVITED}{rest}", opening(Dialect::Smtp, &[]));

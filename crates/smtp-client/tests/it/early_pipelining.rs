@@ -1,4 +1,4 @@
-//! Speaking before the greeting, to a server that is known to take it (PIPECONNECT).
+//! Commands before the greeting, to a server that is known to support them (PIPECONNECT).
 use std::{
     io,
     sync::{Arc, Mutex},

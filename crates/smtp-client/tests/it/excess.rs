@@ -1,4 +1,4 @@
-//! Recipients that are too many for one transaction, and messages that all are to get or none.
+//! More recipients than one transaction allows, and messages for all recipients or none.
 use smtp_client::{
     Connection, Delivery, Envelope, Error, ErrorKind, Excess, Limited, MailData, Partial, Sending,
     Step, Unsupported, session::Dialect,
@@ -6,7 +6,7 @@ use smtp_client::{
 
 use crate::stage::{early_chunks, play_in, play_on};
 
-/// Sends to so many recipients.
+/// Sends to this number of recipients.
 async fn send(
     connection: &mut Connection,
     recipients: &[&str],

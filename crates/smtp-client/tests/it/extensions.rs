@@ -1,5 +1,5 @@
-//! Every extension that a message can ask for: how it goes out where it is offered, which error it
-//! is where it is not, and what a server's refusal comes to.
+//! Every parameter of an extension: how it is sent where it is offered, the error where it is not,
+//! and the result of a refusal by the server.
 use smtp_client::{
     Connection, Content, Delivery, EnhancedCode, Envelope, Error, ErrorKind, Extension, Framing,
     Mail, MailData, MailParam, Rcpt, RcptParam, Sending, Step, Unsupported, session::Dialect,
@@ -15,7 +15,7 @@ use rows::ROWS;
 /// A message, and all that a server and its EHLO have to do with it.
 struct Row {
     extension: Extension,
-    /// What EHLO must offer. Without the first of it there is no sending.
+    /// What EHLO must offer. Without the first of it nothing is sent.
     offer: &'static [&'static str],
     message: fn() -> Message,
     /// The lines as they go out.
@@ -182,7 +182,7 @@ fn check_unsupported(error: &Error, lacking: Unsupported) {
     assert!(error.verdicts().is_empty() && !error.is_transient());
 }
 
-/// A message from `a` to `b` with this MAIL line is taken.
+/// A message from `a` to `b` with this MAIL line is accepted.
 #[track_caller]
 fn check_taken(offer: &[&str], message: Message, mail: &str) {
     let rest = format!(

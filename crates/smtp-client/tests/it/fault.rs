@@ -107,7 +107,7 @@ pub(crate) fn script(way: Way, point: Step, fault: Fault) -> String {
     let at = at.unwrap();
     let mut script: Vec<String> = lines[..at].iter().map(|(_, line)| line.clone()).collect();
     script.push(fault.lines(point));
-    // The replies that are owed besides still come behind a surplus one.
+    // The other pending replies still follow a surplus one.
     if fault == Fault::ExtraReply && (way.pipelined || point == Step::EndOfText) {
         let replies = lines[at + 1..].iter().take_while(|(step, _)| step.is_some());
         script.extend(replies.map(|(_, line)| line.clone()));

@@ -1,4 +1,4 @@
-//! The greeting, EHLO and LHLO, the fallback to HELO, and what the reply offers.
+//! The greeting, EHLO and LHLO, the fallback to HELO, and the capabilities in the reply.
 use smtp_client::{
     Capabilities, Connector, Error, ErrorKind, Extension, Misbehaved, Security, Server, Step,
     session::Dialect,

@@ -1,4 +1,4 @@
-//! A host that takes any number of connections in memory, for what opens its own.
+//! A server for any number of connections in memory, for clients that open their own.
 use std::{
     io,
     sync::{
@@ -18,11 +18,11 @@ use tokio::{
 /// What the host does about a line.
 pub(crate) enum Answer {
     Say(&'static str),
-    /// Says it after some time.
+    /// Sends it after some time.
     Late(Duration, &'static str),
-    /// Closes without a word.
+    /// Closes without a reply.
     Close,
-    /// Says this, and closes.
+    /// Sends this, and closes.
     CloseWith(&'static str),
     /// Does nothing more, and keeps the connection.
     Stall,
@@ -66,7 +66,7 @@ impl Host {
         (host, connector)
     }
 
-    /// Answers as a server does that takes everything.
+    /// Replies like a server that accepts everything.
     pub(crate) fn good(line: &str) -> Answer {
         Answer::Say(match line {
             "" => "220 hi\r\n",

@@ -1,4 +1,4 @@
-//! Laws: what holds of a transaction whatever the server says, and however its octets are cut.
+//! Laws: properties of a transaction for any server output and any segmentation.
 use bytes::Bytes;
 use proptest::{
     collection::vec,
@@ -29,7 +29,7 @@ impl Way {
         }
     }
 
-    /// Whether the text goes out before the server has answered for anybody.
+    /// Whether the text is sent before the server has replied for any recipient.
     fn is_eager(self) -> bool {
         self.framing == Framing::Chunks
             && self.first_chunk == FirstChunk::WithCommands
@@ -123,7 +123,7 @@ fn greeted(way: Way) -> Session {
     session
 }
 
-/// The verdicts by step and code; `None` where the server's word is missing.
+/// The verdicts by step and code; `None` where the server's reply is missing.
 fn verdicts(outcome: &Result<Delivery, Error>) -> Vec<Option<(Step, u16)>> {
     let word = |verdict: &Verdict| (verdict.step(), verdict.reply().code().get());
     match outcome {
@@ -132,7 +132,7 @@ fn verdicts(outcome: &Result<Delivery, Error>) -> Vec<Option<(Step, u16)>> {
     }
 }
 
-/// What the verdicts must be if these are the codes of the server's replies, told plainly.
+/// The verdicts that follow from these reply codes, by a simple reference implementation.
 fn model(way: Way, codes: &[u16]) -> Vec<Option<(Step, u16)>> {
     let mut words = vec![None; RECIPIENTS.len()];
     let mut codes = codes.iter().copied();
@@ -150,7 +150,7 @@ fn model(way: Way, codes: &[u16]) -> Vec<Option<(Step, u16)>> {
     for recipient in 0..RECIPIENTS.len() {
         match codes.next() {
             Some(250..=252) => {}
-            // The text has been handed over: it is a word on this recipient alone.
+            // The text has been handed over: it is the reply for this recipient alone.
             Some(421) if way.is_eager() => {
                 words[recipient] = Some((Step::Rcpt, 421));
                 return words;
@@ -195,7 +195,7 @@ fn model(way: Way, codes: &[u16]) -> Vec<Option<(Step, u16)>> {
     words
 }
 
-/// Whether the text was accepted behind a refused sender: nobody knows what holds then.
+/// Whether the text was accepted after a refused sender: the result is unknown then.
 fn is_contradicted(codes: &[u16]) -> bool {
     let refused = |code: &u16| matches!(code, 400..=420 | 422..);
     let recipient = |code: &u16| matches!(code, 250..=252) || refused(code);
@@ -310,8 +310,8 @@ proptest! {
         let accepted = words.iter().filter(accepted).count();
         let end = way.end();
         let dot = played.written.windows(end.len()).position(|window| window == end);
-        let behind = |(at, _): &&(usize, Vec<u8>)| dot.is_some_and(|dot| *at >= dot + end.len());
-        let said: Vec<u8> = played.heard.iter().filter(behind).flat_map(|one| one.1.clone()).collect();
+        let after = |(at, _): &&(usize, Vec<u8>)| dot.is_some_and(|dot| *at >= dot + end.len());
+        let said: Vec<u8> = played.heard.iter().filter(after).flat_map(|one| one.1.clone()).collect();
         let needed = if way.dialect == Dialect::Lmtp { accepted } else { accepted.min(1) };
         prop_assert!(acceptances(&said) >= needed);
     }

@@ -1,4 +1,4 @@
-//! Leaving: a connection that is given up while both sides are in step is left with QUIT, and no
+//! A connection that could not be used while both sides are in step is closed with QUIT, and no
 //! caller waits for that.
 use std::time::Duration;
 

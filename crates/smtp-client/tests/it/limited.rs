@@ -1,4 +1,4 @@
-//! Servers that limit connections, or messages on each: no message fails for it.
+//! Servers that limit connections, or messages per connection: no message fails because of it.
 use std::{
     num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
@@ -167,7 +167,7 @@ fn a_message_that_is_refused_as_the_first_of_a_session_is_refused() {
     // Once a session has refused its first message, refusals prove nothing about it.
     let (connections, codes) = refused_by_name("450 not from you\r\n", |number| number >= 2);
     assert_eq!((connections, &codes[2..]), (2, &[450; 8][..]));
-    // A server that says that it is about an address is believed.
+    // An enhanced code about an address is believed.
     for reply in ["450 4.1.8 no such domain\r\n", "452 4.2.2 full\r\n", "451 4.6.0 odd\r\n"] {
         assert_eq!(refused_by_name(reply, |number| number % 2 == 1).0, 1);
     }
@@ -221,7 +221,7 @@ fn a_server_without_rset_costs_connections_and_no_message() {
     }
 }
 
-/// A server that greets so many connections, and others in this way.
+/// A server that greets this number of connections, and others in this way.
 fn admitting(most: usize, other: fn() -> Answer) -> (Host, Connector) {
     Host::aware(move |host, _, line| match line {
         "" if host.admitted() >= most => other(),

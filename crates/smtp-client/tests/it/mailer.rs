@@ -1,4 +1,4 @@
-//! The mailer: connections that many tasks share.
+//! The mailer: a pool of connections for many tasks.
 use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{
@@ -103,8 +103,8 @@ fn a_connection_closed_while_idle_is_replaced_unnoticed() {
     }
 }
 
-/// The server does this at this line of the first connections, and takes everything on later
-/// ones; what becomes of one message, and how many MAIL and texts it took.
+/// The server does this at this line of the first connections, and accepts everything on later
+/// ones. Checks the result of one message, and the numbers of MAIL commands and texts received.
 #[track_caller]
 fn troubled(
     bad: usize,

@@ -1,4 +1,4 @@
-//! Servers of several manners: each answers the same, and each in a way of its own.
+//! Servers with different behaviors: each gives the same replies, in its own way.
 use std::{future::pending, io, time::Duration};
 
 use smtp_client::session::Dialect;
@@ -19,32 +19,32 @@ pub(crate) enum Manner {
     LateAtTheEnd,
     RefusingAll,
     RefusingTheText,
-    /// It says that the text is too long as soon as it begins, and closes.
+    /// It refuses the text as too long as soon as it begins, and closes.
     RefusingEarly,
-    /// It gives every reply twice, and so is out of step.
+    /// It sends every reply twice, and so is out of step.
     Twice,
-    /// It gives so many replies, and then this happens.
+    /// It sends this number of replies, and then this happens.
     Stuck(usize, Stuck),
 }
 
-/// What happens where a reply is owed.
+/// What happens in place of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stuck {
-    /// The server reads on and says nothing.
+    /// The server reads on and sends nothing.
     Silent,
     /// The reply comes by an octet a second, without end.
     Dribbling,
-    /// The server says nothing, and has stopped reading when it had given its last reply.
+    /// The server sends nothing, and has stopped reading with its last reply.
     Deaf,
 }
 
-/// What a server offers and takes.
+/// What a server offers and accepts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Service {
     pub(crate) dialect: Dialect,
     /// What the reply to EHLO or LHLO lists.
     pub(crate) keywords: &'static [&'static str],
-    /// Whether each recipient has a reply of its own behind the text (PRDR).
+    /// Whether each recipient has its own reply after the text (PRDR).
     pub(crate) each: bool,
     /// The answers to each of the recipients `r0`, `r1` and so on; to those beyond, 250.
     pub(crate) rcpts: &'static [u16],
@@ -66,7 +66,7 @@ struct Host<S> {
     stream: BufReader<S>,
     service: Service,
     manner: Manner,
-    /// The recipients of the transaction that were taken.
+    /// The accepted recipients of the transaction.
     taken: Vec<usize>,
     mails: usize,
     /// How many replies were given.
@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Host<S> {
         let number: usize = number.parse().unwrap();
         match self.service.rcpts.get(number) {
             Some(550) => return "550 5.1.1",
-            // It takes the rest in another transaction.
+            // It accepts the rest in another transaction.
             Some(452) if self.mails == 1 => return "452 4.5.3",
             _ => {}
         }
@@ -183,8 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Host<S> {
         "250 2.1.5"
     }
 
-    /// Says what becomes of a text: of `r2` something else than of the others, where each has a
-    /// reply of its own.
+    /// Sends the reply to a text: a different one for `r2`, where each recipient has its own reply.
     async fn answer_text(&mut self, end: &str) -> io::Result<()> {
         if self.taken.is_empty() || self.manner == Manner::RefusingAll {
             self.give(format!("503 5.5.1 to {end}\r\n")).await?;

@@ -1,4 +1,4 @@
-//! Many messages on one connection: in which order they leave, and what becomes of each.
+//! Many messages on one connection: their order, and their results.
 use std::{
     pin::Pin,
     sync::{
@@ -23,7 +23,7 @@ fn message(name: &str) -> Message<'static> {
     Message::new(envelope, MailData::new(format!("{name}\r\n")).unwrap())
 }
 
-/// What became of each message: its final or first code, or nothing.
+/// The result of each message: its final or first code, or nothing.
 type Outcome = Result<u16, bool>;
 
 /// The code for one recipient, or whether the error is in doubt.
@@ -130,7 +130,7 @@ fn one_reply_too_many_leaves_the_message_before_it_in_doubt() {
     check(&offer, None, &["a", "b"], &script, &[Err(true)]);
 }
 
-/// Sends two messages in early chunks, ahead, to a server that gives these octets in answer.
+/// Sends two messages in early chunks, ahead, to a server that replies with these octets.
 #[track_caller]
 fn check_replies(raws: &[&str], expected: &[Outcome]) {
     let one = |name: &str| group(name) + "C| BDAT 3 LAST\n[chunk 3]\n";

@@ -1,5 +1,5 @@
-//! A mailer, when what it is built on goes wrong: nobody waits for ever, and nobody is told more
-//! than is known.
+//! A mailer whose runtime or callers fail: no caller waits forever, and no result claims more than
+//! is known.
 use std::{
     num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
@@ -140,7 +140,7 @@ fn a_closed_connection_consumes_no_text_that_can_be_read_only_once() {
             line => Host::good(line),
         });
         let mailer = Mailer::limited(connector, limits(1));
-        // Both wait when the connection is closed behind the first.
+        // Both wait when the connection is closed after the first.
         let begun = Instant::now();
         let first = spawn(&mailer, "first");
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Neighbors: whatever happens to one message on a connection, those around it are accepted.
+//! Neighbors: whatever happens to one message on a connection, the messages around it are accepted.
 use std::io;
 
 use bytes::Bytes;

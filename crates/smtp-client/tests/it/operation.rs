@@ -95,7 +95,7 @@ impl Operation {
         }
     }
 
-    /// The code that says that all is well.
+    /// The code of success.
     pub(crate) fn good(self) -> u16 {
         match self {
             Self::Help | Self::HelpOn => 214,
@@ -113,7 +113,7 @@ impl Operation {
     perform!(perform_blocking, blocking::Connection, [], []);
 }
 
-/// What XCLIENT and XFORWARD say of a client.
+/// The attributes of XCLIENT and XFORWARD.
 pub(crate) fn attributes<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
     pairs.into_iter().fold(Attributes::default(), |attributes, (name, value)| {
         let value = Attribute::Known(Xtext::new(value).unwrap());

@@ -1,4 +1,4 @@
-//! Servers that refuse messages for concurrency or rate: they get fewer at a time.
+//! Servers that refuse messages for concurrency or rate: the mailer sends fewer at a time.
 use std::{
     collections::HashSet,
     num::NonZeroU32,

@@ -1,4 +1,4 @@
-//! XCLIENT and XFORWARD: what they say, what they change, and what becomes of half of it.
+//! XCLIENT and XFORWARD: their lines, their effects, and incomplete ones.
 use smtp_client::{
     Attribute, Attributes, Capabilities, Ended, Error, ErrorKind, Extension, Step, Unsupported,
     Xtext, session::Dialect,
@@ -47,7 +47,7 @@ fn a_refused_xclient_changes_nothing() {
 #[test]
 fn a_refused_ehlo_after_xclient_ends_the_session() {
     let client = attributes([("LOGIN", "me")]);
-    let script = "C: XCLIENT LOGIN=me\nS: 220 anew\nC: EHLO client.example\nS: 502 no";
+    let script = "C: XCLIENT LOGIN=me\nS: 220 again\nC: EHLO client.example\nS: 502 no";
     play_on(&OFFER, script, async |mut connection| {
         let error = connection.xclient(&client).await.unwrap_err();
         assert_eq!(error.step(), Step::Hello);
@@ -95,7 +95,7 @@ fn xclient_fits_into_one_line() {
     let (name, address) = ("n".repeat(251), "a".repeat(241));
     let fits = attributes([("NAME", &name), ("ADDR", &address[..240])]);
     let again = hello(Dialect::Smtp, &OFFER);
-    let script = format!("C: XCLIENT {fits}\nS: 220 anew\n{again}");
+    let script = format!("C: XCLIENT {fits}\nS: 220 again\n{again}");
     goes_on(&OFFER, &script, async |one| one.xclient(&fits).await.map(drop)).unwrap();
     let longer = attributes([("NAME", &name), ("ADDR", &address)]);
     let error = goes_on(&OFFER, "", async |one| one.xclient(&longer).await.map(drop));

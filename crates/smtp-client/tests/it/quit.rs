@@ -1,4 +1,4 @@
-//! QUIT: how a session ends in order, and what is left of it when the server does not play along.
+//! QUIT: how a session ends regularly, and how it ends if the server does not cooperate.
 use std::time::Duration;
 
 use smtp_client::{Connector, Ended, ErrorKind, Security, Server, Tls, session::Dialect};

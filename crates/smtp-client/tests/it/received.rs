@@ -1,4 +1,4 @@
-//! Octets that are not a whole reply: they answer nothing, and the error shows them.
+//! Octets that are not a complete reply: they answer no command, and the error shows them.
 use smtp_client::{
     Ended, Envelope, Error, ErrorKind, Excerpt, MailData, Misbehaved, Step, session::Dialect,
 };
@@ -48,7 +48,7 @@ fn a_reply_that_breaks_off_is_shown() {
                     let error = error_of(dialect, &(asked(dialect, step) + &raw + end));
                     assert_eq!(error.step(), step, "{error}");
                     assert!(matches!(error.kind(), ErrorKind::Broken(_)), "{error}");
-                    // It is no answer, whatever it would have become.
+                    // It is no reply, even if it is the beginning of one.
                     assert_eq!(error.in_doubt(), step == Step::EndOfText, "{error}");
                     assert_eq!((error.reply(), error.advice()), (None, None));
                     check_shown(&error, octets.as_bytes());

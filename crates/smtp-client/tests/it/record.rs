@@ -1,5 +1,5 @@
-//! A record of what went over the wire, and what it means for a message, told plainly from the
-//! octets alone: the client's own word is held against this.
+//! A record of the octets on the wire and its meaning for a message. It is computed from the octets
+//! alone, and the results of the client are compared with it.
 use std::{
     collections::VecDeque,
     io,
@@ -17,12 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Record {
     pub(crate) written: Vec<u8>,
     pub(crate) heard: Vec<u8>,
-    /// How much had been written when each octet was heard.
+    /// The number of octets that had been written when each octet was received.
     before: Vec<usize>,
 }
 
 impl Record {
-    /// What was recorded behind an earlier state of this record.
+    /// What was recorded after an earlier state of this record.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let (written, heard) = (earlier.written.len(), earlier.heard.len());
         let before = self.before[heard..].iter().map(|before| before - written);
@@ -47,7 +47,7 @@ impl Record {
         replies
     }
 
-    /// What was said in full, each with where it ends.
+    /// The complete lines that were sent, each with its end.
     fn said(&self) -> Vec<(Said, usize)> {
         let mut said = Vec::new();
         let mut at = 0;
@@ -173,13 +173,13 @@ impl AsyncWrite for Recorded {
     }
 }
 
-/// What a record says about one operation.
+/// The meaning of a record for one operation.
 #[derive(Debug)]
 pub(crate) struct Reading {
     dialect: Dialect,
     slots: Vec<Slot>,
-    /// The steps that are owed a reply, each with the recipient that it is about.
-    owed: VecDeque<(Step, usize)>,
+    /// The steps whose reply is pending, each with its recipient.
+    pending: VecDeque<(Step, usize)>,
     /// How many of them come before the final reply, one for each recipient.
     each: usize,
     mid_text: bool,
@@ -207,11 +207,11 @@ impl Reading {
         continued: bool,
     ) -> Self {
         let slots = vec![Slot::Open; recipients];
-        let owed = VecDeque::new();
+        let pending = VecDeque::new();
         let mut reading = Self {
             dialect,
             slots,
-            owed,
+            pending,
             each: 0,
             mid_text: false,
             ended: false,
@@ -224,7 +224,7 @@ impl Reading {
             while let Some((what, _)) = said.next_if(|(_, end)| *end <= began) {
                 reading.say(*what);
             }
-            // With LMTP nobody can tell whom a reply is about that the end of the text crossed.
+            // With LMTP, the recipient of a reply that crossed the end of the text is unknown.
             let crossed = |(what, end): &&(Said, usize)| *what == Said::End && *end <= over;
             let crossed = dialect == Dialect::Lmtp && said.peek().is_some_and(crossed);
             reading.hear(code, continued, crossed);
@@ -239,16 +239,16 @@ impl Reading {
     /// The step that the client waits for.
     pub(crate) fn step(&self) -> Option<Step> {
         let text = self.mid_text.then_some(Step::Text);
-        self.owed.front().map(|(step, _)| *step).or(text).or(self.in_part)
+        self.pending.front().map(|(step, _)| *step).or(text).or(self.in_part)
     }
 
-    /// Whether the message may have been accepted for somebody: its end was handed over, and the
-    /// word on it is missing.
+    /// Whether the message may have been accepted for a recipient: its end was handed over, and a
+    /// final reply is missing.
     pub(crate) fn in_doubt(&self) -> bool {
         self.ended && self.verdicts().contains(&None)
     }
 
-    /// Whether the word on every recipient is known.
+    /// Whether the verdict of every recipient is known.
     pub(crate) fn is_settled(&self) -> bool {
         !self.verdicts().contains(&None)
     }
@@ -264,24 +264,24 @@ impl Reading {
 
     fn say(&mut self, what: Said) {
         match what {
-            Said::Command(step) => self.owed.push_back((step, 0)),
-            Said::Rcpt(recipient) => self.owed.push_back((Step::Rcpt, recipient)),
+            Said::Command(step) => self.pending.push_back((step, 0)),
+            Said::Rcpt(recipient) => self.pending.push_back((Step::Rcpt, recipient)),
             Said::Begin => self.mid_text = true,
             Said::Chunk => {
                 self.mid_text = true;
-                self.owed.push_back((Step::Text, 0));
+                self.pending.push_back((Step::Text, 0));
             }
             Said::End => {
                 (self.mid_text, self.ended) = (true, true);
                 match self.dialect {
-                    Dialect::Smtp => self.owed.push_back((Step::EndOfText, 0)),
-                    Dialect::Lmtp => self.owed.extend(self.taken()),
+                    Dialect::Smtp => self.pending.push_back((Step::EndOfText, 0)),
+                    Dialect::Lmtp => self.pending.extend(self.taken()),
                 }
             }
         }
     }
 
-    /// What is owed to each recipient that was taken.
+    /// The pending replies of each accepted recipient.
     fn taken(&self) -> Vec<(Step, usize)> {
         let taken = self.slots.iter().enumerate().filter(|(_, slot)| **slot == Slot::Taken);
         taken.map(|(recipient, _)| (Step::EndOfText, recipient)).collect()
@@ -289,7 +289,7 @@ impl Reading {
 
     fn hear(&mut self, code: u16, continued: bool, crossed: bool) {
         let refused = code >= 400;
-        let Some((step, recipient)) = self.owed.pop_front() else {
+        let Some((step, recipient)) = self.pending.pop_front() else {
             match refused && self.mid_text && !crossed {
                 true => self.settle(Step::Text, code, |_| true),
                 false => self.out_of_step = true,
@@ -302,8 +302,8 @@ impl Reading {
             Step::EndOfText if code == 353 => {
                 let each = self.taken();
                 self.each = each.len();
-                self.owed.push_front((step, 0));
-                each.into_iter().rev().for_each(|one| self.owed.push_front(one));
+                self.pending.push_front((step, 0));
+                each.into_iter().rev().for_each(|one| self.pending.push_front(one));
             }
             Step::EndOfText if refused || code / 100 == 2 => {
                 self.hear_end(recipient, code, continued);
@@ -313,7 +313,7 @@ impl Reading {
             Step::Data if code == 354 => self.mid_text = true,
             Step::Noop => {}
             _ => {
-                self.owed.push_front((step, recipient));
+                self.pending.push_front((step, recipient));
                 self.out_of_step = true;
             }
         }
@@ -332,7 +332,7 @@ impl Reading {
         self.settle(Step::EndOfText, code, |at| {
             if smtp { taken.contains(&at) } else { at == recipient }
         });
-        if self.owed.is_empty() {
+        if self.pending.is_empty() {
             (self.mid_text, self.ended) = (false, false);
             if continued && !taken.is_empty() {
                 let too_many = |slot: &&mut Slot| **slot == Slot::Settled(Step::Rcpt, 452);

@@ -1,4 +1,4 @@
-//! EHLO again: what it replaces, what it keeps, and by which name.
+//! EHLO again: what it replaces, what it keeps, and the name it sends.
 use smtp_client::{Capabilities, Ended, ErrorKind, Extension, session::Dialect};
 
 use crate::stage::{connector, hello, play, play_in, play_on};

@@ -1,4 +1,4 @@
-//! Round trips, counted in virtual time: a server whose every batch of replies takes a second.
+//! Round trips, counted in virtual time: the server takes one second for each batch of replies.
 use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{Ahead, Envelope, FirstChunk, MailData, Message, Sending, session::Dialect};
@@ -28,16 +28,16 @@ async fn serve(mut stream: Pipe, offer: &'static str) {
     }
 }
 
-/// Takes what is whole, and adds the answers.
+/// Removes complete commands, and adds the replies.
 fn answer(heard: &mut Vec<u8>, in_text: &mut bool, offer: &str, says: &mut Vec<u8>) {
     while let Some(end) = heard.iter().position(|&octet| octet == b'\n') {
         let line = String::from_utf8_lossy(&heard[..=end]).trim_end().to_owned();
         let chunk = line.strip_prefix("BDAT ").map(|rest| rest.split(' ').next().unwrap());
-        let behind: usize = chunk.filter(|_| !*in_text).map_or(0, |size| size.parse().unwrap());
-        if heard.len() < end + 1 + behind {
+        let after: usize = chunk.filter(|_| !*in_text).map_or(0, |size| size.parse().unwrap());
+        if heard.len() < end + 1 + after {
             return;
         }
-        heard.drain(..=end + behind);
+        heard.drain(..=end + after);
         match line.as_str() {
             "." => *in_text = false,
             _ if *in_text => continue,
@@ -56,7 +56,7 @@ fn answer(heard: &mut Vec<u8>, in_text: &mut bool, offer: &str, says: &mut Vec<u
     }
 }
 
-/// How many round trips so many messages to so many recipients take.
+/// Returns the number of round trips of these messages and recipients.
 fn trips(offer: &'static str, sending: Sending, messages: usize, recipients: usize) -> u64 {
     perform(async move {
         let (client, server) = pipe(1 << 20);

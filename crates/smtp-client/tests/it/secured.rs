@@ -1,5 +1,4 @@
-//! What is known of TLS once it is there, what a client offers for it, and what is guessed when it
-//! is not where it was looked for.
+//! The facts of a TLS connection, ALPN, and the hints after a failure.
 use std::sync::Arc;
 
 use rustls::{
@@ -102,7 +101,7 @@ fn a_protocol_is_offered_if_it_is_asked_for() {
         let (connected, written) = connect(&connector, &identity, &["imap", "smtp"]).await;
         assert_eq!(connected.unwrap().tls().unwrap().alpn(), Some(&b"smtp"[..]));
         assert!(offers(&written, "smtp"));
-        // A server that does not take part changes nothing.
+        // A server without ALPN changes nothing.
         let (connected, _) = connect(&connector, &identity, &[]).await;
         assert_eq!(connected.unwrap().tls().unwrap().alpn(), None);
     });
@@ -160,7 +159,7 @@ fn another_protocol_behind_the_right_certificate_is_no_server() {
             let error = connector.connect_over(pipe).await.unwrap_err();
             assert_eq!(error.step(), Step::Greeting, "{banner}");
             assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{banner}: {error:?}");
-            // Nothing was said to it.
+            // Nothing was sent to it.
             server.finish().await.unwrap();
         });
     }

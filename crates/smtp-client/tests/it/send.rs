@@ -1,5 +1,5 @@
-//! Sending: what goes out together, what is asked of the server, and several messages on one
-//! connection.
+//! Sending: which commands are sent together, which parameters are derived, and several messages on
+//! one connection.
 use smtp_client::{
     Connection, Delivery, Ended, Envelope, Error, ErrorKind, Extension, Invalid, Mail, MailData,
     Rcpt, Step, Unsupported, session::Dialect,
@@ -13,7 +13,7 @@ fn envelope() -> Envelope {
     Envelope::new("a@example.org", ["b@example.org"]).unwrap()
 }
 
-/// Sends one message as the script says.
+/// Sends one message with this script.
 #[track_caller]
 fn send(keywords: &[&str], rest: &str, envelope: &Envelope, text: &str) -> Result<Delivery, Error> {
     let text = MailData::new(text.to_owned()).unwrap();

@@ -1,4 +1,4 @@
-//! RSET, NOOP, VRFY, EXPN and HELP, and what 421 means to every command.
+//! RSET, NOOP, VRFY, EXPN and HELP, and the effect of 421 on every command.
 use std::time::Duration;
 
 use smtp_client::{
@@ -11,7 +11,7 @@ use crate::{
     stage::{is_refusal, let_the_server_play, play_in, play_on},
 };
 
-/// What one operation gives when the server answers its line with `reply`.
+/// The result of one operation when the server replies with `reply`.
 #[track_caller]
 fn outcome(dialect: Dialect, operation: Operation, reply: &str) -> Result<Reply, Error> {
     let rest = format!("C: {}\n{reply}", operation.line());
@@ -160,7 +160,7 @@ fn after_a_wrong_code_nothing_more_is_written() {
     }
 }
 
-/// Every operation says so, and the script sees that nothing is written.
+/// Every operation fails with that error, and the script checks that nothing is written.
 pub(crate) async fn check_ended(connection: &mut Connection, expected: &Ended) {
     assert_eq!(connection.ended(), Some(expected));
     for next in Operation::ALL {

@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees: which spans, with which fields, and whose addresses not.
+//! The output for a subscriber of `tracing`: the spans, their fields, and no addresses.
 use std::{
     collections::BTreeMap,
     fmt,
@@ -28,7 +28,7 @@ struct Seen {
     target: &'static str,
     level: Level,
     fields: BTreeMap<&'static str, String>,
-    /// What it happened in, as far as it says so itself.
+    /// The parent span, if it is given explicitly.
     parent: Option<u64>,
     is_event: bool,
 }
@@ -276,7 +276,7 @@ fn a_dropped_operation_is_canceled() {
 fn an_operation_after_the_end_fails_too() {
     let all = witness(&[], "S: 421 4.3.2 closing", async |connection| {
         let_the_server_play().await;
-        connection.verify("somebody").await.unwrap_err();
+        connection.verify("jones").await.unwrap_err();
         send(connection).await.unwrap_err();
     });
     let ended = [("outcome", "ended"), ("code", "421")];
@@ -312,7 +312,7 @@ fn a_failed_connection_is_reported_with_its_step() {
     check_discreet(&all);
 }
 
-/// No address, no word of the server's and no text above DEBUG; the text nowhere.
+/// No address and no text of a reply appears above DEBUG, and the text of the message nowhere.
 #[track_caller]
 fn check_discreet(all: &[Seen]) {
     assert!(all.iter().any(|seen| seen.level < Level::DEBUG));

@@ -1,5 +1,4 @@
-//! The stage: a client over a pipe, the scripted server at its other end, and a clock that is
-//! paused.
+//! The stage: a client over a pipe, a scripted server at the other end, and a paused clock.
 use std::time::Duration;
 
 use smtp_client::{
@@ -98,7 +97,7 @@ pub(crate) fn leave_after(code: u16) -> &'static str {
     if code == 421 { "\n[expect-close]" } else { "\nC: QUIT\n[expect-close]" }
 }
 
-/// Gives the server so many turns that it does all it can do without the client.
+/// Polls the server until it has done all that it can do without the client.
 pub(crate) async fn let_the_server_play() {
     for _ in 0..64 {
         tokio::task::yield_now().await;

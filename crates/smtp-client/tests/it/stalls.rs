@@ -1,6 +1,6 @@
-//! Stalls: at every point of every operation the server falls silent, dribbles, or stops reading.
-//! The error names the step that the wire shows, comes after exactly the time that was set for
-//! that step, and tells what is known by then.
+//! Stalls: at every point of every operation the server stops sending, sends single octets, or
+//! stops reading. The error names the step that the octets show, occurs after exactly the timeout
+//! of that step, and has what is known until then.
 use std::{sync::Arc, time::Duration};
 
 use smtp_client::{Broken, Ended, Error, ErrorKind, Security, Step, Timeouts, session::Dialect};
@@ -77,20 +77,20 @@ fn bound_of(timeouts: &Timeouts, step: Step) -> Duration {
     }
 }
 
-/// The step that the client waits for, as far as the wire tells.
+/// The step that the client waits for, according to the octets on the wire.
 fn waited_for(act: Act, reading: &Reading, acted: &Record) -> Step {
     match act {
         Act::SimpleCommand(operation) => operation.step(),
         Act::Change(Change::Login) => Step::Auth,
         Act::Change(Change::Turn) => Step::Atrn,
-        // The EHLO is what comes behind the 220.
+        // The EHLO follows the 220.
         Act::Change(Change::Xclient) if acted.heard.starts_with(b"220 ") => Step::Hello,
         Act::Change(Change::Xclient) => Step::Xclient,
         Act::Send(_) => reading.step().unwrap(),
     }
 }
 
-/// Lets the server be stuck once; whether it was.
+/// Makes the server stall once. Returns whether it did.
 #[track_caller]
 fn check(case: Case) -> bool {
     let (seen, next, later) = perform(act(case));
@@ -135,7 +135,7 @@ fn check(case: Case) -> bool {
     true
 }
 
-/// Lets the server be stuck at every point, in every way, and says how often that was.
+/// Makes the server stall at every point, in every way. Returns the number of cases.
 #[track_caller]
 fn check_all(acts: impl Iterator<Item = Act>, timeouts: Timeouts) -> usize {
     let mut cases = 0;

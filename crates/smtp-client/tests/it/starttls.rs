@@ -1,4 +1,4 @@
-//! STARTTLS: from the offer to the second EHLO, and everything that can be slipped in between.
+//! STARTTLS: from the offer to the second EHLO, and every injection in between.
 use std::time::Duration;
 
 use smtp_client::{

@@ -1,4 +1,4 @@
-//! A tap: sees what a client writes on its way to the transport.
+//! A tap: records what a client writes to the transport.
 use std::{
     io,
     pin::Pin,

@@ -23,7 +23,7 @@ fn check(text: &[u8], sent: &[u8]) {
     assert!(message.text() == meant, "{shown}: arrived as something else");
 }
 
-/// The script for this text, which may need the server to take eight bits.
+/// The script for this text, which may require 8BITMIME.
 fn declared(text: &[u8]) -> String {
     let body = if text.is_ascii() { "" } else { " BODY=8BITMIME" };
     ACCEPTED.replace("<a@example.org>", &format!("<a@example.org>{body}"))

@@ -1,4 +1,4 @@
-//! The catalogue of threats and faults: a test for each row, named after it, so that
+//! The catalogue of threats and faults: the tests of each row are named after it, so that
 //! `t1_reply_injection_after_starttls` is row T1. docs/guarantees.md has the whole list.
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const BOTH: [Dialect; 2] = [Dialect::Smtp, Dialect::Lmtp];
 const STEPS: [Step; 6] =
     [Step::Greeting, Step::Hello, Step::Mail, Step::Rcpt, Step::Data, Step::EndOfText];
 
-/// What became of a recipient.
+/// The result of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Accepted,
@@ -70,7 +70,7 @@ fn fates(outcome: &Result<Delivery, Error>) -> Vec<Fate> {
     }
 }
 
-/// What came of a message, and of a NOOP behind it.
+/// The result of a message, and of a NOOP after it.
 struct Came {
     outcome: Result<Delivery, Error>,
     elapsed: Duration,
@@ -135,7 +135,7 @@ fn in_chunks_if_offered(connection: &mut Connection) -> ScopedSettings<'_> {
     connection.scoped_sending(sending)
 }
 
-/// What comes of a message to `b` if the server keeps to this script, and of a NOOP behind it. The
+/// The result of a message to `b` if the server follows this script, and of a NOOP after it. The
 /// client must keep to it too: where nothing more is in it, nothing more is written.
 #[track_caller]
 fn came_of(dialect: Dialect, script: &str) -> Came {
@@ -185,7 +185,7 @@ pub(crate) fn asked(dialect: Dialect, step: Step) -> String {
     whole[..whole.find(end).unwrap()].to_owned()
 }
 
-/// The script of a message to `b` that is taken, one command at a time.
+/// The script of a message to `b` that is accepted, one command at a time.
 fn good(dialect: Dialect) -> String {
     opening(dialect, &[])
         + "C: MAIL FROM:<a@example.org>
@@ -203,8 +203,8 @@ S: 250 taken
 fn good_but(dialect: Dialect, step: Step, answer: &str) -> String {
     let (before, whole) = (asked(dialect, step), good(dialect));
     let rest = &whole[before.len()..];
-    let behind = rest.find('\n').unwrap();
-    format!("{before}{answer}{}", &rest[behind..])
+    let after = rest.find('\n').unwrap();
+    format!("{before}{answer}{}", &rest[after..])
 }
 
 /// The octets as a script has them.

@@ -1,5 +1,5 @@
-//! TLS and the other transports: whom a client believes, over which stream, and what it sends to
-//! whom it does not.
+//! TLS and the other transports: which server a client trusts over which stream, and that nothing
+//! is sent to another one.
 use std::sync::{Arc, Mutex};
 
 use smtp_client::{
@@ -28,7 +28,7 @@ fn script(dialect: Dialect, security: Security) -> String {
     format!("{before}{}C: QUIT\nS: 221 bye", hello(dialect, &["PIPELINING"]))
 }
 
-/// The certificates that no client may take.
+/// The certificates that no client may accept.
 pub(crate) const BAD: [CertificateKind; 6] = [
     CertificateKind::Expired,
     CertificateKind::NotYetValid,
@@ -45,7 +45,7 @@ fn check_distrust(error: &Error, case: &str) {
     assert!(!error.is_transient(), "{case}");
 }
 
-/// Everything behind the commands in clear is TLS.
+/// Everything after the commands in clear is TLS.
 #[track_caller]
 pub(crate) fn check_nothing_in_clear(
     written: &Arc<Mutex<Vec<u8>>>,
@@ -296,7 +296,7 @@ async fn lmtp_over_a_unix_socket() {
 #[tokio::test]
 async fn who_does_not_listen_is_broken_at_connect() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let missing = std::env::temp_dir().join("smtp-client-nobody-listens.socket");
+    let missing = std::env::temp_dir().join("smtp-client-without-listener.socket");
     for server in [Server::tcp("127.0.0.1", free), Server::unix(missing)] {
         let error = Connector::new(server).connect().await.unwrap_err();
         assert_eq!(error.step(), Step::Connect);

@@ -1,4 +1,4 @@
-//! How TLS fails, at whatever stage: what the error tells an operator, and what it advises.
+//! Failures of TLS at every stage: the message for an operator, and its advice.
 use std::{sync::Arc, time::Duration};
 
 use rustls::{
@@ -23,7 +23,7 @@ use crate::{
     wait_timeout::bounds,
 };
 
-/// What the client is told: the failure and the error of rustls.
+/// The error of the client: the failure and the error of rustls.
 #[track_caller]
 fn failure(error: &Error) -> (&TlsFailure, &rustls::Error) {
     let ErrorKind::Broken(Broken::Tls(cause)) = error.kind() else { panic!("{error:?}") };

@@ -1,4 +1,4 @@
-//! The truth about every message: what each fault at each point of a session leads to.
+//! The result of every message for each fault at each point of a session.
 use std::time::Duration;
 
 use smtp_client::{
@@ -14,7 +14,7 @@ use crate::{
     wait_timeout::bounds,
 };
 
-/// What an operation comes to.
+/// The result of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Every recipient has this verdict.
@@ -176,7 +176,7 @@ fn how_long(point: Step, fault: Fault) -> Duration {
     }
 }
 
-/// Checks every cell, and says how many they are.
+/// Checks every cell. Returns their number.
 #[track_caller]
 fn check_all(dialect: Dialect, tls: bool) -> usize {
     let authority = Authority::new();

@@ -1,4 +1,4 @@
-//! The verbs of extensions and the nameless ones: offered and used, not offered, and refused.
+//! The verbs of extensions and unnamed ones: offered and used, not offered, and refused.
 use smtp_client::{
     Connection, Ended, Envelope, Error, ErrorKind, Extension, MailData, Misbehaved, Step,
     Unsupported, session::Dialect,
@@ -41,7 +41,7 @@ pub(crate) async fn send(connection: &mut Connection) -> bool {
     connection.send(&envelope, &text).await.unwrap().all_accepted()
 }
 
-/// What the act gives over this script; the connection goes on afterwards.
+/// The result of the act with this script; the connection is usable afterwards.
 #[track_caller]
 pub(crate) fn goes_on<T>(
     keywords: &[&str],
@@ -169,11 +169,11 @@ fn a_node_is_one_word() {
 #[test]
 fn an_open_transaction_is_left_first() {
     let client = attributes([("ADDR", "192.0.2.1")]);
-    let anew = format!("S: 220 anew\n{}", hello(Dialect::Smtp, &[]));
+    let again = format!("S: 220 again\n{}", hello(Dialect::Smtp, &[]));
     for (rest, case) in [
         ("C: ETRN mx\nS: 250 ok", 0),
         ("C: XFORWARD ADDR=192.0.2.1\nS: 250 ok", 1),
-        (&*format!("C: XCLIENT ADDR=192.0.2.1\n{anew}"), 2),
+        (&*format!("C: XCLIENT ADDR=192.0.2.1\n{again}"), 2),
         ("C: ATRN\nS: 450 no", 3),
     ] {
         let script = format!("{LEFT_OPEN}\nC: RSET\nS: 250 ok\n{rest}");

@@ -1,4 +1,4 @@
-//! Who refuses, and what every recipient is told: each combination, in SMTP and LMTP, with
+//! The verdict of every recipient for each combination of refusals, in SMTP and LMTP, with
 //! pipelining and without.
 use smtp_client::{Ended, Envelope, ErrorKind, MailData, Step, Verdict, session::Dialect};
 
@@ -39,7 +39,7 @@ impl Answers {
         self.taken(0) || self.taken(1)
     }
 
-    /// The word on this recipient: of the first who refused, or else the final one.
+    /// The verdict of this recipient: the first refusal that applies, or else the final reply.
     fn expected(self, way: Way, recipient: usize) -> (Step, u16) {
         if self.mail != 250 {
             (Step::Mail, self.mail)
@@ -82,11 +82,11 @@ impl Answers {
         if self.any_taken() && self.data == 354 {
             script += "[text]\n";
             for (recipient, code) in self.finals.into_iter().enumerate() {
-                let owed = match way.dialect {
+                let pending = match way.dialect {
                     Dialect::Smtp => recipient == 0,
                     Dialect::Lmtp => self.taken(recipient),
                 };
-                if owed {
+                if pending {
                     script += &format!("S: {code} said\n");
                 }
             }

@@ -1,4 +1,4 @@
-//! Time: each wait is bounded by exactly what was set, on a clock that is paused.
+//! Timeouts: each wait ends after exactly the configured time, on a paused clock.
 use std::time::Duration;
 
 use smtp_client::{

@@ -22,8 +22,8 @@ pub(super) enum Blame {
     ///   (X.6.Z); or it refused MAIL there with 503, which is about the commands before it
     ///   (RFC 5321, 4.2.2). On a connection that has accepted no MAIL, the same reply is about the
     ///   message.
-    /// - The server ended the session (421) before the end of the mail data, and had accepted a MAIL
-    ///   on the connection.
+    /// - The server ended the session (421) before the end of the mail data, and had accepted a
+    ///   MAIL on the connection.
     /// - The server refused RSET; or the session ended, broke or got out of step before this
     ///   message began and after the result of another one.
     /// - The server limits messages or recipient domains per session (RFC 9422).
@@ -312,8 +312,8 @@ mod tests {
         check_refused(Step::EndOfText, 421, "4.3.2 x", [Throttling; 3]);
     }
 
-    /// Checks what an error at each of these steps is about: on a new connection before and after the
-    /// message began, and on a used one.
+    /// Checks what an error at each of these steps is about: on a new connection before and after
+    /// the message began, and on a used one.
     #[track_caller]
     fn check_error(kind: impl Into<ErrorKind>, expected: [Blame; 4]) {
         let kind = kind.into();

@@ -1,4 +1,4 @@
-//! Connecting, dropped after each of its polls: nothing is left of it, whatever way it goes.
+//! Connecting, dropped after each of its polls, in every way to connect: nothing remains.
 use std::{pin::pin, sync::Arc};
 
 use smtp_client::{Connector, Security, session::Dialect};
@@ -62,7 +62,7 @@ fn courses(dialect: Dialect) -> Vec<Course> {
     ]
 }
 
-/// What a client may have said: the commands in clear as far as they went, and TLS behind them.
+/// What a client may have sent: some of the commands in clear, and TLS after them.
 #[track_caller]
 fn check_said(course: &Course, dialect: Dialect, written: &[u8]) {
     let verb = if dialect == Dialect::Smtp { "EHLO" } else { "LHLO" };
@@ -90,7 +90,7 @@ fn check_said(course: &Course, dialect: Dialect, written: &[u8]) {
     assert!(rest.len() < 5, "{told}");
 }
 
-/// Drops a connect after so many polls; whether it had completed before.
+/// Drops a connect after this number of polls. Returns whether it had completed before.
 async fn check(
     course: &Course,
     connector: &Connector,

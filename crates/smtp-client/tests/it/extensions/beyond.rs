@@ -1,4 +1,4 @@
-//! What an extension means beyond its being offered: limits, what it builds on, what is derived.
+//! Effects of an extension beyond its parameter: limits, prerequisites, and derived parameters.
 use smtp_client::{
     Envelope, ErrorKind, Extension, Field, Flaw, Invalid, Limited, MailData, MailParam, Misbehaved,
     Security, Step, Unsupported, session::Dialect,
@@ -34,7 +34,7 @@ fn what_is_derived_is_left_out_where_it_is_not_offered() {
     check_taken(&["8BITMIME"], Message::of(text()), eight_bit);
     let lacking = Unsupported::Extension(Extension::EightBitMime);
     check_lacking(&["SMTPUTF8"], Message::of(text()), lacking);
-    // Nor is SMTPUTF8 said where nothing needs it.
+    // SMTPUTF8 is not sent where nothing needs it.
     check_taken(&["8BITMIME", "SMTPUTF8"], Message::plain(), MAIL);
 }
 
@@ -107,7 +107,7 @@ fn a_restart_of_a_message_is_refused() {
     });
 }
 
-/// What a server that is trusted and offers REQUIRETLS inside TLS comes to.
+/// The result with a trusted server that offers REQUIRETLS inside TLS.
 fn inside_tls<T>(rest: &str, act: impl AsyncFnOnce(&mut smtp_client::Connection) -> T) -> T {
     let authority = Authority::new();
     let connector = trusting(&authority, Dialect::Smtp, Security::Tls);
@@ -136,7 +136,7 @@ fn requiretls_counts_inside_tls_only() {
     let delivery = delivery.unwrap();
     let verdict = &delivery.verdicts()[0];
     assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::Mail, 550));
-    // Anybody can offer it in clear.
+    // An attacker can offer it in clear.
     check_lacking(&["REQUIRETLS"], asking(), Unsupported::OutsideTls(Extension::RequireTls));
     check_lacking(&["HELP"], asking(), Unsupported::Extension(Extension::RequireTls));
 }
@@ -150,7 +150,7 @@ fn limits_are_kept_or_run_into() {
         format!("C: {MAIL}\nS: 250 Ok\nC: {RCPT}\nS: 250 Ok\nC: RCPT TO:<c@example.org>\n");
     for (offer, reply, taken) in [
         (&["LIMITS RCPTMAX=2"][..], "250 Ok", [true, true]),
-        // Where it is not stated, or not kept, the server says so itself.
+        // Without a limit, or beyond the stated one, the server itself refuses.
         (&["HELP"], "452 4.5.3 Too many recipients", [true, false]),
         (&["LIMITS RCPTMAX=2"], "452 4.5.3 Too many recipients", [true, false]),
     ] {
@@ -190,7 +190,7 @@ fn an_unknown_parameter_is_sent_as_the_caller_gives_it() {
         let rcpt = if rcpt.is_empty() { plain.rcpt } else { plain.rcpt.param(rcpt).unwrap() };
         Message { mail, rcpt, content: plain.content, ..Message::plain() }
     };
-    // It is sent whatever is offered, as it is given; the server has the last word.
+    // It is sent unchanged whatever is offered; the server decides.
     for offer in [&["XVERP"][..], &["HELP"]] {
         check_taken(offer, own("XVERP", ""), "MAIL FROM:<a@example.org> XVERP");
         check_taken(offer, own("X-Own=a,b;c", ""), "MAIL FROM:<a@example.org> X-Own=a,b;c");

@@ -1,4 +1,4 @@
-//! The extensions, a row for each thing that can be asked for.
+//! The extensions, one row for each parameter.
 use smtp_client::{
     Body, Content, Extension, Framing, MailData, MailParam, Mailbox, Part, RcptParam, Step,
     session::Dialect,

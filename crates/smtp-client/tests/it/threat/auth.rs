@@ -1,4 +1,4 @@
-//! AUTH: what a client says to prove who it is, to whom, and whom it believes.
+//! AUTH: what the client sends to authenticate, and which server it trusts.
 //!
 //! Where a name begins with `a` or `t` and a number, that is the threat which it is about.
 use smtp_client::{
@@ -38,7 +38,7 @@ pub(crate) fn in_clear() -> Login {
     login().clear_text(ClearText::Allowed)
 }
 
-/// A session whose server offers these keywords, over a transport that nobody can listen in on.
+/// A session whose server offers these keywords, over a transport that is confined to this machine.
 pub(crate) fn confined(keywords: &[&str]) -> Session {
     let mut session = exposed(keywords);
     session.confined();

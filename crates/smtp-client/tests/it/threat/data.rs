@@ -1,4 +1,4 @@
-//! The text of a message, and how mail is smuggled in it: rows D8 and D10 to D15.
+//! The text of a message, and how a second message is smuggled into it: rows D8 and D10 to D15.
 use bytes::Bytes;
 use smtp_client::{
     Delivery, Envelope, Error, ErrorKind, Extension, Field, Flaw, Invalid, LineEnds, MailData,
@@ -27,11 +27,11 @@ fn greeted(keywords: &str) -> Session {
 /// What is given of a text: pieces, and how it ends.
 enum Given<'a> {
     Whole(&'a [&'a [u8]]),
-    /// Its source fails behind these pieces.
+    /// Its source fails after these pieces.
     Failing(&'a [&'a [u8]]),
 }
 
-/// What a session without I/O writes behind the recipient if the text is given in this way, and
+/// What a session without I/O writes after the recipient if the text is given in this way, and
 /// what comes of it. The server takes everything.
 fn written(
     keywords: &str,
@@ -70,13 +70,13 @@ fn written(
     (output[text..].to_vec(), run.finish())
 }
 
-/// The server's word on what was written last.
+/// The server's reply to what was written last.
 fn reply(run: &mut ActiveOperation<'_, Transaction<'_>>, output: &[u8]) {
     let code = if output.ends_with(b"DATA\r\n") { "354" } else { "250" };
     run.receive(format!("{code} ok\r\n").as_bytes());
 }
 
-/// The octets behind DATA for a text that is given in these pieces.
+/// The octets after DATA for a text in these pieces.
 #[track_caller]
 fn wire(pieces: &[&[u8]]) -> Vec<u8> {
     let text = MailData::new(pieces.concat()).unwrap();
@@ -128,7 +128,7 @@ fn d10_the_size_that_a_server_states() {
     }
 }
 
-/// Facts of a text of so many octets.
+/// Facts of a text of this size.
 fn declared(octets: usize) -> ContentFacts {
     MailData::new("x".repeat(octets)).unwrap().facts()
 }
@@ -201,7 +201,7 @@ fn d13_a_354_after_all_recipients_were_refused() {
             assert_eq!(came.report.messages().len(), 0);
         }
     }
-    // An invitation where none was asked for is taken for what it is.
+    // A 354 to another command than DATA is unexpected.
     for (step, rest) in [(Step::Mail, ""), (Step::Rcpt, "")] {
         let came =
             super::answered(Dialect::Smtp, step, &format!("S: 354 go\n{rest}[expect-close]"));
@@ -223,7 +223,7 @@ C: BDAT {0} LAST\n[chunk {0}]\nS: 354 go\n[expect-close]",
     );
     let came = came_of(Dialect::Smtp, &(opening(Dialect::Smtp, &["CHUNKING"]) + &rest));
     assert_eq!(came.spent(), Fate::InDoubt);
-    // A final reply that is an invitation: whoever answers it would send a second text.
+    // A 354 as final reply: a client that obeys it would send a second text.
     for dialect in BOTH {
         let came = super::answered(dialect, Step::EndOfText, "S: 354 go on\n[expect-close]");
         assert_eq!(came.spent(), Fate::InDoubt);

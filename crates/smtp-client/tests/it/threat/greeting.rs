@@ -1,4 +1,4 @@
-//! The greeting and what EHLO offers: rows R19 to R23 and R26 to R28.
+//! The greeting and the offer of EHLO: rows R19 to R23 and R26 to R28.
 use std::time::Duration;
 
 use smtp_client::{Capabilities, Error, ErrorKind, Extension, Misbehaved, Step, session::Dialect};

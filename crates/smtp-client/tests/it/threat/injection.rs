@@ -1,4 +1,4 @@
-//! Commands that are put into values, and values that are not what they seem: rows I1 to I15.
+//! Commands that are put into values, and deceptive values: rows I1 to I15.
 use smtp_client::{
     Argument, Envelope, Error, ErrorKind, Extension, Field, Flaw, HelloName, Invalid, Mail,
     MailData, MailParam, Mailbox, Rcpt, Step, Unsupported,
@@ -202,7 +202,7 @@ fn i8_a_parameter_inside_an_address() {
     }
 }
 
-/// What sending with this MAIL comes to before anything is written.
+/// The error of sending with this MAIL, before anything is written.
 #[track_caller]
 fn objection(keywords: &[&str], mail: Mail) -> Error {
     let (outcome, _) = play_on(keywords, "C: QUIT\nS: 221 bye", async |mut connection| {
@@ -325,7 +325,8 @@ fn i12_odd_unicode_in_an_address() {
             check_no_address(&text);
         }
     }
-    // What looks like a dot or an `@` is none: a domain that would change its meaning is refused.
+    // A character that looks like a dot or an `@`: a domain that would change its meaning is
+    // refused.
     for text in
         ["a@a\u{ff0e}org", "a@a\u{3002}org", "a@a\u{ff61}org", "a\u{ff20}ex.org", "a@\u{2024}org"]
     {
@@ -361,8 +362,8 @@ fn i15_paths_that_are_empty_or_too_long() {
     assert!(Envelope::new("a@example.org", ["<>"]).is_err());
     assert!(ForwardPath::new("").is_err());
     assert!(Mailbox::new("").is_err());
-    let nobody: [&str; 0] = [];
-    let invalid = Envelope::new("a@example.org", nobody).unwrap_err();
+    let none: [&str; 0] = [];
+    let invalid = Envelope::new("a@example.org", none).unwrap_err();
     assert_eq!(invalid, Invalid::new(Field::Recipients, Flaw::Empty));
     // With its brackets a path has 256 octets at most.
     let path = |octets: usize| {
@@ -373,7 +374,7 @@ fn i15_paths_that_are_empty_or_too_long() {
     };
     assert!(Envelope::new("a@example.org", [&*path(256)]).is_ok());
     check_no_address(&path(257));
-    // The sender alone may be nobody.
+    // Only the sender may be the null path.
     play_on(&[], "C: MAIL FROM:<>\nS: 550 no", async |mut connection| {
         let envelope = Envelope::new("", ["b@example.org"]).unwrap();
         let text = MailData::new(MESSAGE).unwrap();

@@ -125,7 +125,7 @@ fn crowd(recipients: usize) -> Envelope {
     Envelope::new("a@example.org", names.iter().map(|name| &**name)).unwrap()
 }
 
-/// Every verdict is that of its own recipient, of whom every other one is taken.
+/// Every verdict is that of its own recipient; every other one is accepted.
 #[track_caller]
 fn check_every_other(delivery: &Delivery, recipients: usize) {
     assert_eq!(delivery.verdicts().len(), recipients);
@@ -141,7 +141,7 @@ fn l5_both_sides_write_through_a_kibibyte() {
             let (client, server) = pipe(window);
             let padding = "x".repeat(padding);
             let mut asked = 0;
-            // It reads nothing while its answer is not taken.
+            // It reads nothing until its reply was read.
             let heard = answer_all(server, move |line| match line.split(':').next().unwrap() {
                 "" => "220 hi\r\n".into(),
                 "EHLO client.example" => "250-hi\r\n250 PIPELINING\r\n".into(),
@@ -202,7 +202,7 @@ async fn l5_both_sides_write_over_tcp() {
     server.join().unwrap();
 }
 
-/// The most octets that are allocated at a time while a message goes to so many recipients.
+/// The peak of allocated octets while a message is sent to this number of recipients.
 fn memory(recipients: usize) -> u64 {
     let envelope = crowd(recipients);
     let mut delivery = None;

@@ -1,4 +1,4 @@
-//! What became of the message: rows O1 to O6 and O12 to O16.
+//! The result of a message: rows O1 to O6 and O12 to O16.
 use std::time::Duration;
 
 use smtp_client::{
@@ -60,7 +60,7 @@ fn o3_the_final_reply_is_cut_short() {
     ];
     for dialect in BOTH {
         for reply in whole {
-            // Anywhere but behind its last octet.
+            // Anywhere but after its last octet.
             for cut in 0..reply.len() {
                 for end in ["[close]", "[abort]", "[stall]", "[half-close]"] {
                     let answer = super::raw(&reply.as_bytes()[..cut]);
@@ -71,7 +71,7 @@ fn o3_the_final_reply_is_cut_short() {
             }
         }
     }
-    // What is no part of a reply is none, however much it looks like one.
+    // Octets that only look like a reply do not count.
     for odd in [
         "250ok\r\n",
         "250-a\r\n\r\n",
@@ -139,7 +139,7 @@ async fn o5_a_refusal_in_the_middle_of_a_big_text() {
         socket.join();
         assert!(matches!(connection.ended(), Some(Ended::Failed { .. } | Ended::ServerClosing(_))));
     }
-    // A word that makes no sense there is no acceptance.
+    // A code that is not allowed there is no acceptance.
     for word in ["250 queued\r\n", "354 go\r\n", "what?\r\n"] {
         let socket = Socket::listen("250 mx\r\n", "DATA", 64 * 1024, word);
         let mut connection = socket.connect().await.unwrap();
@@ -149,7 +149,7 @@ async fn o5_a_refusal_in_the_middle_of_a_big_text() {
     }
 }
 
-/// What comes of a big text if this is said while it flows.
+/// The result of a big text if this is received while it is sent.
 #[track_caller]
 fn amid(dialect: Dialect, said: &str) -> Result<Delivery, Error> {
     let rest = format!("{}{said}", asked(dialect, Step::Text));
@@ -181,16 +181,16 @@ fn o6_a_reply_before_the_dot() {
         ] {
             assert_eq!(fate(&amid(dialect, said)), expected, "{said}");
         }
-        // One that is glued to the invitation, and one that begins before the dot and ends behind.
+        // One in the same segment as the 354, and one that begins before the dot and ends after it.
         let glued = answered(dialect, Step::Data, "S: 354 go\nS: 250 queued");
         assert_eq!(glued.spent(), Fate::NotSent);
-        for (before, behind) in [
+        for (before, after) in [
             ("2", "50 ok\\r\\n"),
             ("250 que", "ued\\r\\n"),
             ("250-que\\r\\n", "250 ued\\r\\n"),
             ("250 queued\\r", "\\n"),
         ] {
-            let said = format!("[raw \"{before}\"]\n[text]\n[raw \"{behind}\"]\n[stall]");
+            let said = format!("[raw \"{before}\"]\n[text]\n[raw \"{after}\"]\n[stall]");
             let came = came_of(dialect, &(asked(dialect, Step::Text) + &said));
             assert_eq!(came.spent(), Fate::InDoubt, "{said}: {:?}", came.outcome);
         }
@@ -258,7 +258,7 @@ async fn o13_an_attempt_is_one_attempt() {
         assert!(matches!(error.kind(), ErrorKind::Broken(_)), "{error:?}");
         assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
     }
-    assert!(server.join().unwrap(), "nobody came a fourth time");
+    assert!(server.join().unwrap(), "the client connected a fourth time");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn o14_a_chunk_is_refused() {
     let octets = MESSAGE.len();
     assert_eq!(octets, 20, "two chunks of 8 and one of 4");
     let commands = "MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 250 r\n";
-    // One at a time: the last is not said.
+    // One at a time: the last is not sent.
     let rest =
         format!("C: {commands}C: BDAT 8\n[chunk 8]\nS: 552 5.3.4 too big\nC: RSET\nS: 250 reset");
     play_on(&["CHUNKING"], &rest, async |mut connection| {
@@ -276,7 +276,7 @@ fn o14_a_chunk_is_refused() {
         assert_eq!(fate(&outcome), Fate::Never);
         connection.reset().await.unwrap();
     });
-    // In flight: the replies that are owed are counted before anything else is said.
+    // Pipelined: the pending replies are counted before anything else is sent.
     let group = "C| MAIL FROM:<a@example.org>\nC| RCPT TO:<b@example.org>\nS: 250 s\nS: 250 r\n";
     let chunks = "C: BDAT 8\n[chunk 8]\nC: BDAT 8\n[chunk 8]\nC: BDAT 4 LAST\n[chunk 4]\n";
     for replies in
@@ -290,7 +290,7 @@ fn o14_a_chunk_is_refused() {
             assert_eq!(connection.noop().await.unwrap().as_bytes(), b"noop");
         });
     }
-    // A text that is not whole cannot be accepted, and nobody knows what the server has.
+    // An incomplete text cannot be accepted, and the state of the server is unknown.
     let rest = format!("{group}{chunks}S: 552 too big\nS: 250 x\nS: 250 FORGED\n");
     play_on(&["PIPELINING", "CHUNKING"], &rest, async |mut connection| {
         let outcome = send(&mut connection.scoped_sending(sending)).await;

@@ -1,4 +1,4 @@
-//! Connections that are shared: rows L9, L10, L13 and L14.
+//! Pooled connections: rows L9, L10, L13 and L14.
 use std::{num::NonZeroUsize, time::Duration};
 
 use smtp_client::{Ended, ErrorKind, Mailer, Step};

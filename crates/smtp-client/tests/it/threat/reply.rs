@@ -1,4 +1,4 @@
-//! Replies that are none, or unusual: rows R4 to R18 and R24.
+//! Malformed and unusual replies: rows R4 to R18 and R24.
 use std::time::Duration;
 
 use smtp_client::{
@@ -29,7 +29,7 @@ fn good_code(step: Step) -> u16 {
     }
 }
 
-/// Whoever is answered like this at this step knows no more than before, and is gone at once.
+/// A client that receives this at this step learns nothing, and closes at once.
 #[track_caller]
 fn check_malformed(dialect: Dialect, step: Step, answer: &str) -> ReplyFault {
     let came = answered(dialect, step, answer);
@@ -57,7 +57,7 @@ fn r4_codes_that_differ_within_one_reply() {
     }
 }
 
-/// A message that is taken if every reply is in these octets.
+/// A message that is accepted if every reply is in these octets.
 #[track_caller]
 fn check_taken(form: impl Fn(u16) -> Vec<u8>) {
     for dialect in BOTH {
@@ -288,7 +288,7 @@ fn r17_a_short_last_line() {
     }
 }
 
-/// Replies of every form that is taken.
+/// Replies of every form that is accepted.
 const FORMS: [&[u8]; 22] = [
     b"250 ok\r\n",
     b"250\r\n",

@@ -34,7 +34,7 @@ fn s1_one_reply_too_many() {
         // In a group it pushes the others on, until one cannot be right.
         let replies = "S: 250 ok\nS: 250 dup\nS: 250 ok\nS: 354 go\nS: 554 no\n[expect-close]";
         assert_eq!(came_of(dialect, &grouped(dialect, replies)).spent(), Fate::NotSent);
-        // Behind the last one it is found before anything else is written.
+        // After the last one it is found before anything else is written.
         let script = format!("{}S: 250 dup", good(dialect));
         let came = came_of(dialect, &script);
         assert_eq!(fate(&came.outcome), Fate::Accepted);
@@ -234,7 +234,7 @@ fn s13_a_message_is_dropped_on_its_way() {
 #[test]
 fn s15_all_replies_of_a_group_are_read() {
     for dialect in BOTH {
-        // An error in the middle does not leave the replies behind it for the next command.
+        // An error in the middle does not leave the replies after it for the next command.
         let went = "S: 250 s\nS: 550 r\nS: 503 nobody\nC: NOOP\nS: 250 noop";
         let came = came_of(dialect, &grouped(dialect, went));
         assert_eq!(came.alive(), Fate::Never);

@@ -1,5 +1,5 @@
-//! A server on a real socket that says its word and leaves while octets wait to be read, so that
-//! the connection is reset.
+//! A server on a real socket that sends its reply and closes while octets are unread, so that the
+//! connection is reset.
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -14,8 +14,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Answers EHLO with `offer` and every other command well, up to the one that begins with
-    /// `last`. Behind it reads so many octets, says its word, and leaves.
+    /// Replies to EHLO with `offer` and accepts every other command, up to the one that begins with
+    /// `last`. After it, the server reads a number of octets, sends its last reply, and closes.
     pub(super) fn listen(
         offer: &'static str,
         last: &'static str,
@@ -63,7 +63,7 @@ fn serve(stream: TcpStream, offer: &str, last: &str, octets: usize, word: &str) 
         }
     }
     std::io::copy(&mut (&mut reader).take(octets as u64), &mut std::io::sink()).unwrap();
-    // Something waits to be read before anything is said.
+    // Octets are unread before the reply is sent.
     assert_eq!(writer.peek(&mut [0]).unwrap(), 1);
     writer.write_all(word.as_bytes()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! TLS: rows T13 to T20, and below it those about STARTTLS and certificates.
+//! TLS: rows T13 to T20; its modules have those about STARTTLS and certificates.
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -133,7 +133,7 @@ fn t15_the_end_without_close_notify() {
             }
         }
     }
-    // (b) What was said whole stands, and (c) so does the end.
+    // (b) A complete reply is valid, and (c) so is the end.
     let message = format!("[tls]\n{}[abort]", super::good(Dialect::Smtp));
     let played = protected(Dialect::Smtp, Security::Tls, &message, async |connected| {
         send(&mut connected?).await
@@ -188,7 +188,7 @@ fn t20_the_ports_are_swapped() {
         protected(Dialect::Smtp, Security::Tls, script, async |connected| connected.unwrap_err());
     assert_eq!((played.outcome.step(), played.elapsed), (Step::Handshake, Duration::ZERO));
     assert!(matches!(played.outcome.kind(), ErrorKind::Broken(Broken::Tls(_))));
-    // A server that waits for TLS says nothing to one that waits for its greeting.
+    // A server that waits for TLS sends nothing to a client that waits for its greeting.
     let played = protected(Dialect::Smtp, Security::Plain, "[stall]", async |connected| {
         connected.unwrap_err()
     });

@@ -1,4 +1,4 @@
-//! OAuth: how a token is fetched, and how its refusal is told.
+//! OAuth: how a token is fetched, and how its refusal is reported.
 use std::{
     io,
     sync::{
@@ -30,7 +30,7 @@ fn bearer() -> Login {
     Login::new(Credentials::bearer("u", "t").unwrap())
 }
 
-/// The token is refused: the challenge is answered in this way, and the error says everything.
+/// The token is refused: the challenge is answered in this way, and the error has all details.
 #[track_caller]
 fn check_refused(mechanism: Mechanism<&str>, sent: &str, answer: &str) {
     let mut session = confined(&[&format!("AUTH {mechanism}")]);

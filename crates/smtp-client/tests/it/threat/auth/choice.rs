@@ -1,4 +1,4 @@
-//! Which mechanism is taken, and what is never tried.
+//! Which mechanism is used, and what is never tried.
 use smtp_client::{
     Connector, Error, ErrorKind, Extension, Obstacle, Security, Server, Step, Unsupported,
     sasl::{ClearText, Credentials, Login, Mechanism},

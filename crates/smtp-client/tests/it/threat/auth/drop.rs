@@ -1,4 +1,4 @@
-//! A login whose future is dropped: what comes next tells the truth.
+//! A login whose future is dropped: the next call reports the true state.
 use std::{
     pin::pin,
     task::{Context, Waker},

@@ -1,4 +1,4 @@
-//! What refusals say one should do.
+//! The advice for refusals.
 use smtp_client::{
     Advice, Envelope, Error, MailData, Step,
     sasl::{Credentials, Login},
@@ -108,7 +108,7 @@ fn a19_a_refusal_of_a_command_for_lack_of_authentication_has_advice() {
 fn a_mechanism_that_cannot_be_used_is_reported_with_advice() {
     let advice = |login: &Login, session: Session| auth(login, &session).unwrap_err().advice();
     assert_eq!(advice(&login(), exposed(&["AUTH PLAIN"])), Some(Advice::BeginTls));
-    // It may be that nobody can authenticate here, inside TLS or not.
+    // Authentication may be disabled here, inside TLS or not.
     assert_eq!(advice(&login(), exposed(&[])), None);
     assert_eq!(advice(&login(), confined(&["AUTH NTLM"])), Some(Advice::UseAnotherMechanism));
     let external = Login::new(Credentials::external());

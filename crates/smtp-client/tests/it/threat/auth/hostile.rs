@@ -1,4 +1,4 @@
-//! Servers that do not keep to the rules.
+//! Servers that violate the protocol of AUTH.
 use proptest::{
     collection::vec,
     prelude::{Strategy, any, prop_oneof},
@@ -226,7 +226,7 @@ fn a_transaction_that_may_be_open_is_closed_first() {
     assert_eq!(said, ["RSET".to_owned(), format!("AUTH PLAIN {PLAIN}")]);
 }
 
-/// What a hostile server says to one line.
+/// The reply of a hostile server to one line.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let challenge = vec(any::<u8>(), 0..40).prop_map(|octets| {
         format!("334 {}\r\n", smtp_codec::SaslResponse::new(octets).as_base64()).into_bytes()
@@ -242,8 +242,8 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// Whatever a server says: the login ends, nothing panics, no error shows the secret, and
-    /// nobody is authenticated by SCRAM, since this server cannot prove anything.
+    /// For any server output: the login ends, nothing panics, no error shows the secret, and SCRAM
+    /// never authenticates, since this server cannot prove anything.
     #[test]
     fn any_server_output_ends_the_login(
         which in 0..EACH.len(),

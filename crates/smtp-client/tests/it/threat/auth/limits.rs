@@ -1,4 +1,4 @@
-//! What the caller may give, and how long lines are.
+//! Limits of the caller's values, and of the length of lines.
 use smtp_client::{
     ErrorKind, Field, Flaw, Invalid,
     sasl::{Credentials, Login, Mechanism, Secret},
@@ -89,7 +89,7 @@ fn a17_a_longer_one_waits_for_a_challenge() {
         let mut session = confined(&["AUTH PLAIN"]);
         let dialogue = [("AUTH PLAIN", prompt), (&encoded, "235 yes")];
         exchange(&mut session, &login, &dialogue).unwrap();
-        // Success before it was asked for is none.
+        // A 235 in place of a challenge is no success.
         let mut session = confined(&["AUTH PLAIN"]);
         exchange(&mut session, &login, &[("AUTH PLAIN", "235 yes")]).unwrap_err();
         assert_eq!(session.authenticated_by(), None);

@@ -1,4 +1,4 @@
-//! Mechanisms that a caller brings along.
+//! Mechanisms that a caller implements.
 use smtp_client::{
     ErrorKind, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, SaslFault, Unsupported,
     sasl::{Credentials, Login, Mechanism},

@@ -1,4 +1,4 @@
-//! SCRAM: what is proved, what is refused, and what it costs.
+//! SCRAM: what is proved, what is refused, and its cost.
 use std::time::{Duration, Instant};
 
 use smtp_client::{
@@ -19,7 +19,7 @@ use crate::{answering::answer_all, stage::perform, starttls::trusting};
 
 const OFFER: &str = "AUTH SCRAM-SHA-1 SCRAM-SHA-256 PLAIN";
 
-/// What comes of a login by SCRAM-SHA-256 at this server, and the lines that were said.
+/// Returns the result of a login by SCRAM-SHA-256 at this server, and the lines that were sent.
 fn attempt(mut server: ScramServer) -> (Result<(), Error>, Vec<String>, Session) {
     let mut session = exposed(&[OFFER]);
     let auth = auth(&login(), &session).unwrap();
@@ -31,8 +31,8 @@ fn server() -> ScramServer {
     ScramServer::new("SCRAM-SHA-256", PASSWORD)
 }
 
-/// The login ends with this fault after so many lines, nobody is authenticated, and the session is
-/// over.
+/// Checks that the login ends with this fault after this number of lines, without authentication,
+/// and that the session has ended.
 #[track_caller]
 fn check_fault(twist: Twist, fault: SaslFault, lines: usize) {
     let (outcome, said, session) = attempt(server().twist(twist));

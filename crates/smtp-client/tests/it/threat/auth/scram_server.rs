@@ -1,5 +1,5 @@
-//! A SCRAM server that computes: it checks the client's proof as the specification says, and can
-//! be told to break the rules.
+//! A SCRAM server: it checks the client's proof as the specification requires, and can violate the
+//! protocol on request.
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -17,7 +17,7 @@ pub(crate) struct ScramServer {
     server_first: String,
 }
 
-/// What the server does otherwise. `{ours}` stands for the client's nonce, `{v}` for the right
+/// A deviation of the server. `{ours}` stands for the client's nonce, `{v}` for the right
 /// signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Twist {

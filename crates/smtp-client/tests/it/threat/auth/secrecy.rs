@@ -36,7 +36,7 @@ pub(super) fn check_hidden(shown: &str, secrets: &[&str]) {
     }
 }
 
-/// Takes everything that is traced, at every level.
+/// Collects everything that is traced, at every level.
 #[derive(Clone, Default)]
 struct Capture(Arc<Mutex<String>>);
 

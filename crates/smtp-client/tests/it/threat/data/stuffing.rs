@@ -127,7 +127,7 @@ fn d5_no_text_has_a_second_end_for_any_reader() {
     for text in ["\r\n\0.\r\n", "\r\n.\0\r\n", "\r\0\n.\r\n", "\0\r\n.\r\n", "\r\n.\r\0\n"] {
         assert!(MailData::new(text).is_err(), "{text:?}");
     }
-    // What is CRLF, dot, CRLF once the highest bit is cut off is no text of seven bits.
+    // Octets that become CRLF, dot, CRLF without their highest bit are not a 7-bit text.
     for text in
         [&b"a\x8D\x8A.\x8D\x8Ab\r\n"[..], b"a\r\n\xAE\r\nb\r\n", "a\u{85}.\u{85}b".as_bytes()]
     {

@@ -1,9 +1,9 @@
-//! Every argument of every command, with a sample that is good: whoever puts something into a
-//! line puts it into one of these.
+//! Every argument of every command, with a valid sample: every value in a command line is one of
+//! these.
 use smtp_client::{Argument, HelloName, Invalid, Mail, MailParam, Mailbox, Part, Rcpt, RcptParam};
 use smtp_codec::{Attribute, Attributes, Command, Mechanism, RrvsAction, Word, Xtext};
 
-/// The line that an argument makes, or why there is none.
+/// The line with an argument, or the error.
 type Line = Result<Vec<u8>, Invalid>;
 
 /// An argument: what it is, a good sample, and what line it makes.

@@ -1,5 +1,5 @@
-//! A server that is always ready and allocates nothing: it takes every other recipient, and what
-//! it costs a client to talk to it is the client's own.
+//! A server that is always ready and allocates nothing: it accepts every other recipient, and all
+//! allocations are those of the client.
 use std::{
     io,
     pin::Pin,
@@ -16,11 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     Never,
-    /// It says nothing at all.
+    /// It sends nothing at all.
     Greeting,
     /// It does not answer EHLO.
     Hello,
-    /// It invites the text, and takes nothing of it.
+    /// It replies 354, and reads nothing of the text.
     Text,
     /// It does not answer the end of the text.
     EndOfText,
@@ -29,10 +29,10 @@ pub(super) enum Stop {
 pub(super) struct Chorus {
     recipients: usize,
     stop: Stop,
-    /// How many lines were heard up to DATA, and the last octets of the text behind it.
+    /// The number of lines received up to DATA, and the last octets of the text after it.
     lines: usize,
     tail: [u8; 5],
-    /// How many replies were said, and how much of the next.
+    /// The number of replies sent, and the octets sent of the next one.
     said: usize,
     at: usize,
     reader: Option<Waker>,
@@ -56,13 +56,13 @@ impl Chorus {
         (chorus, read)
     }
 
-    /// The line that is DATA: behind EHLO, MAIL and the recipients.
+    /// The number of the line DATA: after EHLO, MAIL and the recipients.
     fn data(&self) -> usize {
         self.recipients + 3
     }
 
-    /// The next reply, if it is owed.
-    fn owed(&self) -> Option<&'static [u8]> {
+    /// The next reply, if one is pending.
+    fn pending(&self) -> Option<&'static [u8]> {
         let data = self.data();
         let stopped = match self.stop {
             Stop::Never | Stop::Text => false,
@@ -93,7 +93,7 @@ impl AsyncRead for Chorus {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while let Some(reply) = self.owed()
+        while let Some(reply) = self.pending()
             && buffer.remaining() > 0
         {
             let rest = &reply[self.at..];
@@ -130,8 +130,8 @@ impl AsyncWrite for Chorus {
         }
         if self.lines == self.data() {
             let text = &octets[length..];
-            let behind = [&self.tail[..], &text[text.len().saturating_sub(5)..]].concat();
-            self.tail.copy_from_slice(&behind[behind.len() - 5..]);
+            let after = [&self.tail[..], &text[text.len().saturating_sub(5)..]].concat();
+            self.tail.copy_from_slice(&after[after.len() - 5..]);
         }
         if let Some(reader) = self.reader.take() {
             reader.wake();

@@ -1,4 +1,4 @@
-//! What is left of connections that were dropped on their way: row L11.
+//! Connections that are dropped while they are opened: row L11.
 use std::{
     io::{Read, Write},
     net::TcpListener,
@@ -95,7 +95,7 @@ async fn l11_connects_over_tcp_that_are_dropped() {
             let mut stream = stream.unwrap();
             stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut heard = Vec::new();
-            // Whoever has gone already is gone.
+            // The client may have closed already.
             let greeted = stream.write_all(b"220 hi\r\n");
             if let Err(error) = greeted.and_then(|()| stream.read_to_end(&mut heard)) {
                 assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "it is left open");

@@ -1,4 +1,4 @@
-//! Several recipients, each with a fate of its own: rows O7 to O11.
+//! Several recipients with different results: rows O7 to O11.
 use smtp_client::{ErrorKind, Misbehaved, Partial, Sending, session::Dialect};
 
 use crate::{
@@ -27,7 +27,7 @@ fn o7_some_recipients_are_refused() {
         assert!(matches!(came.later, Some(Ok(_))));
         assert_eq!(fates(&came.outcome), [Fate::Accepted, Fate::Never]);
     }
-    // All or nobody, where the caller wants that.
+    // All recipients or none, where the caller requires that.
     let begun = "C: MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>
 S: 250 b\nC: RCPT TO:<c@example.org>\nS: 550 c\nC: QUIT\nS: 221 bye";
     play_on(&[], begun, async |mut connection| {
@@ -86,7 +86,7 @@ fn o10_lmtp_answers_once_too_often_or_too_rarely() {
     assert_eq!(fates(&came.outcome), [Fate::Accepted, Fate::Accepted]);
     let later = came.later.unwrap().unwrap_err();
     assert!(matches!(later.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_))));
-    // One too many, and they are not all alike: there is no telling whom the second is for.
+    // One too many, and they are not all alike: the recipient of the second is unknown.
     let script =
         pair(Dialect::Lmtp, ["250 b", "250 c"], "[raw \"250 b\\r\\n250 b\\r\\n550 c\\r\\n\"]");
     let came = came_of_many(Dialect::Lmtp, &(script + "\n[expect-close]"), &PAIR);

@@ -1,4 +1,4 @@
-//! A server that does not stop talking.
+//! A server that sends without end.
 use std::{
     io,
     pin::Pin,
@@ -11,14 +11,14 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much it has said and been asked, for whoever watches.
+/// How much it has sent and received, for the test.
 #[derive(Clone, Default)]
 pub(super) struct Watch {
     said: Arc<AtomicUsize>,
 }
 
 impl Watch {
-    /// How many octets of the flood were taken.
+    /// The number of octets of the flood that were read.
     pub(super) fn said(&self) -> usize {
         self.said.load(Ordering::Relaxed)
     }
@@ -30,14 +30,14 @@ pub(super) struct Flood {
     first: &'static [u8],
     again: &'static [u8],
     at: usize,
-    /// How many octets a read gives at most.
+    /// The maximum number of octets per read.
     most: usize,
     open: bool,
     reader: Option<Waker>,
     watch: Watch,
 }
 
-/// The end of every flood: far more than anybody should take.
+/// The end of every flood: far more than a client should read.
 const ENOUGH: usize = 256 << 20;
 
 impl Flood {

@@ -1,4 +1,4 @@
-//! Replies that are too much: rows R1 to R3 and R25.
+//! Replies beyond the limits: rows R1 to R3 and R25.
 use std::time::{Duration, Instant};
 
 use smtp_client::{
@@ -27,7 +27,7 @@ fn flooded(first: &'static str, again: &'static str, most: usize) -> (Error, usi
     (error, said, allocated.bytes_max)
 }
 
-/// How many octets one read takes.
+/// The number of octets per read.
 const READ: usize = 16 * 1024;
 
 const MEBIBYTE: u64 = 1 << 20;
@@ -76,7 +76,7 @@ fn r2_replies_without_end() {
     let allocated = allocation_counter::measure(|| {
         let (flood, watch) = Flood::new(GREETED, "250 hi\r\n", usize::MAX);
         perform(async {
-            // The first of them answers EHLO, and nobody asked for the others.
+            // The first of them answers EHLO, and no command is pending for the others.
             let mut connection = connector(Dialect::Smtp).connect_over(flood).await.unwrap();
             let error = connection.noop().await.unwrap_err();
             let unasked = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));

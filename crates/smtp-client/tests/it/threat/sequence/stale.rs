@@ -1,4 +1,4 @@
-//! Cleaning up, and replies that come too late for it: rows S9 to S12, S14 and S20.
+//! RSET after a failure, and late replies: rows S9 to S12, S14 and S20.
 use std::time::Duration;
 
 use smtp_client::{Delivery, Ended, Error, ErrorKind, Step, session::Dialect};
@@ -86,7 +86,7 @@ fn s11_a_stale_reply_in_the_clean_up() {
     let refused = format!("{GROUP}S: 250 s\nS: 550 no\nS: 503 nobody\n");
     let again = GROUP.replacen("C| MAIL", "C| RSET\nC| MAIL", 1);
     for replies in [
-        // One too few, so that each is taken for the one before it, until it cannot be.
+        // One too few: each is taken for the previous one until that is impossible.
         "S: 250 s\nS: 250 r\nS: 354 go\n[expect-close]",
         "S: 250 s\nS: 250 r\nS: 250 x\nS: 250 y\n[expect-close]",
         "S: 250 reset\nS: 250 again\nS: 250 s\nS: 250 r\nS: 354 go\n[expect-close]",
@@ -122,7 +122,7 @@ fn s12_the_reply_to_quit_is_not_the_final_reply() {
                 assert!(matches!(error.kind(), ErrorKind::Ended(_)), "{error:?}");
             });
         }
-        // A 2yz that nobody owes comes before QUIT, and is not its reply either.
+        // An unexpected 2yz arrives before QUIT, and is not its reply either.
         let script = format!("{}S: 221 bye", good(dialect));
         let rest = &script[opening(dialect, &[]).len()..];
         play_in(dialect, &[], rest, async |mut connection| {
@@ -140,7 +140,7 @@ fn s14_a_refused_recipient_leaves_a_transaction_open() {
     let script = format!("{refused}C: RSET\nS: 250 reset\n{message}");
     let [first, second] = twice(&[], &script);
     assert_eq!((fate(&first), fate(&second)), (Fate::Never, Fate::Accepted));
-    // After a message that was taken there is none open, and no RSET.
+    // After an accepted message no transaction is open, and no RSET is sent.
     let [first, second] = twice(&[], &message.repeat(2));
     assert_eq!((fate(&first), fate(&second)), (Fate::Accepted, Fate::Accepted));
 }

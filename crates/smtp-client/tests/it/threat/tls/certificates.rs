@@ -1,4 +1,4 @@
-//! Whom a client believes: rows T12 and T14.
+//! Which certificates a client trusts: rows T12 and T14.
 use std::sync::Arc;
 
 use rustls::{

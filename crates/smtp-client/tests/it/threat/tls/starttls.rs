@@ -1,4 +1,4 @@
-//! STARTTLS, and what is slipped in behind it: rows T1 to T11, T16, T17, T21 and T22.
+//! STARTTLS, and injection after it: rows T1 to T11, T16, T17, T21 and T22.
 use std::time::Duration;
 
 use smtp_client::{
@@ -144,7 +144,7 @@ fn t5_starttls_stripped_from_the_offer() {
             assert!(found, "{offer}: {error:?}");
         }
     }
-    // Where EHLO itself is taken away there is no HELO, and nothing else either.
+    // If EHLO itself is refused, neither HELO nor anything else is sent.
     for code in [500, 502] {
         let script = format!("S: 220 hi\nC: EHLO client.example\nS: {code} what?\nC: QUIT");
         let error = failure(Dialect::Smtp, Security::StartTls, &script);
@@ -308,7 +308,7 @@ fn t22_a_go_ahead_of_several_lines() {
             let played = protected(dialect, Security::StartTls, &script, async |connected| {
                 connected.map(drop).unwrap();
             });
-            // Nothing is left of it: what would be is taken for an attack.
+            // No octet of it remains: one would be an error.
             played.verdict.unwrap();
         }
     }
