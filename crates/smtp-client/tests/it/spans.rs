@@ -13,10 +13,9 @@ use smtp_client::{
     spans::TARGET,
 };
 use tracing::{
-    Event, Level, Metadata, Subscriber,
+    Dispatch, Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
-    subscriber::with_default,
 };
 
 use crate::stage::{connector, let_the_server_play, opening, play};
@@ -95,12 +94,22 @@ impl Subscriber for Witness {
     fn exit(&self, _: &Id) {}
 }
 
+/// Runs `test` with this subscriber on its thread.
+///
+/// The other tests run on threads without a subscriber, and may register a callsite at the same
+/// time. As long as there is only one dispatcher, `tracing` asks that of the registering thread and
+/// disables the callsite for all threads. With a second one it asks both.
+fn watched<T>(witness: &Witness, test: impl FnOnce() -> T) -> T {
+    let _second = Dispatch::new(Witness::default());
+    tracing::dispatcher::with_default(&Dispatch::new(witness.clone()), test)
+}
+
 /// Everything that is seen while a client connects and acts over this script.
 #[track_caller]
 fn witness(keywords: &[&str], rest: &str, act: impl AsyncFnOnce(&mut Connection)) -> Vec<Seen> {
     let witness = Witness::default();
     let script = opening(Dialect::Smtp, keywords) + rest;
-    let played = with_default(witness.clone(), || {
+    let played = watched(&witness, || {
         play(&script, &connector(Dialect::Smtp), async |connected| {
             act(&mut connected.unwrap()).await;
         })
@@ -261,7 +270,7 @@ fn a_broken_connection_is_reported_with_its_doubt() {
 fn a_dropped_operation_is_canceled() {
     let witness = Witness::default();
     let script = opening(Dialect::Smtp, &[]) + "C: NOOP\n[stall]";
-    with_default(witness.clone(), || {
+    watched(&witness, || {
         play(&script, &connector(Dialect::Smtp), async |connected| {
             let mut connection = connected.unwrap();
             let mut noop = pin!(connection.noop());
@@ -301,7 +310,7 @@ fn no_operation_has_the_code_of_another() {
 #[test]
 fn a_failed_connection_is_reported_with_its_step() {
     let witness = Witness::default();
-    with_default(witness.clone(), || {
+    watched(&witness, || {
         play("S: 554 <secret.host> go away", &connector(Dialect::Smtp), async |connected| {
             connected.unwrap_err();
         })
