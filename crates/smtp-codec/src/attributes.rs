@@ -8,7 +8,7 @@ use core::{
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::{Param, Params, Xtext};
+use crate::{Param, Params, Xtext, param::Checked};
 
 /// Attributes of a client, such as its name and address, in the form in which they are sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,25 +53,26 @@ impl Attributes {
             Attribute::TemporarilyUnavailable => TEMPORARILY_UNAVAILABLE.to_owned(),
         };
         let attribute = Param::new(name.to_owned())?.with(value)?;
-        self.0.add(attribute, |attribute| Attributes::check(attribute).map(drop))?;
+        self.0.add(attribute, Self::check)?;
         Ok(self)
+    }
+
+    /// Checks an attribute: each has an xtext as its value.
+    pub(crate) fn check(attribute: Param<&str>) -> Result<Checked, Invalid> {
+        let (_, value) = attribute.into_parts();
+        let value = value.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Empty))?;
+        Ok(Checked { rows: 0, deviations: Xtext::new(value)?.deviations() })
     }
 }
 
 impl<'a> Attributes<&'a str> {
-    /// The xtext that is the value of this attribute; every one has such a value.
-    pub(crate) fn check(attribute: Param<&'a str>) -> Result<Xtext<&'a str>, Invalid> {
-        let (_, value) = attribute.into_parts();
-        Xtext::new(value.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Empty))?)
-    }
-
     /// The attributes that these parameters are, each of which was checked.
     pub(crate) fn from_params(params: Params<&'a str>) -> Self {
         Self(params)
     }
 
     fn parse(text: &'a str) -> Result<Self, (usize, Invalid)> {
-        Params::parse(text, |attribute| Self::check(attribute).map(drop)).map(Self)
+        Params::parse(text, Attributes::check).map(|(params, _)| Self(params))
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) fn check_label_length(length: usize, offset: usize) -> Result<(), Inv
 fn is_plain(text: &[u8]) -> bool {
     let mut rest = text;
     loop {
-        let end = rest.iter().take_while(|&&octet| grammar::is_let_dig_hyp(octet)).count();
+        let end = grammar::run(rest, grammar::is_let_dig_hyp);
         let (label, behind) = rest.split_at(end);
         if end > Domain::MAX_LABEL || matches!(label, [] | [b'-', ..] | [.., b'-']) {
             return false;

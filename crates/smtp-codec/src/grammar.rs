@@ -19,6 +19,12 @@ pub(crate) fn is_value(octet: u8) -> bool {
     VALUE[usize::from(octet)]
 }
 
+/// An octet of xtext that stands for itself (RFC 3461, 4).
+pub(crate) fn is_xchar(octet: u8) -> bool {
+    const XCHAR: [bool; 256] = letters_digits_and(b"!\"#$%&'()*,-./:;<>?@[\\]^_`{|}~", false);
+    XCHAR[usize::from(octet)]
+}
+
 /// The table of the octets that are letters, digits or one of these marks.
 const fn letters_digits_and(marks: &[u8], outside_ascii: bool) -> [bool; 256] {
     let mut table = [outside_ascii; 256];
@@ -33,6 +39,11 @@ const fn letters_digits_and(marks: &[u8], outside_ascii: bool) -> [bool; 256] {
         at += 1;
     }
     table
+}
+
+/// The length of the run of octets of this kind that `octets` begins with.
+pub(crate) fn run(octets: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
+    octets.iter().position(|&octet| !is_kind(octet)).unwrap_or(octets.len())
 }
 
 /// Whether all octets are spaces and printable ASCII. It takes eight at a time, because nearly
@@ -89,7 +100,7 @@ pub(crate) fn check_length(field: Field, length: usize, limit: usize) -> Result<
 pub(crate) fn dot_string(text: &str) -> Result<usize, usize> {
     let mut end = 0;
     loop {
-        let atom = text.as_bytes()[end..].iter().take_while(|&&octet| is_atext(octet)).count();
+        let atom = run(&text.as_bytes()[end..], is_atext);
         if atom == 0 {
             return Err(end);
         }

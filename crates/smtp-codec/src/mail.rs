@@ -63,7 +63,7 @@ impl Mail {
     /// # Errors
     /// Refuses a value that the parameter cannot have, and a parameter that is there already.
     pub fn param(mut self, param: impl fmt::Display) -> Result<Self, Invalid> {
-        self.params.add(param, |param| MailParam::parse(param).map(|_| ()))?;
+        self.params.add(param, MailParam::check)?;
         Ok(self)
     }
 

@@ -6,63 +6,68 @@ use smtp_error::{Extension, Field, Flaw, Invalid};
 
 use crate::{
     Deviations, Mailbox, Param, Xtext,
+    param::{Checked, table::params},
     value::{self, NO_VALUE},
 };
 
-/// A parameter of MAIL. `Display` gives the form in which it is sent.
-///
-/// A value is checked when the parameter is added to a [`Mail`](crate::Mail).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MailParam<S = String> {
+params! {
+    /// A parameter of MAIL. `Display` gives the form in which it is sent.
+    ///
+    /// A value is checked when the parameter is added to a [`Mail`](crate::Mail).
+    MailParam;
     /// AUTH: on whose behalf the message is submitted; `None` is `<>` (RFC 4954).
-    Auth(Option<Xtext<S>>),
-    /// BODY: what the text is made of (RFC 6152, RFC 3030).
-    Body(Body),
-    /// BY: deliver within so many seconds (RFC 2852).
+    Auth(identity: Option<Xtext<S>>) = "AUTH", Extension::Auth,
+        identity => "{}", identity.as_ref().map_or("<>", Xtext::as_str)
+        => identity.as_ref().map_or(Deviations::empty(), Xtext::deviations);
+    /// BODY: what the content consists of (RFC 6152, RFC 3030).
+    Body(body: Body) = "BODY", body.extension(), Body::parse => "{}", body.as_str();
+    /// BY: deliver within this time (RFC 2852).
     By {
-        /// The time that is left; it may be negative unless `mode` is `Return`.
+        /// The time that is left, in seconds; it may be negative unless `mode` is `Return`.
         seconds: i32,
-        /// What is done when the time is over.
+        /// What a server does when the time is over.
         mode: ByMode,
         /// Whether relays report.
         trace: bool,
-    },
+    } = "BY", Extension::DeliverBy,
+        by => "{seconds};{}{}", mode.as_str(), if *trace { "T" } else { "" };
     /// CONPERM: the content may be converted (RFC 4141).
-    Conperm,
+    Conperm = "CONPERM", Extension::Conperm;
     /// ENVID: an identifier for delivery reports, at most 100 octets as xtext (RFC 3461).
-    EnvId(Xtext<S>),
-    /// HOLDFOR: hold for so many seconds, from 1 to 999,999,999 (RFC 4865).
-    HoldFor(u32),
+    EnvId(id: Xtext<S>) = "ENVID", Extension::Dsn, envelope_id => "{id}" => id.deviations();
+    /// HOLDFOR: hold for this time in seconds, from 1 to 999,999,999 (RFC 4865).
+    HoldFor(seconds: u32) = "HOLDFOR", Extension::FutureRelease, interval => "{seconds}";
     /// HOLDUNTIL: hold until this date and time of RFC 3339 (RFC 4865).
-    HoldUntil(S),
+    HoldUntil(until: S) = "HOLDUNTIL" excludes HoldFor, Extension::FutureRelease,
+        value::date_time => "{}", until.as_ref();
     /// MT-PRIORITY: -9 to 9 (RFC 6710).
-    MtPriority(i8),
+    MtPriority(priority: i8) = "MT-PRIORITY", Extension::MtPriority, priority => "{priority}";
     /// MTRK: the certifier for tracking, base64 without padding (RFC 3885).
     Mtrk {
         /// The certifier.
         certifier: S,
-        /// How long tracking is asked for, in seconds.
+        /// How long the message is tracked, in seconds.
         timeout: Option<u32>,
-    },
+    } = "MTRK", Extension::Mtrk, mtrk => "{}{}", certifier.as_ref(), Timeout(*timeout);
     /// PRDR: one final reply per recipient (Exim).
-    Prdr,
+    Prdr = "PRDR", Extension::Prdr;
     /// REQUIRETLS: only over TLS, the whole way (RFC 8689).
-    RequireTls,
+    RequireTls = "REQUIRETLS", Extension::RequireTls;
     /// RET: what a failure report returns (RFC 3461).
-    Ret(Ret),
-    /// SIZE: the size of the text in octets (RFC 1870). A larger number than fits is the largest.
-    Size(u64),
+    Ret(ret: Ret) = "RET", Extension::Dsn, Ret::parse => "{}", ret.as_str();
+    /// SIZE: the size of the content in octets (RFC 1870). A number above `u64::MAX` is read as
+    /// `u64::MAX`.
+    Size(octets: u64) = "SIZE", Extension::Size, value::size => "{octets}";
     /// SMTPUTF8: addresses or headers hold UTF-8 (RFC 6531).
-    SmtpUtf8,
+    SmtpUtf8 = "SMTPUTF8", Extension::SmtpUtf8;
     /// SOLICIT: the classes of solicitation that the message belongs to (RFC 3865).
-    Solicit(S),
-    /// SUBMITTER: who is responsible for the last submission (RFC 4405).
-    Submitter(Xtext<S>),
+    Solicit(classes: S) = "SOLICIT", Extension::NoSoliciting,
+        solicitation => "{}", classes.as_ref();
+    /// SUBMITTER: the mailbox that is responsible for the last submission (RFC 4405).
+    Submitter(mailbox: Xtext<S>) = "SUBMITTER", Extension::Submitter,
+        submitter => "{mailbox}" => mailbox.deviations();
     /// TRANSID: the identifier of a transaction that can be resumed (RFC 1845).
-    TransId(S),
-    /// A parameter that has no name here.
-    Other(Param<S>),
+    TransId(id: S) = "TRANSID", Extension::Checkpoint, transaction_id => "{}", id.as_ref();
 }
 
 /// What a text is made of.
@@ -97,144 +102,10 @@ pub enum Ret {
     Headers,
 }
 
-impl<'a> MailParam<&'a str> {
-    /// The typed form of this parameter.
-    ///
-    /// # Errors
-    /// Refuses a value that a known parameter cannot have.
-    pub fn parse(param: Param<&'a str>) -> Result<Self, Invalid> {
-        Self::known(param).map_err(|flaw| Invalid::new(Field::ParameterValue, flaw))
-    }
-
-    fn known(param: Param<&'a str>) -> Result<Self, Flaw> {
-        let (keyword, value) = param.into_parts();
-        let mut upper = [0; 12];
-        Ok(match (value::upper(keyword, &mut upper), value) {
-            (b"CONPERM", None) => Self::Conperm,
-            (b"PRDR", None) => Self::Prdr,
-            (b"REQUIRETLS", None) => Self::RequireTls,
-            (b"SMTPUTF8", None) => Self::SmtpUtf8,
-            (b"AUTH", Some("<>")) => Self::Auth(None),
-            (b"AUTH", Some(text)) => Self::Auth(Some(xtext(text)?)),
-            (b"BODY", Some(text)) => Self::Body(Body::parse(text).ok_or(NO_VALUE)?),
-            (b"BY", Some(text)) => by(text)?,
-            (b"ENVID", Some(text)) => Self::EnvId(envelope_id(text)?),
-            (b"HOLDFOR", Some(text)) => Self::HoldFor(interval(text)?),
-            (b"HOLDUNTIL", Some(text)) if value::is_date_time(text) => Self::HoldUntil(text),
-            (b"MT-PRIORITY", Some(text)) => Self::MtPriority(priority(text).ok_or(NO_VALUE)?),
-            (b"MTRK", Some(text)) => mtrk(text)?,
-            (b"RET", Some(text)) => Self::Ret(Ret::parse(text).ok_or(NO_VALUE)?),
-            (b"SIZE", Some(text)) => Self::Size(value::size(text)?),
-            (b"SOLICIT", Some(text)) => Self::Solicit(solicitation(text)?),
-            (b"SUBMITTER", Some(text)) if text != "<>" => Self::Submitter(xtext(text)?),
-            (b"TRANSID", Some(text)) => Self::TransId(transaction_id(text)?),
-            (
-                b"CONPERM" | b"PRDR" | b"REQUIRETLS" | b"SMTPUTF8" | b"AUTH" | b"BODY" | b"BY"
-                | b"ENVID" | b"HOLDFOR" | b"HOLDUNTIL" | b"MT-PRIORITY" | b"MTRK" | b"RET"
-                | b"SIZE" | b"SOLICIT" | b"SUBMITTER" | b"TRANSID",
-                _,
-            ) => return Err(NO_VALUE),
-            _ => Self::Other(param),
-        })
-    }
-
-    /// How the form of the value deviates.
-    pub(crate) fn deviations(&self) -> Deviations {
-        match self {
-            Self::Auth(Some(xtext)) | Self::EnvId(xtext) | Self::Submitter(xtext) => {
-                xtext.deviations()
-            }
-            _ => Deviations::empty(),
-        }
-    }
-}
-
-impl<S: AsRef<str>> MailParam<S> {
-    /// The keyword, in upper case if it is one with a name here.
-    pub fn keyword(&self) -> &str {
-        match self {
-            Self::Auth(_) => "AUTH",
-            Self::Body(_) => "BODY",
-            Self::By { .. } => "BY",
-            Self::Conperm => "CONPERM",
-            Self::EnvId(_) => "ENVID",
-            Self::HoldFor(_) => "HOLDFOR",
-            Self::HoldUntil(_) => "HOLDUNTIL",
-            Self::MtPriority(_) => "MT-PRIORITY",
-            Self::Mtrk { .. } => "MTRK",
-            Self::Prdr => "PRDR",
-            Self::RequireTls => "REQUIRETLS",
-            Self::Ret(_) => "RET",
-            Self::Size(_) => "SIZE",
-            Self::SmtpUtf8 => "SMTPUTF8",
-            Self::Solicit(_) => "SOLICIT",
-            Self::Submitter(_) => "SUBMITTER",
-            Self::TransId(_) => "TRANSID",
-            Self::Other(param) => param.keyword(),
-        }
-    }
-
-    /// The extension that defines the parameter; `None` for one without a name here.
-    pub fn extension(&self) -> Option<Extension> {
-        Some(match self {
-            Self::Auth(_) => Extension::Auth,
-            Self::Body(Body::BinaryMime) => Extension::BinaryMime,
-            Self::Body(_) => Extension::EightBitMime,
-            Self::By { .. } => Extension::DeliverBy,
-            Self::Conperm => Extension::Conperm,
-            Self::EnvId(_) | Self::Ret(_) => Extension::Dsn,
-            Self::HoldFor(_) | Self::HoldUntil(_) => Extension::FutureRelease,
-            Self::MtPriority(_) => Extension::MtPriority,
-            Self::Mtrk { .. } => Extension::Mtrk,
-            Self::Prdr => Extension::Prdr,
-            Self::RequireTls => Extension::RequireTls,
-            Self::Size(_) => Extension::Size,
-            Self::SmtpUtf8 => Extension::SmtpUtf8,
-            Self::Solicit(_) => Extension::NoSoliciting,
-            Self::Submitter(_) => Extension::Submitter,
-            Self::TransId(_) => Extension::Checkpoint,
-            Self::Other(_) => return None,
-        })
-    }
-}
-
-impl<S: AsRef<str>> fmt::Display for MailParam<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Other(param) = self {
-            return param.fmt(f);
-        }
-        f.write_str(self.keyword())?;
-        match self {
-            Self::Auth(None) => f.write_str("=<>"),
-            Self::Auth(Some(xtext)) | Self::EnvId(xtext) | Self::Submitter(xtext) => {
-                write!(f, "={xtext}")
-            }
-            Self::Body(body) => write!(f, "={}", body.as_str()),
-            Self::By { seconds, mode, trace } => {
-                let mode = if *mode == ByMode::Notify { 'N' } else { 'R' };
-                write!(f, "={seconds};{mode}{}", if *trace { "T" } else { "" })
-            }
-            Self::HoldFor(seconds) => write!(f, "={seconds}"),
-            Self::HoldUntil(text) | Self::Solicit(text) | Self::TransId(text) => {
-                write!(f, "={}", text.as_ref())
-            }
-            Self::MtPriority(priority) => write!(f, "={priority}"),
-            Self::Mtrk { certifier, timeout: None } => write!(f, "={}", certifier.as_ref()),
-            Self::Mtrk { certifier, timeout: Some(seconds) } => {
-                write!(f, "={}:{seconds}", certifier.as_ref())
-            }
-            Self::Ret(Ret::Full) => f.write_str("=FULL"),
-            Self::Ret(Ret::Headers) => f.write_str("=HDRS"),
-            Self::Size(size) => write!(f, "={size}"),
-            _ => Ok(()),
-        }
-    }
-}
-
 impl Body {
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Result<Self, Flaw> {
         let all = [Self::SevenBit, Self::EightBitMime, Self::BinaryMime];
-        all.into_iter().find(|body| text.eq_ignore_ascii_case(body.as_str()))
+        all.into_iter().find(|body| value::is_word(text, body.as_str())).ok_or(NO_VALUE)
     }
 
     /// The value of the parameter.
@@ -245,13 +116,53 @@ impl Body {
             Self::BinaryMime => "BINARYMIME",
         }
     }
+
+    fn extension(self) -> Extension {
+        match self {
+            Self::SevenBit | Self::EightBitMime => Extension::EightBitMime,
+            Self::BinaryMime => Extension::BinaryMime,
+        }
+    }
+}
+
+impl ByMode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Notify => "N",
+            Self::Return => "R",
+        }
+    }
 }
 
 impl Ret {
-    fn parse(text: &str) -> Option<Self> {
-        let all = [(Self::Full, "FULL"), (Self::Headers, "HDRS")];
-        all.into_iter().find(|(_, word)| text.eq_ignore_ascii_case(word)).map(|(ret, _)| ret)
+    fn parse(text: &str) -> Result<Self, Flaw> {
+        let all = [Self::Full, Self::Headers];
+        all.into_iter().find(|ret| value::is_word(text, ret.as_str())).ok_or(NO_VALUE)
     }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Headers => "HDRS",
+        }
+    }
+}
+
+/// The end of a value of MTRK.
+struct Timeout(Option<u32>);
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |seconds| write!(f, ":{seconds}"))
+    }
+}
+
+fn identity(text: &str) -> Result<Option<Xtext<&str>>, Flaw> {
+    if text == "<>" { Ok(None) } else { xtext(text).map(Some) }
+}
+
+fn submitter(text: &str) -> Result<Xtext<&str>, Flaw> {
+    if text == "<>" { Err(NO_VALUE) } else { xtext(text) }
 }
 
 fn xtext(text: &str) -> Result<Xtext<&str>, Flaw> {
@@ -261,7 +172,10 @@ fn xtext(text: &str) -> Result<Xtext<&str>, Flaw> {
 /// At most 100 octets of xtext that stand for printable ASCII (RFC 3461, 4.4).
 fn envelope_id(text: &str) -> Result<Xtext<&str>, Flaw> {
     let id = xtext(value::up_to(100, text)?)?;
-    id.octets().all(|octet| matches!(octet, b' '..=b'~')).then_some(id).ok_or(NO_VALUE)
+    // What is not encoded is printable.
+    let is_printable = |digits: &[u8]| matches!(digits, [b'2'..=b'6', ..] | [b'7', b'0'..=b'9' | b'A'..=b'E' | b'a'..=b'e', ..]);
+    let mut encoded = text.as_bytes().split(|&octet| octet == b'+').skip(1);
+    if encoded.all(is_printable) { Ok(id) } else { Err(NO_VALUE) }
 }
 
 /// One to nine digits, of which the first is no zero (RFC 4865, 4).
@@ -270,7 +184,7 @@ fn interval(text: &str) -> Result<u32, Flaw> {
     if text.starts_with('0') { Err(NO_VALUE) } else { Ok(seconds) }
 }
 
-fn by(text: &str) -> Result<MailParam<&str>, Flaw> {
+fn by(text: &str) -> Result<(i32, ByMode, bool), Flaw> {
     let (time, mode) = text.split_once(';').ok_or(NO_VALUE)?;
     let digits = time.strip_prefix(['-', '+']).unwrap_or(time);
     let seconds = i32::try_from(value::seconds(digits)?).map_err(|_| NO_VALUE)?;
@@ -285,15 +199,15 @@ fn by(text: &str) -> Result<MailParam<&str>, Flaw> {
         b'R' | b'r' if seconds > 0 => ByMode::Return,
         _ => return Err(NO_VALUE),
     };
-    Ok(MailParam::By { seconds, mode, trace })
+    Ok((seconds, mode, trace))
 }
 
-fn priority(text: &str) -> Option<i8> {
+fn priority(text: &str) -> Result<i8, Flaw> {
     let canonical = text == "0" || matches!(text.trim_start_matches('-').as_bytes(), [b'1'..=b'9']);
-    (canonical && text.len() <= 2).then(|| text.parse().ok())?
+    if canonical && text.len() <= 2 { text.parse().map_err(|_| NO_VALUE) } else { Err(NO_VALUE) }
 }
 
-fn mtrk(text: &str) -> Result<MailParam<&str>, Flaw> {
+fn mtrk(text: &str) -> Result<(&str, Option<u32>), Flaw> {
     let (certifier, timeout) = match text.split_once(':') {
         Some((certifier, timeout)) => (certifier, Some(value::seconds(timeout)?)),
         None => (text, None),
@@ -302,17 +216,19 @@ fn mtrk(text: &str) -> Result<MailParam<&str>, Flaw> {
     if certifier.is_empty() || !certifier.bytes().all(base64) {
         return Err(NO_VALUE);
     }
-    Ok(MailParam::Mtrk { certifier, timeout })
+    Ok((certifier, timeout))
 }
 
-/// One or more solicitation class keywords, parted by commas (RFC 3865, 2.3).
+/// One or more solicitation class keywords with commas between (RFC 3865, 2.3). A keyword has no
+/// slash.
 fn solicitation(text: &str) -> Result<&str, Flaw> {
-    let class = |class: &str| {
-        let allowed =
-            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'.');
+    let allowed =
+        |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'.');
+    let is_class = |class: &str| {
         class.starts_with(|first: char| first.is_ascii_alphabetic()) && class.bytes().all(allowed)
     };
-    value::up_to(1000, text)?.split(',').all(class).then_some(text).ok_or(NO_VALUE)
+    let is_list = value::up_to(1000, text)?.split(',').all(is_class);
+    if is_list { Ok(text) } else { Err(NO_VALUE) }
 }
 
 fn transaction_id(text: &str) -> Result<&str, Flaw> {

@@ -8,11 +8,9 @@ use core::{
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::grammar;
+use crate::{Deviations, grammar};
 
-mod exclusion;
-
-use exclusion::{excludes, mark};
+pub(crate) mod table;
 
 /// A parameter of MAIL or RCPT: a keyword, and a value if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,11 +65,21 @@ impl<S: AsRef<str>> Param<S> {
 }
 
 impl<'a> Param<&'a str> {
-    /// The parameter that is given as `keyword` or `keyword=value`. The error is the offset too.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, (usize, Invalid)> {
-        if let Some(plain) = Self::plain(text) {
-            return Ok(plain);
+    /// The parameter, `keyword` or `keyword=value`, that this text begins with. The error comes with
+    /// its offset.
+    #[inline]
+    fn first(text: &'a str) -> Result<Self, (usize, Invalid)> {
+        match Self::plain(text) {
+            Some(param) => Ok(param),
+            None => {
+                let end = memchr::memchr(b' ', text.as_bytes()).unwrap_or(text.len());
+                Self::whole(&text[..end])
+            }
         }
+    }
+
+    /// The parameter that is all of this text.
+    fn whole(text: &'a str) -> Result<Self, (usize, Invalid)> {
         let Param { keyword, value } = Self::split(text);
         let param = Param::new(keyword).map_err(|invalid| (0, invalid))?;
         match value {
@@ -80,17 +88,24 @@ impl<'a> Param<&'a str> {
         }
     }
 
-    /// The same if it is well formed and all ASCII, as nearly all are: one look at each octet.
+    /// The same for a parameter that is well formed and in ASCII, as nearly all are. It reads each
+    /// octet once.
+    #[inline]
     fn plain(text: &'a str) -> Option<Self> {
         let octets = text.as_bytes();
-        let end = octets.iter().take_while(|&&octet| grammar::is_let_dig_hyp(octet)).count();
-        let value = match octets.get(end..)? {
-            _ if matches!(octets, [] | [b'-' | b'=', ..]) => return None,
-            [] => None,
-            [b'=', value @ ..] if is_plain_value(value) => Some(&text[end + 1..]),
+        let end = grammar::run(octets, grammar::is_let_dig_hyp);
+        let (keyword, rest) = text.split_at(end);
+        let value = match rest.as_bytes() {
+            _ if matches!(keyword.as_bytes(), [] | [b'-', ..]) => return None,
+            [] | [b' ', ..] => None,
+            [b'=', value @ ..] => match grammar::run(value, grammar::is_value) {
+                0 => return None,
+                length if matches!(value.get(length), None | Some(b' ')) => Some(&rest[1..=length]),
+                _ => return None,
+            },
             _ => return None,
         };
-        Some(Self { keyword: &text[..end], value })
+        Some(Self { keyword, value })
     }
 
     /// The same without a look at what the two are made of.
@@ -102,7 +117,7 @@ impl<'a> Param<&'a str> {
     }
 
     /// How many octets it takes on the wire.
-    pub(crate) fn wire_length(self) -> usize {
+    fn wire_length(self) -> usize {
         self.keyword.len() + self.value.map_or(0, |value| "=".len() + value.len())
     }
 
@@ -173,11 +188,11 @@ impl<S: AsRef<str>> Params<S> {
 }
 
 impl Params {
-    /// Adds a parameter, which is checked in the form that it is sent in, whatever it was made of.
+    /// Adds a parameter, which is checked in the form in which it is sent.
     pub(crate) fn add(
         &mut self,
         param: impl fmt::Display,
-        check: impl FnOnce(Param<&str>) -> Result<(), Invalid>,
+        check: impl Fn(Param<&str>) -> Result<Checked, Invalid>,
     ) -> Result<(), Invalid> {
         let before = self.0.len();
         let start = self.push(param);
@@ -225,13 +240,14 @@ impl Params {
         &self,
         before: usize,
         start: usize,
-        check: impl FnOnce(Param<&str>) -> Result<(), Invalid>,
+        check: impl Fn(Param<&str>) -> Result<Checked, Invalid>,
     ) -> Result<(), Invalid> {
-        let param = Param::parse(&self.0[start..]).map_err(|(_, invalid)| invalid)?;
-        check(param)?;
+        let param = Param::whole(&self.0[start..]).map_err(|(_, invalid)| invalid)?;
+        let checked = check(param)?;
         let others = Params(&self.0[..before]);
-        let same = |other: Param<&str>| excludes(other.keyword, param.keyword);
-        if others.iter().count() >= MAX_PARAMS || others.iter().any(same) {
+        let rows = |other| check(other).map_or(0, |checked| checked.rows);
+        let taken = others.iter().fold(0, |taken, other| taken | rows(other));
+        if others.iter().count() >= MAX_PARAMS || others.exclude(taken, param, checked.rows) {
             return Err(Invalid::new(Field::ParameterKeyword, Flaw::Repeated));
         }
         Ok(())
@@ -252,28 +268,51 @@ impl Params {
 }
 
 impl<'a> Params<&'a str> {
-    /// The parameters that `text` holds. Each is given to `check`; the error is the offset too.
+    /// Returns the parameters that `text` holds, and how they deviate. Each is given to `check`;
+    /// the error comes with its offset.
     pub(crate) fn parse(
         text: &'a str,
-        mut check: impl FnMut(Param<&'a str>) -> Result<(), Invalid>,
-    ) -> Result<Self, (usize, Invalid)> {
-        let params = Params(text);
-        let mut marks = 0_u64;
-        for (number, (at, word)) in words(text).enumerate() {
+        check: impl Fn(Param<&'a str>) -> Result<Checked, Invalid>,
+    ) -> Result<(Self, Deviations), (usize, Invalid)> {
+        let mut seen = Deviations::empty();
+        let mut taken = 0;
+        let mut number = 0;
+        let mut at = 0;
+        while at < text.len() {
+            if text.as_bytes()[at] == b' ' {
+                seen |= Deviations::EXTRA_SPACE;
+                at += 1;
+                continue;
+            }
             let shifted = |(offset, invalid)| (at + offset, invalid);
-            let param = Param::parse(word).map_err(shifted)?;
-            check(param).map_err(|invalid| (at, invalid))?;
-            // Only keywords with the same mark can exclude each other.
-            let mark = mark(param.keyword);
-            let same = |other: Param<&str>| excludes(other.keyword, param.keyword);
-            let repeated = marks & mark != 0 && params.iter().take(number).any(same);
-            if number >= MAX_PARAMS || repeated {
+            let param = Param::first(&text[at..]).map_err(shifted)?;
+            let Checked { rows, deviations } = check(param).map_err(|invalid| (at, invalid))?;
+            if number >= MAX_PARAMS || Params(&text[..at]).exclude(taken, param, rows) {
                 return Err((at, Invalid::new(Field::ParameterKeyword, Flaw::Repeated)));
             }
-            marks |= mark;
+            seen |= deviations;
+            taken |= rows;
+            number += 1;
+            at += param.wire_length() + 1;
         }
-        Ok(params)
+        Ok((Params(text), seen))
     }
+
+    /// Whether `param` of these `rows` cannot stand beside these parameters, which have the rows
+    /// `taken`. Where there is no row, the keywords are compared.
+    #[inline]
+    fn exclude(self, taken: u64, param: Param<&str>, rows: u64) -> bool {
+        taken & rows != 0 || (rows == 0 && self.find(param.keyword).is_some())
+    }
+}
+
+/// What the check of a parameter found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Checked {
+    /// Its row in the table of its verb, and the rows that it excludes, as bits; 0 if it has none.
+    pub(crate) rows: u64,
+    /// How its value deviates from the grammar.
+    pub(crate) deviations: Deviations,
 }
 
 impl<S: AsRef<str>> PartialEq for Params<S> {
@@ -297,10 +336,6 @@ impl<S: AsRef<str>> fmt::Display for Params<S> {
             f.write_str(word)
         })
     }
-}
-
-fn is_plain_value(octets: &[u8]) -> bool {
-    !octets.is_empty() && octets.iter().all(|&octet| grammar::is_value(octet))
 }
 
 /// The words between the spaces, and where they begin.

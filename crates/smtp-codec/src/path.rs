@@ -133,7 +133,10 @@ fn canonical(text: &str, at: usize) -> Option<String> {
 
 /// Where the `@` of this mailbox stands, and how it deviates as far as that is tolerated.
 fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Invalid> {
-    grammar::check_characters(Field::Mailbox, text)?;
+    let is_ascii = grammar::is_printable(text.as_bytes()) && !text.is_empty();
+    if !is_ascii {
+        grammar::check_characters(Field::Mailbox, text)?;
+    }
     let mut seen = Deviations::empty();
     let end_of = |end| match text.as_bytes().get(end) {
         Some(b'@') => Ok(end),
@@ -156,7 +159,8 @@ fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Inval
     }
     seen |= domain::check_host(&text[at + 1..], at + 1, tolerated)?;
     // The form that is sent may be the longer one.
-    let sent = canonical(text, at).map_or(0, |sent| sent.len());
+    let sent = if is_ascii { None } else { canonical(text, at) };
+    let sent = sent.map_or(0, |sent| sent.len());
     grammar::check_length(Field::Mailbox, text.len().max(sent), Mailbox::MAX_PATH - 2)?;
     Ok((at, seen))
 }

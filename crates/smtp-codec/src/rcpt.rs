@@ -42,7 +42,7 @@ impl Rcpt {
     /// # Errors
     /// Refuses a value that the parameter cannot have, and a parameter that is there already.
     pub fn param(mut self, param: impl fmt::Display) -> Result<Self, Invalid> {
-        self.params.add(param, |param| RcptParam::parse(param).map(|_| ()))?;
+        self.params.add(param, RcptParam::check)?;
         Ok(self)
     }
 }

@@ -6,21 +6,22 @@ use smtp_error::{Extension, Field, Flaw, Invalid};
 
 use crate::{
     Deviations, Mailbox, Param, Xtext,
+    param::{Checked, table::params},
     value::{self, NO_VALUE},
+    xtext,
 };
 
-/// A parameter of RCPT. `Display` gives the form in which it is sent.
-///
-/// A value is checked when the parameter is added to a [`Rcpt`](crate::Rcpt).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RcptParam<S = String> {
+params! {
+    /// A parameter of RCPT. `Display` gives the form in which it is sent.
+    ///
+    /// A value is checked when the parameter is added to a [`Rcpt`](crate::Rcpt).
+    RcptParam;
     /// CONNEG: the capabilities of the recipient's device (RFC 4141).
-    Conneg,
+    Conneg = "CONNEG", Extension::Conneg;
     /// IGNOREQUOTA: deliver in spite of a quota, LMTP only.
-    IgnoreQuota,
+    IgnoreQuota = "IGNOREQUOTA", Extension::IgnoreQuota;
     /// NOTIFY: when a report is wanted (RFC 3461).
-    Notify(Notify),
+    Notify(notify: Notify) = "NOTIFY", Extension::Dsn, Notify::parse => "{notify}";
     /// ORCPT: the original recipient, at most 500 octets in all (RFC 3461; RFC 6533).
     Orcpt {
         /// The type of the address, such as `rfc822` or `utf-8`.
@@ -28,17 +29,17 @@ pub enum RcptParam<S = String> {
         /// The address in the form that its type asks for: xtext, or for `utf-8` one of the forms
         /// of RFC 6533, 3.
         address: S,
-    },
+    } = "ORCPT", Extension::Dsn, orcpt => "{};{}", kind.as_ref(), address.as_ref()
+        => xtext::deviations(address);
     /// RRVS: the mailbox must have had the same owner since this date and time of RFC 3339
     /// (RFC 7293).
     Rrvs {
         /// The date and time, without fractions of a second.
         since: S,
-        /// What a server does that cannot tell.
+        /// What a server does if it does not know whether the owner changed.
         otherwise: Option<RrvsAction>,
-    },
-    /// A parameter that has no name here.
-    Other(Param<S>),
+    } = "RRVS", Extension::Rrvs,
+        rrvs => "{}{}", since.as_ref(), otherwise.map_or("", RrvsAction::suffix);
 }
 
 /// When a report is wanted: in none of the three cases means NEVER.
@@ -83,84 +84,11 @@ impl RcptParam {
     }
 }
 
-impl<'a> RcptParam<&'a str> {
-    /// The typed form of this parameter.
-    ///
-    /// # Errors
-    /// Refuses a value that a known parameter cannot have.
-    pub fn parse(param: Param<&'a str>) -> Result<Self, Invalid> {
-        Self::known(param).map_err(|flaw| Invalid::new(Field::ParameterValue, flaw))
-    }
-
-    fn known(param: Param<&'a str>) -> Result<Self, Flaw> {
-        let (keyword, value) = param.into_parts();
-        let mut upper = [0; 12];
-        Ok(match (value::upper(keyword, &mut upper), value) {
-            (b"CONNEG", None) => Self::Conneg,
-            (b"IGNOREQUOTA", None) => Self::IgnoreQuota,
-            (b"NOTIFY", Some(text)) => Self::Notify(Notify::parse(text).ok_or(NO_VALUE)?),
-            (b"ORCPT", Some(text)) => orcpt(value::up_to(500, text)?).ok_or(NO_VALUE)?,
-            (b"RRVS", Some(text)) => rrvs(text).ok_or(NO_VALUE)?,
-            (b"CONNEG" | b"IGNOREQUOTA" | b"NOTIFY" | b"ORCPT" | b"RRVS", _) => {
-                return Err(NO_VALUE);
-            }
-            _ => Self::Other(param),
-        })
-    }
-
-    /// How the form of the value deviates.
-    pub(crate) fn deviations(&self) -> Deviations {
+impl RrvsAction {
+    fn suffix(self) -> &'static str {
         match self {
-            Self::Orcpt { address, .. } => {
-                Xtext::new(*address).map_or(Deviations::empty(), |xtext| xtext.deviations())
-            }
-            _ => Deviations::empty(),
-        }
-    }
-}
-
-impl<S: AsRef<str>> RcptParam<S> {
-    /// The keyword, in upper case if it is one with a name here.
-    pub fn keyword(&self) -> &str {
-        match self {
-            Self::Conneg => "CONNEG",
-            Self::IgnoreQuota => "IGNOREQUOTA",
-            Self::Notify(_) => "NOTIFY",
-            Self::Orcpt { .. } => "ORCPT",
-            Self::Rrvs { .. } => "RRVS",
-            Self::Other(param) => param.keyword(),
-        }
-    }
-
-    /// The extension that defines the parameter; `None` for one without a name here.
-    pub fn extension(&self) -> Option<Extension> {
-        Some(match self {
-            Self::Conneg => Extension::Conneg,
-            Self::IgnoreQuota => Extension::IgnoreQuota,
-            Self::Notify(_) | Self::Orcpt { .. } => Extension::Dsn,
-            Self::Rrvs { .. } => Extension::Rrvs,
-            Self::Other(_) => return None,
-        })
-    }
-}
-
-impl<S: AsRef<str>> fmt::Display for RcptParam<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Conneg | Self::IgnoreQuota => f.write_str(self.keyword()),
-            Self::Notify(notify) => write!(f, "NOTIFY={notify}"),
-            Self::Orcpt { kind, address } => {
-                write!(f, "ORCPT={};{}", kind.as_ref(), address.as_ref())
-            }
-            Self::Rrvs { since, otherwise } => {
-                let action = match otherwise {
-                    None => "",
-                    Some(RrvsAction::Continue) => ";C",
-                    Some(RrvsAction::Reject) => ";R",
-                };
-                write!(f, "RRVS={}{action}", since.as_ref())
-            }
-            Self::Other(param) => param.fmt(f),
+            Self::Continue => ";C",
+            Self::Reject => ";R",
         }
     }
 }
@@ -169,21 +97,21 @@ impl Notify {
     /// No report in any case.
     pub const NEVER: Self = Self { success: false, failure: false, delay: false };
 
-    fn parse(text: &str) -> Option<Self> {
-        if text.eq_ignore_ascii_case("NEVER") {
-            return Some(Self::NEVER);
+    fn parse(text: &str) -> Result<Self, Flaw> {
+        if value::is_word(text, "NEVER") {
+            return Ok(Self::NEVER);
         }
         let mut notify = Self::NEVER;
         for word in text.as_bytes().split(|&octet| octet == b',') {
             let case = match word {
-                _ if word.eq_ignore_ascii_case(b"SUCCESS") => &mut notify.success,
-                _ if word.eq_ignore_ascii_case(b"FAILURE") => &mut notify.failure,
-                _ if word.eq_ignore_ascii_case(b"DELAY") => &mut notify.delay,
-                _ => return None,
+                _ if value::is_word(word, "SUCCESS") => &mut notify.success,
+                _ if value::is_word(word, "FAILURE") => &mut notify.failure,
+                _ if value::is_word(word, "DELAY") => &mut notify.delay,
+                _ => return Err(NO_VALUE),
             };
             *case = true;
         }
-        Some(notify)
+        Ok(notify)
     }
 }
 
@@ -199,15 +127,15 @@ impl fmt::Display for Notify {
     }
 }
 
-fn orcpt(text: &str) -> Option<RcptParam<&str>> {
-    let end = text.bytes().position(|octet| octet == b';')?;
+fn orcpt(text: &str) -> Result<(&str, &str), Flaw> {
+    let end = value::up_to(500, text)?.bytes().position(|octet| octet == b';').ok_or(NO_VALUE)?;
     let (kind, address) = (&text[..end], &text[end + 1..]);
     let is_atom = !kind.is_empty() && kind.is_ascii() && kind.bytes().all(crate::grammar::is_atext);
     let well_formed = match kind.eq_ignore_ascii_case("utf-8") {
         true => is_utf8_address(address),
         false => Xtext::new(address).is_ok(),
     };
-    (is_atom && well_formed).then_some(RcptParam::Orcpt { kind, address })
+    (is_atom && well_formed).then_some((kind, address)).ok_or(NO_VALUE)
 }
 
 /// The forms that an address of type `utf-8` has: `\x{HEX}` for what is no plain character
@@ -235,15 +163,14 @@ fn is_utf8_address(text: &str) -> bool {
     true
 }
 
-fn rrvs(text: &str) -> Option<RcptParam<&str>> {
+fn rrvs(text: &str) -> Result<(&str, Option<RrvsAction>), Flaw> {
     let (since, otherwise) = match text.split_once(';') {
         None => (text, None),
         Some((since, action)) => match action {
             "C" | "c" => (since, Some(RrvsAction::Continue)),
             "R" | "r" => (since, Some(RrvsAction::Reject)),
-            _ => return None,
+            _ => return Err(NO_VALUE),
         },
     };
-    (value::is_date_time(since) && !since.contains('.'))
-        .then_some(RcptParam::Rrvs { since, otherwise })
+    if since.contains('.') { Err(NO_VALUE) } else { Ok((value::date_time(since)?, otherwise)) }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::Deviations;
+use crate::{Deviations, grammar};
 
 /// Text in its xtext form: `+` and two hexadecimal digits for what is no printable ASCII, for `+`
 /// and for `=`.
@@ -20,7 +20,7 @@ impl Xtext {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let mut encoded = String::new();
         for &octet in octets.as_ref() {
-            if is_xchar(octet) {
+            if grammar::is_xchar(octet) {
                 encoded.push(char::from(octet));
             } else {
                 encoded.push('+');
@@ -43,7 +43,7 @@ impl<S: AsRef<str>> Xtext<S> {
         let mut offset = 0;
         while let Some(&octet) = octets.get(offset) {
             offset += match octet {
-                octet if is_xchar(octet) => 1,
+                octet if grammar::is_xchar(octet) => 1,
                 b'+' if is_hex(&octets[offset + 1..]) => 3,
                 _ => return Err(Invalid::new(Field::ParameterValue, Flaw::Syntax { offset })),
             };
@@ -54,12 +54,7 @@ impl<S: AsRef<str>> Xtext<S> {
     /// Returns [`LOWER_HEX`](Deviations::LOWER_HEX) if a hexadecimal digit is in lower case, which
     /// the grammar does not allow.
     pub fn deviations(&self) -> Deviations {
-        let octets = self.as_str().as_bytes();
-        let is_lower =
-            |at: usize| octets[at + 1..].iter().take(2).any(|octet| matches!(octet, b'a'..=b'f'));
-        let mut seen = Deviations::empty();
-        seen.set(Deviations::LOWER_HEX, memchr::memchr_iter(b'+', octets).any(is_lower));
-        seen
+        deviations(self.as_str())
     }
 
     /// The form as it is sent.
@@ -91,13 +86,18 @@ impl<S: AsRef<str>> Xtext<S> {
     }
 }
 
+/// How this xtext deviates. In other text that has no `+`, there is nothing to find.
+pub(crate) fn deviations(text: &str) -> Deviations {
+    let mut escapes = text.as_bytes().split(|&octet| octet == b'+').skip(1);
+    let is_lower = |digits: &[u8]| digits.iter().take(2).any(|octet| matches!(octet, b'a'..=b'f'));
+    let mut seen = Deviations::empty();
+    seen.set(Deviations::LOWER_HEX, escapes.any(is_lower));
+    seen
+}
+
 /// Whether it begins with two hexadecimal digits.
 fn is_hex(octets: &[u8]) -> bool {
     octets.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-}
-
-fn is_xchar(octet: u8) -> bool {
-    matches!(octet, b'!'..=b'~') && !matches!(octet, b'+' | b'=')
 }
 
 impl<S: AsRef<str>> fmt::Display for Xtext<S> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Argument, Attributes, Deviations, ForwardPath, HelloName, Mail, MailParam, Mechanism, Param,
-    Params, Rcpt, RcptParam, ReversePath, SaslResponse, Verb, Word, grammar,
+    Params, Rcpt, RcptParam, ReversePath, SaslResponse, Verb, Word, grammar, param::Checked,
 };
 
 /// A command, and what was unusual about its line.
@@ -182,7 +182,7 @@ impl<'a> Rest<'a> {
 
     fn attributes(&mut self) -> Result<Attributes<&'a str>, Fault> {
         // The verb is a word, so that a space is what follows it.
-        let params = self.params(|attribute| Ok(Attributes::check(attribute)?.deviations()))?;
+        let params = self.params(Attributes::check)?;
         if params.is_empty() {
             return Err((CommandFault::MissingArgument, self.at));
         }
@@ -195,7 +195,7 @@ impl<'a> Rest<'a> {
         let (path, seen) = ReversePath::parse(text, Deviations::MAILBOX)
             .map_err(|invalid| (CommandFault::Path(invalid), start))?;
         self.seen |= seen;
-        let params = self.params(|param| Ok(MailParam::parse(param)?.deviations()))?;
+        let params = self.params(MailParam::check)?;
         Ok(Command::Mail(Mail::from_parts(path, params)))
     }
 
@@ -208,36 +208,23 @@ impl<'a> Rest<'a> {
         if is_routed && path == ForwardPath::Postmaster {
             self.seen |= Deviations::LOOSE_ROUTE;
         }
-        let params = self.params(|param| Ok(RcptParam::parse(param)?.deviations()))?;
+        let params = self.params(RcptParam::check)?;
         Ok(Command::Rcpt(Rcpt::from_parts(path, params)))
     }
 
-    /// The parameters, each of which `check` refuses, or tells how it deviates.
+    /// The parameters up to the end of the line, each of which passes `check`.
     fn params(
         &mut self,
-        check: impl Fn(Param<&'a str>) -> Result<Deviations, Invalid>,
+        check: impl Fn(Param<&'a str>) -> Result<Checked, Invalid>,
     ) -> Result<Params<&'a str>, Fault> {
         if !matches!(self.text.as_bytes().get(self.at), None | Some(b' ')) {
             return Err((CommandFault::Syntax, self.at));
         }
         let text = self.line_end();
-        if text.is_empty() {
-            return Ok(Params::default());
-        }
         let start = self.at;
-        let mut single_spaced = 0;
-        let mut seen = Deviations::empty();
-        let counted = |param: Param<&'a str>| {
-            single_spaced += " ".len() + param.wire_length();
-            seen |= check(param)?;
-            Ok(())
-        };
-        let params = Params::parse(text, counted)
+        let (params, seen) = Params::parse(text, check)
             .map_err(|(offset, invalid)| (CommandFault::Argument(invalid), start + offset))?;
         self.seen |= seen;
-        if single_spaced < " ".len() + text.len() {
-            self.seen |= Deviations::EXTRA_SPACE;
-        }
         Ok(params)
     }
 }
