@@ -1,5 +1,5 @@
 //! Forms: what may stand behind each keyword.
-use smtp_codec::Mechanism;
+use smtp_codec::{MailParam, Mechanism, Param};
 use smtp_error::Extension;
 
 use crate::{Capability, FutureRelease, OddityKind, PriorityProfile, limits, release};
@@ -92,13 +92,10 @@ pub(crate) fn is_imap_url(word: &[u8]) -> bool {
     word.len() > SCHEME.len() && word[..SCHEME.len()].eq_ignore_ascii_case(SCHEME) && is_word(word)
 }
 
-/// Classes of solicitation, a comma between two (RFC 3865, 2.3).
+/// Classes of solicitation, with the grammar that SOLICIT has too.
 pub(crate) fn is_class_list(word: &[u8]) -> bool {
-    let allowed = |octet: &u8| {
-        octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'/' | b'.')
-    };
-    let is_class = |class: &[u8]| {
-        class.first().is_some_and(u8::is_ascii_alphabetic) && class.iter().all(allowed)
-    };
-    word.len() <= 1000 && word.split(|&octet| octet == b',').all(is_class)
+    text(word).is_some_and(|classes| {
+        let solicit = Param::new("SOLICIT").and_then(|param| param.with(classes));
+        solicit.and_then(MailParam::parse).is_ok()
+    })
 }

@@ -223,6 +223,7 @@ fn names_come_each_once_in_order() {
         "NO-SOLICITING org.example:ADV,net.example:ADV",
         "NO-SOLICITING ORG.example:adv,x",
         "NO-SOLICITING 1st",
+        "NO-SOLICITING org/example",
     ]);
     assert_eq!(found.xclient_attributes().collect::<Vec<_>>(), ["NAME", "ADDR", "LOGIN"]);
     assert_eq!(found.xforward_attributes().collect::<Vec<_>>(), ["NAME", "SOURCE"]);
