@@ -14,7 +14,7 @@ params! {
     /// A parameter of MAIL. `Display` gives the form in which it is sent.
     ///
     /// A value is checked when the parameter is added to a [`Mail`](crate::Mail).
-    MailParam;
+    pub enum MailParam;
     /// AUTH: on whose behalf the message is submitted; `None` is `<>` (RFC 4954).
     Auth(identity: Option<Xtext<S>>) = "AUTH", Extension::Auth,
         identity => "{}", identity.as_ref().map_or("<>", Xtext::as_str)

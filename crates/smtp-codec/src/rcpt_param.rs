@@ -15,7 +15,7 @@ params! {
     /// A parameter of RCPT. `Display` gives the form in which it is sent.
     ///
     /// A value is checked when the parameter is added to a [`Rcpt`](crate::Rcpt).
-    RcptParam;
+    pub enum RcptParam;
     /// CONNEG: the capabilities of the recipient's device (RFC 4141).
     Conneg = "CONNEG", Extension::Conneg;
     /// IGNOREQUOTA: deliver in spite of a quota, LMTP only.

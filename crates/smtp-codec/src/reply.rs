@@ -176,15 +176,11 @@ impl ReplyDecoder {
                 return Ok(None);
             };
             self.under_way.octets += core::mem::take(&mut self.line_octets);
-            let parsed = match ReplyLine::parse(line, number) {
-                _ if number > self.limits.lines => {
-                    Err(fault(ReplyFault::TooManyLines { limit: self.limits.lines }, number, 0))
-                }
-                Ok(parsed) => match parsed.refused(self.tolerated, number) {
-                    Some(fault) => Err(fault),
-                    None => Ok(parsed),
-                },
-                failed => failed,
+            let parsed = if number > self.limits.lines {
+                Err(fault(ReplyFault::TooManyLines { limit: self.limits.lines }, number, 0))
+            } else {
+                ReplyLine::parse(line, number)
+                    .and_then(|parsed| parsed.tolerated(self.tolerated, number))
             };
             let parsed = parsed.inspect_err(|_| keep_line(&mut self.malformed, line.content))?;
             if parsed.last && self.under_way.lines == 0 {
@@ -211,6 +207,7 @@ impl ReplyDecoder {
 impl UnderWay {
     /// Adds the next line. Its code is that of the lines before it, or `may_change` allows another
     /// one and the last line refuses.
+    #[inline]
     fn push(&mut self, line: &ReplyLine<'_>, may_change: bool) -> Result<(), MalformedReply> {
         let number = self.lines + 1;
         let first = *self.code.get_or_insert(line.code);
@@ -283,7 +280,7 @@ impl<'a> ReplyLine<'a> {
         deviations.set(Deviations::TAB_SEPARATOR, separator == Separator::Tab);
         deviations.set(Deviations::EMPTY_TEXT, separator == Separator::Space && text.is_empty());
         deviations.set(Deviations::LONG_LINE, line.content.len() + end > 512);
-        deviations.set(Deviations::SECOND_DIGIT, code.get() / 10 % 10 > 5);
+        deviations.set(Deviations::SECOND_DIGIT, matches!(line.content, [_, b'6'..=b'9', ..]));
         if !grammar::is_printable(text) {
             deviations.set(Deviations::BARE_CR, text.contains(&b'\r'));
             deviations.set(Deviations::CONTROL, text.iter().any(is_control));
@@ -293,16 +290,21 @@ impl<'a> ReplyLine<'a> {
         Ok(Self { code, last, text, text_at: at(text), deviations })
     }
 
-    /// The fault that the first deviation outside of `tolerated` is.
-    fn refused(&self, tolerated: Deviations, number: usize) -> Option<MalformedReply> {
+    /// The same line, or the fault that is its first deviation outside of `tolerated`.
+    #[inline]
+    fn tolerated(self, tolerated: Deviations, number: usize) -> Result<Self, MalformedReply> {
+        match (self.deviations - tolerated).iter().next() {
+            None => Ok(self),
+            Some(refused) => Err(self.fault(refused, number)),
+        }
+    }
+
+    /// The fault that this deviation is.
+    fn fault(&self, refused: Deviations, number: usize) -> MalformedReply {
         let find = |wanted: &dyn Fn(&u8) -> bool| {
             self.text_at + self.text.iter().position(wanted).unwrap_or(self.text.len())
         };
-        let refused = self.deviations - tolerated;
-        if refused.is_empty() {
-            return None;
-        }
-        let (kind, offset) = match refused.iter().next()? {
+        let (kind, offset) = match refused {
             Deviations::BARE_LF => (ReplyFault::BareLf, find(&|_| false)),
             Deviations::EXTRA_CR => (ReplyFault::BareCr, find(&|_| false)),
             Deviations::BARE_CR => (ReplyFault::BareCr, find(&|&octet| octet == b'\r')),
@@ -312,7 +314,7 @@ impl<'a> ReplyLine<'a> {
             Deviations::SECOND_DIGIT => (ReplyFault::SecondDigit, 1),
             _ => (ReplyFault::Separator, 3),
         };
-        Some(fault(kind, number, offset))
+        fault(kind, number, offset)
     }
 }
 

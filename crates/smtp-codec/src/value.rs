@@ -45,6 +45,18 @@ pub(crate) fn size(text: &str) -> Result<u64, Flaw> {
     if text.is_empty() { Err(NO_VALUE) } else { up_to(20, text).map(|_| size) }
 }
 
+/// Returns the decimal digits of a number in ASCII.
+pub(crate) fn decimal(mut number: u64) -> impl Iterator<Item = u8> {
+    let mut unit = number.checked_ilog10().map_or(1, |digits| 10_u64.pow(digits));
+    core::iter::from_fn(move || {
+        let digit = number.checked_div(unit)?;
+        number %= unit;
+        unit /= 10;
+        // The quotient is below 10.
+        Some(b'0' + digit as u8)
+    })
+}
+
 /// A date and time of RFC 3339 in form and range. Whether the day exists is not checked.
 pub(crate) fn date_time(text: &str) -> Result<&str, Flaw> {
     if is_date_time(text) { Ok(text) } else { Err(NO_VALUE) }

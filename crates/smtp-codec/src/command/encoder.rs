@@ -4,7 +4,7 @@ use core::fmt;
 
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::{Argument, Command, Params, SaslResponse, Verb, Word, grammar};
+use crate::{Argument, Command, Params, SaslResponse, Verb, Word, grammar, value};
 
 impl Command<'_> {
     /// Appends the line, CRLF included.
@@ -162,16 +162,8 @@ impl Sink for Wire<'_> {
         Ok(())
     }
 
-    fn number(&mut self, mut number: u64) -> fmt::Result {
-        let start = self.0.len();
-        loop {
-            self.0.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.0[start..].reverse();
+    fn number(&mut self, number: u64) -> fmt::Result {
+        self.0.extend(value::decimal(number));
         Ok(())
     }
 
@@ -190,7 +182,7 @@ impl Sink for Length {
     }
 
     fn number(&mut self, number: u64) -> fmt::Result {
-        self.0 += number.checked_ilog10().map_or(1, |digits| digits as usize + 1);
+        self.0 += value::decimal(number).count();
         Ok(())
     }
 

@@ -11,7 +11,7 @@
 macro_rules! params {
     (
         $(#[$enum_doc:meta])*
-        $enum:ident;
+        pub enum $enum:ident;
         $(
             $(#[$doc:meta])*
             $name:ident
