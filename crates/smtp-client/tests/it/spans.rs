@@ -193,7 +193,7 @@ fn both_clients_have_the_same_spans_and_events() {
     });
     check(span(&awaited, "login"), Level::INFO, &[("outcome", "done"), ("code", "235")]);
     let blocked = Witness::default();
-    with_default(blocked.clone(), || {
+    tracing::subscriber::with_default(blocked.clone(), || {
         crate::blocking::play_on(&["AUTH PLAIN"], &rest, |connection| {
             connection.login(&login).unwrap();
             let (envelope, text) = message_of_secrets();
