@@ -9,18 +9,17 @@ use crate::{Mailbox, grammar};
 
 /// An argument in the form in which it is sent.
 ///
-/// Made from a `&str` it is an atom, or a quoted string if it is no atom: that is the grammar's
-/// rule, so a mailbox given as text is quoted too. Made from a [`Mailbox`] it is the mailbox
-/// without quotes, which servers that look mailboxes up understand better, in its
-/// [canonical](Mailbox::canonical) form. A decoder that tolerates it also
-/// makes one of other text, as real clients send.
+/// From a `&str` it becomes an atom if it can be one, else a quoted string; so a mailbox given as
+/// text is quoted. From a [`Mailbox`] it becomes the [canonical](Mailbox::canonical) form of the
+/// mailbox without quotes, which servers that look up mailboxes expect. A decoder that tolerates
+/// [`LOOSE_ARGUMENT`](crate::Deviations::LOOSE_ARGUMENT) accepts other text too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Argument<S = String> {
     wire: S,
 }
 
 impl Argument {
-    /// The argument of this content.
+    /// Returns the argument with this content.
     ///
     /// # Errors
     /// Refuses the empty string and control characters.
@@ -43,8 +42,8 @@ impl Argument {
 }
 
 impl<'a> Argument<&'a str> {
-    /// The argument that is given in its form, and whether the grammar allows it: an atom, a
-    /// quoted string, or a mailbox. Control characters are refused in any case.
+    /// Returns the argument with this form, and whether the grammar allows it: an atom, a quoted
+    /// string, or a mailbox. Control characters are always refused.
     pub(crate) fn parse(wire: &'a str) -> Result<(Self, bool), Invalid> {
         grammar::check_characters(Field::Argument, wire)?;
         let is_string = wire.bytes().all(grammar::is_atext)
@@ -55,12 +54,12 @@ impl<'a> Argument<&'a str> {
 }
 
 impl<S: AsRef<str>> Argument<S> {
-    /// The argument as it is sent.
+    /// Returns the argument as it is sent.
     pub fn as_str(&self) -> &str {
         self.wire.as_ref()
     }
 
-    /// What it says, without quotes.
+    /// Returns the content, without quotes and backslashes.
     pub fn content(&self) -> Cow<'_, str> {
         let wire = self.as_str();
         let inner = wire.strip_prefix('"').and_then(|wire| wire.strip_suffix('"'));
@@ -77,17 +76,17 @@ impl<S: AsRef<str>> Argument<S> {
         }
     }
 
-    /// Whether it can be sent to a server without SMTPUTF8.
+    /// Returns whether it can be sent to a server without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }
 
-    /// The same argument, borrowed.
+    /// Returns the same argument, borrowed.
     pub fn borrowed(&self) -> Argument<&str> {
         Argument { wire: self.as_str() }
     }
 
-    /// The same argument, owned.
+    /// Returns the same argument, owned.
     pub fn owned(&self) -> Argument {
         Argument { wire: self.as_str().to_owned() }
     }

@@ -1,4 +1,4 @@
-//! What XCLIENT and XFORWARD say about a client.
+//! Attributes of a client, which XCLIENT and XFORWARD carry.
 use alloc::{borrow::ToOwned, string::String};
 use core::{
     fmt,
@@ -32,11 +32,11 @@ impl<S: AsRef<str>> Hash for Attributes<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the protocol has these three")]
 pub enum Attribute<S = String> {
-    /// It is known.
+    /// The value is known.
     Known(Xtext<S>),
-    /// It is not known, and will not be.
+    /// The value is not known, and will not be.
     Unavailable,
-    /// It is not known now.
+    /// The value is not known at present.
     TemporarilyUnavailable,
 }
 
@@ -45,7 +45,7 @@ impl Attributes {
     /// server lists them in its EHLO reply.
     ///
     /// # Errors
-    /// Refuses what is no name, and a name that is there already.
+    /// Refuses a name that is not valid, and a name that is there already.
     pub fn with<S: AsRef<str>>(mut self, name: &str, value: Attribute<S>) -> Result<Self, Invalid> {
         let value = match value {
             Attribute::Known(xtext) => xtext.as_str().to_owned(),
@@ -57,7 +57,7 @@ impl Attributes {
         Ok(self)
     }
 
-    /// Checks an attribute: each has an xtext as its value.
+    /// Checks an attribute: its value has to be xtext.
     pub(crate) fn check(attribute: Param<&str>) -> Result<Checked, Invalid> {
         let (_, value) = attribute.into_parts();
         let value = value.ok_or_else(|| Invalid::new(Field::ParameterValue, Flaw::Empty))?;
@@ -66,7 +66,7 @@ impl Attributes {
 }
 
 impl<'a> Attributes<&'a str> {
-    /// The attributes that these parameters are, each of which was checked.
+    /// Returns the attributes in these parameters, each of which was checked.
     pub(crate) fn from_params(params: Params<&'a str>) -> Self {
         Self(params)
     }
@@ -77,12 +77,12 @@ impl<'a> Attributes<&'a str> {
 }
 
 impl<S: AsRef<str>> Attributes<S> {
-    /// The attributes as they were given; they are sent with one space between two.
+    /// Returns the attributes as they were given; they are sent with one space between two.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Names and values, in order.
+    /// Returns names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Attribute<&str>)> {
         self.0.iter().filter_map(|param| {
             let (name, value) = param.into_parts();
@@ -95,13 +95,13 @@ impl<S: AsRef<str>> Attributes<S> {
         })
     }
 
-    /// The same attributes in groups, each as long as it can be within this many octets. An
-    /// attribute that is longer by itself is a group of its own.
+    /// Returns the attributes in groups, each as long as possible within `octets`. An attribute
+    /// that is longer is a group by itself.
     pub fn groups(&self, octets: usize) -> impl Iterator<Item = Attributes<&str>> {
         let mut rest = self.as_str();
         iter::from_fn(move || {
             let is_space = |&octet: &u8| octet == b' ';
-            // What comes behind the octets has to be a space, or nothing.
+            // The octet after a group has to be a space, unless the group is the last.
             let end = match rest.as_bytes().get(..octets.saturating_add(1)) {
                 None => rest.len(),
                 Some(head) => head
@@ -116,12 +116,12 @@ impl<S: AsRef<str>> Attributes<S> {
         })
     }
 
-    /// The parameters that they are.
+    /// Returns the attributes as parameters.
     pub(crate) fn params(&self) -> &Params<S> {
         &self.0
     }
 
-    /// The same attributes, borrowed.
+    /// Returns the same attributes, borrowed.
     pub fn borrowed(&self) -> Attributes<&str> {
         Attributes(self.0.borrowed())
     }

@@ -1,4 +1,4 @@
-//! Commands: what a client says (RFC 5321, 4.1.1, and the extensions that add verbs).
+//! Commands (RFC 5321, 4.1.1, and the extensions that add verbs).
 use crate::{Argument, Attributes, HelloName, Mail, Mechanism, Rcpt, SaslResponse, Verb, Word};
 
 mod encoder;
@@ -9,14 +9,14 @@ mod parser;
 pub use error::{CommandError, CommandFault};
 pub use parser::DecodedCommand;
 
-/// A command. It borrows what it is made of, so that decoding one allocates nothing, and it
-/// encodes into exactly one line.
+/// A command. It borrows its parts, so that decoding one allocates nothing, and it encodes into
+/// exactly one line.
 ///
-/// `Display` gives the line without CRLF and with `***` in place of secrets: fit for a log.
+/// `Display` gives the line without CRLF and with `***` in place of secrets, for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command<'a> {
-    /// ATRN with domains parted by commas, or none (RFC 2645).
+    /// ATRN with domains separated by commas, or none (RFC 2645).
     Atrn(Option<Word<&'a str>>),
     /// AUTH with a mechanism and its initial response (RFC 4954).
     Auth {
@@ -36,7 +36,7 @@ pub enum Command<'a> {
         /// Whether it is the last of the message.
         last: bool,
     },
-    /// BURL with the URI of a text (RFC 4468).
+    /// BURL with the URI of a message (RFC 4468).
     Burl {
         /// The URI.
         uri: Word<&'a str>,
@@ -66,11 +66,11 @@ pub enum Command<'a> {
     Mail(Mail<&'a str>),
     /// NOOP, with an argument that the server ignores.
     Noop(Option<Argument<&'a str>>),
-    /// A command that has no name here.
+    /// A command with a verb that is not known here.
     Other {
         /// The verb.
         verb: &'a str,
-        /// What follows the space behind it; empty if there is none.
+        /// The text after the verb and one space; empty if there is none.
         arguments: &'a str,
     },
     /// QUIT.
@@ -99,7 +99,8 @@ impl Command<'_> {
     /// (RFC 5321, 4.5.3.1.4). Extensions that a server offers add to it.
     pub const MAX_LINE: usize = 512;
 
-    /// The verb; `None` for one without a name here, and for the lines of an AUTH exchange.
+    /// Returns the verb; `None` for one that is not known here, and for the lines of an AUTH
+    /// exchange.
     pub fn verb(&self) -> Option<Verb> {
         Some(match self {
             Self::Atrn(_) => Verb::Atrn,

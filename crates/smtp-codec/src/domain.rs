@@ -13,9 +13,9 @@ use crate::{Deviations, grammar, idna};
 /// A domain: labels of letters, digits and inner hyphens, at most 63 octets each, and at most 255
 /// octets in all.
 ///
-/// With the feature `std` a label may be internationalized (RFC 6531, 3.3). It is checked by UTS 46,
-/// non-transitional, with the STD3 rules, and the limits of length hold for its ASCII form too. What
-/// UTS 46 would change into a dot, a label separator for some readers and not for others, is
+/// With the feature `std` a label may be internationalized (RFC 6531, 3.3). It is checked by UTS
+/// 46, non-transitional, with the STD3 rules, and the limits of length hold for its ASCII form too.
+/// What UTS 46 would change into a dot, a label separator for some readers and not for others, is
 /// refused, and so is what it leaves out and what is shown as a blank. The text is kept as it was
 /// given; [`to_ascii`](Self::to_ascii) gives the form with A-labels. Without `std` a domain outside
 /// ASCII is refused.
@@ -30,10 +30,10 @@ impl Domain {
 }
 
 impl<S: AsRef<str>> Domain<S> {
-    /// The domain of this text.
+    /// Returns the domain of this text.
     ///
     /// # Errors
-    /// Refuses what is no domain.
+    /// Refuses text that is not a domain.
     pub fn new(text: S) -> Result<Self, Invalid> {
         Self::tolerating(text, Deviations::empty())
     }
@@ -42,13 +42,13 @@ impl<S: AsRef<str>> Domain<S> {
     /// that is `tolerated`.
     ///
     /// # Errors
-    /// Refuses what is no domain, and a deviation that is not tolerated.
+    /// Refuses text that is not a domain, and a deviation that is not tolerated.
     pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
         check_domain(text.as_ref(), 0, tolerated)?;
         Ok(Self(text))
     }
 
-    /// The domain as it was given.
+    /// Returns the domain as it was given.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
@@ -60,7 +60,7 @@ impl<S: AsRef<str>> Domain<S> {
     }
 }
 
-/// Refuses what is no domain, and returns how it deviates; offsets are counted from `base`.
+/// Checks a domain and returns how it deviates. Offsets of errors count from `base`.
 pub(crate) fn check_domain(
     text: &str,
     base: usize,
@@ -105,7 +105,7 @@ pub(crate) fn check_domain(
     Ok(seen)
 }
 
-/// Refuses a label that is longer than a label may be. The label begins at `offset`.
+/// Checks the length of the label that begins at `offset`.
 pub(crate) fn check_label_length(length: usize, offset: usize) -> Result<(), Invalid> {
     let limit = Domain::MAX_LABEL;
     if length > limit {
@@ -114,18 +114,19 @@ pub(crate) fn check_label_length(length: usize, offset: usize) -> Result<(), Inv
     Ok(())
 }
 
-/// Whether it is a domain in ASCII, as nearly all are. Whatever is not is looked at closely.
+/// Returns whether it is a valid domain in ASCII, as nearly all are. All other text takes the
+/// slower check, which finds the offset of an error.
 fn is_plain(text: &[u8]) -> bool {
     let mut rest = text;
     loop {
         let end = grammar::run(rest, grammar::is_let_dig_hyp);
-        let (label, behind) = rest.split_at(end);
+        let (label, following) = rest.split_at(end);
         if end > Domain::MAX_LABEL || matches!(label, [] | [b'-', ..] | [.., b'-']) {
             return false;
         }
-        match behind {
+        match following {
             [] => return text.len() <= Domain::MAX,
-            [b'.', behind @ ..] => rest = behind,
+            [b'.', following @ ..] => rest = following,
             _ => return false,
         }
     }
@@ -151,21 +152,21 @@ impl<S: AsRef<str>> fmt::Display for Domain<S> {
 pub struct AddressLiteral<S = String>(S);
 
 impl<S: AsRef<str>> AddressLiteral<S> {
-    /// The literal of this text, brackets included.
+    /// Returns the literal of this text, brackets included.
     ///
     /// # Errors
-    /// Refuses what is no address literal.
+    /// Refuses text that is not an address literal.
     pub fn new(text: S) -> Result<Self, Invalid> {
         check_literal(text.as_ref(), 0)?;
         Ok(Self(text))
     }
 
-    /// The literal as it was given, brackets included.
+    /// Returns the literal as it was given, brackets included.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The IP address, if it is one.
+    /// Returns the IP address, if it is one.
     pub fn ip(&self) -> Option<IpAddr> {
         let inner = self.as_str().strip_prefix('[')?.strip_suffix(']')?;
         match inner.split_once(':') {
@@ -178,7 +179,7 @@ impl<S: AsRef<str>> AddressLiteral<S> {
     }
 }
 
-/// Refuses what is no address literal; offsets are counted from `base`.
+/// Checks an address literal. Offsets of errors count from `base`.
 fn check_literal(text: &str, base: usize) -> Result<(), Invalid> {
     let invalid = Invalid::new(Field::Domain, Flaw::Syntax { offset: base });
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(invalid)?;
@@ -192,7 +193,7 @@ fn check_literal(text: &str, base: usize) -> Result<(), Invalid> {
     if valid { Ok(()) } else { Err(invalid) }
 }
 
-/// Four decimal numbers of one to three digits, which may begin with zeros.
+/// Parses four decimal numbers of one to three digits, which may begin with zeros.
 fn ipv4(address: &str) -> Option<Ipv4Addr> {
     let mut octets = [0; 4];
     let mut numbers = address.split('.');
@@ -205,18 +206,19 @@ fn ipv4(address: &str) -> Option<Ipv4Addr> {
     numbers.next().is_none().then(|| Ipv4Addr::from(octets))
 }
 
-/// Groups of hexadecimal digits, of which an IPv4 address may be the last two.
+/// Parses groups of hexadecimal digits, of which an IPv4 address may be the last two.
 fn ipv6(address: &str) -> Option<Ipv6Addr> {
     if let Ok(address) = address.parse() {
         return Some(address);
     }
-    // The library takes no zeros at the beginning of the numbers.
+    // The standard library refuses leading zeros in the IPv4 part.
     let start = address.rfind(':')? + 1;
     let [a, b, c, d] = ipv4(&address[start..])?.octets();
     format!("{}{a:02x}{b:02x}:{c:02x}{d:02x}", &address[..start]).parse().ok()
 }
 
-/// The grammar's IPv6 address: `::` stands for at least two groups there.
+/// Returns whether it is an IPv6 address by the grammar, in which `::` stands for at least two
+/// groups.
 fn is_ipv6(address: &str) -> bool {
     let groups = |part: &str| match part {
         "" => 0,
@@ -225,7 +227,7 @@ fn is_ipv6(address: &str) -> bool {
     ipv6(address).is_some()
         && address
             .split_once("::")
-            .is_none_or(|(before, behind)| groups(before) + groups(behind) <= 6)
+            .is_none_or(|(before, after)| groups(before) + groups(after) <= 6)
 }
 
 fn is_general(tag: &str, content: &str) -> bool {
@@ -248,7 +250,7 @@ impl From<IpAddr> for AddressLiteral {
     fn from(address: IpAddr) -> Self {
         Self(match address {
             IpAddr::V4(address) => format!("[{address}]"),
-            // The library may write `::` for one group, which the grammar does not allow.
+            // The standard library may write `::` for one group, which the grammar does not allow.
             IpAddr::V6(address) => {
                 let groups = address.segments().map(|group| format!("{group:x}"));
                 format!("[IPv6:{}]", groups.join(":"))
@@ -263,7 +265,7 @@ impl<S: AsRef<str>> fmt::Display for AddressLiteral<S> {
     }
 }
 
-/// A domain or an address literal: what stands behind the `@`.
+/// A domain or an address literal: the part of a mailbox after the `@`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the grammar has these two")]
 pub enum Host<S = String> {
@@ -274,10 +276,10 @@ pub enum Host<S = String> {
 }
 
 impl<S: AsRef<str>> Host<S> {
-    /// The host of this text.
+    /// Returns the host of this text.
     ///
     /// # Errors
-    /// Refuses what is neither.
+    /// Refuses text that is neither.
     pub fn new(text: S) -> Result<Self, Invalid> {
         Self::tolerating(text, Deviations::empty())
     }
@@ -286,7 +288,7 @@ impl<S: AsRef<str>> Host<S> {
     /// that is `tolerated`.
     ///
     /// # Errors
-    /// Refuses what is neither, and a deviation that is not tolerated.
+    /// Refuses text that is neither, and a deviation that is not tolerated.
     pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
         check_host(text.as_ref(), 0, tolerated)?;
         Ok(match text.as_ref().starts_with('[') {
@@ -295,7 +297,7 @@ impl<S: AsRef<str>> Host<S> {
         })
     }
 
-    /// The host as it was given.
+    /// Returns the host as it was given.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Domain(domain) => domain.as_str(),
@@ -312,8 +314,7 @@ impl<S: AsRef<str>> Host<S> {
     }
 }
 
-/// Refuses what is neither domain nor literal, and returns how it deviates; offsets are counted
-/// from `base`.
+/// Checks a domain or literal and returns how it deviates. Offsets of errors count from `base`.
 pub(crate) fn check_host(
     text: &str,
     base: usize,

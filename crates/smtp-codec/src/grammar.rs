@@ -1,31 +1,32 @@
-//! The words that addresses and arguments are made of (RFC 5321, 4.1.2; RFC 6531, 3.3).
+//! The grammar of addresses and arguments (RFC 5321, 4.1.2; RFC 6531, 3.3).
 use smtp_error::{Field, Flaw, Invalid};
 
-/// An octet of an atom; outside ASCII every character that [`check_characters`] lets pass.
+/// Returns whether it is an octet of an atom. All octets outside ASCII are:
+/// [`check_characters`] refuses the characters that are forbidden.
 pub(crate) fn is_atext(octet: u8) -> bool {
     const ATEXT: [bool; 256] = letters_digits_and(b"!#$%&'*+-/=?^_`{|}~", true);
     ATEXT[usize::from(octet)]
 }
 
-/// An octet of a label of a domain in ASCII, or of the keyword of a parameter.
+/// Returns whether it is an octet of an ASCII label of a domain, or of the keyword of a parameter.
 pub(crate) fn is_let_dig_hyp(octet: u8) -> bool {
     const LET_DIG_HYP: [bool; 256] = letters_digits_and(b"-", false);
     LET_DIG_HYP[usize::from(octet)]
 }
 
-/// An octet of the value of a parameter in ASCII.
+/// Returns whether it is an ASCII octet of the value of a parameter.
 pub(crate) fn is_value(octet: u8) -> bool {
     const VALUE: [bool; 256] = letters_digits_and(b"!\"#$%&'()*+,-./:;<>?@[\\]^_`{|}~", false);
     VALUE[usize::from(octet)]
 }
 
-/// An octet of xtext that stands for itself (RFC 3461, 4).
+/// Returns whether it is an octet of xtext that stands for itself (RFC 3461, 4).
 pub(crate) fn is_xchar(octet: u8) -> bool {
     const XCHAR: [bool; 256] = letters_digits_and(b"!\"#$%&'()*,-./:;<>?@[\\]^_`{|}~", false);
     XCHAR[usize::from(octet)]
 }
 
-/// The table of the octets that are letters, digits or one of these marks.
+/// Returns the table of the octets that are letters, digits or one of these marks.
 const fn letters_digits_and(marks: &[u8], outside_ascii: bool) -> [bool; 256] {
     let mut table = [outside_ascii; 256];
     let mut octet = 0_u8;
@@ -41,13 +42,13 @@ const fn letters_digits_and(marks: &[u8], outside_ascii: bool) -> [bool; 256] {
     table
 }
 
-/// The length of the run of octets of this kind that `octets` begins with.
+/// Returns the length of the run of octets of this kind that `octets` begins with.
 pub(crate) fn run(octets: &[u8], is_kind: impl Fn(u8) -> bool) -> usize {
     octets.iter().position(|&octet| !is_kind(octet)).unwrap_or(octets.len())
 }
 
-/// Whether all octets are spaces and printable ASCII. It takes eight at a time, because nearly
-/// everything is, and nothing else has to be looked at then.
+/// Returns whether all octets are spaces and printable ASCII. It compares eight at a time: nearly
+/// all text passes, and then needs no other check.
 pub(crate) fn is_printable(octets: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let eight = |eight: &[u8; 8]| {
@@ -62,8 +63,7 @@ pub(crate) fn is_printable(octets: &[u8]) -> bool {
     }
 }
 
-/// Refuses an empty value, and one with a character that may stand in no argument of any command:
-/// controls, and what reorders or breaks a line where it is shown.
+/// Refuses an empty value, and one with a [forbidden](is_forbidden) character.
 pub(crate) fn check_characters(field: Field, text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(Invalid::new(field, Flaw::Empty));
@@ -78,7 +78,8 @@ pub(crate) fn check_characters(field: Field, text: &str) -> Result<(), Invalid> 
     }
 }
 
-/// Controls, and what reorders or breaks a line where it is shown.
+/// Returns whether no argument may hold the character: a control, or one that reorders or breaks a
+/// line where it is shown.
 pub(crate) fn is_forbidden(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -96,7 +97,8 @@ pub(crate) fn check_length(field: Field, length: usize, limit: usize) -> Result<
     Ok(())
 }
 
-/// The length of the Dot-string that `text` begins with; the error is the offset that breaks it.
+/// Returns the length of the Dot-string that `text` begins with, or the offset of the octet that is
+/// wrong.
 pub(crate) fn dot_string(text: &str) -> Result<usize, usize> {
     let mut end = 0;
     loop {
@@ -112,16 +114,16 @@ pub(crate) fn dot_string(text: &str) -> Result<usize, usize> {
     }
 }
 
-/// The length of the run of atoms and dots that `text` begins with: a Dot-string, or one whose dots
-/// stand where the grammar has none. 0 if there is no atom in it.
+/// Returns the length of the atoms and dots that `text` begins with: a Dot-string, or one with dots
+/// where the grammar does not allow them. Returns 0 if there are only dots.
 pub(crate) fn loose_dot_string(text: &str) -> usize {
     let is_part = |&&octet: &&u8| octet == b'.' || is_atext(octet);
     let end = text.as_bytes().iter().take_while(is_part).count();
     if text.as_bytes()[..end].iter().all(|&octet| octet == b'.') { 0 } else { end }
 }
 
-/// The length of the Quoted-string that `text` begins with, quotes included; the error is the
-/// offset that breaks it.
+/// Returns the length of the Quoted-string that `text` begins with, quotes included, or the offset
+/// of the octet that is wrong.
 pub(crate) fn quoted_string(text: &str) -> Result<usize, usize> {
     let mut characters = text.char_indices();
     if !matches!(characters.next(), Some((_, '"'))) {

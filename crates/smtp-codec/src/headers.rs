@@ -1,8 +1,8 @@
-//! Header sections, looked at as they pass: which field holds what only SMTPUTF8 allows.
+//! Header sections: finds fields that need SMTPUTF8.
 use smtp_error::HeaderName;
 
-/// Looks for the first header field with an octet outside ASCII, in a text that comes cut anywhere
-/// (RFC 5322, 2.2; RFC 6532, 3). What follows the first empty line is not looked at.
+/// Finds the first header field with an octet outside ASCII, in mail data that comes in pieces of
+/// any size (RFC 5322, 2.2; RFC 6532, 3). It ignores what follows the first empty line.
 ///
 /// ```
 /// use smtp_codec::HeaderScanner;
@@ -14,14 +14,14 @@ use smtp_error::HeaderName;
 /// ```
 #[derive(Clone, Debug)]
 pub struct HeaderScanner {
-    /// The name of the field that the octets belong to, as far as it is kept.
+    /// The name of the current field, or its beginning.
     name: [u8; HeaderName::MAX],
     kept: usize,
     place: Place,
     found: Option<HeaderName>,
 }
 
-/// Where the next octet stands.
+/// The position of the next octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     LineStart,
@@ -39,18 +39,18 @@ impl Default for HeaderScanner {
 }
 
 impl HeaderScanner {
-    /// A scanner at the beginning of a text.
+    /// Creates a scanner at the beginning of mail data.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Looks at the next piece.
+    /// Scans the next piece.
     pub fn scan(&mut self, piece: &[u8]) {
         for &octet in piece {
             if self.place == Place::Body {
                 return;
             }
-            self.look_at(octet);
+            self.scan_octet(octet);
         }
     }
 
@@ -64,12 +64,12 @@ impl HeaderScanner {
         self.place == Place::Body
     }
 
-    fn look_at(&mut self, octet: u8) {
+    fn scan_octet(&mut self, octet: u8) {
         match (self.place, octet) {
             (_, b'\r') => return,
             (Place::LineStart, b'\n') => self.place = Place::Body,
             (_, b'\n') => self.place = Place::LineStart,
-            // A line that begins so goes on with the field before it.
+            // A folded line continues the field before it.
             (Place::LineStart, b' ' | b'\t') => self.place = Place::Value,
             (Place::LineStart, b':') => (self.place, self.kept) = (Place::Value, 0),
             (Place::Name, b':') => self.place = Place::Value,

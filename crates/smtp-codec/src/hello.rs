@@ -8,22 +8,23 @@ use crate::{AddressLiteral, Deviations, domain, grammar, idna};
 
 /// The argument of EHLO, HELO and LHLO: a domain in ASCII, or an address literal if the client has
 /// no domain. An internationalized domain that is parsed from a string becomes one with A-labels
-/// (RFC 6531, 3.7.1). A decoder that tolerates it also makes one of what is neither, as real clients send.
+/// (RFC 6531, 3.7.1). A decoder that tolerates
+/// [`HELLO_NAME`](Deviations::HELLO_NAME) accepts other text too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HelloName<S = String>(S);
 
 impl HelloName {
-    /// `localhost`: for a transport that has no address.
+    /// Returns `localhost`, for a transport that has no address.
     pub fn localhost() -> Self {
         Self("localhost".into())
     }
 }
 
 impl<S: AsRef<str>> HelloName<S> {
-    /// The name of this text.
+    /// Returns the name of this text.
     ///
     /// # Errors
-    /// Refuses what is neither a domain in ASCII nor an address literal.
+    /// Refuses text that is neither a domain in ASCII nor an address literal.
     pub fn new(text: S) -> Result<Self, Invalid> {
         Self::tolerating(text, Deviations::empty())
     }
@@ -32,29 +33,29 @@ impl<S: AsRef<str>> HelloName<S> {
     /// that is `tolerated`.
     ///
     /// # Errors
-    /// Refuses what is neither a domain in ASCII nor an address literal, and a deviation that is
-    /// not tolerated.
+    /// Refuses text that is neither a domain in ASCII nor an address literal, and a deviation that
+    /// is not tolerated.
     pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
         check(text.as_ref(), tolerated)?;
         Ok(Self(text))
     }
 
-    /// The name of this text, whatever it is.
+    /// Returns the name of this text without a check.
     pub(crate) fn unchecked(text: S) -> Self {
         Self(text)
     }
 
-    /// The name as it is sent.
+    /// Returns the name as it is sent.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The same name, borrowed.
+    /// Returns the same name, borrowed.
     pub fn borrowed(&self) -> HelloName<&str> {
         HelloName(self.as_str())
     }
 
-    /// The same name, owned.
+    /// Returns the same name, owned.
     pub fn owned(&self) -> HelloName {
         HelloName(self.as_str().to_owned())
     }

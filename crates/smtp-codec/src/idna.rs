@@ -4,8 +4,8 @@ pub(crate) use with::{check, to_ascii, to_u_labels};
 #[cfg(not(feature = "std"))]
 pub(crate) use without::{check, to_ascii};
 
-/// Whether readers that follow IDNA or that normalize for compatibility (NFKC) take this character
-/// for a dot, or for text with a dot in it: to them the domain has other labels.
+/// Returns whether readers that follow IDNA or that normalize for compatibility (NFKC) take this
+/// character for a dot, or for text with a dot in it: to them the domain has other labels.
 pub(crate) fn is_dot(character: char) -> bool {
     matches!(
         character,
@@ -78,9 +78,9 @@ mod with {
         Invalid::new(Field::Domain, Flaw::InvalidLabel { offset })
     }
 
-    /// Whether nothing is seen of this character: UTS 46 leaves it out, or it is shown as a blank
-    /// although UTS 46 allows it. The joiners are not among them: UTS 46 allows them only where
-    /// they change what is shown.
+    /// Returns whether nothing is seen of this character: UTS 46 leaves it out, or it is shown as a
+    /// blank although UTS 46 allows it. The joiners are not among them: UTS 46 allows them only
+    /// where they change what is shown.
     fn vanishes(character: char) -> bool {
         const BLANK: [char; 5] = ['\u{2800}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
         let is_ignored = || {
@@ -91,8 +91,8 @@ mod with {
         !character.is_ascii() && (BLANK.contains(&character) || is_ignored())
     }
 
-    /// Whether it is `=`, `<` or `>` with a stroke, which is what decomposition makes of it: with
-    /// the STD3 rules UTS 46 has no place for these three.
+    /// Returns whether it is `=`, `<` or `>` with a stroke, which is what decomposition makes of
+    /// it: with the STD3 rules UTS 46 has no place for these three.
     fn is_struck(character: char) -> bool {
         matches!(character, '\u{2260}' | '\u{226e}' | '\u{226f}')
     }

@@ -1,6 +1,6 @@
-//! Bytes to values and back, for both directions of the SMTP and LMTP wire.
+//! A codec for SMTP and LMTP, for clients and servers.
 //!
-//! No I/O: octets come in as slices, cut anywhere, and go out into a `Vec<u8>`.
+//! It does no I/O: it decodes slices of any size, and encodes into a `Vec<u8>`.
 //!
 //! A client encodes commands and decodes replies:
 //!
@@ -12,7 +12,7 @@
 //! Command::Mail(mail.borrowed()).encode(512, &mut line)?;
 //! assert_eq!(line, b"MAIL FROM:<Smith@bar.com> SIZE=4000\r\n");
 //!
-//! // Replies come out as soon as they are whole.
+//! // A reply is returned as soon as it is complete.
 //! let mut decoder = ReplyDecoder::default();
 //! assert!(decoder.decode(&mut &b"250-first\r\n250 sec"[..])?.is_none());
 //! let decoded = decoder.decode(&mut &b"ond\r\n"[..])?.unwrap();
@@ -30,7 +30,7 @@
 //! let Command::Mail(mail) = decoded.command else { panic!("it is MAIL") };
 //! assert_eq!(mail.params().next(), Some(MailParam::Size(4000)));
 //!
-//! // It came too early, and the RFC has a reply for that.
+//! // MAIL before EHLO is out of sequence, and the RFC has a reply for that.
 //! let reply = Sequence::smtp().check(&decoded.command).unwrap_err();
 //! let mut out = Vec::new();
 //! encode_reply(&reply, &mut out);
@@ -38,8 +38,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What differs from the grammar and yet occurs is a [`Deviations`] value on everything decoded,
-//! and which of them are errors is a set that the user chooses. Errors carry kind and offset.
+//! A decoded value comes with its [`Deviations`] from the grammar. The user chooses the set of
+//! those that are tolerated; the others are errors. An error has its kind and its offset.
 #![no_std]
 
 extern crate alloc;

@@ -1,16 +1,16 @@
-//! Lines: finds where they end, in octets that come cut anywhere.
+//! Lines: finds their ends in a stream of octets.
 use alloc::vec::Vec;
 
 use crate::Deviations;
 
 /// Cuts a stream of octets into lines, each at most `limit` octets long.
 ///
-/// It looks at each octet once, however the stream is cut, and copies only lines that came in
-/// more than one piece.
+/// It reads each octet once, for pieces of any size, and copies only lines that come in more than
+/// one piece.
 #[derive(Clone, Debug)]
 pub struct LineFramer {
     limit: usize,
-    /// The part of a line whose end has not come yet, or the line that was handed out last.
+    /// The part of a line whose end has not come yet, or the line that was returned last.
     partial: Vec<u8>,
     handed_out: bool,
     /// Whether the line was too long, and `partial` has its beginning.
@@ -33,7 +33,7 @@ pub struct Line<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a LF has no CR, one CR or more before it")]
 pub enum LineEnd {
-    /// CR LF, as it must be.
+    /// CR LF, the only line end of the grammar.
     CrLf,
     /// LF alone.
     Lf,
@@ -42,8 +42,8 @@ pub enum LineEnd {
 }
 
 impl LineEnd {
-    /// How it deviates from the grammar. [`Command::decode`](crate::Command::decode) does not see
-    /// line ends: refuse a command whose line end you do not tolerate.
+    /// Returns how it deviates from the grammar. [`Command::decode`](crate::Command::decode) does
+    /// not see line ends: refuse a command whose line end you do not tolerate.
     pub fn deviations(self) -> Deviations {
         match self {
             Self::CrLf => Deviations::empty(),
@@ -62,7 +62,7 @@ pub struct LineTooLong {
 }
 
 impl LineFramer {
-    /// A framer for lines of at most `limit` octets, the line end included.
+    /// Returns a framer for lines of at most `limit` octets, the line end included.
     pub fn new(limit: usize) -> Self {
         Self { limit, partial: Vec::new(), handed_out: false, too_long: false, skipping: false }
     }
@@ -110,13 +110,14 @@ impl LineFramer {
         if self.handed_out && !self.too_long { &[] } else { &self.partial }
     }
 
-    /// Whether it holds the beginning of a line.
+    /// Returns whether it holds the beginning of a line.
     pub fn is_partial(&self) -> bool {
         self.skipping || (!self.handed_out && !self.partial.is_empty())
     }
 }
 
-/// Takes the octets up to the end of a line off the front of `input`, and returns where that end is.
+/// Takes the octets up to the end of a line off the front of `input`. Returns the offset of the LF
+/// too.
 fn cut<'i>(input: &mut &'i [u8]) -> (&'i [u8], Option<usize>) {
     let end = memchr::memchr(b'\n', input);
     let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
@@ -125,7 +126,7 @@ fn cut<'i>(input: &mut &'i [u8]) -> (&'i [u8], Option<usize>) {
 }
 
 impl<'a> Line<'a> {
-    /// The line of these octets, the last of which is its LF.
+    /// Returns the line of these octets, the last of which is its LF.
     fn of(octets: &'a [u8]) -> Self {
         let content = &octets[..octets.len() - 1];
         let returns = content.iter().rev().take_while(|&&octet| octet == b'\r').count();

@@ -1,4 +1,4 @@
-//! MAIL: the sender, and what is asked for the message as a whole (RFC 5321, 4.1.1.2).
+//! MAIL: the reverse-path of a message, and parameters (RFC 5321, 4.1.1.2).
 use alloc::string::String;
 use core::fmt;
 
@@ -9,7 +9,7 @@ use crate::{Body, MailParam, Mailbox, Params, ReversePath};
 /// The reverse-path of a message and the parameters of MAIL.
 ///
 /// A reverse-path, a mailbox or a string converts into one without parameters. SIZE, BODY and
-/// SMTPUTF8 that are not given are derived from the text when a client sends the message.
+/// SMTPUTF8 that are not given are derived from the content when a client sends the message.
 #[derive(Clone, Copy, Debug)]
 pub struct Mail<S = String> {
     path: ReversePath<S>,
@@ -17,19 +17,19 @@ pub struct Mail<S = String> {
 }
 
 impl Mail {
-    /// MAIL from this path, without parameters.
+    /// Returns MAIL from this path, without parameters.
     pub fn new(path: ReversePath) -> Self {
         Self { path, params: Params::default() }
     }
 
-    /// Returns the same with the path in the form in which a client sends it, as
+    /// Returns MAIL with the path in the form in which a client sends it, as
     /// [`Mailbox::canonical`] has it.
     #[must_use]
     pub fn canonical(self) -> Self {
         Self { path: self.path.canonical(), ..self }
     }
 
-    /// Declares the size of the text, in octets, in place of what was declared before (RFC 1870).
+    /// Declares the size of the content, in octets, in place of a size declared before (RFC 1870).
     #[must_use]
     pub fn size(mut self, octets: u64) -> Self {
         self.params.remove("SIZE");
@@ -37,7 +37,7 @@ impl Mail {
         self
     }
 
-    /// Declares what the text is made of, in place of what was declared before (RFC 6152).
+    /// Declares the kind of content, in place of a kind declared before (RFC 6152).
     #[must_use]
     pub fn body(self, body: Body) -> Self {
         self.replace(MailParam::Body(body))
@@ -67,7 +67,8 @@ impl Mail {
         Ok(self)
     }
 
-    /// None of the parameters that this is called with can be refused once it is not there twice.
+    /// Adds a parameter in place of one with its keyword. All parameters that it is called with are
+    /// valid.
     fn replace(mut self, param: MailParam) -> Self {
         self.params.remove(param.keyword());
         self.params.push(param);
@@ -76,23 +77,23 @@ impl Mail {
 }
 
 impl<S: AsRef<str>> Mail<S> {
-    /// The reverse-path.
+    /// Returns the reverse-path.
     pub fn path(&self) -> &ReversePath<S> {
         &self.path
     }
 
-    /// The parameters in the form in which they are sent.
+    /// Returns the parameters in the form in which they are sent.
     pub fn raw_params(&self) -> &Params<S> {
         &self.params
     }
 
-    /// The parameters, in order.
+    /// Returns the parameters, in order.
     pub fn params(&self) -> impl Iterator<Item = MailParam<&str>> {
-        // They were checked when they came in.
+        // They were checked when they were added.
         self.params.iter().filter_map(|param| MailParam::parse(param).ok())
     }
 
-    /// The declared size, in octets.
+    /// Returns the declared size, in octets.
     pub fn declared_size(&self) -> Option<u64> {
         match self.parsed("SIZE")? {
             MailParam::Size(size) => Some(size),
@@ -100,7 +101,7 @@ impl<S: AsRef<str>> Mail<S> {
         }
     }
 
-    /// What the text was declared to be made of.
+    /// Returns the declared kind of content.
     pub fn declared_body(&self) -> Option<Body> {
         match self.parsed("BODY")? {
             MailParam::Body(body) => Some(body),
@@ -108,22 +109,22 @@ impl<S: AsRef<str>> Mail<S> {
         }
     }
 
-    /// The parameter of this keyword. The others are not looked at closely.
+    /// Parses the parameter with this keyword only.
     fn parsed(&self, keyword: &str) -> Option<MailParam<&str>> {
         MailParam::parse(self.params.find(keyword)?).ok()
     }
 
-    /// Whether UTF-8 was declared.
+    /// Returns whether SMTPUTF8 was declared.
     pub fn is_smtputf8(&self) -> bool {
         self.params.find("SMTPUTF8").is_some()
     }
 
-    /// The same, borrowed.
+    /// Returns the same MAIL, borrowed.
     pub fn borrowed(&self) -> Mail<&str> {
         Mail { path: self.path.borrowed(), params: self.params.borrowed() }
     }
 
-    /// The same, owned.
+    /// Returns the same MAIL, owned.
     pub fn owned(&self) -> Mail {
         Mail { path: self.path.owned(), params: self.params.owned() }
     }

@@ -1,4 +1,5 @@
-//! The text of a message, looked at once before it is sent (RFC 5321, 2.3.8 and 4.5.3.1.6).
+//! Mail data: the content of a message, checked once before it is sent (RFC 5321, 2.3.8 and
+//! 4.5.3.1.6).
 use alloc::vec::Vec;
 use core::{fmt, str};
 
@@ -7,7 +8,7 @@ use smtp_error::{Field, Flaw, HeaderName, Invalid};
 
 use crate::{HeaderScanner, line_end};
 
-/// The text of a message, header section and body, with CRLF line ends.
+/// The content of a message, header section and body, with CRLF line ends.
 ///
 /// It holds no bare CR or LF, no NUL, and no line of more than 998 octets, unless it is
 /// [binary](Self::binary). Cloning shares the octets.
@@ -17,12 +18,13 @@ pub struct MailData {
     facts: ContentFacts,
 }
 
-/// What a text needs of a server. The default is a text of unknown size that needs nothing.
+/// What content needs of a server. The default is content of unknown size that needs nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContentFacts {
-    /// Its size in octets, as SIZE counts: with the CRLF that a last line without one is given,
-    /// without stuffed dots and the end mark (RFC 1870). `None` if it is not known beforehand.
+    /// The size in octets, as SIZE counts it: with the CRLF that is added to a last line without
+    /// one, without stuffed dots and the final dot (RFC 1870). `None` if it is not known in
+    /// advance.
     pub size: Option<u64>,
     /// Whether there is an octet outside ASCII, which needs 8BITMIME.
     pub eight_bit: bool,
@@ -30,16 +32,16 @@ pub struct ContentFacts {
     pub utf8_headers: bool,
     /// The first header field with an octet outside ASCII, of UTF-8 or not.
     pub raw_header: Option<HeaderName>,
-    /// Whether it is not made of lines, which needs BINARYMIME (RFC 3030).
+    /// Whether it does not consist of lines, which needs BINARYMIME (RFC 3030).
     pub binary: bool,
     /// Whether the server is to fetch parts of it, which needs BURL (RFC 4468).
     pub fetched: bool,
-    /// Whether nobody has looked at it yet, because it comes in pieces. It is declared 8BITMIME
-    /// where that is offered; where it is not, an octet outside ASCII is an error when it comes.
+    /// Whether it is not checked yet, because it comes in pieces. It is declared 8BITMIME if the
+    /// server offers that; if not, an octet outside ASCII is an error when its piece comes.
     pub unseen: bool,
 }
 
-/// What becomes of line ends that are no CRLF.
+/// The treatment of line ends other than CRLF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LineEnds {
@@ -56,22 +58,22 @@ impl MailData {
     /// The longest line, in octets, CRLF not counted.
     pub const MAX_LINE: usize = 998;
 
-    /// The text of these octets, which are shared and not copied.
+    /// Checks these octets, which are shared and not copied.
     ///
     /// # Errors
-    /// Refuses a bare CR or LF, a NUL, and a line of more than 998 octets: servers disagree about
-    /// what they mean, and that lets mail be smuggled.
+    /// Refuses a bare CR or LF, a NUL, and a line of more than 998 octets. Servers disagree about
+    /// where such lines end, which makes SMTP smuggling possible.
     pub fn new(octets: impl Into<Bytes>) -> Result<Self, Invalid> {
         let octets = octets.into();
         let facts = scan(&octets)?;
         Ok(Self { octets, facts })
     }
 
-    /// The text of these octets, whose line ends are made CRLF as `ends` says. They are copied
-    /// only if there is something to change.
+    /// Converts the line ends that `ends` selects to CRLF, and checks the result. The octets are
+    /// copied only if something changes.
     ///
     /// # Errors
-    /// As for [`MailData::new`], for what `ends` leaves as it was.
+    /// Those of [`MailData::new`], for line ends that were not converted.
     pub fn normalize(octets: impl Into<Bytes>, ends: LineEnds) -> Result<Self, Invalid> {
         let octets = octets.into();
         let changed = match ends {
@@ -82,8 +84,8 @@ impl MailData {
         Self::new(changed.map_or(octets, Bytes::from))
     }
 
-    /// Any octets, which travel exactly as they are. It needs BINARYMIME and CHUNKING of the
-    /// server (RFC 3030), which few offer.
+    /// Accepts any octets, which are sent unchanged. The server has to offer BINARYMIME and
+    /// CHUNKING (RFC 3030), which few do.
     pub fn binary(octets: impl Into<Bytes>) -> Self {
         let octets = octets.into();
         let facts =
@@ -91,12 +93,12 @@ impl MailData {
         Self { octets, facts }
     }
 
-    /// The octets, not stuffed.
+    /// Returns the octets, not stuffed.
     pub fn octets(&self) -> &Bytes {
         &self.octets
     }
 
-    /// What it needs of a server.
+    /// Returns what it needs of a server.
     pub fn facts(&self) -> ContentFacts {
         self.facts
     }
@@ -108,7 +110,7 @@ impl fmt::Debug for MailData {
     }
 }
 
-/// What the text needs, or the first thing that makes it unfit.
+/// Returns what the content needs, or its first flaw.
 fn scan(octets: &[u8]) -> Result<ContentFacts, Invalid> {
     if !(line_end::are_whole(octets) && has_short_lines(octets)) {
         find_flaw(octets)?;
@@ -118,7 +120,7 @@ fn scan(octets: &[u8]) -> Result<ContentFacts, Invalid> {
     Ok(ContentFacts { size: Some(size), ..needs_of(octets) })
 }
 
-/// What the octets need, whatever lines they are made of.
+/// Returns what the octets need, without a look at lines.
 fn needs_of(octets: &[u8]) -> ContentFacts {
     if octets.is_ascii() {
         return ContentFacts::default();
@@ -138,8 +140,8 @@ fn needs_of(octets: &[u8]) -> ContentFacts {
     facts
 }
 
-/// Whether no line of this text, whose line ends are whole, is too long. From the beginning of a
-/// line it goes to the last line end that is near enough, so that most need not be found.
+/// Returns whether no line is too long, in octets whose line ends are all CRLF. From the beginning
+/// of a line it jumps to the last line end within the limit, and so skips most line ends.
 pub(crate) fn has_short_lines(octets: &[u8]) -> bool {
     let mut rest = octets;
     while rest.len() > MailData::MAX_LINE {
@@ -152,7 +154,7 @@ pub(crate) fn has_short_lines(octets: &[u8]) -> bool {
     true
 }
 
-/// The first thing that makes the text unfit, looked for line by line.
+/// Finds the first flaw, line by line.
 fn find_flaw(octets: &[u8]) -> Result<(), Invalid> {
     let refuse = |flaw| Err(Invalid::new(Field::Text, flaw));
     let mut start = 0;
@@ -183,7 +185,7 @@ fn find_flaw(octets: &[u8]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// The bare LF at `lf`, unless a bare CR or a NUL comes before it in the same line.
+/// Reports the bare LF at `lf`, unless a bare CR or a NUL precedes it in the same line.
 fn first_flaw(octets: &[u8], start: usize, lf: usize, bare: Flaw) -> Result<(), Invalid> {
     let flaw = match memchr::memchr2(b'\r', 0, &octets[start..lf]) {
         Some(at) if octets[start + at] == 0 => Flaw::Nul { offset: start + at },
@@ -193,7 +195,8 @@ fn first_flaw(octets: &[u8], start: usize, lf: usize, bare: Flaw) -> Result<(), 
     Err(Invalid::new(Field::Text, flaw))
 }
 
-/// The octets with bare LF, and bare CR if asked, made CRLF; `None` if there are none.
+/// Returns the octets with each bare LF, and with `bare_cr` each bare CR, replaced by CRLF; `None`
+/// if there are none.
 pub(crate) fn crlf(octets: &[u8], bare_cr: bool) -> Option<Vec<u8>> {
     let mut changed: Option<Vec<u8>> = None;
     let mut kept = 0;

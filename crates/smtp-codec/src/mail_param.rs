@@ -1,4 +1,4 @@
-//! What can be asked for a message as a whole: the parameters of MAIL, typed.
+//! The parameters of MAIL, typed.
 use alloc::string::String;
 use core::fmt;
 
@@ -70,29 +70,29 @@ params! {
     TransId(id: S) = "TRANSID", Extension::Checkpoint, transaction_id => "{}", id.as_ref();
 }
 
-/// What a text is made of.
+/// The kind of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Body {
     /// Lines of ASCII.
     SevenBit,
-    /// Lines of octets.
+    /// Lines of any octets.
     EightBitMime,
     /// Any octets; needs CHUNKING.
     BinaryMime,
 }
 
-/// What is done when the time of [`MailParam::By`] is over.
+/// What a server does when the time of [`MailParam::By`] is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 2852 has these two")]
 pub enum ByMode {
-    /// `N`: a delay is reported.
+    /// `N`: it reports the delay.
     Notify,
-    /// `R`: the message is returned. Needs a positive time.
+    /// `R`: it returns the message. Needs a positive time.
     Return,
 }
 
-/// What a failure report returns.
+/// The part of a message that a failure report returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 3461 has these two")]
 pub enum Ret {
@@ -108,7 +108,7 @@ impl Body {
         all.into_iter().find(|body| value::is_word(text, body.as_str())).ok_or(NO_VALUE)
     }
 
-    /// The value of the parameter.
+    /// Returns the value of the parameter.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SevenBit => "7BIT",
@@ -169,16 +169,20 @@ fn xtext(text: &str) -> Result<Xtext<&str>, Flaw> {
     Xtext::new(text).map_err(|_| NO_VALUE)
 }
 
-/// At most 100 octets of xtext that stand for printable ASCII (RFC 3461, 4.4).
+/// Parses at most 100 octets of xtext that stand for printable ASCII (RFC 3461, 4.4).
 fn envelope_id(text: &str) -> Result<Xtext<&str>, Flaw> {
     let id = xtext(value::up_to(100, text)?)?;
-    // What is not encoded is printable.
-    let is_printable = |digits: &[u8]| matches!(digits, [b'2'..=b'6', ..] | [b'7', b'0'..=b'9' | b'A'..=b'E' | b'a'..=b'e', ..]);
+    // An octet that is not encoded is printable.
+    let is_printable = |digits: &[u8]| match digits {
+        [b'2'..=b'6', ..] => true,
+        [b'7', second, ..] => !matches!(second, b'F' | b'f'),
+        _ => false,
+    };
     let mut encoded = text.as_bytes().split(|&octet| octet == b'+').skip(1);
     if encoded.all(is_printable) { Ok(id) } else { Err(NO_VALUE) }
 }
 
-/// One to nine digits, of which the first is no zero (RFC 4865, 4).
+/// Parses one to nine digits that do not begin with a zero (RFC 4865, 4).
 fn interval(text: &str) -> Result<u32, Flaw> {
     let seconds = value::seconds(text)?;
     if text.starts_with('0') { Err(NO_VALUE) } else { Ok(seconds) }
@@ -219,8 +223,8 @@ fn mtrk(text: &str) -> Result<(&str, Option<u32>), Flaw> {
     Ok((certifier, timeout))
 }
 
-/// One or more solicitation class keywords with commas between (RFC 3865, 2.3). A keyword has no
-/// slash.
+/// Parses one or more solicitation class keywords with commas between (RFC 3865, 2.3). A keyword
+/// has no slash.
 fn solicitation(text: &str) -> Result<&str, Flaw> {
     let allowed =
         |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b':' | b'.');

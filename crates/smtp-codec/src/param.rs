@@ -1,4 +1,4 @@
-//! MAIL and RCPT parameters as they stand on the wire (esmtp-param of RFC 5321, 4.1.2).
+//! MAIL and RCPT parameters in the form in which they are sent (esmtp-param of RFC 5321, 4.1.2).
 use alloc::{borrow::ToOwned, string::String};
 use core::{
     fmt::{self, Write},
@@ -20,7 +20,7 @@ pub struct Param<S = String> {
 }
 
 impl<S: AsRef<str>> Param<S> {
-    /// The parameter of this keyword, without a value.
+    /// Returns the parameter of this keyword, without a value.
     ///
     /// # Errors
     /// A keyword is a letter or digit, then letters, digits and hyphens.
@@ -35,7 +35,7 @@ impl<S: AsRef<str>> Param<S> {
         Err(Invalid::new(Field::ParameterKeyword, flaw))
     }
 
-    /// The same parameter with this value.
+    /// Returns the parameter with this value.
     ///
     /// # Errors
     /// A value is not empty and holds printable characters other than space and `=`.
@@ -48,25 +48,25 @@ impl<S: AsRef<str>> Param<S> {
         Ok(self)
     }
 
-    /// The keyword.
+    /// Returns the keyword.
     pub fn keyword(&self) -> &str {
         self.keyword.as_ref()
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn value(&self) -> Option<&str> {
         self.value.as_ref().map(AsRef::as_ref)
     }
 
-    /// The same parameter, owned.
+    /// Returns the same parameter, owned.
     pub fn owned(&self) -> Param {
         Param { keyword: self.keyword().to_owned(), value: self.value().map(ToOwned::to_owned) }
     }
 }
 
 impl<'a> Param<&'a str> {
-    /// The parameter, `keyword` or `keyword=value`, that this text begins with. The error comes with
-    /// its offset.
+    /// Returns the parameter, `keyword` or `keyword=value`, that this text begins with. The error
+    /// comes with its offset.
     #[inline]
     fn first(text: &'a str) -> Result<Self, (usize, Invalid)> {
         match Self::plain(text) {
@@ -78,7 +78,7 @@ impl<'a> Param<&'a str> {
         }
     }
 
-    /// The parameter that is all of this text.
+    /// Returns the parameter that is all of this text.
     fn whole(text: &'a str) -> Result<Self, (usize, Invalid)> {
         let Param { keyword, value } = Self::split(text);
         let param = Param::new(keyword).map_err(|invalid| (0, invalid))?;
@@ -88,8 +88,8 @@ impl<'a> Param<&'a str> {
         }
     }
 
-    /// The same for a parameter that is well formed and in ASCII, as nearly all are. It reads each
-    /// octet once.
+    /// Takes a parameter that is well formed and in ASCII off the front, as nearly all are. It
+    /// reads each octet once.
     #[inline]
     fn plain(text: &'a str) -> Option<Self> {
         let octets = text.as_bytes();
@@ -108,7 +108,7 @@ impl<'a> Param<&'a str> {
         Some(Self { keyword, value })
     }
 
-    /// The same without a look at what the two are made of.
+    /// Splits a parameter without checking its parts.
     fn split(text: &'a str) -> Self {
         match memchr::memchr(b'=', text.as_bytes()) {
             Some(at) => Self { keyword: &text[..at], value: Some(&text[at + 1..]) },
@@ -116,7 +116,7 @@ impl<'a> Param<&'a str> {
         }
     }
 
-    /// How many octets it takes on the wire.
+    /// Returns how many octets it takes on the wire.
     fn wire_length(self) -> usize {
         self.keyword.len() + self.value.map_or(0, |value| "=".len() + value.len())
     }
@@ -138,36 +138,37 @@ impl<S: AsRef<str>> fmt::Display for Param<S> {
 
 /// The parameters of one MAIL or RCPT, in the form and order in which they are sent.
 ///
-/// They are kept as text: nothing is lost of those that nobody knows, and none costs an allocation.
-/// More than one space between two makes no difference, and one is sent.
+/// They are kept as text, so that unknown parameters stay as they came and none costs an
+/// allocation. Several spaces between two parameters count as one, and one is sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Params<S = String>(S);
 
-/// The most parameters that one command may have; more are made up to waste time.
+/// The most parameters in one command. The check for repeated parameters takes time in proportion
+/// to the square of their number.
 const MAX_PARAMS: usize = 64;
 
 impl<S: AsRef<str>> Params<S> {
-    /// The parameters as they were given; they are sent with one space between two.
+    /// Returns the parameters as they were given. They are sent with one space between two.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The words that are sent, with a space between two.
+    /// Returns the words that are sent, with a space between two.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         words(self.as_str()).map(|(_, word)| word)
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.as_str().is_empty()
     }
 
-    /// The parameters, in order.
+    /// Returns the parameters, in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<&str>> {
         words(self.as_str()).map(|(_, word)| Param::split(word))
     }
 
-    /// The parameter of this keyword, in upper or lower case.
+    /// Returns the parameter of this keyword, in upper or lower case.
     pub fn find(&self, keyword: &str) -> Option<Param<&str>> {
         let same = |word: &str| match word.as_bytes().split_at_checked(keyword.len()) {
             Some((start, [] | [b'=', ..])) => start.eq_ignore_ascii_case(keyword.as_bytes()),
@@ -176,12 +177,12 @@ impl<S: AsRef<str>> Params<S> {
         words(self.as_str()).find(|(_, word)| same(word)).map(|(_, word)| Param::split(word))
     }
 
-    /// The same parameters, borrowed.
+    /// Returns the same parameters, borrowed.
     pub fn borrowed(&self) -> Params<&str> {
         Params(self.as_str())
     }
 
-    /// The same parameters, owned.
+    /// Returns the same parameters, owned.
     pub fn owned(&self) -> Params {
         Params(self.as_str().to_owned())
     }
@@ -203,16 +204,16 @@ impl Params {
         outcome
     }
 
-    /// Adds a parameter that is well formed and not there yet, and says where it begins.
+    /// Adds a parameter that is well formed and not there yet. Returns where it begins.
     pub(crate) fn push(&mut self, param: impl fmt::Display) -> usize {
         let start = self.begin();
-        // A `String` takes everything.
+        // Writing to a `String` cannot fail.
         write!(self.0, "{param}").unwrap_or(());
         start
     }
 
-    /// The same for a number. SIZE goes with every message, and `core::fmt` would take 200
-    /// instructions more.
+    /// Adds a parameter whose value is a number. SIZE goes with every message, and `core::fmt`
+    /// would take 200 instructions more.
     pub(crate) fn push_number(&mut self, keyword: &str, number: u64) {
         self.begin();
         self.0.push_str(keyword);
@@ -220,9 +221,9 @@ impl Params {
         self.0.extend(value::decimal(number).map(char::from));
     }
 
-    /// Makes room for a parameter, and says where it will begin.
+    /// Makes room for a parameter. Returns where it will begin.
     fn begin(&mut self) -> usize {
-        // For any parameter of a fixed size, and the most usual ones beside it.
+        // Enough for SIZE, BODY and SMTPUTF8, so that most messages take one allocation.
         self.0.reserve(32);
         if !self.0.is_empty() {
             self.0.push(' ');
@@ -230,7 +231,7 @@ impl Params {
         self.0.len()
     }
 
-    /// Checks what stands from `start` on, as a parameter beside those up to `before`.
+    /// Checks the text from `start` on as a parameter in addition to those up to `before`.
     fn check_added(
         &self,
         before: usize,
@@ -248,7 +249,7 @@ impl Params {
         Ok(())
     }
 
-    /// Takes a parameter out.
+    /// Removes a parameter.
     pub(crate) fn remove(&mut self, keyword: &str) {
         let kept = |word: &str| !Param::split(word).keyword.eq_ignore_ascii_case(keyword);
         if self.find(keyword).is_some() {
@@ -293,15 +294,15 @@ impl<'a> Params<&'a str> {
         Ok((Params(text), seen))
     }
 
-    /// Whether `param` of these `rows` cannot stand beside these parameters, which have the rows
-    /// `taken`. Where there is no row, the keywords are compared.
+    /// Returns whether these parameters, which have the rows `taken`, exclude `param`, which has
+    /// `rows`. If it has none, its keyword is compared with theirs.
     #[inline]
     fn exclude(self, taken: u64, param: Param<&str>, rows: u64) -> bool {
         taken & rows != 0 || (rows == 0 && self.find(param.keyword).is_some())
     }
 }
 
-/// What the check of a parameter found.
+/// The result of the check of a parameter.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Checked {
     /// Its row in the table of its verb, and the rows that it excludes, as bits; 0 if it has none.
@@ -333,7 +334,7 @@ impl<S: AsRef<str>> fmt::Display for Params<S> {
     }
 }
 
-/// The words between the spaces, and where they begin.
+/// Returns the words between the spaces, and where they begin.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     iter::from_fn(move || {

@@ -11,12 +11,12 @@ use crate::{Deviations, domain, grammar, idna};
 /// It cannot hold a CR, a LF, a NUL or any other control character, and the path it makes is at
 /// most 256 octets long. A quoted local-part stays quoted as it was given.
 ///
-/// Characters outside ASCII are allowed. In the local-part they need SMTPUTF8 (RFC 6531); a domain
-/// goes without, see [`canonical`](Self::canonical).
+/// Characters outside ASCII are allowed. In the local-part they need SMTPUTF8 (RFC 6531); in a
+/// domain they do not, see [`canonical`](Self::canonical).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mailbox<S = String> {
     text: S,
-    /// Where the `@` stands that parts local-part and host.
+    /// The offset of the `@` between local-part and host.
     at: usize,
 }
 
@@ -28,17 +28,17 @@ impl Mailbox {
 }
 
 impl<S: AsRef<str>> Mailbox<S> {
-    /// The mailbox of this text.
+    /// Returns the mailbox of this text.
     ///
     /// # Errors
-    /// Refuses what is no mailbox.
+    /// Refuses text that is not a mailbox.
     pub fn new(text: S) -> Result<Self, Invalid> {
         Self::tolerating(text, Deviations::empty())
     }
 
-    /// Returns the mailbox of this text, which may deviate from the grammar as `tolerated` says:
-    /// for mailboxes that exist although the grammar does not have them. What counts here is
-    /// [`Deviations::MAILBOX`].
+    /// Returns the mailbox of this text, which may have the `tolerated` deviations: for mailboxes
+    /// that exist although the grammar does not have them. Only those of [`Deviations::MAILBOX`]
+    /// have a meaning here.
     ///
     /// ```
     /// use smtp_codec::{Deviations, Mailbox};
@@ -51,12 +51,12 @@ impl<S: AsRef<str>> Mailbox<S> {
     /// ```
     ///
     /// # Errors
-    /// Refuses what is no mailbox, and a deviation that is not tolerated.
+    /// Refuses text that is not a mailbox, and a deviation that is not tolerated.
     pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
         Self::parse(text, tolerated).map(|(mailbox, _)| mailbox)
     }
 
-    /// The same, and how the mailbox deviates.
+    /// Parses the text, and returns how the mailbox deviates too.
     fn parse(text: S, tolerated: Deviations) -> Result<(Self, Deviations), Invalid> {
         let (at, seen) = check(text.as_ref(), tolerated)?;
         Ok((Self { text, at }, seen))
@@ -67,22 +67,22 @@ impl<S: AsRef<str>> Mailbox<S> {
         check(self.as_str(), Deviations::MAILBOX).map_or(Deviations::MAILBOX, |(_, seen)| seen)
     }
 
-    /// The mailbox as it was given.
+    /// Returns the mailbox as it was given.
     pub fn as_str(&self) -> &str {
         self.text.as_ref()
     }
 
-    /// The part before the `@`, quotes included.
+    /// Returns the part before the `@`, quotes included.
     pub fn local_part(&self) -> &str {
         &self.as_str()[..self.at]
     }
 
-    /// The part behind the `@`: a domain or an address literal.
+    /// Returns the part after the `@`: a domain or an address literal.
     pub fn host(&self) -> &str {
         &self.as_str()[self.at + 1..]
     }
 
-    /// Whether all of it is ASCII.
+    /// Returns whether all of it is ASCII.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }
@@ -93,12 +93,12 @@ impl<S: AsRef<str>> Mailbox<S> {
         !self.local_part().is_ascii()
     }
 
-    /// The same mailbox, borrowed.
+    /// Returns the same mailbox, borrowed.
     pub fn borrowed(&self) -> Mailbox<&str> {
         Mailbox { text: self.as_str(), at: self.at }
     }
 
-    /// The same mailbox, owned.
+    /// Returns the same mailbox, owned.
     pub fn owned(&self) -> Mailbox {
         Mailbox { text: self.as_str().to_owned(), at: self.at }
     }
@@ -106,9 +106,9 @@ impl<S: AsRef<str>> Mailbox<S> {
 
 impl Mailbox {
     /// Returns the mailbox in the form in which a client sends it, which differs in the domain, if
-    /// that is outside ASCII. With a local-part in ASCII the domain has A-labels, and no SMTPUTF8 is
-    /// needed: `a@bücher.example` becomes `a@xn--bcher-kva.example`. With another local-part it has
-    /// U-labels, which are in lower case and composed (RFC 6531, 3.3; RFC 5891, 4.4).
+    /// that is outside ASCII. With a local-part in ASCII the domain has A-labels, and no SMTPUTF8
+    /// is needed: `a@bücher.example` becomes `a@xn--bcher-kva.example`. With another local-part it
+    /// has U-labels, which are in lower case and composed (RFC 6531, 3.3; RFC 5891, 4.4).
     #[must_use]
     pub fn canonical(self) -> Self {
         match canonical(&self.text, self.at) {
@@ -118,7 +118,7 @@ impl Mailbox {
     }
 }
 
-/// The form in which a mailbox is sent whose `@` stands here, if it is another one.
+/// Returns the form in which this mailbox, whose `@` is at `at`, is sent, if that differs.
 fn canonical(text: &str, at: usize) -> Option<String> {
     let (local, host) = (&text[..at], &text[at + 1..]);
     if host.is_ascii() {
@@ -131,7 +131,7 @@ fn canonical(text: &str, at: usize) -> Option<String> {
     Some(format!("{local}@{}", idna::to_ascii(host)))
 }
 
-/// Where the `@` of this mailbox stands, and how it deviates as far as that is tolerated.
+/// Checks a mailbox. Returns the offset of its `@`, and how it deviates.
 fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Invalid> {
     let is_ascii = grammar::is_printable(text.as_bytes()) && !text.is_empty();
     if !is_ascii {
@@ -165,7 +165,8 @@ fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Inval
     Ok((at, seen))
 }
 
-/// The length of the local-part that `text` begins with; the error is the offset that breaks it.
+/// Returns the length of the local-part that `text` begins with, or the offset of the octet that is
+/// wrong.
 pub(crate) fn local_part(text: &str) -> Result<usize, usize> {
     match text.starts_with('"') {
         true => grammar::quoted_string(text),
@@ -201,7 +202,7 @@ impl<S: fmt::Debug> fmt::Debug for Mailbox<S> {
     }
 }
 
-/// Who a message comes from: a mailbox, or nobody (`<>`) if no failure may be reported back.
+/// The reverse-path of a message: a mailbox, or null (`<>`) if no failure may be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the grammar has these two")]
 pub enum ReversePath<S = String> {
@@ -212,24 +213,24 @@ pub enum ReversePath<S = String> {
 }
 
 impl<S: AsRef<str>> ReversePath<S> {
-    /// The path of this text, without angle brackets: the empty text is the null path.
+    /// Returns the path of this text, without angle brackets: the empty text is the null path.
     ///
     /// # Errors
-    /// Refuses what is no mailbox.
+    /// Refuses text that is not a mailbox.
     pub fn new(text: S) -> Result<Self, Invalid> {
         Self::tolerating(text, Deviations::empty())
     }
 
-    /// Returns the path of this text, whose mailbox may deviate as
-    /// [`Mailbox::tolerating`] says.
+    /// Returns the path of this text, whose mailbox may have the `tolerated` deviations, see
+    /// [`Mailbox::tolerating`].
     ///
     /// # Errors
-    /// Refuses what is no mailbox, and a deviation that is not tolerated.
+    /// Refuses text that is not a mailbox, and a deviation that is not tolerated.
     pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
         Self::parse(text, tolerated).map(|(path, _)| path)
     }
 
-    /// The same, and how the mailbox deviates.
+    /// Parses the text, and returns how the mailbox deviates too.
     pub(crate) fn parse(text: S, tolerated: Deviations) -> Result<(Self, Deviations), Invalid> {
         if text.as_ref().is_empty() {
             return Ok((Self::Null, Deviations::empty()));
@@ -240,7 +241,7 @@ impl<S: AsRef<str>> ReversePath<S> {
         }
     }
 
-    /// The path as it is sent, without the angle brackets.
+    /// Returns the path as it is sent, without the angle brackets.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Null => "",
@@ -248,7 +249,7 @@ impl<S: AsRef<str>> ReversePath<S> {
         }
     }
 
-    /// The same path, borrowed.
+    /// Returns the same path, borrowed.
     pub fn borrowed(&self) -> ReversePath<&str> {
         match self {
             Self::Null => ReversePath::Null,
@@ -256,7 +257,7 @@ impl<S: AsRef<str>> ReversePath<S> {
         }
     }
 
-    /// The same path, owned.
+    /// Returns the same path, owned.
     pub fn owned(&self) -> ReversePath {
         match self {
             Self::Null => ReversePath::Null,
@@ -279,7 +280,7 @@ impl ReversePath {
 impl FromStr for ReversePath {
     type Err = Invalid;
 
-    /// The empty string and `<>` are the null path.
+    /// Returns the empty string and `<>` are the null path.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         Self::new(if text == "<>" { String::new() } else { text.into() })
     }
@@ -297,7 +298,7 @@ impl<S: AsRef<str>> fmt::Display for ReversePath<S> {
     }
 }
 
-/// Who a message goes to: a mailbox, or the server's postmaster, who needs no domain.
+/// The forward-path of a recipient: a mailbox, or the server's postmaster without a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the grammar has these two")]
 pub enum ForwardPath<S = String> {
@@ -308,24 +309,25 @@ pub enum ForwardPath<S = String> {
 }
 
 impl<S: AsRef<str>> ForwardPath<S> {
-    /// The path of this text, without angle brackets.
+    /// Returns the path of this text, without angle brackets.
     ///
     /// # Errors
-    /// Refuses what is neither a mailbox nor the postmaster.
+    /// Refuses text that is neither a mailbox nor the postmaster.
     pub fn new(text: S) -> Result<Self, Invalid> {
         Self::tolerating(text, Deviations::empty())
     }
 
-    /// Returns the path of this text, whose mailbox may deviate as
-    /// [`Mailbox::tolerating`] says.
+    /// Returns the path of this text, whose mailbox may have the `tolerated` deviations, see
+    /// [`Mailbox::tolerating`].
     ///
     /// # Errors
-    /// Refuses what is neither a mailbox nor the postmaster, and a deviation that is not tolerated.
+    /// Refuses text that is neither a mailbox nor the postmaster, and a deviation that is not
+    /// tolerated.
     pub fn tolerating(text: S, tolerated: Deviations) -> Result<Self, Invalid> {
         Self::parse(text, tolerated).map(|(path, _)| path)
     }
 
-    /// The same, and how the mailbox deviates.
+    /// Parses the text, and returns how the mailbox deviates too.
     pub(crate) fn parse(text: S, tolerated: Deviations) -> Result<(Self, Deviations), Invalid> {
         if text.as_ref().eq_ignore_ascii_case("postmaster") {
             return Ok((Self::Postmaster, Deviations::empty()));
@@ -336,7 +338,7 @@ impl<S: AsRef<str>> ForwardPath<S> {
         }
     }
 
-    /// The path as it is sent, without the angle brackets.
+    /// Returns the path as it is sent, without the angle brackets.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Postmaster => "Postmaster",
@@ -344,7 +346,7 @@ impl<S: AsRef<str>> ForwardPath<S> {
         }
     }
 
-    /// The same path, borrowed.
+    /// Returns the same path, borrowed.
     pub fn borrowed(&self) -> ForwardPath<&str> {
         match self {
             Self::Postmaster => ForwardPath::Postmaster,
@@ -352,7 +354,7 @@ impl<S: AsRef<str>> ForwardPath<S> {
         }
     }
 
-    /// The same path, owned.
+    /// Returns the same path, owned.
     pub fn owned(&self) -> ForwardPath {
         match self {
             Self::Postmaster => ForwardPath::Postmaster,

@@ -1,4 +1,4 @@
-//! RCPT: one recipient, and what is asked for it (RFC 5321, 4.1.1.3).
+//! RCPT: the forward-path of one recipient, and parameters (RFC 5321, 4.1.1.3).
 use alloc::string::String;
 use core::fmt;
 
@@ -16,12 +16,12 @@ pub struct Rcpt<S = String> {
 }
 
 impl Rcpt {
-    /// RCPT to this path, without parameters.
+    /// Returns RCPT to this path, without parameters.
     pub fn new(path: ForwardPath) -> Self {
         Self { path, params: Params::default() }
     }
 
-    /// Returns the same with the path in the form in which a client sends it, as
+    /// Returns RCPT with the path in the form in which a client sends it, as
     /// [`Mailbox::canonical`] has it.
     #[must_use]
     pub fn canonical(self) -> Self {
@@ -48,28 +48,28 @@ impl Rcpt {
 }
 
 impl<S: AsRef<str>> Rcpt<S> {
-    /// The forward-path.
+    /// Returns the forward-path.
     pub fn path(&self) -> &ForwardPath<S> {
         &self.path
     }
 
-    /// The parameters in the form in which they are sent.
+    /// Returns the parameters in the form in which they are sent.
     pub fn raw_params(&self) -> &Params<S> {
         &self.params
     }
 
-    /// The parameters, in order.
+    /// Returns the parameters, in order.
     pub fn params(&self) -> impl Iterator<Item = RcptParam<&str>> {
-        // They were checked when they came in.
+        // They were checked when they were added.
         self.params.iter().filter_map(|param| RcptParam::parse(param).ok())
     }
 
-    /// The same, borrowed.
+    /// Returns the same RCPT, borrowed.
     pub fn borrowed(&self) -> Rcpt<&str> {
         Rcpt { path: self.path.borrowed(), params: self.params.borrowed() }
     }
 
-    /// The same, owned.
+    /// Returns the same RCPT, owned.
     pub fn owned(&self) -> Rcpt {
         Rcpt { path: self.path.owned(), params: self.params.owned() }
     }

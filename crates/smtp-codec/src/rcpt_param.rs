@@ -1,4 +1,4 @@
-//! What can be asked for one recipient: the parameters of RCPT, typed.
+//! The parameters of RCPT, typed.
 use alloc::{borrow::ToOwned, string::String};
 use core::{fmt, str};
 
@@ -42,7 +42,7 @@ params! {
         rrvs => "{}{}", since.as_ref(), otherwise.map_or("", RrvsAction::suffix);
 }
 
-/// When a report is wanted: in none of the three cases means NEVER.
+/// When a report is wanted. None of the three means NEVER.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 3461 has these three")]
 pub struct Notify {
@@ -54,7 +54,7 @@ pub struct Notify {
     pub delay: bool,
 }
 
-/// What a server does that cannot tell whether a mailbox changed its owner.
+/// What a server does if it does not know whether the mailbox changed its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 7293 has these two")]
 pub enum RrvsAction {
@@ -65,8 +65,8 @@ pub enum RrvsAction {
 }
 
 impl RcptParam {
-    /// ORCPT for this mailbox in its [canonical](Mailbox::canonical) form: of type `rfc822`, or
-    /// `utf-8` in its ASCII form if the mailbox needs SMTPUTF8.
+    /// Returns ORCPT for this mailbox in its [canonical](Mailbox::canonical) form: of type
+    /// `rfc822`, or `utf-8` in its ASCII form if the mailbox needs SMTPUTF8.
     pub fn orcpt<S: AsRef<str>>(mailbox: &Mailbox<S>) -> Self {
         let mailbox = mailbox.owned().canonical();
         if mailbox.is_ascii() {
@@ -94,7 +94,7 @@ impl RrvsAction {
 }
 
 impl Notify {
-    /// No report in any case.
+    /// No report at all.
     pub const NEVER: Self = Self { success: false, failure: false, delay: false };
 
     fn parse(text: &str) -> Result<Self, Flaw> {
@@ -138,8 +138,8 @@ fn orcpt(text: &str) -> Result<(&str, &str), Flaw> {
     (is_atom && well_formed).then_some((kind, address)).ok_or(NO_VALUE)
 }
 
-/// The forms that an address of type `utf-8` has: `\x{HEX}` for what is no plain character
-/// (RFC 6533, 3), or xtext, which relays make of any type.
+/// Returns whether it is an address of type `utf-8`: with `\x{HEX}` for each character that is not
+/// plain (RFC 6533, 3), or xtext, into which relays convert any type.
 fn is_utf8_address(text: &str) -> bool {
     let plain = |character| {
         matches!(character, '!'..='~' | '\u{a0}'..) && !matches!(character, '+' | '=' | '\\')
@@ -149,7 +149,7 @@ fn is_utf8_address(text: &str) -> bool {
         let Some(embedded) = rest[at..].strip_prefix("\\x{") else {
             return Xtext::new(text).is_ok();
         };
-        let Some((digits, behind)) = embedded.split_once('}') else { return false };
+        let Some((digits, following)) = embedded.split_once('}') else { return false };
         let upper = |octet: u8| matches!(octet, b'0'..=b'9' | b'A'..=b'F');
         let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
         let canonical = (2..=6).contains(&digits.len())
@@ -158,7 +158,7 @@ fn is_utf8_address(text: &str) -> bool {
         if !canonical || matches!(character, None | Some('\0')) {
             return false;
         }
-        rest = behind;
+        rest = following;
     }
     true
 }

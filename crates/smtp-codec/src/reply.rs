@@ -11,29 +11,29 @@ use smtp_error::{MalformedReply, Reply, ReplyClass, ReplyCode, ReplyFault};
 
 use crate::{Deviations, Line, LineEnd, LineFramer, LineTooLong, grammar};
 
-/// Makes [`Reply`] values out of octets that come cut anywhere.
+/// Decodes [`Reply`] values from a stream of octets, in pieces of any size.
 ///
-/// The cost is linear in the octets, also when they come one by one, and what is held is bounded
-/// by the [`ReplyLimits`]. After an error the octets have no meaning any more, and every further
-/// call gives the same error.
+/// The time is linear in the octets, also when they come one by one, and the memory is bounded by
+/// the [`ReplyLimits`]. After an error the octets that follow have no meaning, because the end of
+/// the malformed reply is unknown; every further call returns the same error.
 #[derive(Clone, Debug)]
 pub struct ReplyDecoder {
     framer: LineFramer,
     limits: ReplyLimits,
     tolerated: Deviations,
-    /// Whether a refusal in the last line decides, whatever the codes before it.
+    /// Whether the code of the last line counts, if it refuses and the lines before it have others.
     greeting: bool,
     failed: Option<MalformedReply>,
-    under_way: UnderWay,
-    /// The octets that the line under way has taken so far.
+    partial: PartialReply,
+    /// The octets of the incomplete line so far, with those that the framer dropped.
     line_octets: usize,
-    /// The beginning of the line that is malformed.
+    /// The beginning of the malformed line.
     malformed: Vec<u8>,
 }
 
-/// The lines of a reply that is not whole yet.
+/// The lines of a reply that is not complete yet.
 #[derive(Clone, Debug, Default)]
-struct UnderWay {
+struct PartialReply {
     /// The code of the last of them.
     code: Option<ReplyCode>,
     lines: usize,
@@ -42,17 +42,18 @@ struct UnderWay {
     /// The octets that they took on the wire.
     octets: usize,
     deviations: Deviations,
-    /// Where the code changed first: the lines before the last change as they came, and where the
-    /// text of those after it begins.
+    /// The first change of the code. `before_change` has the lines before the last change, and
+    /// `text_from` is where the text of those after it begins: an error shows each line with its
+    /// own code.
     changed: Option<MalformedReply>,
     before_change: Vec<u8>,
     text_from: usize,
 }
 
-/// How many octets [`ReplyDecoder::partial`] gives: of the lines that are whole, and of the last.
+/// The most octets that [`ReplyDecoder::partial`] returns of the complete lines, and of the last.
 const PARTIAL: usize = 512;
 
-/// How much of a reply a decoder holds at most. All figures are octets or lines on the wire.
+/// The limits of a reply. They count octets and lines as they are received, line ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplyLimits {
@@ -71,7 +72,7 @@ impl Default for ReplyLimits {
     }
 }
 
-/// A reply, and what was unusual about it.
+/// A reply, and how it deviates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodedReply {
@@ -88,7 +89,8 @@ impl Default for ReplyDecoder {
 }
 
 impl ReplyDecoder {
-    /// A decoder with these limits that takes the deviations in `tolerated`, and no others.
+    /// Creates a decoder with these limits that accepts the deviations in `tolerated`, and no
+    /// others.
     pub fn new(limits: ReplyLimits, tolerated: Deviations) -> Self {
         Self {
             framer: LineFramer::new(limits.line),
@@ -96,13 +98,14 @@ impl ReplyDecoder {
             tolerated,
             greeting: false,
             failed: None,
-            under_way: UnderWay::default(),
+            partial: PartialReply::default(),
             line_octets: 0,
             malformed: Vec::new(),
         }
     }
 
-    /// The same decoder for a greeting: its lines may have different codes if the last one refuses.
+    /// Returns the decoder for a greeting, whose lines may have different codes if the last
+    /// refuses.
     ///
     /// Servers that decide in the middle of their greeting send `220-` lines and then `421 ` or
     /// `521 `. The reply has the code of the last line, which is the decision, and the text of all
@@ -113,8 +116,8 @@ impl ReplyDecoder {
         Self { greeting: true, ..self }
     }
 
-    /// Takes the next reply off the front of `input`; `None` if it is not whole yet, and then
-    /// `input` is empty.
+    /// Takes the next reply off the front of `input`. Returns `None` if it is not complete yet;
+    /// then `input` is empty.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<DecodedReply>, MalformedReply> {
         if let Some(failed) = self.failed {
             return Err(failed);
@@ -126,19 +129,19 @@ impl ReplyDecoder {
         decoded
     }
 
-    /// Whether it holds no part of a reply.
+    /// Returns whether it holds no part of a reply.
     pub fn is_idle(&self) -> bool {
-        self.under_way.lines == 0 && !self.framer.is_partial() && self.failed.is_none()
+        self.partial.lines == 0 && !self.framer.is_partial() && self.failed.is_none()
     }
 
-    /// Returns the octets of the reply that is not whole, for an error to show: its last lines, at
+    /// Returns the octets of the incomplete reply, for an error to show: its last lines, at
     /// most 512 octets of them, and at most 512 octets of the line whose end has not come. After an
     /// error these are the malformed line and those before it. Line ends are given as CRLF.
     ///
-    /// These octets answer nothing: the reply could have gone on in any way.
+    /// These octets are not a reply: the lines that are missing could have changed its meaning.
     pub fn partial(&self) -> Vec<u8> {
-        let mut octets = self.under_way.before_change.clone();
-        self.under_way.append_since_change(&mut octets);
+        let mut octets = self.partial.before_change.clone();
+        self.partial.append_since_change(&mut octets);
         if octets.len() > PARTIAL {
             let cut = octets.len() - PARTIAL;
             let line = octets[cut - 1..].iter().position(|&octet| octet == b'\n');
@@ -153,12 +156,13 @@ impl ReplyDecoder {
 
     fn decode_lines(&mut self, input: &mut &[u8]) -> Result<Option<DecodedReply>, MalformedReply> {
         loop {
-            let number = self.under_way.lines + 1;
+            let number = self.partial.lines + 1;
             let before = input.len();
             let line = self.framer.next(input);
             self.line_octets += before - input.len();
-            let room = self.limits.total.saturating_sub(self.under_way.octets);
-            // The limit that is passed first counts, so that no cut of the octets changes which.
+            let room = self.limits.total.saturating_sub(self.partial.octets);
+            // A line can exceed both limits. The smaller one is reported, so that the error does
+            // not depend on the sizes of the pieces.
             if let Err(LineTooLong { limit }) = line
                 && limit <= room
             {
@@ -175,7 +179,7 @@ impl ReplyDecoder {
             let Ok(Some(line)) = line else {
                 return Ok(None);
             };
-            self.under_way.octets += core::mem::take(&mut self.line_octets);
+            self.partial.octets += core::mem::take(&mut self.line_octets);
             let parsed = if number > self.limits.lines {
                 Err(fault(ReplyFault::TooManyLines { limit: self.limits.lines }, number, 0))
             } else {
@@ -183,30 +187,33 @@ impl ReplyDecoder {
                     .and_then(|parsed| parsed.tolerated(self.tolerated, number))
             };
             let parsed = parsed.inspect_err(|_| keep_line(&mut self.malformed, line.content))?;
-            if parsed.last && self.under_way.lines == 0 {
-                // There is nothing to put together.
-                self.under_way.octets = 0;
+            if parsed.last && self.partial.lines == 0 {
+                // Most replies have one line, which needs no buffer.
+                self.partial.octets = 0;
                 let reply = Reply::new(parsed.code, parsed.text);
                 return Ok(Some(DecodedReply { reply, deviations: parsed.deviations }));
             }
-            if let Err(changed) = self.under_way.push(&parsed, self.greeting) {
+            if let Err(changed) = self.partial.push(&parsed, self.greeting) {
                 keep_line(&mut self.malformed, line.content);
                 return Err(changed);
             }
             if parsed.last {
-                let UnderWay { text, deviations, .. } = &self.under_way;
+                let PartialReply { text, deviations, .. } = &self.partial;
                 let reply = Reply::new(parsed.code, text);
                 let decoded = DecodedReply { reply, deviations: *deviations };
-                self.under_way.clear();
+                self.partial.clear();
                 return Ok(Some(decoded));
             }
         }
     }
 }
 
-impl UnderWay {
-    /// Adds the next line. Its code is that of the lines before it, or `may_change` allows another
-    /// one and the last line refuses.
+impl PartialReply {
+    /// Adds the next line.
+    ///
+    /// # Errors
+    /// Refuses a line whose code differs from that of the lines before it, unless `may_change` is
+    /// set and the last line refuses.
     #[inline]
     fn push(&mut self, line: &ReplyLine<'_>, may_change: bool) -> Result<(), MalformedReply> {
         let number = self.lines + 1;
@@ -247,7 +254,7 @@ impl UnderWay {
         }
     }
 
-    /// Forgets the lines; the room for their text stays.
+    /// Removes the lines. The buffer of their text is kept for the next reply.
     fn clear(&mut self) {
         let mut text = core::mem::take(&mut self.text);
         text.clear();
@@ -290,7 +297,7 @@ impl<'a> ReplyLine<'a> {
         Ok(Self { code, last, text, text_at: at(text), deviations })
     }
 
-    /// The same line, or the fault that is its first deviation outside of `tolerated`.
+    /// Returns the line, or the fault of its first deviation outside of `tolerated`.
     #[inline]
     fn tolerated(self, tolerated: Deviations, number: usize) -> Result<Self, MalformedReply> {
         match (self.deviations - tolerated).iter().next() {
@@ -299,7 +306,7 @@ impl<'a> ReplyLine<'a> {
         }
     }
 
-    /// The fault that this deviation is.
+    /// Returns the fault of a deviation that is not tolerated.
     fn fault(&self, refused: Deviations, number: usize) -> MalformedReply {
         let find = |wanted: &dyn Fn(&u8) -> bool| {
             self.text_at + self.text.iter().position(wanted).unwrap_or(self.text.len())
@@ -323,8 +330,8 @@ fn keep(kept: &mut Vec<u8>, line: &[u8]) {
     kept.extend_from_slice(&line[..line.len().min(PARTIAL)]);
 }
 
-/// Keeps the beginning of a line whose end has come. Without the line end, what the server sent
-/// next would look like a part of this line, and a challenge there would not be recognized.
+/// Keeps the beginning of a line whose end has come. The line end is added, so that the octets
+/// after it are not shown as a part of this line, and a challenge among them is recognized.
 fn keep_line(kept: &mut Vec<u8>, content: &[u8]) {
     keep(kept, content);
     kept.extend_from_slice(b"\r\n");
@@ -342,12 +349,13 @@ fn fault(fault: ReplyFault, line: usize, offset: usize) -> MalformedReply {
     MalformedReply::new(fault, line, offset)
 }
 
-/// CR has a deviation of its own, and TAB is allowed.
+/// Returns whether it is a control other than CR, which has its own deviation, and TAB, which is
+/// allowed.
 fn is_control(octet: &u8) -> bool {
     octet.is_ascii_control() && !matches!(octet, b'\t' | b'\r')
 }
 
-/// What stands between the code and the text.
+/// The octet between the code and the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Hyphen,
@@ -356,7 +364,7 @@ enum Separator {
     End,
 }
 
-/// Three digits, 200 to 599.
+/// Parses three digits, 200 to 599.
 fn reply_code(input: &[u8]) -> IResult<&[u8], ReplyCode> {
     map_opt(take(3_usize), |digits: &[u8]| match *digits {
         [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
@@ -378,11 +386,10 @@ fn separator(input: &[u8]) -> IResult<&[u8], Separator> {
     alt((mark, value(Separator::End, eof))).parse(input)
 }
 
-/// Appends a reply as it goes over the wire.
+/// Appends a reply in the form in which it is sent.
 ///
-/// Octets of the text that no reply may hold (RFC 5321, 4.2: anything but TAB and printable
-/// ASCII; octets outside ASCII pass for the sake of RFC 6531) are written as `?`, so that no text
-/// can end a line.
+/// Control characters other than TAB, which no reply may hold (RFC 5321, 4.2), are written as `?`,
+/// so that no text can end a line. Octets outside ASCII are kept, because RFC 6531 allows UTF-8.
 pub fn encode_reply(reply: &Reply, out: &mut Vec<u8>) {
     let digits = digits(reply.code());
     let mut lines = reply.lines().peekable();

@@ -1,4 +1,4 @@
-//! What AUTH carries: the name of a mechanism, and responses that nobody may see (RFC 4954).
+//! The arguments of AUTH: the name of a mechanism, and responses, which are secret (RFC 4954).
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 
@@ -10,10 +10,10 @@ use smtp_error::{Field, Flaw, Invalid};
 pub struct Mechanism<S = String>(S);
 
 impl<S: AsRef<str>> Mechanism<S> {
-    /// The mechanism of this name.
+    /// Returns the mechanism of this name.
     ///
     /// # Errors
-    /// Refuses what is no name.
+    /// Refuses text that is not such a name.
     pub fn new(name: S) -> Result<Self, Invalid> {
         let text = name.as_ref();
         let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
@@ -26,19 +26,19 @@ impl<S: AsRef<str>> Mechanism<S> {
         Err(Invalid::new(Field::AuthMechanism, flaw))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The same mechanism, borrowed.
+    /// Returns the same mechanism, borrowed.
     pub fn borrowed(&self) -> Mechanism<&str> {
         Mechanism(self.as_str())
     }
 }
 
 impl Mechanism<&'static str> {
-    /// No identity at all (RFC 4505).
+    /// No identity (RFC 4505).
     pub const ANONYMOUS: Self = Self("ANONYMOUS");
     /// A keyed MD5 of a challenge (RFC 2195).
     pub const CRAM_MD5: Self = Self("CRAM-MD5");
@@ -82,28 +82,28 @@ impl<S: AsRef<str>> fmt::Display for Mechanism<S> {
     }
 }
 
-/// A SASL response or challenge in base64, the form that goes over the wire. No `Debug` or
-/// `Display` of this crate shows it.
+/// A SASL response or challenge in base64, the form in which it is sent. No `Debug` or `Display` of
+/// this crate shows it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SaslResponse<S = String>(S);
 
 impl SaslResponse {
-    /// The response of these octets.
+    /// Returns the response of these octets.
     pub fn new(octets: impl AsRef<[u8]>) -> Self {
         Self(STANDARD.encode(octets))
     }
 
-    /// The response as it goes over the wire, for whoever wants to overwrite it afterwards.
+    /// Returns the response in base64, for a caller that overwrites it after use.
     pub fn into_base64(self) -> String {
         self.0
     }
 }
 
 impl<S: AsRef<str>> SaslResponse<S> {
-    /// The response that is given in base64.
+    /// Returns the response of this base64.
     ///
     /// # Errors
-    /// Refuses what is no base64: other characters, or wrong padding (RFC 4954, 4).
+    /// Refuses text that is not base64: other characters, or wrong padding (RFC 4954, 4).
     pub fn from_base64(encoded: S) -> Result<Self, Invalid> {
         let text = encoded.as_ref();
         let data = text.trim_end_matches('=');
@@ -117,10 +117,10 @@ impl<S: AsRef<str>> SaslResponse<S> {
         Err(Invalid::new(Field::AuthResponse, Flaw::Syntax { offset }))
     }
 
-    /// The octets.
+    /// Returns the octets.
     ///
     /// # Errors
-    /// The last character before the padding has bits that stand for nothing.
+    /// Refuses base64 whose last character before the padding has bits that are not used.
     pub fn decode(&self) -> Result<Vec<u8>, Invalid> {
         let offset = self.as_base64().len();
         STANDARD
@@ -128,12 +128,12 @@ impl<S: AsRef<str>> SaslResponse<S> {
             .map_err(|_| Invalid::new(Field::AuthResponse, Flaw::Syntax { offset }))
     }
 
-    /// The response as it goes over the wire, without CRLF.
+    /// Returns the response in base64, without CRLF.
     pub fn as_base64(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The same response, borrowed.
+    /// Returns the same response, borrowed.
     pub fn borrowed(&self) -> SaslResponse<&str> {
         SaslResponse(self.as_base64())
     }

@@ -1,37 +1,37 @@
-//! Texts that come in pieces: looked at, and their line ends mended, as they pass.
+//! Mail data in pieces: checks them and normalizes their line ends.
 use bytes::Bytes;
 use smtp_error::{Field, Flaw, Invalid};
 
 use crate::{LineEnds, MailData, line_end, mail_data};
 
-/// Looks at a text that comes cut anywhere, as [`MailData::new`] looks at a whole one.
+/// Checks mail data in pieces of any size, as [`MailData::new`] checks it as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct TextScanner {
-    /// How many octets came, and in which line they end, from 0.
+    /// The number of octets so far, and of the line in which they end, from 0.
     offset: usize,
     line: usize,
-    /// How long that line is so far, and whether its last octet is a CR.
+    /// The length of that line so far, and whether its last octet is a CR.
     length: usize,
     after_cr: bool,
     eight_bit: bool,
 }
 
 impl TextScanner {
-    /// A scanner at the beginning of a text.
+    /// Creates a scanner at the beginning of mail data.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Looks at the next piece.
+    /// Checks the next piece.
     ///
     /// # Errors
-    /// Refuses what [`MailData::new`] refuses. Offsets count from the beginning of the text.
+    /// Refuses what [`MailData::new`] refuses. Offsets count from the beginning of the mail data.
     pub fn scan(&mut self, piece: &[u8]) -> Result<(), Invalid> {
         let Some(&last) = piece.last() else { return Ok(()) };
         self.eight_bit |= !piece.is_ascii();
         let plain = !self.after_cr && last != b'\r' && self.is_plain(piece);
         if !plain {
-            self.look_closely(piece)?;
+            self.scan_octets(piece)?;
         } else if let Some(end) = memchr::memrchr(b'\n', piece) {
             self.line += memchr::memchr_iter(b'\n', piece).count();
             self.length = piece.len() - end - 1;
@@ -42,15 +42,15 @@ impl TextScanner {
         Ok(())
     }
 
-    /// Whether there was an octet outside ASCII.
+    /// Returns whether there was an octet outside ASCII.
     pub fn is_eight_bit(&self) -> bool {
         self.eight_bit
     }
 
-    /// Looks at the end of the text.
+    /// Checks the end of the mail data.
     ///
     /// # Errors
-    /// A last octet of CR is a bare one.
+    /// Refuses a CR as the last octet, because it is bare.
     pub fn end(&self) -> Result<(), Invalid> {
         if self.after_cr {
             Err(self.flaw(Flaw::BareCr { offset: self.offset - 1 }))
@@ -59,7 +59,7 @@ impl TextScanner {
         }
     }
 
-    /// Whether the piece is fit, its first line together with what came of it before.
+    /// Returns whether the piece has no flaw, its first line together with the part of it before.
     fn is_plain(&self, piece: &[u8]) -> bool {
         let first = memchr::memchr(b'\n', piece).map_or(piece.len(), |lf| lf.saturating_sub(1));
         self.length + first <= MailData::MAX_LINE
@@ -67,8 +67,8 @@ impl TextScanner {
             && mail_data::has_short_lines(piece)
     }
 
-    /// The same octet by octet, which finds the first flaw.
-    fn look_closely(&mut self, piece: &[u8]) -> Result<(), Invalid> {
+    /// Checks the piece octet by octet, and so finds the first flaw.
+    fn scan_octets(&mut self, piece: &[u8]) -> Result<(), Invalid> {
         for (at, &octet) in piece.iter().enumerate() {
             let offset = self.offset + at;
             match octet {
@@ -98,23 +98,23 @@ impl TextScanner {
     }
 }
 
-/// Makes line ends CRLF in a text that comes cut anywhere, as [`MailData::normalize`] does in a whole
-/// one.
+/// Converts line ends to CRLF in pieces of any size, as [`MailData::normalize`] does in the whole
+/// mail data.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Normalizer {
     ends: LineEnds,
-    /// Whether a CR was held back, because an LF may follow it.
+    /// Whether a CR was held back, because the next piece may begin with its LF.
     held: bool,
 }
 
 impl Normalizer {
-    /// Changes what `ends` says.
+    /// Creates a normalizer for these line ends.
     pub fn new(ends: LineEnds) -> Self {
         Self { ends, held: false }
     }
 
-    /// The next piece with its line ends made CRLF. It is copied only if there is something to
-    /// change.
+    /// Returns the next piece with its line ends converted to CRLF. It is copied only if something
+    /// changes.
     pub fn normalize(&mut self, piece: Bytes) -> Bytes {
         if self.ends == LineEnds::Strict || piece.is_empty() {
             return piece;
@@ -132,7 +132,7 @@ impl Normalizer {
         mail_data::crlf(&whole, self.ends == LineEnds::Any).map_or(whole, Bytes::from)
     }
 
-    /// What is left at the end of the text.
+    /// Returns the rest at the end of the mail data.
     pub fn end(self) -> &'static [u8] {
         match (self.held, self.ends) {
             (false, _) => b"",

@@ -1,21 +1,21 @@
-//! Which command is legal now: the order of commands in a session (RFC 5321, 4.1.4).
+//! The order of commands in a session (RFC 5321, 4.1.4).
 use smtp_error::{Reply, ReplyCode};
 
 use crate::{Body, Command, MailParam};
 
-/// The state of a session on the server's side: it knows which commands are legal, and answers
-/// those that are not as the RFCs say.
+/// The state of a session in a server. It decides which commands are legal, and has the replies of
+/// the RFCs for those that are not.
 ///
-/// Ask [`check`](Self::check) before a command is carried out, and tell [`accepted`](Self::accepted)
-/// when it was answered with 2yz (or 354 to DATA), and [`end_of_text`](Self::end_of_text) when a
-/// message was answered, in whatever way.
+/// Call [`check`](Self::check) before a command is executed, [`accepted`](Self::accepted) after the
+/// reply to it was 2yz (or 354 to DATA), and [`end_of_text`](Self::end_of_text) after the reply to
+/// a message, whether that is accepted or refused.
 #[derive(Clone, Debug)]
 pub struct Sequence {
     lmtp: bool,
     greeted: bool,
     secured: bool,
     authenticated: bool,
-    /// What has to be done before a transaction.
+    /// What the client has to do before a transaction.
     tls_required: bool,
     authentication_required: bool,
     transaction: Option<Transaction>,
@@ -26,12 +26,12 @@ pub struct Sequence {
 struct Transaction {
     rcpts: usize,
     binary: bool,
-    /// A chunk has come.
+    /// Whether a chunk was received.
     chunked: bool,
 }
 
 impl Sequence {
-    /// A session of SMTP that begins.
+    /// Creates the state at the beginning of an SMTP session.
     pub fn smtp() -> Self {
         Self {
             lmtp: false,
@@ -44,40 +44,41 @@ impl Sequence {
         }
     }
 
-    /// A session of LMTP that begins (RFC 2033).
+    /// Creates the state at the beginning of an LMTP session (RFC 2033).
     pub fn lmtp() -> Self {
         Self { lmtp: true, ..Self::smtp() }
     }
 
-    /// The same, with TLS required before AUTH and MAIL.
+    /// Requires TLS before AUTH and MAIL.
     #[must_use]
     pub fn require_tls(mut self) -> Self {
         self.tls_required = true;
         self
     }
 
-    /// The same, with authentication required before MAIL.
+    /// Requires authentication before MAIL.
     #[must_use]
     pub fn require_authentication(mut self) -> Self {
         self.authentication_required = true;
         self
     }
 
-    /// How many recipients the open transaction has.
+    /// Returns the number of recipients in the open transaction.
     pub fn rcpts(&self) -> usize {
         self.transaction.map_or(0, |transaction| transaction.rcpts)
     }
 
-    /// How many replies the end of a text gets now: one with SMTP, one for each recipient with
-    /// LMTP (RFC 2033, 4.2).
+    /// Returns the number of replies to the end of the mail data: one with SMTP, one for each
+    /// recipient with LMTP (RFC 2033, 4.2).
     pub fn final_replies(&self) -> usize {
         if self.lmtp { self.rcpts() } else { 1 }
     }
 
-    /// Whether the command is legal now.
+    /// Checks whether the command is legal now.
     ///
     /// # Errors
-    /// The reply that it gets. The chunk behind an illegal BDAT has to be read and dropped first.
+    /// The reply to an illegal command. The chunk after an illegal BDAT has to be read and dropped
+    /// before it is sent.
     pub fn check(&self, command: &Command<'_>) -> Result<(), Reply> {
         match command {
             Command::Ehlo(_) | Command::Helo(_) if self.lmtp => unrecognized(),
@@ -87,11 +88,11 @@ impl Sequence {
             Command::Mail(_) => self.check_greeted().and_then(|()| self.check_required()),
             Command::Rcpt(_) => match self.transaction {
                 None => bad("MAIL first"),
-                Some(transaction) if transaction.chunked => bad("No RCPT behind BDAT"),
+                Some(transaction) if transaction.chunked => bad("No RCPT after BDAT"),
                 Some(_) => Ok(()),
             },
             Command::Data => match self.transaction {
-                Some(transaction) if transaction.chunked => bad("No DATA behind BDAT"),
+                Some(transaction) if transaction.chunked => bad("No DATA after BDAT"),
                 Some(transaction) if transaction.binary => bad("BINARYMIME needs BDAT"),
                 transaction => check_rcpts(transaction),
             },
@@ -110,7 +111,7 @@ impl Sequence {
         }
     }
 
-    /// The command was carried out.
+    /// Records that the command was executed.
     pub fn accepted(&mut self, command: &Command<'_>) {
         match command {
             Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) => {
@@ -140,13 +141,14 @@ impl Sequence {
                     Self { lmtp, secured, tls_required, authentication_required, ..Self::smtp() };
             }
             Command::Auth { .. } => self.authenticated = true,
-            // Another client speaks now; only TLS stays.
+            // The attributes describe another client. Only TLS is still in place.
             Command::Xclient(_) => (self.greeted, self.authenticated) = (false, false),
             _ => {}
         }
     }
 
-    /// A message was answered, or a chunk of it was refused: the transaction is over.
+    /// Records that the reply to a message was sent, or that a chunk of it was refused. Either ends
+    /// the transaction.
     pub fn end_of_text(&mut self) {
         self.transaction = None;
     }

@@ -1,19 +1,20 @@
-//! Dot-stuffing: how a text travels behind DATA (RFC 5321, 4.5.2).
+//! Dot-stuffing: the form of mail data after DATA (RFC 5321, 4.5.2).
 use memchr::memmem::Finder;
 
-/// Doubles the dot at the beginning of each line, in a text that comes cut anywhere.
+/// Doubles the dot at the beginning of each line of mail data, in pieces of any size.
 ///
 /// Nothing is copied: the result is slices of the input with single dots between. A dot after a
-/// bare LF is doubled as well, so that a text that ought not to be sent still cannot end itself.
+/// bare LF is doubled as well: some servers take a bare LF for a line end, and an undoubled dot
+/// after it would end the mail data there.
 #[derive(Clone, Copy, Debug)]
 pub struct Stuffer {
     before: Before,
 }
 
-/// What the next octet comes after.
+/// What precedes the next octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
-    /// The beginning of the text.
+    /// The beginning of the mail data.
     Nothing,
     /// CR LF.
     CrLf,
@@ -32,15 +33,16 @@ impl Default for Stuffer {
 }
 
 impl Stuffer {
-    /// A stuffer at the beginning of a text.
+    /// Creates a stuffer at the beginning of mail data.
     pub fn new() -> Self {
         Self { before: Before::Nothing }
     }
 
-    /// The stuffed form of the next piece of the text, as slices of `piece` and dots.
+    /// Returns the stuffed form of the next piece, as slices of `piece` and dots.
     pub fn stuff<'a>(&mut self, piece: &'a [u8]) -> Stuffed<'a> {
         let at_line_start = matches!(self.before, Before::Nothing | Before::CrLf | Before::Lf);
         let dot = at_line_start && piece.first() == Some(&b'.');
+        // A CRLF may be split between two pieces: a piece of one LF continues the CR before it.
         let cr_before = match piece {
             [.., before, b'\n'] => *before == b'\r',
             _ => self.before == Before::Cr,
@@ -55,16 +57,18 @@ impl Stuffer {
         Stuffed { rest: piece, dot, finder: finder() }
     }
 
-    /// What ends the text: a CRLF if its last line has none, and a line of one dot.
+    /// Returns what ends the mail data: a CRLF if its last line has none, and a line of one dot.
     pub fn end(self) -> &'static [u8] {
         match self.before {
             Before::Nothing | Before::CrLf => b".\r\n",
+            // Also after a bare LF or CR, which is not a line end for every server.
             _ => b"\r\n.\r\n",
         }
     }
 }
 
-/// Finds the lines that begin with a dot. To make it takes as long as to use it on a short text.
+/// Finds the lines that begin with a dot. It is made once, because that costs as much as a search
+/// in a short piece.
 #[cfg(feature = "std")]
 fn finder() -> Finder<'static> {
     static MADE: std::sync::LazyLock<Finder<'static>> =
@@ -72,19 +76,19 @@ fn finder() -> Finder<'static> {
     MADE.clone()
 }
 
-/// The same where nothing can be made once for all.
+/// Makes the finder for each piece: without `std` there is no lazy static.
 #[cfg(not(feature = "std"))]
 fn finder() -> Finder<'static> {
     Finder::new(b"\n.")
 }
 
-/// The slices that a piece of text is sent as.
+/// The slices of a stuffed piece, in order.
 #[derive(Clone, Debug)]
 pub struct Stuffed<'a> {
     rest: &'a [u8],
-    /// Whether a dot comes before `rest`.
+    /// Whether a dot has to precede `rest`.
     dot: bool,
-    /// Finds the lines that begin with a dot; made once for all of them.
+    /// Finds the lines that begin with a dot.
     finder: Finder<'static>,
 }
 

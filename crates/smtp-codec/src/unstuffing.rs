@@ -1,59 +1,63 @@
-//! Un-stuffing: where a text behind DATA ends, and what it was before (RFC 5321, 4.5.2).
+//! Undoing dot-stuffing: finds where the mail data after DATA ends, and restores it (RFC 5321,
+//! 4.5.2).
 use memchr::memmem::Finder;
 
 use crate::line_end;
 
-/// Undoes dot-stuffing in octets that come cut anywhere.
+/// Undoes dot-stuffing in a stream of octets, in pieces of any size.
 ///
-/// Only CRLF, dot, CRLF ends a text, where the first CRLF may be the one of the DATA line. Nothing
-/// else ever does: neither a bare LF nor a bare CR beside the dot, whatever the policy. They are
-/// reported, and the text is read to its true end, so that nothing of it is taken for commands.
+/// Only CRLF, dot, CRLF ends the mail data, where the first CRLF may be that of the DATA line. A
+/// bare LF or a bare CR next to the dot never does, for any [`BareLineEnds`]: a server that accepts
+/// one there takes part of a message for commands (SMTP smuggling). Bare line ends are reported,
+/// and the mail data is read to its true end.
 #[derive(Clone, Debug)]
 pub struct Unstuffer {
     state: State,
     bare: BareLineEnds,
     flaws: TextFlaws,
     offset: u64,
-    /// What has to be given out before more is read.
+    /// Octets to return before more input is read: the CRLF, or the CR, that replaces what was
+    /// read.
     pending: &'static [u8],
-    /// Finds the lines that begin with a dot.
+    /// Finds the lines that begin with a dot. Kept, because making one costs as much as a short
+    /// search.
     finder: Finder<'static>,
 }
 
-/// What becomes of a bare CR or LF in a text. Refuse the text afterwards if it has
-/// [`TextFlaws`]: that is the safe answer.
+/// The treatment of a bare CR or LF in mail data. Whichever is chosen, the safe reply to mail data
+/// with [`TextFlaws`] is a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "it stays or it becomes CRLF")]
+#[allow(clippy::exhaustive_enums, reason = "a bare line end is kept or becomes CRLF")]
 pub enum BareLineEnds {
-    /// It stays as it is, and is reported.
+    /// Keeps it and reports it.
     #[default]
     Keep,
-    /// It becomes CRLF, and is reported. Where the text ends is decided before.
+    /// Replaces it with CRLF and reports it. The end of the mail data is found before that.
     Normalize,
 }
 
-/// What a text has that no text may hold: where each first stands, in octets from its beginning,
-/// stuffed, and how many there are.
+/// The octets that mail data must not hold: the offset of the first of each kind, in octets of the
+/// stuffed form from its beginning, and their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextFlaws {
-    /// A CR without LF.
+    /// The first CR without LF.
     pub bare_cr: Option<u64>,
-    /// A LF without CR.
+    /// The first LF without CR.
     pub bare_lf: Option<u64>,
-    /// A NUL.
+    /// The first NUL.
     pub nul: Option<u64>,
-    /// How many of these there are in all.
+    /// The number of all of them.
     pub count: u64,
 }
 
-/// A piece of a text, or its end.
+/// A piece of mail data, or its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a text goes on or ends")]
+#[allow(clippy::exhaustive_enums, reason = "mail data goes on or ends")]
 pub enum Unstuffed<'a> {
-    /// Octets of the text.
+    /// Octets of the mail data.
     Text(&'a [u8]),
-    /// The text has ended; what is left of the input comes behind it.
+    /// The mail data has ended. What is left of the input follows it.
     End,
 }
 
@@ -61,13 +65,13 @@ pub enum Unstuffed<'a> {
 enum State {
     /// At the beginning of a line.
     LineStart,
-    /// Behind a dot at the beginning of a line.
+    /// After a dot at the beginning of a line.
     Dot,
-    /// Behind such a dot and a CR.
+    /// After such a dot and a CR.
     DotCr,
     /// Inside a line.
     Line,
-    /// Behind a CR inside a line.
+    /// After a CR that is the last octet of the input: the next octet decides whether it is bare.
     Cr,
     Ended,
 }
@@ -78,27 +82,27 @@ impl TextFlaws {
         self.count += 1;
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Unstuffer {
-    /// An un-stuffer at the beginning of a text.
+    /// Creates an un-stuffer at the beginning of mail data.
     pub fn new(bare: BareLineEnds) -> Self {
         let flaws = TextFlaws::default();
         let finder = Finder::new(b"\n.");
         Self { state: State::LineStart, bare, flaws, offset: 0, pending: &[], finder }
     }
 
-    /// What the text has so far that no text may hold.
+    /// Returns the flaws found so far.
     pub fn flaws(&self) -> TextFlaws {
         self.flaws
     }
 
-    /// Takes the next piece off the front of `input`; `None` if `input` is used up, or if the end
-    /// was given out before.
+    /// Takes the next piece off the front of `input`. Returns `None` if `input` is empty, or after
+    /// [`Unstuffed::End`].
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Unstuffed<'a>> {
         loop {
             if !self.pending.is_empty() {
@@ -114,7 +118,8 @@ impl Unstuffer {
                     return Some(Unstuffed::End);
                 }
                 (State::DotCr, _) => {
-                    // The CR was no line end; it is text.
+                    // Only CRLF after the dot ends the mail data, so this CR is content. The dot
+                    // before it was stuffed, and stays removed.
                     self.bare_cr(self.offset - 1);
                     self.state = State::Line;
                     self.pending = if self.normalizes() { b"\r\n" } else { b"\r" };
@@ -124,7 +129,8 @@ impl Unstuffer {
                     *input = rest;
                     self.offset += 1;
                     self.state = State::LineStart;
-                    // The CR was given out already, unless it might have had to be changed.
+                    // With `Keep` the CR was returned with the piece before. With `Normalize` it
+                    // was held back, because a bare CR would have become CRLF.
                     return Some(Unstuffed::Text(if self.normalizes() {
                         b"\r\n"
                     } else {
@@ -145,12 +151,14 @@ impl Unstuffer {
         }
     }
 
-    /// The longest piece that goes out as it is; `None` if that is nothing.
+    /// Takes the longest piece that can be returned unchanged; `None` if that is empty.
     fn line<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         if !self.flaws.is_empty() {
-            // It may have many flaws, and each would be found twice.
+            // Mail data with one flaw may have many. `are_whole` would find each of them, and
+            // `flawed` would find it again.
             return self.flawed(input);
         }
+        // A stuffed dot, or the end, can only follow an LF. All before it needs no change.
         let dot = self.finder.find(input).map(|line_feed| line_feed + 1);
         let (piece, rest) = input.split_at(dot.unwrap_or(input.len()));
         if !line_end::are_whole(piece) {
@@ -162,7 +170,7 @@ impl Unstuffer {
         Some(piece)
     }
 
-    /// The same for a piece that has, or may have, a bare CR, a bare LF or a NUL.
+    /// Takes a piece that has, or may have, a bare CR, a bare LF or a NUL.
     fn flawed<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         let octets = *input;
         self.state = State::Line;
@@ -173,7 +181,8 @@ impl Unstuffer {
             match (octets[at], octets.get(at + 1)) {
                 (0, _) => self.flaws.note(|flaws| &mut flaws.nul, offset),
                 (b'\n', _) if at > 0 && octets[at - 1] == b'\r' => {
-                    // CR LF: stop in front of a dot, which may end the text.
+                    // A CRLF. Stop before a dot, which may be stuffed or end the mail data; and at
+                    // the end of the input, because the next one may begin with a dot.
                     if matches!(octets.get(at + 1), None | Some(b'.')) {
                         self.state = State::LineStart;
                         (end, used) = (at + 1, at + 1);
@@ -198,7 +207,7 @@ impl Unstuffer {
                     }
                 }
                 (_, None) => {
-                    // What follows decides what this CR is.
+                    // The next octet decides whether this CR is bare.
                     self.state = State::Cr;
                     end = if self.normalizes() { at } else { at + 1 };
                 }

@@ -1,17 +1,17 @@
 //! The forms of values that several parameters and commands share.
 use smtp_error::Flaw;
 
-/// What is wrong with a value that is none of its parameter.
+/// The flaw of a value that its parameter cannot have.
 pub(crate) const NO_VALUE: Flaw = Flaw::Syntax { offset: 0 };
 
-/// Whether the text is this word, which is in upper case. Nearly every peer sends upper case, and an
-/// exact comparison takes less time.
+/// Returns whether the text is `word`, which is in upper case. Nearly every peer sends upper case,
+/// and an exact comparison takes less time.
 pub(crate) fn is_word(text: impl AsRef<[u8]>, word: &str) -> bool {
     let (text, word) = (text.as_ref(), word.as_bytes());
     text == word || text.eq_ignore_ascii_case(word)
 }
 
-/// The value, if it has no more than so many octets.
+/// Returns the value if it has at most `limit` octets.
 pub(crate) fn up_to(limit: usize, text: &str) -> Result<&str, Flaw> {
     match text.len() {
         length if length > limit => Err(Flaw::TooLong { length, limit }),
@@ -19,7 +19,7 @@ pub(crate) fn up_to(limit: usize, text: &str) -> Result<&str, Flaw> {
     }
 }
 
-/// One to so many digits.
+/// Returns the value if it consists of 1 to `limit` digits.
 fn digits(limit: usize, text: &str) -> Result<&str, Flaw> {
     match text.bytes().all(|octet| octet.is_ascii_digit()) {
         true if !text.is_empty() => up_to(limit, text),
@@ -27,13 +27,13 @@ fn digits(limit: usize, text: &str) -> Result<&str, Flaw> {
     }
 }
 
-/// One to nine digits: a time in seconds.
+/// Parses a time in seconds, of one to nine digits.
 pub(crate) fn seconds(text: &str) -> Result<u32, Flaw> {
     digits(9, text)?.parse().map_err(|_| NO_VALUE)
 }
 
-/// One to twenty digits: a size in octets. A number that does not fit is the largest that does:
-/// whoever compares it with a limit comes to the right end.
+/// Parses a size in octets, of one to twenty digits. A number above `u64::MAX` becomes `u64::MAX`,
+/// so that a comparison with a limit gives the right result.
 pub(crate) fn size(text: &str) -> Result<u64, Flaw> {
     let mut size = 0_u64;
     for octet in text.bytes() {
@@ -57,7 +57,8 @@ pub(crate) fn decimal(mut number: u64) -> impl Iterator<Item = u8> {
     })
 }
 
-/// A date and time of RFC 3339 in form and range. Whether the day exists is not checked.
+/// Returns the value if it is a date and time of RFC 3339, in form and range. Whether the month has
+/// such a day is not checked.
 pub(crate) fn date_time(text: &str) -> Result<&str, Flaw> {
     if is_date_time(text) { Ok(text) } else { Err(NO_VALUE) }
 }
@@ -91,7 +92,7 @@ fn is_date_time(text: &str) -> bool {
         })
 }
 
-/// `Z`, or an offset from UTC.
+/// Returns whether the text is `Z` or an offset from UTC.
 fn is_offset(text: &str) -> bool {
     let number = |digits: &[u8], high: u8| {
         digits.iter().all(u8::is_ascii_digit)

@@ -1,7 +1,7 @@
 //! Verbs: the first word of a command.
 use core::fmt;
 
-/// Declares [`Verb`] with its words, so that the two can never part.
+/// Declares [`Verb`] with its words, a row for each.
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// A verb that this crate knows.
@@ -15,14 +15,14 @@ macro_rules! verbs {
             /// Every verb known here.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The word in upper case.
+            /// Returns the word in upper case.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)*
                 }
             }
 
-            /// The verb of this word, in upper or lower case.
+            /// Returns the verb of this word, in upper or lower case.
             pub fn from_word(word: &[u8]) -> Option<Self> {
                 // Nearly every client sends upper case, and an exact comparison takes less time.
                 $(if word == $word.as_bytes() {
@@ -42,13 +42,13 @@ verbs! {
     Atrn = "ATRN",
     /// Authentication (RFC 4954).
     Auth = "AUTH",
-    /// A chunk of text (RFC 3030).
+    /// A chunk of content (RFC 3030).
     Bdat = "BDAT",
-    /// Text by reference (RFC 4468).
+    /// Content by reference (RFC 4468).
     Burl = "BURL",
-    /// The text of a message.
+    /// The content of a message.
     Data = "DATA",
-    /// The client's name, and the question what is offered.
+    /// The client's name, with a request for the server's capabilities.
     Ehlo = "EHLO",
     /// Starts a queue (RFC 1985).
     Etrn = "ETRN",
@@ -58,7 +58,7 @@ verbs! {
     Helo = "HELO",
     /// Help.
     Help = "HELP",
-    /// The client's name, and the question what is offered (RFC 2033).
+    /// The client's name, with a request for the server's capabilities (RFC 2033).
     Lhlo = "LHLO",
     /// The sender.
     Mail = "MAIL",
@@ -72,7 +72,7 @@ verbs! {
     Rset = "RSET",
     /// TLS (RFC 3207).
     StartTls = "STARTTLS",
-    /// Who a user is.
+    /// Asks for the mailbox of a user.
     Vrfy = "VRFY",
     /// What a proxy knows of its client (Postfix).
     Xclient = "XCLIENT",

@@ -1,4 +1,4 @@
-//! Words: what stands between two spaces of a command line.
+//! Words: arguments without a space.
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
@@ -11,7 +11,7 @@ use crate::grammar;
 pub struct Word<S = String>(S);
 
 impl<S: AsRef<str>> Word<S> {
-    /// The word of this text.
+    /// Returns the word of this text.
     ///
     /// # Errors
     /// Refuses an empty text, spaces and control characters.
@@ -23,17 +23,17 @@ impl<S: AsRef<str>> Word<S> {
         }
     }
 
-    /// The word.
+    /// Returns the word.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The same word, borrowed.
+    /// Returns the same word, borrowed.
     pub fn borrowed(&self) -> Word<&str> {
         Word(self.as_str())
     }
 
-    /// The same word, owned.
+    /// Returns the same word, owned.
     pub fn owned(&self) -> Word {
         Word(self.as_str().to_owned())
     }

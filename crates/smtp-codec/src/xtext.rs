@@ -1,4 +1,4 @@
-//! xtext: how parameters carry what they may not hold as it is (RFC 3461, 4).
+//! xtext: the encoding of values in parameters (RFC 3461, 4).
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::fmt;
 
@@ -6,16 +6,16 @@ use smtp_error::{Field, Flaw, Invalid};
 
 use crate::{Deviations, grammar};
 
-/// Text in its xtext form: `+` and two hexadecimal digits for what is no printable ASCII, for `+`
-/// and for `=`.
+/// Text in its xtext form: `+` and two hexadecimal digits for `+`, for `=`, and for every octet
+/// that is not printable ASCII.
 ///
-/// The form is kept as it came, because there is more than one form of a text and a relay must not
-/// change it.
+/// The form is kept as it was received: a text has more than one form, and a relay must not change
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Xtext<S = String>(S);
 
 impl Xtext {
-    /// The xtext form of these octets.
+    /// Returns the xtext form of these octets.
     pub fn encode(octets: impl AsRef<[u8]>) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let mut encoded = String::new();
@@ -33,11 +33,11 @@ impl Xtext {
 }
 
 impl<S: AsRef<str>> Xtext<S> {
-    /// The xtext that is given in its form.
+    /// Returns the xtext that is given in its form.
     ///
     /// # Errors
-    /// Refuses what is no xtext. Lower-case hexadecimal digits pass, because what was received has
-    /// to be sent on as it came; [`deviations`](Self::deviations) tells of them.
+    /// Refuses text that is not xtext. Lower-case hexadecimal digits are accepted, because a relay
+    /// has to send them on unchanged; [`deviations`](Self::deviations) reports them.
     pub fn new(encoded: S) -> Result<Self, Invalid> {
         let octets = encoded.as_ref().as_bytes();
         let mut offset = 0;
@@ -57,12 +57,12 @@ impl<S: AsRef<str>> Xtext<S> {
         deviations(self.as_str())
     }
 
-    /// The form as it is sent.
+    /// Returns the form as it is sent.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The octets that it stands for.
+    /// Returns the octets that it stands for.
     pub fn octets(&self) -> impl Iterator<Item = u8> {
         let digit = |octet: u8| match octet {
             b'0'..=b'9' => octet - b'0',
@@ -75,18 +75,18 @@ impl<S: AsRef<str>> Xtext<S> {
         })
     }
 
-    /// The octets that it stands for, collected.
+    /// Returns the octets that it stands for, collected.
     pub fn decode(&self) -> Vec<u8> {
         self.octets().collect()
     }
 
-    /// The same, owned.
+    /// Returns the same xtext, owned.
     pub fn owned(&self) -> Xtext {
         Xtext(self.as_str().to_owned())
     }
 }
 
-/// How this xtext deviates. In other text that has no `+`, there is nothing to find.
+/// Returns how this xtext deviates. Text without a `+` has no deviation.
 pub(crate) fn deviations(text: &str) -> Deviations {
     let mut escapes = text.as_bytes().split(|&octet| octet == b'+').skip(1);
     let is_lower = |digits: &[u8]| digits.iter().take(2).any(|octet| matches!(octet, b'a'..=b'f'));
@@ -95,7 +95,7 @@ pub(crate) fn deviations(text: &str) -> Deviations {
     seen
 }
 
-/// Whether it begins with two hexadecimal digits.
+/// Returns whether it begins with two hexadecimal digits.
 fn is_hex(octets: &[u8]) -> bool {
     octets.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }

@@ -11,11 +11,11 @@ impl Command<'_> {
     ///
     /// # Errors
     /// Refuses a line of more than `limit` octets, and [`Command::Other`] with control characters
-    /// or a verb that is no word; then `out` is left as it was.
+    /// or with a verb that is empty or has a space. Then `out` is unchanged.
     pub fn encode(&self, limit: usize, out: &mut Vec<u8>) -> Result<(), Invalid> {
         self.check_other()?;
         let start = out.len();
-        self.write(&mut Wire(out)).unwrap_or(());
+        self.write(&mut LineBuffer(out)).unwrap_or(());
         out.extend_from_slice(b"\r\n");
         let length = out.len() - start;
         if length > limit {
@@ -24,7 +24,7 @@ impl Command<'_> {
         self.check_length(length, limit)
     }
 
-    /// Refuses what [`encode`](Self::encode) refuses, without writing it.
+    /// Checks what [`encode`](Self::encode) checks, without writing the line.
     ///
     /// # Errors
     /// The same as those of `encode`.
@@ -33,7 +33,7 @@ impl Command<'_> {
         self.check_length(self.line_length(), limit)
     }
 
-    /// The length of its line in octets, CRLF included.
+    /// Returns the length of the line in octets, CRLF included.
     pub fn line_length(&self) -> usize {
         let mut length = Length(2);
         self.write(&mut length).unwrap_or(());
@@ -47,7 +47,7 @@ impl Command<'_> {
         Ok(())
     }
 
-    /// All other commands are made of checked values only.
+    /// Checks [`Command::Other`]. All other commands consist of checked values.
     fn check_other(&self) -> Result<(), Invalid> {
         let Self::Other { verb, arguments } = self else { return Ok(()) };
         Word::new(*verb)?;
@@ -57,7 +57,7 @@ impl Command<'_> {
         }
     }
 
-    /// The field that makes its line as long as it is.
+    /// Returns the field to blame for a line that is too long.
     fn field(&self) -> Field {
         match self {
             Self::Ehlo(_) | Self::Helo(_) | Self::Lhlo(_) => Field::HelloName,
@@ -132,8 +132,8 @@ impl fmt::Display for Command<'_> {
     }
 }
 
-/// Where a command is written to. Secrets are marked here, where they are encoded, so that no log
-/// can miss them.
+/// The destination of an encoded command. The encoder marks secrets where it writes them, so that
+/// no log can show one.
 trait Sink {
     fn put(&mut self, text: &str) -> fmt::Result;
     fn number(&mut self, number: u64) -> fmt::Result;
@@ -143,7 +143,7 @@ trait Sink {
         parts.iter().try_for_each(|part| self.put(part))
     }
 
-    /// A space and the argument, if there is one.
+    /// Writes a space and the argument, if there is one.
     fn optional(&mut self, argument: Option<&str>) -> fmt::Result {
         argument.map_or(Ok(()), |argument| self.all(&[" ", argument]))
     }
@@ -153,10 +153,10 @@ trait Sink {
     }
 }
 
-/// The wire gets everything.
-struct Wire<'a>(&'a mut Vec<u8>);
+/// Appends the line to a buffer, secrets included.
+struct LineBuffer<'a>(&'a mut Vec<u8>);
 
-impl Sink for Wire<'_> {
+impl Sink for LineBuffer<'_> {
     fn put(&mut self, text: &str) -> fmt::Result {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
@@ -172,7 +172,7 @@ impl Sink for Wire<'_> {
     }
 }
 
-/// Counts what the wire would get.
+/// Counts the octets of the line.
 struct Length(usize);
 
 impl Sink for Length {
@@ -191,7 +191,7 @@ impl Sink for Length {
     }
 }
 
-/// A log gets no secrets.
+/// Formats the line for a log, without secrets.
 struct Log<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl Sink for Log<'_, '_> {

@@ -1,11 +1,11 @@
-//! What is wrong with a command line, and what a server answers.
+//! Errors of command lines, and the replies to them.
 use alloc::format;
 
 use smtp_error::{Field, Invalid, Reply, ReplyCode};
 
 use crate::{Deviations, Verb};
 
-/// A line that is no command, or one whose arguments are wrong.
+/// A line is not a command, or its arguments are wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandError {
@@ -13,30 +13,30 @@ pub struct CommandError {
     pub verb: Option<Verb>,
     /// What is wrong.
     pub fault: CommandFault,
-    /// The octet of the line, from 0.
+    /// The offset of the octet in the line, from 0.
     pub offset: usize,
 }
 
-/// What is wrong with a command line.
+/// The fault of a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandFault {
     /// It does not begin with a word.
     NoVerb,
-    /// It holds a control character, one that is as dangerous where text is shown, or octets that
-    /// are no UTF-8.
+    /// It holds a control character, a character that reorders or breaks text where it is shown, or
+    /// octets that are not UTF-8.
     NotText,
     /// The verb needs an argument.
     MissingArgument,
-    /// The verb takes no argument, or not so many.
+    /// The line has more arguments than the verb takes.
     UnexpectedArgument,
-    /// Something else stands where the grammar has a fixed word, a bracket or a space.
+    /// A fixed word, a bracket or a space of the grammar is missing.
     Syntax,
-    /// The sender is no reverse-path, or the recipient no forward-path.
+    /// The reverse-path or the forward-path is not valid.
     Path(Invalid),
     /// A parameter or another argument is wrong.
     Argument(Invalid),
-    /// The size of a chunk is no number, or too large to count.
+    /// The size of a chunk is not a number, or is above `u64::MAX`.
     ChunkSize,
     /// A deviation that is not tolerated.
     Deviation(Deviations),
@@ -47,13 +47,14 @@ impl CommandError {
         Self { verb, fault, offset }
     }
 
-    /// Whether it is not known where the next command begins: behind a BDAT whose size cannot be
-    /// relied on octets follow that are no command. Answer, and close the connection.
+    /// Returns whether the beginning of the next command is unknown: after a BDAT without a valid
+    /// size the client sends a chunk of unknown length. Send the reply and close the connection.
     pub fn loses_sync(&self) -> bool {
         self.verb == Some(Verb::Bdat)
     }
 
-    /// What the address of MAIL or RCPT has that is not tolerated, if nothing else is wrong.
+    /// Describes the first deviation of the address of MAIL or RCPT that is not tolerated, if
+    /// nothing else is wrong.
     fn bad_address(&self) -> Option<&'static str> {
         let CommandFault::Deviation(refused) = self.fault else { return None };
         let reasons = [
@@ -67,7 +68,8 @@ impl CommandError {
         reason.map(|(_, reason)| *reason)
     }
 
-    /// What a server answers, with an enhanced status code (RFC 5321, 4.2.4; RFC 5248).
+    /// Returns the reply that a server sends, with an enhanced status code (RFC 5321, 4.2.4; RFC
+    /// 5248).
     pub fn reply(&self) -> Reply {
         let address = |verb| if verb == Some(Verb::Mail) { "5.1.7" } else { "5.1.3" };
         if let Some(reason) = self.bad_address() {
@@ -105,10 +107,10 @@ impl core::fmt::Display for CommandError {
             return write!(f, "{reason}, which is not tolerated (octet {})", self.offset);
         }
         let what = match self.fault {
-            CommandFault::NoVerb => "no verb",
-            CommandFault::NotText => "control character, or no UTF-8",
+            CommandFault::NoVerb => "the verb is missing",
+            CommandFault::NotText => "control character or invalid UTF-8",
             CommandFault::MissingArgument => "an argument is missing",
-            CommandFault::UnexpectedArgument => "an argument that is not taken",
+            CommandFault::UnexpectedArgument => "unexpected argument",
             CommandFault::Syntax => "syntax error",
             CommandFault::ChunkSize => "bad chunk size",
             CommandFault::Deviation(_) => "a deviation that is not tolerated",

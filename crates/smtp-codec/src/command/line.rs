@@ -1,10 +1,10 @@
-//! A command line behind its verb, word by word.
+//! The arguments of a command line, read from left to right.
 use smtp_error::Invalid;
 
 use super::{Command, CommandFault};
 use crate::{Deviations, Host, Mailbox, path};
 
-/// What is wrong, and where.
+/// A fault, and its offset in the line.
 pub(super) type Fault = (CommandFault, usize);
 
 /// The part of a line that is not decoded yet.
@@ -24,7 +24,7 @@ pub(super) struct Path<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// The rest of the line behind its leading spaces, of which there ought to be one.
+    /// Skips leading spaces, of which there should be one, and returns the rest of the line.
     pub(super) fn remaining(&mut self) -> &'a str {
         let spaces = self.skip_spaces();
         let trimmed = &self.text[self.at..];
@@ -36,7 +36,7 @@ impl<'a> Rest<'a> {
         trimmed
     }
 
-    /// Nothing may follow.
+    /// Returns the command if nothing follows.
     pub(super) fn end(&mut self, command: Command<'a>) -> Result<Command<'a>, Fault> {
         match self.remaining() {
             "" => Ok(command),
@@ -44,7 +44,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// The next word.
+    /// Reads the next word, and returns its offset too.
     pub(super) fn next_word(&mut self) -> Result<(&'a str, usize), Fault> {
         let rest = self.remaining();
         let start = self.at;
@@ -56,7 +56,7 @@ impl<'a> Rest<'a> {
         Ok((&rest[..end], start))
     }
 
-    /// The next word, as whatever it has to be.
+    /// Reads the next word with `parse`.
     pub(super) fn word<T>(
         &mut self,
         parse: impl FnOnce(&'a str) -> Result<T, Invalid>,
@@ -65,7 +65,7 @@ impl<'a> Rest<'a> {
         parse(word).map_err(|invalid| (CommandFault::Argument(invalid), start))
     }
 
-    /// The next word, if there is one, and nothing behind it.
+    /// Reads the next word with `parse`, if there is one. Nothing may follow it.
     pub(super) fn optional<T>(
         &mut self,
         parse: impl FnOnce(&'a str) -> Result<T, Invalid>,
@@ -78,7 +78,7 @@ impl<'a> Rest<'a> {
         Ok(Some(word))
     }
 
-    /// Whether this word ends the line.
+    /// Returns whether the rest of the line is this word, and not empty.
     pub(super) fn flag(&mut self, expected: &str) -> Result<bool, Fault> {
         match self.line_end() {
             "" => Ok(false),
@@ -87,7 +87,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Everything up to the end, without trailing spaces.
+    /// Returns the rest of the line without leading and trailing spaces.
     pub(super) fn line_end(&mut self) -> &'a str {
         let rest = self.remaining();
         if !rest.ends_with(' ') {
@@ -97,7 +97,7 @@ impl<'a> Rest<'a> {
         rest.trim_end_matches(' ')
     }
 
-    /// `FROM:` or `TO:`.
+    /// Reads `FROM:` or `TO:`.
     pub(super) fn path_word<const N: usize>(&mut self, word: &[u8; N]) -> Result<(), Fault> {
         let rest = self.remaining();
         let same = |given: &[u8; N]| given.iter().zip(word).all(|(a, b)| a.eq_ignore_ascii_case(b));
@@ -112,7 +112,7 @@ impl<'a> Rest<'a> {
         Ok(())
     }
 
-    /// What stands between the angle brackets, without a source route, and where.
+    /// Reads a path in angle brackets, and drops its source route.
     pub(super) fn path(&mut self) -> Result<Path<'a>, Fault> {
         let rest = &self.text[self.at..];
         let Some(inner) = rest.strip_prefix('<') else {
@@ -146,14 +146,14 @@ impl<'a> Rest<'a> {
             end = bracket(local + literal + length)?;
         }
         self.at = start + end + 1;
-        // The mailbox alone is held to the limit whatever is tolerated.
+        // The mailbox alone has to be within the limit, whatever is tolerated.
         if is_routed && self.at - opened > Mailbox::MAX_PATH {
             self.seen |= Deviations::LONG_PATH;
         }
         Ok(Path { text: &inner[..end], start, is_routed })
     }
 
-    /// Goes behind the spaces that stand here, and says how many there were.
+    /// Skips spaces, and returns how many there were.
     fn skip_spaces(&mut self) -> usize {
         let rest = &self.text.as_bytes()[self.at..];
         let spaces = rest.iter().take_while(|&&octet| octet == b' ').count();
@@ -162,8 +162,8 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// How the path deviates that begins with this source route (RFC 5321, 4.1.2: A-d-l); `None` if it
-/// is no route.
+/// Returns how a path with this source route deviates (RFC 5321, 4.1.2: A-d-l); `None` if the route
+/// is not valid.
 fn source_route(route: &str) -> Option<Deviations> {
     let mut seen = Deviations::SOURCE_ROUTE;
     for hop in route.split(',') {

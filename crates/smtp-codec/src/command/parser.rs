@@ -12,7 +12,7 @@ use crate::{
     Params, Rcpt, RcptParam, ReversePath, SaslResponse, Verb, Word, grammar, param::Checked,
 };
 
-/// A command, and what was unusual about its line.
+/// A command, and how its line deviates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodedCommand<'a> {
@@ -23,12 +23,13 @@ pub struct DecodedCommand<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// The command of a line without its end. Deviations that are not `tolerated` are errors.
+    /// Decodes a line without its line end. Deviations that are not `tolerated` are errors.
     ///
-    /// A verb that has no name here gives [`Command::Other`], which a server answers with 500.
+    /// A verb that is not known here gives [`Command::Other`], to which a server replies 500.
     ///
     /// # Errors
-    /// The line is no command, or its arguments are wrong; the error knows the verb all the same.
+    /// The line is not a command, or its arguments are wrong. The error has the verb, if that is
+    /// known.
     pub fn decode(
         line: &'a [u8],
         tolerated: Deviations,
@@ -52,10 +53,10 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The line of an AUTH exchange, without its end: a response, or `*` (RFC 4954, 4).
+    /// Decodes a line of an AUTH exchange, without its line end: a response, or `*` (RFC 4954, 4).
     ///
     /// # Errors
-    /// The line is no base64.
+    /// The line is not valid base64.
     pub fn decode_auth_response(line: &'a [u8]) -> Result<Self, CommandError> {
         let error = |fault, offset| CommandError::new(Some(Verb::Auth), fault, offset);
         let text = str::from_utf8(line)
@@ -70,7 +71,8 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The line as text, if it is UTF-8 without what no command may hold: a command is shown in logs.
+/// Returns the line as text, if it is UTF-8 without control characters and the like. These could
+/// forge lines of a log that shows the command.
 fn text(line: &[u8]) -> Result<&str, Fault> {
     let text =
         str::from_utf8(line).map_err(|error| (CommandFault::NotText, error.valid_up_to()))?;
@@ -132,7 +134,7 @@ impl<'a> Rest<'a> {
         }))
     }
 
-    /// The argument of VRFY and EXPN, up to the SMTPUTF8 parameter.
+    /// Reads the argument of VRFY or EXPN, up to the SMTPUTF8 parameter.
     fn argument(&mut self) -> Result<Argument<&'a str>, Fault> {
         let rest = self.line_end();
         let start = self.at;
@@ -146,7 +148,7 @@ impl<'a> Rest<'a> {
         self.loose(given, start)
     }
 
-    /// The argument of HELP and NOOP, if there is one.
+    /// Reads the argument of HELP or NOOP, if there is one.
     fn free_text(&mut self) -> Result<Option<Argument<&'a str>>, Fault> {
         let given = self.line_end();
         let start = self.at;
@@ -212,7 +214,7 @@ impl<'a> Rest<'a> {
         Ok(Command::Rcpt(Rcpt::from_parts(path, params)))
     }
 
-    /// The parameters up to the end of the line, each of which passes `check`.
+    /// Reads the parameters, up to the end of the line. Each has to pass `check`.
     fn params(
         &mut self,
         check: impl Fn(Param<&'a str>) -> Result<Checked, Invalid>,

@@ -4,10 +4,10 @@
 /// can be forgotten.
 ///
 /// A row is the variant with names for its fields, `=`, the keyword, the extension that defines the
-/// parameter, and, if the parameter has a value, its form: the function that reads the fields, `=>`,
-/// and the arguments of `write!` that write them. Two parts are optional: `excludes` and the variant
-/// that cannot stand beside this one, after the keyword; `=>` and how the value deviates from the
-/// grammar, at the end.
+/// parameter, and, if the parameter has a value, its form: the function that reads the fields,
+/// `=>`, and the arguments of `write!` that write them. Two parts are optional: `excludes` and the
+/// variant that cannot stand beside this one, after the keyword; `=>` and how the value deviates
+/// from the grammar, at the end.
 macro_rules! params {
     (
         $(#[$enum_doc:meta])*
