@@ -79,11 +79,13 @@ impl LineFramer {
             self.handed_out = false;
             self.too_long = false;
         }
+        let end = memchr::memchr(b'\n', input);
+        let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
+        *input = rest;
         if self.skipping {
-            let (_, end) = cut(input);
             self.skipping = end.is_none();
+            return if self.skipping { Ok(None) } else { self.next(input) };
         }
-        let (piece, end) = cut(input);
         if self.partial.len() + piece.len() > self.limit {
             // The beginning is kept until the next call, so that an error can show it.
             let room = self.limit.saturating_sub(self.partial.len());
@@ -114,15 +116,6 @@ impl LineFramer {
     pub fn is_partial(&self) -> bool {
         self.skipping || (!self.handed_out && !self.partial.is_empty())
     }
-}
-
-/// Takes the octets up to the end of a line off the front of `input`. Returns the offset of the LF
-/// too.
-fn cut<'i>(input: &mut &'i [u8]) -> (&'i [u8], Option<usize>) {
-    let end = memchr::memchr(b'\n', input);
-    let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
-    *input = rest;
-    (piece, end)
 }
 
 impl<'a> Line<'a> {

@@ -15,7 +15,7 @@ fn good(local: &str, host: &str) {
     assert_eq!(text.parse::<ForwardPath>().unwrap().to_string(), format!("<{text}>"));
 }
 
-/// This is no mailbox, and no path either.
+/// This is neither a mailbox nor a path.
 #[track_caller]
 fn bad(text: &str, field: Field, flaw: Flaw) {
     let found = text.parse::<Mailbox>();
@@ -101,7 +101,7 @@ fn hosts_are_domains_and_literals() {
 }
 
 #[test]
-fn what_is_no_local_part() {
+fn invalid_local_parts_are_refused() {
     assert_eq!("".parse::<Mailbox>(), Err(Invalid::new(Field::Mailbox, Flaw::Empty)));
     for (text, offset) in [
         ("@b", 0),
@@ -130,7 +130,7 @@ fn what_is_no_local_part() {
 }
 
 #[test]
-fn what_is_no_quoted_string() {
+fn invalid_quoted_strings_are_refused() {
     for (text, offset) in [
         ("\"", 1),
         ("\"a", 2),
@@ -149,7 +149,7 @@ fn what_is_no_quoted_string() {
 }
 
 #[test]
-fn what_is_no_host() {
+fn invalid_hosts_are_refused() {
     for (text, offset) in [
         ("a@b@c", 3),
         ("a@.b", 2),
@@ -264,7 +264,7 @@ fn paths_have_up_to_256_octets() {
 }
 
 #[test]
-fn only_a_sender_may_be_nobody() {
+fn only_a_reverse_path_may_be_null() {
     for text in ["", "<>"] {
         assert_eq!(text.parse::<ReversePath>(), Ok(ReversePath::Null));
     }

@@ -52,7 +52,7 @@ fn the_name_of_a_mechanism_is_kept() {
 }
 
 #[test]
-fn what_is_no_mechanism_is_refused() {
+fn invalid_mechanisms_are_refused() {
     let fault = |flaw| CommandFault::Argument(Invalid::new(Field::AuthMechanism, flaw));
     refused(b"AUTH PLA.IN", fault(Flaw::Syntax { offset: 3 }), 5);
     refused(b"AUTH  *", fault(Flaw::Syntax { offset: 0 }), 6);
@@ -61,7 +61,7 @@ fn what_is_no_mechanism_is_refused() {
     refused(long.as_bytes(), fault(Flaw::TooLong { length: 21, limit: 20 }), 5);
 }
 
-/// What is no base64, and the octet that shows it.
+/// Invalid base64, and the octet that is wrong.
 const NO_BASE64: &[(&str, usize)] = &[
     ("==", 2),
     ("A", 1),

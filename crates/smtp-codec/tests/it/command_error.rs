@@ -1,4 +1,4 @@
-//! What a server answers to a line that is no command.
+//! The replies of a server to invalid command lines.
 
 use smtp_codec::{Command, Deviations, ReplyDecoder, ReplyLimits, encode_reply};
 use smtp_error::{EnhancedCode, Reply};
@@ -36,7 +36,7 @@ fn check(line: impl AsRef<[u8]>, tolerated: Deviations, code: u16, enhanced: Enh
 }
 
 #[test]
-fn what_has_no_verb_is_not_recognized() {
+fn a_line_without_a_verb_is_not_recognized() {
     for line in [&b""[..], b" ", b" QUIT", b"\xff\xfe", b"\0", b"EH\rLO a", b"QUIT\r", b"X\x7f"] {
         check(line, Deviations::all(), 500, SYNTAX);
     }
@@ -94,7 +94,7 @@ fn bad_addresses_are_those_of_the_sender_or_of_a_recipient() {
 }
 
 #[test]
-fn what_is_no_base64_is_a_syntax_error() {
+fn invalid_base64_is_a_syntax_error() {
     for line in ["AUTH PLAIN A", "AUTH PLAIN ==", "AUTH PLAIN AAAA="] {
         check(line, Deviations::all(), 501, SYNTAX);
     }
@@ -107,7 +107,7 @@ fn what_is_no_base64_is_a_syntax_error() {
 }
 
 #[test]
-fn no_reply_repeats_what_came() {
+fn no_reply_repeats_octets_of_the_command() {
     for line in [
         "MAIL FROM:<evil(@b>",
         "RCPT TO:<a@evil_>",

@@ -1,4 +1,4 @@
-//! Command lines: what each one says, and what is unusual about it.
+//! Command lines: the command in each, and its deviations.
 
 use smtp_codec::{
     Argument, Attribute, Attributes, Command, CommandFault, Deviations, ForwardPath, HelloName,
@@ -205,7 +205,7 @@ fn unknown_verbs_are_kept_with_their_arguments() {
 const LONG_LOCAL_PART: &str = "MAIL FROM:\
     <SRS0=HHH=TT=a.sender.with.a.long.name.example=somebody.with.a.long.name@forwarder.example>";
 
-/// Deviations, a line that has them and no others, and the line that says the same without them.
+/// Deviations, a line that has them and no others, and the same command without them.
 const DEVIATIONS: &[(Deviations, &str, &str)] = &[
     (Deviations::TRAILING_SPACE, "DATA ", "DATA"),
     (Deviations::TRAILING_SPACE, "QUIT   ", "QUIT"),
@@ -295,7 +295,7 @@ fn what_is_not_tolerated_is_refused() {
     assert_eq!(seen, OF_COMMANDS, "a row for each");
 }
 
-/// The line has a source route that deviates in this way, and says the same without it.
+/// The line has a source route that deviates in this way, and is the same command without it.
 #[track_caller]
 fn routed(line: &str, deviation: Deviations, plain: &str) {
     let seen = Deviations::SOURCE_ROUTE | deviation;

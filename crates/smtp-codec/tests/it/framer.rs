@@ -48,7 +48,7 @@ fn line(content: &[u8]) -> Found {
 }
 
 #[test]
-fn a_line_ends_with_lf_and_says_what_stood_before_it() {
+fn a_line_ends_with_lf_and_reports_the_crs_before_it() {
     check(99, b"", &[], false);
     check(99, b"a\r\n", &[line(b"a")], false);
     check(99, b"\r\n", &[line(b"")], false);
@@ -74,7 +74,7 @@ fn any_octet_but_lf_may_stand_in_a_line() {
 }
 
 #[test]
-fn what_has_no_end_yet_is_no_line() {
+fn a_line_without_its_end_is_not_returned() {
     check(99, b"a", &[], true);
     check(99, b"a\r", &[], true);
     check(99, b"a\r\nb", &[line(b"a")], true);
@@ -96,7 +96,7 @@ fn the_limit_counts_the_line_end() {
 }
 
 #[test]
-fn the_line_behind_one_that_was_too_long_is_found() {
+fn the_line_after_one_that_was_too_long_is_found() {
     check(5, b"123456\r\nab\r\n", &[Err(5), line(b"ab")], false);
     check(5, b"1234567890123456\r\nab\r\nc\r\n", &[Err(5), line(b"ab"), line(b"c")], false);
     check(5, b"12345678\r\n12345678\r\nab\r\n", &[Err(5), Err(5), line(b"ab")], false);
@@ -105,7 +105,7 @@ fn the_line_behind_one_that_was_too_long_is_found() {
 }
 
 #[test]
-fn what_is_dropped_is_no_line_however_long_it_gets() {
+fn the_rest_of_a_line_that_is_too_long_is_dropped() {
     let mut framer = LineFramer::new(512);
     let block = [b'x'; 4096];
     assert_eq!(framer.next(&mut &block[..]).unwrap_err().limit, 512);

@@ -6,18 +6,18 @@ use smtp_codec::{
 };
 use smtp_error::{Flaw, Invalid, Reply, ReplyCode};
 
-/// A kind of argument: its name, a good one before and behind the place where octets are put, and
+/// A kind of argument: its name, a valid one before and after the place where octets are put, and
 /// the line that it makes.
 struct Kind {
     name: &'static str,
     before: &'static str,
-    behind: &'static str,
+    after: &'static str,
     line: fn(&str) -> Result<Vec<u8>, Invalid>,
 }
 
 impl Kind {
     fn line(&self, inserted: &str) -> Result<Vec<u8>, Invalid> {
-        (self.line)(&format!("{}{inserted}{}", self.before, self.behind))
+        (self.line)(&format!("{}{inserted}{}", self.before, self.after))
     }
 }
 
@@ -87,7 +87,7 @@ fn auth(text: &str) -> Result<Vec<u8>, Invalid> {
 
 /// Every argument of every command, at each kind of place.
 fn kinds() -> Vec<Kind> {
-    let kind = |name, before, behind, line| Kind { name, before, behind, line };
+    let kind = |name, before, after, line| Kind { name, before, after, line };
     vec![
         kind("HelloName", "a", "b.org", hello),
         kind("HelloName at the end", "a.org", "", hello),

@@ -130,7 +130,7 @@ fn no_character_at_all_parts_or_joins_labels() {
 }
 
 #[test]
-fn what_is_not_seen_is_no_part_of_a_label() {
+fn invisible_characters_are_refused_in_labels() {
     let ignored = "\u{ad}\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180e}\u{200b}\u{2060}\u{2064}\
                    \u{206a}\u{3164}\u{fe0e}\u{fe0f}\u{ffa0}\u{1bca0}\u{1d173}\u{e0100}";
     let blank = "\u{2800}\u{13441}\u{13442}\u{16fe4}\u{1d159}";
@@ -151,7 +151,7 @@ fn what_is_not_seen_is_no_part_of_a_label() {
 }
 
 #[test]
-fn what_is_no_label() {
+fn invalid_labels_are_refused() {
     for (domain, offset) in [
         // Not assigned, for private use, no character, a replacement.
         ("a\u{378}", 0),
@@ -186,7 +186,7 @@ fn what_is_no_label() {
         ("\u{661}\u{5d0}", 0),
         ("\u{5d0}1\u{661}", 0),
         ("\u{627}b.example", 0),
-        // Punycode that is none, or that stands for what it must not stand for.
+        // Invalid Punycode, or Punycode for a character that is not allowed.
         ("xn--a.\u{fc}", 0),
         ("xn--999999999999.\u{fc}", 0),
         ("xn--0.\u{fc}", 0),

@@ -54,7 +54,7 @@ fn strings() -> impl Strategy<Value = String> {
 }
 
 /// Takes the stuffing out again, line by line, as a server does; `None` if there is no end, or if
-/// there is more behind it.
+/// there is more after it.
 fn unstuffed(wire: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut rest = wire;

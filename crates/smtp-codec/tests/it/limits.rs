@@ -85,7 +85,7 @@ fn of_two_limits_the_one_that_is_passed_first_counts() {
 }
 
 #[test]
-fn limits_count_anew_for_each_reply() {
+fn limits_count_from_zero_for_each_reply() {
     let mut decoder = ReplyDecoder::new(limits(10, 2, 20), Deviations::all());
     let replies = "250-3456\r\n250 3456\r\n".repeat(50);
     let mut input = replies.as_bytes();

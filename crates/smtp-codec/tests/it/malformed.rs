@@ -1,4 +1,4 @@
-//! Lines that are no commands: what is wrong with each, and where.
+//! Invalid command lines: the fault of each, and its offset.
 
 use proptest::{arbitrary::any, collection::vec, prop_assert, proptest};
 use smtp_codec::{Command, CommandError, CommandFault, Deviations, Verb};
@@ -186,9 +186,9 @@ fn a_path_holds_one_mailbox() {
         let line = format!("RCPT TO:<{inner}> NOTIFY=NEVER");
         check(line, Some(Verb::Rcpt), CommandFault::Path(invalid), 9);
     }
-    let nobody = CommandFault::Path(Invalid::new(Field::ForwardPath, Flaw::Empty));
-    check("RCPT TO:<>", Some(Verb::Rcpt), nobody, 9);
-    check("RCPT TO:<> NOTIFY=NEVER", Some(Verb::Rcpt), nobody, 9);
+    let empty_path = CommandFault::Path(Invalid::new(Field::ForwardPath, Flaw::Empty));
+    check("RCPT TO:<>", Some(Verb::Rcpt), empty_path, 9);
+    check("RCPT TO:<> NOTIFY=NEVER", Some(Verb::Rcpt), empty_path, 9);
     let postmaster = Invalid::new(Field::ReversePath, flaw(10));
     check("MAIL FROM:<postmaster>", Some(Verb::Mail), CommandFault::Path(postmaster), 11);
 }

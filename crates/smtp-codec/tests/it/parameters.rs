@@ -1,4 +1,4 @@
-//! The parameters of MAIL that have a name: their values, and what is no value of each.
+//! The typed parameters of MAIL: valid and invalid values of each.
 
 use smtp_codec::{
     Body, ByMode, Command, CommandError, CommandFault, Deviations, Mail, MailParam, Param, Ret,

@@ -1,4 +1,4 @@
-//! The parameters of RCPT that have a name: their values, and what is no value of each.
+//! The typed parameters of RCPT: valid and invalid values of each.
 
 use smtp_codec::{
     Command, CommandError, CommandFault, Deviations, ForwardPath, Mailbox, Notify, Param, Rcpt,

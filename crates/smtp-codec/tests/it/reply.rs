@@ -169,7 +169,7 @@ fn the_first_digit_decides_whether_it_is_a_code() {
 }
 
 #[test]
-fn what_is_no_code_is_refused() {
+fn invalid_codes_are_refused() {
     let wires = [
         "25\r\n",
         "2\r\n",
@@ -193,13 +193,13 @@ fn what_is_no_code_is_refused() {
     ];
     for wire in wires {
         refused(Deviations::all(), wire.as_bytes(), ReplyFault::Code, 1, 0);
-        let behind = ["250-ok\r\n", wire].concat();
-        refused(Deviations::all(), behind.as_bytes(), ReplyFault::Code, 2, 0);
+        let later = ["250-ok\r\n", wire].concat();
+        refused(Deviations::all(), later.as_bytes(), ReplyFault::Code, 2, 0);
     }
 }
 
 #[test]
-fn what_is_no_separator_is_refused() {
+fn invalid_separators_are_refused() {
     for wire in ["2500 ok\r\n", "250ok\r\n", "12345\r\n", "250.ok\r\n", "250_ok\r\n", "250\0ok\r\n"]
     {
         let wire = wire.replacen('1', "2", 1);
@@ -295,7 +295,7 @@ pub(crate) const OF_COMMANDS: Deviations = Deviations::TRAILING_SPACE
     .union(Deviations::LOWER_HEX);
 
 #[test]
-fn what_is_not_tolerated_is_a_fault_with_its_place() {
+fn a_deviation_that_is_not_tolerated_is_a_fault_with_its_offset() {
     let long = [b"250 ", &[b'x'; 507][..], b"\r\n"].concat();
     let too_long = ReplyFault::LineTooLong { limit: 512 };
     let rows =
@@ -306,11 +306,11 @@ fn what_is_not_tolerated_is_a_fault_with_its_place() {
         let decoded = alone.decode(&mut &wire[..]).unwrap().unwrap();
         assert_eq!(decoded.deviations, deviation, "{}", wire.escape_ascii());
         refused(Deviations::all() - deviation, wire, fault, 1, offset);
-        let behind = [&wire[..3], b"-first\r\n", wire].concat();
+        let later = [&wire[..3], b"-first\r\n", wire].concat();
         match deviation {
             // The code is that of the first line as well.
-            Deviations::SECOND_DIGIT => refused(NOTHING, &behind, fault, 1, offset),
-            _ => refused(NOTHING, &behind, fault, 2, offset),
+            Deviations::SECOND_DIGIT => refused(NOTHING, &later, fault, 1, offset),
+            _ => refused(NOTHING, &later, fault, 2, offset),
         }
         seen |= deviation;
     }

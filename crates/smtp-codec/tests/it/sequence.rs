@@ -21,7 +21,7 @@ fn after(mut sequence: Sequence, history: &[&str]) -> Sequence {
     sequence
 }
 
-/// What a reply says that a client acts on.
+/// The parts of a reply that a client acts on.
 fn answer(reply: Result<(), Reply>) -> Option<(u16, Option<EnhancedCode>)> {
     reply.err().map(|reply| (reply.code().get(), reply.enhanced()))
 }
@@ -173,7 +173,7 @@ fn smtp_and_lmtp_have_their_own_greetings() {
 }
 
 #[test]
-fn tls_makes_the_session_begin_anew() {
+fn tls_resets_the_session() {
     for history in [&["EHLO a"][..], &["EHLO a", MAIL, RCPT], &["EHLO a", "AUTH PLAIN"]] {
         let sequence = after(after(Sequence::smtp(), history), &["STARTTLS"]);
         assert_eq!(sequence.rcpts(), 0);
@@ -225,7 +225,7 @@ fn authentication_may_be_required() {
     legal(&sequence, &["AUTH PLAIN", "STARTTLS"]);
     let authenticated = after(sequence, &["AUTH PLAIN"]);
     legal(&authenticated, &[MAIL]);
-    // What was said in the clear counts for nothing.
+    // All that was sent before TLS is void.
     let secured = after(authenticated, &["STARTTLS", "EHLO a"]);
     refused(&secured, &[MAIL], REQUIRED);
     legal(&secured, &["AUTH PLAIN"]);

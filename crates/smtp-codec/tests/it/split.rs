@@ -77,7 +77,7 @@ fn a_character_may_be_cut() {
 }
 
 #[test]
-fn a_part_of_a_reply_is_no_reply_and_no_error() {
+fn a_part_of_a_reply_is_neither_a_reply_nor_an_error() {
     let wires: &[&[u8]] = &[
         b"250 ok\r\n",
         b"250\r\n",

@@ -1,4 +1,4 @@
-//! Dot-stuffing: what a text looks like behind DATA.
+//! Dot-stuffing: the form of mail data after DATA.
 
 use smtp_codec::Stuffer;
 

@@ -1,4 +1,4 @@
-//! Where a text behind DATA ends, what it was before it was stuffed, and what no text may hold.
+//! Un-stuffing: the end of mail data after DATA, its original form, and its flaws.
 
 use proptest::{
     arbitrary::any,
@@ -10,11 +10,11 @@ use smtp_codec::{BareLineEnds, MailData, TextFlaws, Unstuffed, Unstuffer};
 
 use crate::stuffing::stuffed;
 
-/// What octets behind DATA come to.
+/// The result of un-stuffing the octets after DATA.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     text: String,
-    /// What is left behind the end; `None` if there was no end.
+    /// The octets after the end; `None` if there was no end.
     rest: Option<String>,
     flaws: [Option<u64>; 3],
     /// How many flaws there are.
@@ -102,7 +102,7 @@ fn a_text_ends_with_a_line_of_one_dot() {
 }
 
 #[test]
-fn what_comes_behind_the_end_is_left() {
+fn octets_after_the_end_stay_in_the_input() {
     check(b".\r\nQUIT\r\n", b"", Some(b"QUIT\r\n"), CLEAN);
     check(b"a\r\n.\r\n.\r\n", b"a\r\n", Some(b".\r\n"), CLEAN);
     check(b"a\r\n.\r\n\n\r\0", b"a\r\n", Some(b"\n\r\0"), CLEAN);
@@ -124,7 +124,7 @@ fn one_dot_at_the_beginning_of_a_line_is_taken_away() {
 }
 
 #[test]
-fn what_has_no_end_yet_goes_on() {
+fn mail_data_without_its_end_continues() {
     for wire in [&b""[..], b"a", b"a\r\n", b".a", b"a.\r\n", b"a\r\n..\r\n"] {
         let text = if wire.starts_with(b".") { &wire[1..] } else { wire };
         let text = shown(text).replace("..", ".");
@@ -139,7 +139,7 @@ fn what_has_no_end_yet_goes_on() {
     }
 }
 
-/// What looks like an end to some, behind an `a`: the octets, what they are as a text, and where
+/// Octets that some servers take for an end, after an `a`: the octets, their content, and where
 /// the flaws are (CR, LF, NUL).
 type LookAlike = (&'static [u8], &'static [u8], [Option<u64>; 3]);
 
@@ -195,7 +195,7 @@ fn nothing_else_ends_a_text_at_once() {
 
 #[test]
 fn a_cr_in_front_of_the_end_is_a_flaw_and_no_other_end() {
-    // These octets hold CRLF, dot, CRLF: they are the end, for whoever reads the RFC.
+    // These octets hold CRLF, dot, CRLF: they are an end by the RFC.
     let flaw = [Some(1), None, None];
     check(b"a\r\r\n.\r\nQUIT\r\n", b"a\r\r\n", Some(b"QUIT\r\n"), flaw);
     check(b"a\r\r\r\n.\r\nQUIT\r\n", b"a\r\r\r\n", Some(b"QUIT\r\n"), flaw);
@@ -206,8 +206,8 @@ fn a_cr_in_front_of_the_end_is_a_flaw_and_no_other_end() {
 fn the_first_flaw_of_each_kind_is_reported() {
     let wire = b"a\0\rb\nc\0\r\n\rd\ne\r\n.\r\n";
     check(wire, &wire[..wire.len() - 3], Some(b""), [Some(2), Some(4), Some(1)]);
-    let behind = b".\r\n\r\0\n";
-    check(behind, b"", Some(b"\r\0\n"), CLEAN);
+    let after_end = b".\r\n\r\0\n";
+    check(after_end, b"", Some(b"\r\0\n"), CLEAN);
 }
 
 #[test]
