@@ -258,7 +258,7 @@ fn check_bound(capabilities: &Capabilities, param: &MailParam<&str>) -> Result<(
 fn check_tracked(asked: &Mail) -> Result<(), Invalid> {
     let has = |keyword| asked.raw_params().find(keyword).is_some();
     if has("MTRK") && !has("ENVID") {
-        let flaw = Flaw::Without { parameter: "ENVID" };
+        let flaw = Flaw::Requires { parameter: "ENVID" };
         return Err(Invalid::new(Field::ParameterKeyword, flaw));
     }
     Ok(())

@@ -1,30 +1,30 @@
-//! The broken line, and how it broke.
+//! Failures of the connection.
 use alloc::vec::Vec;
 use core::{fmt, net::SocketAddr, time::Duration};
 
 use crate::Cause;
 
-/// The line broke: no word of the server's ended the operation.
+/// The connection failed: the operation ended without a reply that decided it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Broken {
-    /// The other side closed the connection.
+    /// The server closed the connection.
     #[error("the server closed the connection")]
     Closed,
-    /// Nothing happened for as long as this step may take.
+    /// The server sent nothing, or took no octets, within the timeout of the step.
     #[error("timed out after {after:?}")]
     TimedOut {
-        /// How long was waited.
+        /// The timeout of the step.
         after: Duration,
     },
-    /// The operation as a whole took longer than the caller allows.
-    #[error("the operation took longer than {limit:?}")]
+    /// The operation as a whole did not finish within the time that the caller allows.
+    #[error("the operation did not finish within {limit:?}")]
     Deadline {
-        /// What the caller allows.
+        /// The time that the caller allows.
         limit: Duration,
     },
-    /// None of the several addresses of a name could be connected to.
-    #[error("none of {} addresses could be reached{}", .0.len(), Listed(.0))]
+    /// A host name has several addresses, and connecting to each of them failed.
+    #[error("could not connect to any of {} addresses{}", .0.len(), AttemptList(.0))]
     Unreachable(Vec<Attempt>),
     /// The transport failed.
     #[error("{0}")]
@@ -34,29 +34,30 @@ pub enum Broken {
     Tls(#[source] Cause),
 }
 
-/// An address that could not be connected to.
+/// A failed attempt to connect to an address.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The address.
     pub address: SocketAddr,
-    /// Why not. The last of several may be the [`Deadline`](Broken::Deadline) of them all.
+    /// Why the attempt failed. The last of several may be the [`Deadline`](Broken::Deadline) of the
+    /// whole operation.
     pub broken: Broken,
 }
 
 impl Attempt {
-    /// This address failed in this way.
+    /// Returns an attempt to connect to `address` that failed with `broken`.
     pub fn new(address: SocketAddr, broken: Broken) -> Self {
         Self { address, broken }
     }
 }
 
-/// Shows each attempt behind a semicolon.
-struct Listed<'a>(&'a [Attempt]);
+/// Displays each attempt after a semicolon.
+struct AttemptList<'a>(&'a [Attempt]);
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for AttemptList<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|one| write!(f, "; {}: {}", one.address, one.broken))
+        self.0.iter().try_for_each(|attempt| write!(f, "; {}: {}", attempt.address, attempt.broken))
     }
 }
 

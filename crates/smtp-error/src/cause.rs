@@ -1,4 +1,4 @@
-//! Causes: errors of other libraries, as ours carry them.
+//! Causes: errors of other libraries that an [`Error`](crate::Error) carries.
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -7,7 +7,7 @@ use core::fmt;
 pub struct Cause(Arc<dyn core::error::Error + Send + Sync>);
 
 impl Cause {
-    /// This error as a cause.
+    /// Wraps an error as a cause.
     pub fn new(error: impl core::error::Error + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }

@@ -1,10 +1,10 @@
-//! Reply codes: the three digits that decide (RFC 5321, 4.2).
+//! Reply codes: the three digits that begin each line of a reply (RFC 5321, 4.2).
 use core::fmt;
 
 /// The three digits of a reply, 200 to 599.
 ///
-/// Codes are an open set: a client acts on the first digit of one that it does not know, so
-/// every number in the range can be held. The constants name those that RFC 5321, RFC 3207,
+/// Codes are an open set: a client acts on the first digit of a code that it does not know, so
+/// every number in the range is a valid value. The constants name those that RFC 5321, RFC 3207,
 /// RFC 4954 and RFC 7504 define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyCode(u16);
@@ -16,11 +16,11 @@ impl ReplyCode {
     pub const HELP: Self = Self(214);
     /// Service ready: the greeting, and the go-ahead for TLS.
     pub const READY: Self = Self(220);
-    /// Closing the channel, the answer to QUIT.
+    /// Service closing the channel: the reply to QUIT.
     pub const CLOSING: Self = Self(221);
     /// Authentication succeeded.
     pub const AUTHENTICATED: Self = Self(235);
-    /// Done.
+    /// Requested action completed.
     pub const OK: Self = Self(250);
     /// User not local, will forward.
     pub const WILL_FORWARD: Self = Self(251);
@@ -30,8 +30,8 @@ impl ReplyCode {
     pub const CHALLENGE: Self = Self(334);
     /// One reply for each recipient follows, and then one for the message (PRDR).
     pub const EACH_RECIPIENT: Self = Self(353);
-    /// Start the message text; end it with a line of one dot.
-    pub const START_TEXT: Self = Self(354);
+    /// Start the mail data; end it with a line of one dot.
+    pub const START_MAIL_DATA: Self = Self(354);
     /// Service not available, closing the channel: may come at any time.
     pub const SERVICE_CLOSING: Self = Self(421);
     /// Mailbox not available now.
@@ -71,17 +71,17 @@ impl ReplyCode {
     /// MAIL or RCPT parameters not recognized.
     pub const PARAMETERS_UNRECOGNIZED: Self = Self(555);
 
-    /// The code of this number; `None` outside 200 to 599.
+    /// Returns the code of this number; `None` outside 200 to 599.
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 200 && code <= 599 { Some(Self(code)) } else { None }
     }
 
-    /// The number, 200 to 599.
+    /// Returns the number, 200 to 599.
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// What the first digit says.
+    /// Returns the class that the first digit stands for.
     pub const fn class(self) -> ReplyClass {
         match self.0 / 100 {
             2 => ReplyClass::Completion,
@@ -93,7 +93,7 @@ impl ReplyCode {
 }
 
 impl fmt::Display for ReplyCode {
-    /// The number; with `{:#}` what it [means](Self::meaning), too.
+    /// Writes the number; with `{:#}` also its [meaning](Self::meaning).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.meaning().filter(|_| f.alternate()) {
             Some(meaning) => write!(f, "{} {meaning}", self.0),
@@ -108,17 +108,17 @@ impl PartialEq<u16> for ReplyCode {
     }
 }
 
-/// What the first digit of a reply code says (RFC 5321, 4.2.1).
+/// The class of a reply, which is the first digit of its code (RFC 5321, 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the first digit has these four values")]
 pub enum ReplyClass {
-    /// 2yz: done.
+    /// 2yz: the command succeeded.
     Completion,
-    /// 3yz: go on.
+    /// 3yz: the server expects more from the client.
     Intermediate,
-    /// 4yz: not now; the same command may succeed later.
+    /// 4yz: refused for now; the same command may succeed later.
     Transient,
-    /// 5yz: no; the same command will fail again.
+    /// 5yz: refused; the same command will fail again.
     Permanent,
 }
 
@@ -132,6 +132,6 @@ mod tests {
             assert_eq!(ReplyCode::new(code).is_some(), (200..600).contains(&code), "{code}");
         }
         assert_eq!(ReplyCode::new(571).unwrap().class(), ReplyClass::Permanent);
-        assert_eq!(ReplyCode::START_TEXT.class(), ReplyClass::Intermediate);
+        assert_eq!(ReplyCode::START_MAIL_DATA.class(), ReplyClass::Intermediate);
     }
 }

@@ -14,7 +14,7 @@ pub struct EnhancedCode {
 }
 
 impl EnhancedCode {
-    /// A code of these three parts; `None` for a class other than 2, 4 and 5 or a part over 999.
+    /// Returns the code of these three parts; `None` for a class other than 2, 4 and 5 or a part over 999.
     pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
         if matches!(class, 2 | 4 | 5) && subject <= 999 && detail <= 999 {
             Some(Self { class, subject, detail })
@@ -23,10 +23,10 @@ impl EnhancedCode {
         }
     }
 
-    /// The code that a line of a reply begins with, and how many octets it takes.
+    /// Returns the code that the text of a reply line begins with, and its length in octets.
     ///
-    /// It counts only if it is well formed, its class is the first digit of `code`, and a space
-    /// or the end of the line follows; anything else is plain text (RFC 2034, 4).
+    /// A code is recognized only if it is well formed, its class is the first digit of `code`, and
+    /// a space or the end of the line follows; anything else is plain text (RFC 2034, 4).
     pub fn at_start_of(code: ReplyCode, text: &[u8]) -> Option<(Self, usize)> {
         let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
         let (subject, rest) = number(rest)?;
@@ -38,24 +38,24 @@ impl EnhancedCode {
         Some((Self::new(class, subject, detail)?, text.len() - rest.len()))
     }
 
-    /// The class: 2 success, 4 persistent transient failure, 5 permanent failure.
+    /// Returns the class: 2 success, 4 persistent transient failure, 5 permanent failure.
     pub const fn class(self) -> u8 {
         self.class
     }
 
-    /// The subject, 0 to 999.
+    /// Returns the subject, 0 to 999.
     pub const fn subject(self) -> u16 {
         self.subject
     }
 
-    /// The detail, 0 to 999.
+    /// Returns the detail, 0 to 999.
     pub const fn detail(self) -> u16 {
         self.detail
     }
 }
 
 impl fmt::Display for EnhancedCode {
-    /// The three numbers; with `{:#}` what they [mean](Self::meaning), too.
+    /// Writes the three numbers; with `{:#}` also their [meaning](Self::meaning).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.class, self.subject, self.detail)?;
         match self.meaning().filter(|_| f.alternate()) {
@@ -65,15 +65,15 @@ impl fmt::Display for EnhancedCode {
     }
 }
 
-/// One to three digits, and what follows them.
+/// Splits one to three digits off the front of `text`.
 fn number(text: &[u8]) -> Option<(u16, &[u8])> {
     let [first @ b'0'..=b'9', rest @ ..] = text else { return None };
     let mut value = u16::from(first - b'0');
     let mut rest = rest;
     for _ in 1..3 {
-        let [digit @ b'0'..=b'9', behind @ ..] = rest else { break };
+        let [digit @ b'0'..=b'9', tail @ ..] = rest else { break };
         value = value * 10 + u16::from(digit - b'0');
-        rest = behind;
+        rest = tail;
     }
     Some((value, rest))
 }

@@ -1,4 +1,4 @@
-//! Errors: what went wrong, when, who said so, and whether a message may have been accepted.
+//! Errors: the kind, the step, the reply, and whether a message may have been accepted.
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
@@ -7,14 +7,14 @@ use crate::{
     Unsupported, Verdict, reply::printable,
 };
 
-/// Why an operation did not come to its end.
+/// Why an operation failed.
 ///
-/// It says what ([`kind`](Self::kind), split by blame), when ([`step`](Self::step)), who said so
-/// ([`reply`](Self::reply)), and whether a message may have been accepted
-/// ([`in_doubt`](Self::in_doubt)). Code that sends again is right if it never does so by itself
-/// while `in_doubt` holds.
+/// An error has a [`kind`](Self::kind), split by blame, the [`step`](Self::step) that failed, the
+/// [`reply`](Self::reply) that decided it, if there is one, and whether the message may have been
+/// accepted all the same ([`in_doubt`](Self::in_doubt)). A caller that retries must not do so
+/// automatically while `in_doubt` is true: the message could be delivered twice.
 #[derive(Clone, thiserror::Error)]
-#[error("{}: {}{}{}{}{}", .0.step, .0.kind, Received(.0.excerpt.as_ref()), Behind(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, Behind(.0.hint))]
+#[error("{}: {}{}{}{}{}", .0.step, .0.kind, Received(.0.excerpt.as_ref()), InParentheses(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, InParentheses(.0.hint))]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
@@ -28,11 +28,11 @@ struct Inner {
     excerpt: Option<Excerpt>,
 }
 
-/// How many octets of an explanation are kept.
-const EXPLANATION: usize = 1024;
+/// The most octets of an explanation that an error keeps.
+const MAX_EXPLANATION: usize = 1024;
 
 impl Error {
-    /// An error of this kind at this step, of an operation that cannot have delivered anything.
+    /// Returns an error of this kind at this step, not in doubt.
     pub fn new(step: Step, kind: impl Into<ErrorKind>) -> Self {
         Self(Box::new(Inner {
             step,
@@ -45,55 +45,55 @@ impl Error {
         }))
     }
 
-    /// The same error, saying whether the message may have been accepted.
+    /// Sets whether the message may have been accepted.
     #[must_use]
     pub fn with_in_doubt(mut self, in_doubt: bool) -> Self {
         self.0.in_doubt = in_doubt;
         self
     }
 
-    /// The same error, with the verdicts that were known when it happened.
+    /// Sets the verdicts that were known when the error occurred.
     #[must_use]
     pub fn with_verdicts(mut self, verdicts: Vec<Option<Verdict>>) -> Self {
         self.0.verdicts = verdicts;
         self
     }
 
-    /// The same error, with what is likely to be the matter.
+    /// Sets the likely cause.
     #[must_use]
     pub fn with_hint(mut self, hint: Hint) -> Self {
         self.0.hint = Some(hint);
         self
     }
 
-    /// The same error, with what the server said about it besides its reply. No more than 1,024
-    /// octets are kept, and what must not be shown is escaped.
+    /// Sets what the server sent about the failure besides its reply. The error keeps at most 1,024
+    /// octets, and escapes control characters.
     #[must_use]
     pub fn with_explanation(mut self, octets: &[u8]) -> Self {
-        let kept = &octets[..octets.len().min(EXPLANATION)];
+        let kept = &octets[..octets.len().min(MAX_EXPLANATION)];
         self.0.explanation = Some(printable(kept).into_owned().into_boxed_str());
         self
     }
 
-    /// The same error, with octets that the server sent and that are not a whole reply. Secrets
-    /// must have been taken out.
+    /// Sets octets that the server sent and that are not a whole reply. The caller must have
+    /// removed secrets from them.
     #[must_use]
     pub fn with_excerpt(mut self, excerpt: Excerpt) -> Self {
         self.0.excerpt = Some(excerpt);
         self
     }
 
-    /// What went wrong, and by whose fault.
+    /// Returns what failed, split by blame.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// What was being done.
+    /// Returns the step that failed.
     pub fn step(&self) -> Step {
         self.0.step
     }
 
-    /// What the server said, if it is the server's word that ended the operation.
+    /// Returns the reply that ended the operation, if a reply did.
     pub fn reply(&self) -> Option<&Reply> {
         match &self.0.kind {
             ErrorKind::Refused(reply)
@@ -105,48 +105,48 @@ impl Error {
         }
     }
 
-    /// What the server said besides its reply: with OAuth, why it does not take the token; of a
-    /// server that refuses EHLO and fails at HELO, the refusal.
+    /// Returns what the server sent besides its reply: with OAuth, why it refused the token; of a
+    /// server that refused EHLO and then failed at HELO, the refusal of EHLO.
     pub fn explanation(&self) -> Option<&str> {
         self.0.explanation.as_deref()
     }
 
     /// Returns the octets that the server sent and that are not a whole reply, if any led to the
-    /// error or preceded it: the received part of a reply when the connection ended or the time
-    /// ran out, the lines of a malformed reply, octets that no command is waiting for, or clear
-    /// text in place of TLS. They never count as an answer.
+    /// error or preceded it: the received part of a reply when the connection ended or the step
+    /// timed out, the lines of a malformed reply, octets that no command is waiting for, or clear
+    /// text in place of TLS. They never count as a reply.
     pub fn excerpt(&self) -> Option<&Excerpt> {
         self.0.excerpt.as_ref()
     }
 
-    /// Whether the message may have been accepted by the server, for the recipients that have no
-    /// verdict: the line broke, or time ran out, or the server's answer made no sense, after the
-    /// end of the text had been handed to the transport. Sending again may deliver it twice.
+    /// Returns whether the server may have accepted the message for the recipients that have no
+    /// verdict: the connection was lost, the step timed out, or the reply was not valid, after the
+    /// end of the mail data was handed to the transport. A retry may deliver the message twice.
     ///
-    /// `false` means that it certainly was not accepted for them.
+    /// `false` means that the server certainly did not accept the message for them.
     pub fn in_doubt(&self) -> bool {
         self.0.in_doubt
     }
 
-    /// What the server had said about each recipient when it happened, in the order of the
-    /// envelope. Empty if no message was being sent.
+    /// Returns the verdicts that were known when the error occurred, in the order of the envelope.
+    /// Empty if no message was being sent.
     pub fn verdicts(&self) -> &[Option<Verdict>] {
         &self.0.verdicts
     }
 
-    /// What is likely to be the matter, if there is a guess.
+    /// Returns the likely cause, if there is one.
     pub fn hint(&self) -> Option<Hint> {
         self.0.hint
     }
 
-    /// Whether the same operation may succeed later on another connection, as things stand. An
-    /// error that is [in doubt](Self::in_doubt) may be transient as well.
+    /// Returns whether the same operation may succeed later on another connection. An error that is
+    /// [in doubt](Self::in_doubt) may be transient as well.
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Refused(reply) => reply.is_transient(),
             ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) | ErrorKind::Token(_) => true,
             ErrorKind::Broken(broken) => !matches!(broken, Broken::Tls(_)),
-            // Another session has its own count.
+            // MAILMAX and RCPTDOMAINMAX count per session (RFC 9422): a new session starts at zero.
             ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
                 *what != Limited::Recipients
             }
@@ -155,16 +155,16 @@ impl Error {
     }
 }
 
-/// Shows something in parentheses behind the error, if it is there.
-struct Behind<T>(Option<T>);
+/// Displays a value in parentheses, if there is one.
+struct InParentheses<T>(Option<T>);
 
-impl<T: fmt::Display> fmt::Display for Behind<T> {
+impl<T: fmt::Display> fmt::Display for InParentheses<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |shown| write!(f, " ({shown})"))
     }
 }
 
-/// Shows the octets that are not a whole reply, if there are any.
+/// Displays the octets that are not a whole reply, if there are any.
 struct Received<'a>(Option<&'a Excerpt>);
 
 impl fmt::Display for Received<'_> {
@@ -187,35 +187,35 @@ impl fmt::Debug for Error {
     }
 }
 
-/// What went wrong, split by blame.
+/// What failed, split by blame.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The server refused, with a 4yz or 5yz reply.
     #[error("refused: {0}")]
     Refused(Reply),
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     #[error(transparent)]
     Misbehaved(#[from] Misbehaved),
-    /// The server cannot do what was asked. Nothing was written.
+    /// The server does not offer what the operation needs. Nothing was written.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// The caller asked for what no client may send. Nothing was written.
+    /// The caller gave a value that no client may send. Nothing was written.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// What the caller gave the text from failed before its end. What was begun was cut off there:
-    /// the server has no message.
-    #[error("the text could not be read: {0}")]
+    /// The caller's source of the mail data failed before its end. The client cut the transfer off
+    /// there, so that the server has no complete message.
+    #[error("reading the mail data failed: {0}")]
     Source(#[source] Cause),
-    /// The line broke.
+    /// The connection failed.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The session has ended. If it had ended before, nothing was written. It may also have ended
-    /// between the final replies of LMTP, and then the error is [in doubt](Error::in_doubt).
+    /// The session has ended. If it ended before the operation, nothing was written. It may also
+    /// end between the final replies of LMTP, and then the error is [in doubt](Error::in_doubt).
     #[error(transparent)]
     Ended(#[from] Ended),
-    /// What the caller gets tokens from failed. Nothing was written.
-    #[error("no token: {0}")]
+    /// The caller's source of access tokens failed. Nothing was written.
+    #[error("fetching the access token failed: {0}")]
     Token(#[source] Cause),
 }
 
@@ -229,34 +229,34 @@ impl From<MalformedReply> for ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ended {
-    /// It was ended with QUIT.
-    #[error("the session was ended with QUIT")]
+    /// The client ended the session with QUIT.
+    #[error("the session has ended with QUIT")]
     Quit,
-    /// ATRN turned the roles around: the other side is the client now.
-    #[error("the roles were turned around with ATRN")]
-    Turned,
-    /// The server said 421, asked or unasked.
-    #[error("the server shut the session down: {0}")]
+    /// ATRN reversed the roles: the peer is the client now (RFC 2645).
+    #[error("ATRN reversed the roles of client and server")]
+    RolesReversed,
+    /// The server sent 421, as a reply or unsolicited.
+    #[error("the server is closing the connection: {0}")]
     ServerClosing(Reply),
-    /// The server closed the connection while nothing was under way.
-    #[error("the server had closed the connection")]
+    /// The server closed the connection while no operation was in progress.
+    #[error("the server closed the connection while it was idle")]
     Closed,
-    /// The server refused RSET, so that an earlier mail transaction may still be open. Nothing
-    /// that follows is sent on this connection; on another one it may be.
-    #[error("the server refused RSET, which an earlier mail transaction made necessary: {0}")]
+    /// The server refused RSET, so that an earlier mail transaction may still be open. The client
+    /// sends nothing more on this connection; the operation may succeed on another one.
+    #[error("the server refused RSET, so an earlier mail transaction may still be open: {0}")]
     NotReset(Reply),
-    /// An operation before failed in a way that leaves the two sides out of step.
+    /// An earlier operation failed, and client and server no longer agree on the session state.
     #[error("the session ended when {step} failed")]
     Failed {
         /// The step that failed.
         step: Step,
     },
-    /// The future of an operation before was dropped while it was under way.
+    /// The future of an earlier operation was dropped before it completed.
     #[error("the session ended when {step} was canceled{}", if *.in_doubt { " (its message may have been accepted)" } else { "" })]
     Canceled {
-        /// The step that was under way.
+        /// The step that was in progress.
         step: Step,
-        /// Whether the message of the operation that was dropped may have been accepted.
+        /// Whether the server may have accepted the message of the dropped operation.
         in_doubt: bool,
     },
 }

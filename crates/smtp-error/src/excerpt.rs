@@ -1,4 +1,4 @@
-//! Excerpts: octets from a server that are not a whole reply, as an error carries them.
+//! Excerpts: octets from a server that are not a whole reply, kept for an error.
 use alloc::boxed::Box;
 use core::fmt::{self, Write as _};
 
@@ -19,7 +19,7 @@ impl Excerpt {
     /// The most octets that an excerpt holds.
     pub const LIMIT: usize = 1024;
 
-    /// An excerpt of the first [`LIMIT`](Self::LIMIT) of these octets.
+    /// Returns an excerpt of the first [`LIMIT`](Self::LIMIT) of these octets.
     pub fn new(octets: &[u8]) -> Self {
         let kept = &octets[..octets.len().min(Self::LIMIT)];
         Self { octets: kept.into(), truncated: kept.len() < octets.len() }

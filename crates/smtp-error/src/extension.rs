@@ -1,12 +1,12 @@
-//! Service extensions: the EHLO keywords that have a name here.
+//! Service extensions, by their EHLO keywords.
 use core::fmt;
 
-/// Declares [`Extension`] with its keywords, so that the two can never part.
+/// Declares [`Extension`] together with its keywords, so that each variant has one.
 macro_rules! extensions {
     ($($(#[$doc:meta])* $name:ident = $keyword:literal,)*) => {
-        /// A service extension with an EHLO keyword that these crates know.
+        /// A service extension that these crates know.
         ///
-        /// The set is open: capabilities keep keywords that are not here as they came.
+        /// The set is open: `Capabilities` of `smtp-caps` keeps unknown keywords as received.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Extension {
@@ -14,10 +14,10 @@ macro_rules! extensions {
         }
 
         impl Extension {
-            /// Every extension known here: those of the registry in its order, then the private ones.
+            /// All extensions: those of the IANA registry in its order, then the private ones.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The EHLO keyword.
+            /// Returns the EHLO keyword.
             pub const fn keyword(self) -> &'static str {
                 match self {
                     $(Self::$name => $keyword,)*
@@ -53,7 +53,7 @@ extensions! {
     Expn = "EXPN",
     /// HELP is offered (RFC 5321).
     Help = "HELP",
-    /// 8-bit text (RFC 6152).
+    /// 8-bit mail data (RFC 6152).
     EightBitMime = "8BITMIME",
     /// Size of messages (RFC 1870).
     Size = "SIZE",
@@ -61,15 +61,15 @@ extensions! {
     Verb = "VERB",
     /// One message only (Sendmail).
     Onex = "ONEX",
-    /// Text in counted chunks (RFC 3030).
+    /// Mail data in chunks of a stated size (RFC 3030).
     Chunking = "CHUNKING",
-    /// Binary text (RFC 3030).
+    /// Binary mail data (RFC 3030).
     BinaryMime = "BINARYMIME",
     /// Restart of long transactions (RFC 1845).
     Checkpoint = "CHECKPOINT",
     /// Delivery by a given time (RFC 2852).
     DeliverBy = "DELIVERBY",
-    /// Commands in groups (RFC 2920).
+    /// Groups of commands without waiting for each reply (RFC 2920).
     Pipelining = "PIPELINING",
     /// Delivery status notifications (RFC 3461).
     Dsn = "DSN",
@@ -83,13 +83,13 @@ extensions! {
     NoSoliciting = "NO-SOLICITING",
     /// Message tracking (RFC 3885).
     Mtrk = "MTRK",
-    /// Who is responsible for the submission, historic (RFC 4405).
+    /// The responsible submitter of a message, historic (RFC 4405).
     Submitter = "SUBMITTER",
     /// On-demand mail relay (RFC 2645).
     Atrn = "ATRN",
     /// Authentication (RFC 4954).
     Auth = "AUTH",
-    /// Text by reference to an IMAP server (RFC 4468).
+    /// Mail data that the server fetches from an IMAP server (RFC 4468).
     Burl = "BURL",
     /// Release at a later time (RFC 4865).
     FutureRelease = "FUTURERELEASE",
@@ -105,7 +105,7 @@ extensions! {
     MtPriority = "MT-PRIORITY",
     /// The mailbox must not have changed hands (RFC 7293).
     Rrvs = "RRVS",
-    /// TLS on the whole way (RFC 8689).
+    /// TLS on every hop (RFC 8689).
     RequireTls = "REQUIRETLS",
     /// The server's limits (RFC 9422).
     Limits = "LIMITS",
@@ -119,13 +119,13 @@ extensions! {
     Verp = "VERP",
     /// TLS between two servers of one organization (Exchange).
     XanonymousTls = "X-ANONYMOUSTLS",
-    /// What a proxy knows of its client (Postfix).
+    /// Attributes of a proxy's client (Postfix).
     Xclient = "XCLIENT",
     /// Properties of a message between two servers (Exchange).
     Xexch50 = "XEXCH50",
     /// Authentication between two servers (Exchange).
     Xexps = "X-EXPS",
-    /// What a content filter passes on (Postfix).
+    /// Attributes of a content filter's client (Postfix).
     Xforward = "XFORWARD",
     /// Routes between two servers (Exchange).
     Xlink2State = "X-LINK2STATE",
@@ -134,8 +134,10 @@ extensions! {
 }
 
 impl Extension {
-    /// The extension of this EHLO keyword, in upper or lower case; also of the two spellings that
-    /// PIPECONNECT had before it was given one that the grammar allows.
+    /// Returns the extension of this EHLO keyword, in upper or lower case.
+    ///
+    /// Recognizes also the two former spellings of PIPECONNECT, which Exim used before it changed to
+    /// a keyword that the grammar of RFC 5321 allows.
     pub fn from_keyword(keyword: &[u8]) -> Option<Self> {
         let former = ["X_PIPE_CONNECT", "PIPE_CONNECT"];
         let is_former = |old: &str| old.as_bytes().eq_ignore_ascii_case(keyword);
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keywords_are_found_whole_and_in_any_case() {
+    fn whole_keywords_are_recognized_in_any_case() {
         for &extension in Extension::ALL {
             assert_eq!(Extension::from_keyword(extension.keyword().as_bytes()), Some(extension));
         }
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_octet_passes_for_one_of_a_keyword() {
+    fn a_keyword_with_one_octet_changed_is_not_recognized() {
         for &extension in Extension::ALL {
             let keyword = extension.keyword().as_bytes();
             for (at, octet) in (0..keyword.len()).flat_map(|at| (0..=255).map(move |o| (at, o))) {

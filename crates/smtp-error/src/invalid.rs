@@ -1,9 +1,9 @@
-//! What the caller asked that no conforming client may put on the wire.
+//! Values from the caller that no conforming client may send.
 use core::fmt;
 
-/// A value that the caller gave and that cannot be sent: which field, and what is wrong with it.
+/// A value from the caller that cannot be sent: the field, and what is wrong with it.
 ///
-/// Nothing was written when a call returns this.
+/// A call that returns this has written nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{field}: {flaw}")]
 #[non_exhaustive]
@@ -15,12 +15,12 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// This flaw of this field.
+    /// Returns this flaw of this field.
     pub fn new(field: Field, flaw: Flaw) -> Self {
         Self { field, flaw }
     }
 
-    /// The same flaw, named after the field it was found in.
+    /// Returns the same flaw, attributed to `field`.
     #[must_use]
     pub fn in_field(self, field: Field) -> Self {
         Self { field, ..self }
@@ -33,17 +33,17 @@ impl From<core::convert::Infallible> for Invalid {
     }
 }
 
-/// A value that a caller gives.
+/// A value from the caller, by the name that errors give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
-    /// The argument of a command that has no narrower name here.
+    /// The argument of a command, where no other variant is more precise.
     Argument,
     /// The name of a SASL mechanism.
     AuthMechanism,
     /// A SASL response.
     AuthResponse,
-    /// The identity that a login asks to act as.
+    /// The authorization identity: the user that a login asks to act as.
     AuthIdentity,
     /// A line of the reply to EHLO: a keyword and its parameters.
     Capability,
@@ -53,7 +53,7 @@ pub enum Field {
     ExpandArgument,
     /// A forward-path: a recipient.
     ForwardPath,
-    /// What a server says behind its name.
+    /// The text after the server's name in a greeting.
     Greeting,
     /// The client's name in EHLO, HELO or LHLO.
     HelloName,
@@ -61,7 +61,7 @@ pub enum Field {
     HelpTopic,
     /// The node of ETRN, or the domains of ATRN.
     Node,
-    /// What XCLIENT or XFORWARD say about a client.
+    /// The attributes of a client, for XCLIENT or XFORWARD.
     ClientAttributes,
     /// The part of a mailbox before the `@`.
     LocalPart,
@@ -79,13 +79,13 @@ pub enum Field {
     ReversePath,
     /// The name or address of a server to connect to.
     Server,
-    /// The text of a message.
+    /// The mail data: header section and body of a message.
     Text,
-    /// The verb of a command that has no name here.
+    /// The verb of a command that has no method of its own.
     Verb,
     /// An OAuth access token.
     Token,
-    /// The trace of an anonymous login.
+    /// The trace information of an anonymous login (RFC 4505).
     Trace,
     /// The name of a user.
     User,
@@ -116,8 +116,8 @@ impl fmt::Display for Field {
             Self::ParameterValue => "parameter value",
             Self::Recipients => "recipients",
             Self::ReversePath => "reverse-path",
-            Self::Server => "server",
-            Self::Text => "text",
+            Self::Server => "server address",
+            Self::Text => "mail data",
             Self::Verb => "verb",
             Self::Token => "token",
             Self::Trace => "trace",
@@ -127,8 +127,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// The name of a header field, as an error shows it: printable ASCII, and of a longer name the first
-/// 40 octets.
+/// The name of a header field, for errors: printable ASCII, cut after 40 octets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HeaderName {
     octets: [u8; Self::MAX],
@@ -136,11 +135,11 @@ pub struct HeaderName {
 }
 
 impl HeaderName {
-    /// The longest name that is kept, in octets.
+    /// The most octets that a name keeps.
     pub const MAX: usize = 40;
 
-    /// Returns the name of the header field that begins with these octets: all up to the colon.
-    /// What is not printable ASCII becomes `?`, and so does a name that is missing.
+    /// Returns the name of the header field that begins with these octets: everything before the
+    /// colon. Octets that are not printable ASCII become `?`, and so does an empty name.
     pub fn of_field(field: &[u8]) -> Self {
         let mut name = Self { octets: [0; Self::MAX], length: 0 };
         let shown = field.iter().take_while(|&&octet| !matches!(octet, b':' | b'\r' | b'\n'));
@@ -156,7 +155,7 @@ impl HeaderName {
 
     /// Returns the name.
     pub fn as_str(&self) -> &str {
-        // All of it is ASCII.
+        // `of_field` stores ASCII only.
         core::str::from_utf8(&self.octets[..usize::from(self.length)]).unwrap_or("")
     }
 }
@@ -177,83 +176,82 @@ impl fmt::Debug for HeaderName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// It is empty and must not be.
+    /// The value is empty.
     #[error("must not be empty")]
     Empty,
     /// A carriage return that no line feed follows.
     #[error("bare CR at octet {offset}")]
     BareCr {
-        /// Where it stands.
+        /// The offset of the CR.
         offset: usize,
     },
     /// A line feed that no carriage return precedes.
     #[error("bare LF at octet {offset}")]
     BareLf {
-        /// Where it stands.
+        /// The offset of the LF.
         offset: usize,
     },
-    /// A control character, CR, LF and NUL included, or one that is as dangerous where text is
-    /// shown (bidirectional controls, line separators).
+    /// A control character, including CR, LF and NUL, or a character that is as dangerous where
+    /// text is displayed (bidirectional controls, line separators).
     #[error("control character U+{character:04X} at octet {offset}", character = u32::from(*character))]
     Control {
         /// The character.
         character: char,
-        /// Where it stands.
+        /// The offset of the character.
         offset: usize,
     },
-    /// A NUL in a value that may hold anything else.
+    /// A NUL in a value that may hold every other character.
     #[error("NUL at octet {offset}")]
     Nul {
-        /// Where it stands.
+        /// The offset of the NUL.
         offset: usize,
     },
-    /// A character outside ASCII where only ASCII may stand.
+    /// A character outside ASCII where only ASCII is allowed.
     #[error("character outside ASCII at octet {offset}")]
     NonAscii {
-        /// Where it stands.
+        /// The offset of the character.
         offset: usize,
     },
     /// A label of a domain that is not valid as an internationalized label: it holds a character
     /// that IDNA does not allow, that is ignored or that is blank, or it mixes directions (UTS 46).
     #[error("invalid internationalized label at octet {offset}")]
     InvalidLabel {
-        /// Where the label begins, or the character in it stands.
+        /// The offset of the label, or of the character in it.
         offset: usize,
     },
-    /// Anything else that the grammar does not allow.
+    /// Any other violation of the grammar.
     #[error("syntax error at octet {offset}")]
     Syntax {
-        /// Where the grammar was left.
+        /// The offset of the first octet that the grammar does not allow.
         offset: usize,
     },
-    /// The value is longer than it may be.
+    /// The value is too long.
     #[error("{length} octets, at most {limit} are allowed")]
     TooLong {
-        /// Its length.
+        /// The length of the value.
         length: usize,
         /// The longest that is allowed.
         limit: usize,
     },
-    /// A label of a domain is longer than a label may be.
+    /// A label of a domain is too long (RFC 1035, 2.3.4).
     #[error("label at octet {offset} has {length} octets, at most {limit} are allowed")]
     LabelTooLong {
-        /// Where the label begins.
+        /// The offset of the label.
         offset: usize,
-        /// Its length; that of the A-label, if the label is internationalized.
+        /// The length of the label; that of the A-label, if the label is internationalized.
         length: usize,
         /// The longest that is allowed.
         limit: usize,
     },
-    /// The command line that the value makes is longer than this server need accept, CRLF
-    /// included.
-    #[error("makes a command line of {length} octets, at most {limit} are allowed")]
+    /// The command line with this value is longer than a server must accept, CRLF included.
+    #[error("the command line has {length} octets, at most {limit} are allowed")]
     CommandTooLong {
         /// The length of the line.
         length: usize,
         /// The longest that is allowed.
         limit: usize,
     },
-    /// A number outside the range that the protocol has for it.
+    /// The number is outside the range that the protocol allows.
     #[error("must be from {least} to {most}")]
     OutOfRange {
         /// The least.
@@ -261,47 +259,52 @@ pub enum Flaw {
         /// The most.
         most: u64,
     },
-    /// A line of the text is longer than a line may be, CRLF not counted.
+    /// A line of the mail data is too long, CRLF not counted.
     #[error("line {line} has {length} octets, at most {limit} are allowed")]
     LineTooLong {
         /// The number of the line, from 1.
         line: usize,
-        /// Its length, without CRLF.
+        /// The length of the line, without CRLF.
         length: usize,
         /// The longest that is allowed.
         limit: usize,
     },
-    /// A header field holds octets outside ASCII, MAIL does not declare SMTPUTF8, and the caller
-    /// wants RFC 6531, 3.2 kept.
-    #[error("header field {name} holds octets outside ASCII, which needs SMTPUTF8")]
+    /// A header field has octets outside ASCII, MAIL does not declare SMTPUTF8, and the caller
+    /// requires that the client follow RFC 6531, 3.2.
+    #[error("header field {name} has octets outside ASCII, which requires SMTPUTF8")]
     RawHeader {
         /// The name of the first such field.
         name: HeaderName,
     },
-    /// A text that was declared to be made of lines is binary.
-    #[error("declared to be made of lines, but is binary")]
+    /// The mail data was declared to consist of lines (7BIT or 8BITMIME), but is binary.
+    #[error("declared 7BIT or 8BITMIME, but is binary")]
     NotLines,
-    /// A text that was declared to be 7-bit has octets outside ASCII.
+    /// The mail data was declared 7BIT, but has octets outside ASCII.
     #[error("declared 7BIT, but has octets outside ASCII")]
     NotSevenBit,
-    /// A text has another size than was declared.
+    /// The size of the mail data is not the declared size.
     #[error("declared to have {declared} octets, but has {found}{}", if *.found > *.declared { " or more" } else { "" })]
-    OtherSize {
-        /// What was declared, in octets.
+    SizeMismatch {
+        /// The declared size, in octets.
         declared: u64,
-        /// What there is, in octets, as far as it was looked at.
+        /// The size that was found, in octets; the rest was not read.
         found: u64,
     },
-    /// It stands alone, but makes sense beside another parameter only.
-    #[error("makes no sense without {parameter}")]
-    Without {
+    /// A parameter was given without another parameter that it requires.
+    #[error("{parameter} is required as well")]
+    Requires {
         /// The parameter that is missing.
         parameter: &'static str,
     },
-    /// A verb that must not be sent this way: it has a method of its own, or what follows it would
-    /// leave the two sides out of step.
-    #[error("is no verb for a command of one's own")]
-    Reserved,
+    /// A verb that `command` must not send: it has a method of its own, or it changes the state of
+    /// the session in a way that the client would not follow.
+    #[error(
+        "{verb} has its own method or changes the session state; `command` sends only unnamed verbs"
+    )]
+    Reserved {
+        /// The verb.
+        verb: &'static str,
+    },
     /// A parameter was given twice.
     #[error("given twice")]
     Repeated,

@@ -1,25 +1,25 @@
-//! What an SMTP server can say, and what can go wrong: one vocabulary for all crates.
+//! The replies of an SMTP server and the errors of a client, as one vocabulary for all crates.
 //!
-//! Plain data and no parser. The codec makes [`Reply`] values out of octets, the session makes
-//! [`Error`] values out of what happened, and whoever sends mail matches on both.
+//! Plain data and no parser: the codec decodes octets into [`Reply`] values, the session returns
+//! [`Error`] values, and callers match on both.
 //!
-//! Whoever sends mail reads what a server said, and what became of a message:
+//! A client reads the reply of the server and the result for a message:
 //!
 //! ```
 //! use smtp_error::{Broken, Error, ErrorKind, Reply, ReplyCode, Step};
 //!
-//! // What the server said, octet for octet, and what its enhanced status code means.
+//! // The reply, octet for octet, and its enhanced status code.
 //! let reply = Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 <bob@example.org> unknown");
 //! assert!(reply.is_permanent());
 //! assert_eq!(reply.enhanced().unwrap().to_string(), "5.1.1");
 //!
-//! // The line broke after the end of the text: the message may have been accepted.
+//! // The connection was lost after the end of the mail data: the message may have been accepted.
 //! let error = Error::new(Step::EndOfText, Broken::Closed).with_in_doubt(true);
 //! assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Closed)));
 //! assert!(error.in_doubt());
 //! ```
 //!
-//! A server says what it has to say in the same words:
+//! A server builds its replies from the same types:
 //!
 //! ```
 //! use smtp_error::{EnhancedCode, Reply, ReplyCode};
@@ -31,7 +31,7 @@
 //! ```
 //!
 //! The crate is `no_std` with `alloc`; the feature `std` (on by default) adds conversions from
-//! `std::io::Error`, and the feature `serde` stores what a server said: `ReplyCode` as `550`,
+//! `std::io::Error`, and the feature `serde` stores replies and verdicts: `ReplyCode` as `550`,
 //! `EnhancedCode` as `"5.1.1"`, `Reply` as `{"code": 550, "text": "5.1.1 unknown"}`, `Step` as
 //! `"end-of-text"`, and `Verdict` and `Delivery` made of them.
 #![no_std]

@@ -1,9 +1,9 @@
-//! What codes mean, in the words of their registries.
+//! Meanings of codes, as their registries describe them.
 use crate::{EnhancedCode, ReplyCode};
 
 impl ReplyCode {
-    /// What the code means (RFC 5321, 4.2.3, and the extensions that add codes); `None` for one
-    /// that no RFC defines, whose first digit says all there is. `{:#}` shows it.
+    /// Returns the meaning of the code (RFC 5321, 4.2.3, and the extensions that add codes); `None`
+    /// for a code that no RFC defines. `{:#}` writes it after the code.
     pub fn meaning(self) -> Option<&'static str> {
         Some(match self.get() {
             211 => "system status",
@@ -11,13 +11,13 @@ impl ReplyCode {
             220 => "service ready",
             221 => "closing the channel",
             235 => "authentication succeeded",
-            250 => "done",
+            250 => "requested action completed",
             251 => "user not local, will forward",
             252 => "cannot verify the user, will try to deliver",
             253 => "messages pending for the node were started",
             334 => "authentication challenge",
-            354 => "start the text",
-            355 => "resume the text at the offset",
+            354 => "start the mail data",
+            355 => "resume the mail data at the offset",
             421 => "service not available, closing the channel",
             422 => "password transition needed",
             430 => "invalid command",
@@ -25,7 +25,7 @@ impl ReplyCode {
             450 => "mailbox unavailable now",
             451 => "local error in processing",
             452 => "insufficient storage, or too many recipients",
-            453 => "no mail for you",
+            453 => "no mail for this client",
             454 => "TLS or authentication not available now",
             455 => "parameters cannot be accommodated now",
             458 => "messages for the node cannot be queued",
@@ -57,8 +57,9 @@ impl ReplyCode {
 }
 
 impl EnhancedCode {
-    /// What subject and detail mean, whatever the class (RFC 3463 and the registry of RFC 5248);
-    /// `None` for a pair that is not registered. `{:#}` shows it.
+    /// Returns the meaning of subject and detail, which is the same for every class (RFC 3463 and
+    /// the registry of RFC 5248); `None` for a pair that is not registered. `{:#}` writes it after
+    /// the code.
     pub fn meaning(self) -> Option<&'static str> {
         Some(match self.subject() {
             0 if self.detail() == 0 => "other or undefined status",
@@ -203,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_say_what_they_mean_when_asked() {
+    fn the_alternate_format_adds_the_meaning() {
         let code = EnhancedCode::new(5, 7, 8).unwrap();
         assert_eq!(format!("{code}"), "5.7.8");
         assert_eq!(format!("{code:#}"), "5.7.8 authentication credentials invalid");
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn details_without_a_subject_mean_nothing() {
+    fn unregistered_details_and_subjects_have_no_meaning() {
         for (subject, last) in [(0, 0), (1, 10), (2, 4), (3, 6), (4, 7), (5, 6), (6, 10), (7, 30)] {
             assert!(EnhancedCode::new(4, subject, last).unwrap().meaning().is_some());
             assert_eq!(EnhancedCode::new(4, subject, last + 1).unwrap().meaning(), None);

@@ -1,24 +1,25 @@
-//! What a server did that the protocol does not allow.
+//! Protocol violations by the server.
 use crate::{Reply, ReplyCode, SaslFault, Step};
 
-/// A server broke the protocol. The connection is out of step and takes no further command.
+/// The server violated the protocol. The session state is unknown, so the connection takes no
+/// further command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misbehaved {
-    /// What it sent is no reply.
+    /// The server sent octets that are not a reply.
     #[error("malformed reply: {0}")]
     Malformed(#[from] MalformedReply),
-    /// Octets in clear came after the go-ahead for TLS: somebody may have put them there to be
-    /// taken for a protected reply.
-    #[error("octets in clear after the reply to STARTTLS")]
+    /// The client received unencrypted octets after the reply to STARTTLS. An attacker may have
+    /// injected them, so that the client would take them for a reply inside TLS.
+    #[error("received unencrypted octets after the reply to STARTTLS, possibly injected")]
     PlaintextAfterStartTls,
-    /// A reply to nothing that was asked.
-    #[error("a reply that nobody asked for: {0}")]
+    /// The server sent a reply that no command is waiting for.
+    #[error("received a reply that no command is waiting for: {0}")]
     Unsolicited(Reply),
-    /// Octets that belong to nothing that was asked, and that are no whole reply.
-    #[error("octets that nobody asked for")]
+    /// The server sent octets that no command is waiting for, and that are not a whole reply.
+    #[error("received octets that no command is waiting for")]
     UnsolicitedOctets,
-    /// A well-formed reply whose code cannot answer this step.
+    /// The reply is well-formed, but its code is not valid for this step.
     #[error("unexpected reply to {step}: {reply}")]
     WrongCode {
         /// The step.
@@ -26,12 +27,12 @@ pub enum Misbehaved {
         /// The reply.
         reply: Reply,
     },
-    /// It broke the rules of a SASL mechanism.
+    /// The server violated the rules of a SASL mechanism.
     #[error("SASL exchange: {0}")]
     Sasl(#[from] SaslFault),
 }
 
-/// Octets that are no reply (RFC 5321, 4.2): what is wrong, and where.
+/// Octets that are not a reply (RFC 5321, 4.2): what is wrong, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} (line {line}, octet {offset})")]
 #[non_exhaustive]
@@ -45,18 +46,18 @@ pub struct MalformedReply {
 }
 
 impl MalformedReply {
-    /// This fault at this place.
+    /// Returns this fault at this position.
     pub fn new(fault: ReplyFault, line: usize, offset: usize) -> Self {
         Self { fault, line, offset }
     }
 }
 
-/// What makes octets no reply, or a reply that the policy in force does not tolerate.
+/// Why octets are not a reply, or not a reply that the decoder is configured to tolerate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyFault {
     /// The line does not begin with a code from 200 to 599.
-    #[error("expected a reply code")]
+    #[error("expected a reply code from 200 to 599")]
     Code,
     /// Neither a space, a hyphen nor the end of the line follows the code.
     #[error("expected a space, a hyphen or the end of the line")]
@@ -66,7 +67,7 @@ pub enum ReplyFault {
     CodeChanged {
         /// The code of the first line.
         first: ReplyCode,
-        /// The other code.
+        /// The code of the later line.
         then: ReplyCode,
     },
     /// The line ends with LF alone.

@@ -1,4 +1,4 @@
-//! The mechanisms of AUTH that a server offers and a client cannot use.
+//! AUTH mechanisms that the server offers and the client cannot use.
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
@@ -9,37 +9,38 @@ pub struct NoMechanism {
     usable: Vec<Box<str>>,
 }
 
-/// A mechanism that the server offers, and why the client does not use it.
+/// A mechanism that the server offers, and why the client cannot use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OfferedMechanism {
     /// The name as the server gives it; control characters are escaped.
     pub name: Box<str>,
-    /// Why the client does not use it.
+    /// Why the client cannot use it.
     pub obstacle: Obstacle,
 }
 
-/// Why a client does not use a mechanism that the server offers.
+/// Why a client cannot use a mechanism that the server offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// The client does not implement the mechanism, or has other credentials than it needs.
-    #[error("not for these credentials")]
+    /// The client does not implement the mechanism, or the mechanism needs other credentials.
+    #[error("not implemented, or needs other credentials")]
     Credentials,
-    /// The caller listed the mechanisms that may be used, and this is not one of them.
-    #[error("not among the mechanisms that the caller allows")]
+    /// The mechanism is not in the caller's list of allowed mechanisms.
+    #[error("not in the list of allowed mechanisms")]
     NotAllowed,
-    /// The mechanism binds the login to the TLS connection, and this one cannot be bound to: it is
-    /// in clear, or its TLS version is below 1.3.
+    /// The mechanism needs channel binding, which this connection does not provide: it is in clear,
+    /// or its TLS version is below 1.3.
     #[error("needs channel binding, which needs TLS 1.3")]
     ChannelBinding,
-    /// The mechanism cannot carry the identity to act as.
-    #[error("cannot act as another identity")]
+    /// The mechanism cannot carry an authorization identity.
+    #[error("cannot carry an authorization identity")]
     ActAs,
 }
 
 impl NoMechanism {
-    /// The mechanisms that are offered, each with its obstacle, and those that could be used.
+    /// Returns the error for the mechanisms that the server offers, each with its obstacle, and the
+    /// names of those that the client could use.
     pub fn new(
         offered: impl IntoIterator<Item = OfferedMechanism>,
         usable: impl IntoIterator<Item: Into<Box<str>>>,
@@ -48,20 +49,20 @@ impl NoMechanism {
         Self { offered: offered.into_iter().collect(), usable }
     }
 
-    /// Returns the mechanisms that the server offers, in its order. Empty if AUTH names none.
+    /// Returns the mechanisms that the server offers, in its order. Empty if AUTH lists none.
     pub fn offered(&self) -> &[OfferedMechanism] {
         &self.offered
     }
 
-    /// Returns the names of the mechanisms that could be used on this connection if the server
-    /// offered them, the preferred one first.
+    /// Returns the names of the mechanisms that the client could use on this connection if the
+    /// server offered them, the preferred one first.
     pub fn usable(&self) -> impl Iterator<Item = &str> {
         self.usable.iter().map(|name| &**name)
     }
 }
 
 impl OfferedMechanism {
-    /// The mechanism of this name, in octets as the server gives it.
+    /// Returns the mechanism of this name, in octets as the server gives it.
     pub fn new(name: &[u8], obstacle: Obstacle) -> Self {
         Self { name: crate::reply::printable(name).into(), obstacle }
     }

@@ -8,64 +8,65 @@ mod octets;
 
 use octets::Octets;
 
-/// What a server said to one command: a code and one or more lines of text.
+/// The reply of a server to a command: a code and one or more lines of text.
 ///
-/// The text is kept as octets, because real servers send Latin-1, GB2312 and worse. Views as
-/// `str` and `Display` never contain control characters but TAB: whatever a hostile server sends, it
-/// cannot forge a line in a log. Cloning shares a long text, and a short one takes no allocation.
+/// The text is kept as octets, because servers send Latin-1, GB2312 and other encodings. `Display`
+/// and the views as `str` contain no control character but TAB, so that a hostile server cannot
+/// forge a line in a log. Cloning shares a long text; a short one needs no allocation.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
     code: ReplyCode,
-    /// The texts of all lines, a LF between two of them.
+    /// The texts of all lines, separated by LF.
     text: Octets,
 }
 
 impl Reply {
-    /// A reply of this code; a LF in `text` parts two lines.
+    /// Returns a reply with this code; LF in `text` separates lines.
     pub fn new(code: ReplyCode, text: impl AsRef<[u8]>) -> Self {
         Self { code, text: text.as_ref().into() }
     }
 
-    /// The reply code.
+    /// Returns the reply code.
     pub fn code(&self) -> ReplyCode {
         self.code
     }
 
-    /// Whether the server did what it was asked (2yz).
+    /// Returns whether the command succeeded (2yz).
     pub fn is_completion(&self) -> bool {
         self.code.class() == ReplyClass::Completion
     }
 
-    /// Whether the same command may succeed later (4yz).
+    /// Returns whether the same command may succeed later (4yz).
     pub fn is_transient(&self) -> bool {
         self.code.class() == ReplyClass::Transient
     }
 
-    /// Whether the same command will fail again (5yz).
+    /// Returns whether the same command will fail again (5yz).
     pub fn is_permanent(&self) -> bool {
         self.code.class() == ReplyClass::Permanent
     }
 
-    /// The lines, at least one.
+    /// Returns the lines, at least one.
     pub fn lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
         self.text.split(|&octet| octet == b'\n').map(|octets| ReplyLine { code: self.code, octets })
     }
 
-    /// The first enhanced status code that any line begins with.
+    /// Returns the first enhanced status code that any line begins with.
     ///
-    /// Servers disagree about which lines carry it; [`ReplyLine::enhanced`] has each line's own.
+    /// Some servers put it in every line, others in the first or the last only;
+    /// [`ReplyLine::enhanced`] returns that of one line.
     pub fn enhanced(&self) -> Option<EnhancedCode> {
         self.lines().find_map(|line| line.enhanced())
     }
 
-    /// The text of all lines as octets, a LF between two lines, nothing escaped.
+    /// Returns the text of all lines as octets, separated by LF, nothing escaped.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }
 }
 
 impl fmt::Display for Reply {
-    /// The code and the text on one line, ` / ` between two lines.
+    /// Writes the code and the text on one line; ` / ` separates the lines of the reply.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
         for (number, line) in self.lines().enumerate() {
@@ -92,27 +93,28 @@ pub struct ReplyLine<'a> {
 }
 
 impl<'a> ReplyLine<'a> {
-    /// The octets as they came, an enhanced status code included, nothing escaped.
+    /// Returns the octets as received, including an enhanced status code, nothing escaped.
     pub fn as_bytes(self) -> &'a [u8] {
         self.octets
     }
 
-    /// The enhanced status code that this line begins with.
+    /// Returns the enhanced status code that this line begins with.
     pub fn enhanced(self) -> Option<EnhancedCode> {
         EnhancedCode::at_start_of(self.code, self.octets).map(|(code, _)| code)
     }
 
-    /// The whole line as text. What is no UTF-8 becomes U+FFFD, and control characters but TAB are
-    /// escaped.
+    /// Returns the whole line as text. Invalid UTF-8 becomes U+FFFD, and control characters except
+    /// TAB are escaped.
     pub fn printable(self) -> Cow<'a, str> {
         printable(self.octets)
     }
 
-    /// The text behind the enhanced status code, as [`printable`](Self::printable) shows it.
+    /// Returns the text after the enhanced status code, escaped as by
+    /// [`printable`](Self::printable).
     pub fn text(self) -> Cow<'a, str> {
-        let behind = EnhancedCode::at_start_of(self.code, self.octets).map_or(0, |(_, end)| end);
-        let text = &self.octets[behind..];
-        printable(if behind > 0 { text.strip_prefix(b" ").unwrap_or(text) } else { text })
+        let start = EnhancedCode::at_start_of(self.code, self.octets).map_or(0, |(_, end)| end);
+        let text = &self.octets[start..];
+        printable(if start > 0 { text.strip_prefix(b" ").unwrap_or(text) } else { text })
     }
 }
 
@@ -122,7 +124,7 @@ impl fmt::Debug for ReplyLine<'_> {
     }
 }
 
-/// The octets as text that may be shown: no control characters, nothing that is not Unicode.
+/// Returns the octets as text that is safe to display: valid Unicode without control characters.
 pub(crate) fn printable(octets: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(octets);
     if !text.chars().any(must_escape) {
@@ -139,7 +141,7 @@ pub(crate) fn printable(octets: &[u8]) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Controls, and the characters that reorder or break a line where it is shown.
+/// Returns whether a character is a control character, or reorders or breaks a displayed line.
 pub(crate) fn must_escape(character: char) -> bool {
     (character.is_control() && character != '\t')
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_holds_no_control_characters() {
+    fn displayed_text_has_no_control_characters() {
         let reply = reply(550, b"bad\0\x1b[2J\x07\r name \xe1 \xe2\x80\xae");
         for shown in
             [reply.to_string(), format!("{reply:?}"), reply.lines().next().unwrap().text().into()]

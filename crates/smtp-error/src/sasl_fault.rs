@@ -1,44 +1,50 @@
-//! What a server does in a SASL exchange that the mechanism does not allow.
+//! Violations of a SASL mechanism by the server.
 
-/// A server broke the rules of a SASL mechanism, or did not prove who it is. Nobody is
-/// authenticated then, whatever the server says, and the connection takes no further command.
+/// The server violated the rules of a SASL mechanism, or did not prove its identity.
+///
+/// The client is not authenticated then, whatever the server replies, and the connection takes no
+/// further command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaslFault {
-    /// The challenge is no base64.
-    #[error("a challenge that is no base64")]
+    /// A challenge is not valid base64.
+    #[error("challenge is not valid base64")]
     Encoding,
-    /// The challenge is not what the mechanism has at this place.
-    #[error("a challenge that the mechanism does not have at this place")]
+    /// A challenge does not have the form that the mechanism prescribes at this point.
+    #[error("challenge does not have the form that the mechanism prescribes")]
     Syntax,
-    /// A challenge came where the client has nothing more to say.
-    #[error("a challenge where the mechanism is over")]
+    /// The server sent a challenge after the exchange was complete.
+    #[error("server sent a challenge after the exchange was complete")]
     SurplusChallenge,
-    /// 235 came before the server had proved what it has to prove, or after it had said that the
-    /// exchange failed.
-    #[error("success before the server had proved that it knows the secret")]
+    /// The server replied 235 before it proved that it knows the secret, or after it reported that
+    /// the exchange failed.
+    #[error("server replied 235 without proving that it knows the secret")]
     UnprovenSuccess,
-    /// The server's nonce is not the client's with something added.
-    #[error("a nonce that does not go on from ours")]
+    /// The server's nonce is not the client's nonce followed by octets of the server.
+    #[error("server nonce does not start with the client nonce, or adds nothing to it")]
     Nonce,
-    /// There is no salt, or it is no base64.
-    #[error("a salt that is none")]
+    /// The SCRAM salt is empty or not valid base64.
+    #[error("SCRAM salt is empty or not valid base64")]
     Salt,
-    /// The number of iterations is no number, or outside what the client takes.
-    #[error("iterations outside {least} to {most}")]
+    /// The SCRAM iteration count is not a number, or outside the range that the client accepts.
+    #[error("SCRAM iteration count is not a number from {least} to {most}")]
     WorkFactor {
-        /// The least that the client takes.
+        /// The least that the client accepts.
         least: u32,
-        /// The most that the client takes.
+        /// The most that the client accepts.
         most: u32,
     },
-    /// An extension has to be understood and is not.
-    #[error("an extension that has to be understood and is not")]
+    /// The server requires a SCRAM extension that the client does not implement (RFC 5802, 5.1).
+    #[error("server requires a SCRAM extension that the client does not implement")]
     MandatoryExtension,
-    /// The server's signature is wrong: it does not know the secret, or somebody is in between.
-    #[error("a wrong signature: the server does not know the secret, or somebody is in between")]
+    /// The server's signature is wrong: the server does not know the secret, or the connection is
+    /// intercepted.
+    #[error(
+        "server signature is wrong: the server does not know the secret, or the connection is \
+         intercepted"
+    )]
     Signature,
-    /// Instead of its signature the server reported an error.
-    #[error("an error in place of the server's signature")]
+    /// The server sent an error in place of its signature.
+    #[error("server sent an error in place of its signature")]
     Reported,
 }

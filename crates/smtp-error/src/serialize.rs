@@ -1,15 +1,15 @@
-//! How queues store what a server said: the `serde` forms of the plain values.
+//! The `serde` forms of replies, codes and verdicts, for queues that store them.
 //!
 //! | Value | Form |
 //! |---|---|
 //! | `ReplyCode` | a number: `550` |
 //! | `EnhancedCode` | a string: `"5.1.1"` |
-//! | `Reply` | `{"code": 550, "text": "5.1.1 unknown"}`, LF between lines; text that is no UTF-8 is a sequence of octets |
+//! | `Reply` | `{"code": 550, "text": "5.1.1 unknown"}`, LF between lines; text that is not UTF-8 is a sequence of octets |
 //! | `Step` | a string: `"end-of-text"` |
 //! | `Verdict` | `{"step": "rcpt", "reply": {...}}` |
 //! | `Delivery` | a sequence of verdicts |
 //!
-//! What is read is checked: no value comes out that could not have been made.
+//! Deserializing checks every value, as the constructors do.
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -29,7 +29,7 @@ impl Serialize for ReplyCode {
 impl<'de> Deserialize<'de> for ReplyCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = u16::deserialize(deserializer)?;
-        Self::new(code).ok_or_else(|| D::Error::custom("a reply code is 200 to 599"))
+        Self::new(code).ok_or_else(|| D::Error::custom("a reply code is a number from 200 to 599"))
     }
 }
 
@@ -51,14 +51,14 @@ impl<'de> Deserialize<'de> for EnhancedCode {
     }
 }
 
-/// What a reply is stored as.
+/// The stored form of a reply.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     code: ReplyCode,
     text: Text,
 }
 
-/// Text that is a string where it can be one.
+/// The text of a reply: a string if it is UTF-8.
 struct Text(Vec<u8>);
 
 impl Serialize for Reply {
@@ -93,7 +93,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// Takes a string, octets, or a sequence of octets.
+/// Accepts a string, octets, or a sequence of octets.
 struct Octets;
 
 impl<'de> Visitor<'de> for Octets {

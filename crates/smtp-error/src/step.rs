@@ -1,7 +1,7 @@
-//! Steps: what was being done when something happened.
+//! Steps of a session.
 use core::fmt;
 
-/// What the client was doing, or waiting for, when a reply came or something went wrong.
+/// What the client was doing, or waiting for, when it received a reply or an error occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -23,11 +23,11 @@ pub enum Step {
     Mail,
     /// RCPT.
     Rcpt,
-    /// DATA, up to the go-ahead.
+    /// DATA, up to the reply 354.
     Data,
-    /// The text of the message, before its end has been written.
+    /// The mail data, before its end has been written.
     Text,
-    /// The final reply to a message, after the end of its text.
+    /// The final reply to a message, after the end of its mail data.
     EndOfText,
     /// RSET.
     Reset,
@@ -47,7 +47,7 @@ pub enum Step {
     Xclient,
     /// XFORWARD.
     Xforward,
-    /// A command that has no name here.
+    /// A command that has no variant of its own.
     Command,
     /// QUIT.
     Quit,
@@ -65,8 +65,8 @@ impl fmt::Display for Step {
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
-            Self::Text => "text",
-            Self::EndOfText => "end of text",
+            Self::Text => "mail data",
+            Self::EndOfText => "end of mail data",
             Self::Reset => "RSET",
             Self::Noop => "NOOP",
             Self::Verify => "VRFY",

@@ -1,71 +1,75 @@
-//! What a server cannot do, or does not do to the extent that was asked for.
+//! Requests that exceed what the server offers.
 use core::fmt;
 
 use crate::{Extension, NoMechanism};
 
-/// The server does not offer what was asked for.
+/// The server, or the client, does not support what the caller asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// An extension is needed and was not offered.
+    /// The operation needs an extension that the server does not offer.
     #[error("the server does not offer {0}")]
     Extension(Extension),
-    /// The client does not do what this extension needs, whatever the server offers.
-    #[error("this client does not do {0}")]
+    /// The client does not implement what this extension needs.
+    #[error("this client does not implement {0}")]
     ByClient(Extension),
-    /// The message is larger than the server takes (RFC 1870). Sizes are octets.
-    #[error("the message has {size} octets, the server takes at most {limit}")]
+    /// The message is larger than the server accepts (RFC 1870). Sizes are octets.
+    #[error("the message has {size} octets, the server accepts at most {limit}")]
     TooBig {
         /// The size of the message.
         size: u64,
-        /// The largest that the server takes.
+        /// The largest size that the server accepts.
         limit: u64,
     },
-    /// An extension that counts only inside TLS was offered outside it, where anybody can offer it.
-    #[error("{0} was offered outside TLS, where it does not count")]
+    /// The server offered an extension outside TLS that is valid only inside it, because an attacker
+    /// can forge an offer in clear.
+    #[error("the server offered {0} outside TLS, where it is not valid")]
     OutsideTls(Extension),
-    /// AUTH offers no mechanism that the client can use.
+    /// The server offers no AUTH mechanism that the client can use.
     #[error("no AUTH mechanism in common: {0}")]
     Mechanism(NoMechanism),
-    /// The connection is in clear, where every mechanism that could be used would reveal the
-    /// secret.
-    #[error("the secret would go over a connection in clear")]
+    /// The connection is in clear, and every AUTH mechanism that the client could use would reveal
+    /// the secret.
+    #[error("refusing to send the password or token over an unencrypted connection")]
     ClearText,
-    /// The session is authenticated, and AUTH is taken once only (RFC 4954, 4).
-    #[error("the session is authenticated already")]
+    /// The session is authenticated, and a session allows one AUTH only (RFC 4954, 4).
+    #[error("the session is already authenticated")]
     Authenticated,
-    /// The server offers something else than was remembered of it. Nothing of a message was sent.
-    #[error("the server offers something else than was remembered")]
+    /// The server's capabilities are not those that the caller remembered from an earlier session.
+    /// Nothing of a message was sent.
+    #[error("the server's capabilities differ from the remembered ones")]
     Changed,
     /// The server does not list this attribute of a client for XCLIENT or XFORWARD.
-    #[error("the server does not take attribute {number} with {extension}")]
+    #[error(
+        "attribute number {number} is not among those that the server accepts with {extension}"
+    )]
     Attribute {
         /// The extension.
         extension: Extension,
-        /// Which of the attributes that were given, from 1.
+        /// The position of the attribute among those that the caller gave, from 1.
         number: usize,
     },
-    /// More is asked for than the server takes (RFC 9422).
-    #[error("{asked} {what}, the server takes at most {limit}")]
+    /// The operation exceeds a limit of the server (RFC 9422).
+    #[error("{asked} {what}, the server accepts at most {limit}")]
     TooMany {
-        /// What there is too much of.
+        /// What the limit is about.
         what: Limited,
-        /// How many are asked for.
+        /// The number that the operation needs.
         asked: u64,
-        /// How many the server takes.
+        /// The most that the server accepts.
         limit: u64,
     },
-    /// A parameter asks for less or more than the server grants.
+    /// The value of a parameter is outside the range that the server accepts.
     #[error("{extension}: {bound}")]
     OutOfRange {
         /// The extension that the parameter belongs to.
         extension: Extension,
-        /// What the server grants.
+        /// The bound that the value exceeds.
         bound: Bound,
     },
 }
 
-/// What a server may take a limited number of (RFC 9422).
+/// What the limits of a server are about (RFC 9422).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limited {
@@ -87,27 +91,27 @@ impl fmt::Display for Limited {
     }
 }
 
-/// What a server grants, and what was asked of it. Times are seconds.
+/// A bound of the server, and the value that the caller asked for. Times are seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Bound {
-    /// Less was asked for than the server takes.
-    #[error("{asked} seconds were asked for, the server takes at least {minimum}")]
+    /// The value is lower than the server accepts.
+    #[error("{asked} seconds requested, the server accepts at least {minimum}")]
     AtLeast {
-        /// What was asked for.
+        /// The value that the caller asked for.
         asked: u32,
-        /// The least that the server takes.
+        /// The least that the server accepts.
         minimum: u32,
     },
-    /// More was asked for than the server takes.
-    #[error("{asked} seconds were asked for, the server takes at most {maximum}")]
+    /// The value is higher than the server accepts.
+    #[error("{asked} seconds requested, the server accepts at most {maximum}")]
     AtMost {
-        /// What was asked for.
+        /// The value that the caller asked for.
         asked: u32,
-        /// The most that the server takes.
+        /// The most that the server accepts.
         maximum: u32,
     },
-    /// A date and time was asked for that is later than the server takes.
-    #[error("the date and time is later than the server takes")]
+    /// The date and time is later than the server accepts.
+    #[error("the requested date and time is later than the server accepts")]
     NotAfter,
 }

@@ -78,11 +78,13 @@ impl<'a> SimpleCommand<'a> {
     pub fn command(verb: &'a str, arguments: &'a str) -> Result<Self, Invalid> {
         let flaw = match Word::new(verb) {
             Err(invalid) => Some(invalid.flaw),
-            Ok(_) if is_reserved(verb) => Some(Flaw::Reserved),
-            Ok(_) => {
-                let outside = verb.find(|character: char| !character.is_ascii());
-                outside.map(|offset| Flaw::NonAscii { offset })
-            }
+            Ok(_) => match reserved(verb) {
+                Some(verb) => Some(Flaw::Reserved { verb }),
+                None => {
+                    let outside = verb.find(|character: char| !character.is_ascii());
+                    outside.map(|offset| Flaw::NonAscii { offset })
+                }
+            },
         };
         if let Some(flaw) = flaw {
             return Err(Invalid::new(Field::Verb, flaw));
@@ -141,12 +143,12 @@ fn in_ascii(field: Field, text: &str) -> Result<(), ErrorKind> {
     }
 }
 
-/// Whether a verb must not be said by its word alone: its method knows what it does to the session,
-/// or nobody does.
-fn is_reserved(verb: &str) -> bool {
-    const UNKNOWABLE: [&str; 5] = ["SEND", "SOML", "SAML", "TURN", "X-ANONYMOUSTLS"];
-    Verb::from_word(verb.as_bytes()).is_some()
-        || UNKNOWABLE.iter().any(|word| word.eq_ignore_ascii_case(verb))
+/// Returns the verb in upper case if `command` must not send it: it has a method of its own, or the
+/// session cannot follow what it does.
+fn reserved(verb: &str) -> Option<&'static str> {
+    const WITHOUT_METHOD: [&str; 5] = ["SEND", "SOML", "SAML", "TURN", "X-ANONYMOUSTLS"];
+    let known = Verb::from_word(verb.as_bytes()).map(Verb::as_str);
+    known.or_else(|| WITHOUT_METHOD.into_iter().find(|word| word.eq_ignore_ascii_case(verb)))
 }
 
 impl Protocol for SimpleCommand<'_> {
@@ -182,7 +184,7 @@ impl Protocol for SimpleCommand<'_> {
         }
         match pending.step {
             Step::Reset => session.mail.reset(),
-            Step::Atrn => session.end(Ended::Turned),
+            Step::Atrn => session.end(Ended::RolesReversed),
             _ => {}
         }
         if pending.step == self.step {

@@ -172,7 +172,7 @@ impl<'s> Session<'s> {
             return self.answer(reply, out);
         }
         self.sequence.accepted(&Command::Data);
-        self.say(ReplyCode::START_TEXT, "Go ahead, and end with a dot", out);
+        self.say(ReplyCode::START_MAIL_DATA, "Go ahead, and end with a dot", out);
         Reading::Text { unstuffer: Box::new(Unstuffer::new(BareLineEnds::Keep)), message }
     }
 

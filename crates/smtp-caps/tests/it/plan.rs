@@ -237,7 +237,7 @@ fn what_is_asked_for_must_be_offered() {
 #[test]
 fn tracking_needs_what_it_tracks() {
     let tracked = mail().param("MTRK=YWJj").unwrap();
-    let flaw = Flaw::Without { parameter: "ENVID" };
+    let flaw = Flaw::Requires { parameter: "ENVID" };
     objected(&["MTRK"], tracked.clone(), rcpt(), TEXT, Invalid::new(Field::ParameterKeyword, flaw));
     let tracked = tracked.param("ENVID=x").unwrap();
     needs(&["DSN"], tracked.clone(), rcpt(), TEXT, Extension::Mtrk);

@@ -191,7 +191,7 @@ fn check_next(case: Case, said: &Result<Reply, Error>, acted: &Record) {
         (ErrorKind::Ended(Ended::Canceled { step, in_doubt }), Act::Change(change)) => {
             assert!(change.is_at(*step) && !in_doubt, "{case:?}: {step:?}");
         }
-        (ErrorKind::Ended(Ended::Turned), Act::Change(Change::Turn)) => {
+        (ErrorKind::Ended(Ended::RolesReversed), Act::Change(Change::Turn)) => {
             assert!(acted.heard.contains(&b'\n'), "{case:?}");
         }
         (ErrorKind::Ended(Ended::Quit), Act::SimpleCommand(Operation::Quit)) => {

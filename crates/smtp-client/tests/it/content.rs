@@ -168,7 +168,7 @@ fn a_source_that_fails_leaves_no_truncated_message() {
 fn a_text_of_another_size_than_declared_is_cut_off() {
     let content = |size| move || Content::read(Trickle::new(&[LINES], false)).size(size);
     for (declared, found) in [(20, 21), (22, 21), (0, 21)] {
-        cut_off(content(declared), |kind| refuses(kind, Flaw::OtherSize { declared, found }));
+        cut_off(content(declared), |kind| refuses(kind, Flaw::SizeMismatch { declared, found }));
     }
 }
 

@@ -258,7 +258,7 @@ fn a_broken_connection_is_reported_with_its_doubt() {
     });
     let broken = [
         ("outcome", "broken"),
-        ("step", "end of text"),
+        ("step", "end of mail data"),
         ("in_doubt", "true"),
         ("accepted", "0"),
         ("refused", "1"),

@@ -1,4 +1,4 @@
-//! The text of a reply: in place where it is short, as nearly all are, and shared where it is not.
+//! The text of a reply: stored inline if it is short, as nearly all are, and shared otherwise.
 use alloc::sync::Arc;
 use core::{
     hash::{Hash, Hasher},
@@ -8,21 +8,21 @@ use core::{
 /// Octets that are cheap to clone.
 #[derive(Clone)]
 pub(super) enum Octets {
-    Short { length: u8, room: [u8; ROOM] },
+    Short { length: u8, inline: [u8; INLINE] },
     Long(Arc<[u8]>),
 }
 
-/// The longest text that takes no allocation: room for an invitation to send the text, and for a
+/// The longest text that is stored inline, in octets: enough for the usual reply 354 and for a
 /// queue identifier.
-const ROOM: usize = 38;
+const INLINE: usize = 38;
 
 impl From<&[u8]> for Octets {
     fn from(octets: &[u8]) -> Self {
-        let mut room = [0; ROOM];
-        match (room.get_mut(..octets.len()), u8::try_from(octets.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(octets);
-                Self::Short { length, room }
+        let mut inline = [0; INLINE];
+        match (inline.get_mut(..octets.len()), u8::try_from(octets.len())) {
+            (Some(start), Ok(length)) => {
+                start.copy_from_slice(octets);
+                Self::Short { length, inline }
             }
             _ => Self::Long(octets.into()),
         }
@@ -34,7 +34,7 @@ impl Deref for Octets {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Short { length, room } => &room[..usize::from(*length)],
+            Self::Short { length, inline } => &inline[..usize::from(*length)],
             Self::Long(octets) => octets,
         }
     }
@@ -61,12 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_kept_whatever_its_length() {
-        for length in [0, 1, ROOM - 1, ROOM, ROOM + 1, 255, 256, 300] {
+    fn a_text_of_any_length_is_kept() {
+        for length in [0, 1, INLINE - 1, INLINE, INLINE + 1, 255, 256, 300] {
             let text: Vec<u8> = (0..length).map(|number| number as u8).collect();
             let octets = Octets::from(&text[..]);
             assert_eq!(*octets, *text);
-            assert_eq!(matches!(octets, Octets::Short { .. }), length <= ROOM);
+            assert_eq!(matches!(octets, Octets::Short { .. }), length <= INLINE);
         }
     }
 }

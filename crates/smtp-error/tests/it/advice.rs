@@ -1,4 +1,4 @@
-//! What a refusal advises: by step, code and enhanced code, in the words that servers use.
+//! Advice for refusals, by step, code and enhanced status code, for replies as servers send them.
 use smtp_error::{
     Advice::{
         self, AllowLogin, AskAdministrator, Authenticate, BeginTls, CheckCredentials,
@@ -10,11 +10,11 @@ use smtp_error::{
 
 use crate::reply;
 
-/// The steps of a mail transaction, and commands apart from it.
+/// The steps of a mail transaction, and commands outside of it.
 const COMMANDS: [Step; 7] =
     [Step::Mail, Step::Rcpt, Step::Data, Step::Text, Step::EndOfText, Step::Noop, Step::Verify];
 
-/// The steps at which no client is authenticated, and none can be.
+/// The steps before a client can authenticate.
 const BEFORE: [Step; 4] = [Step::Connect, Step::Handshake, Step::Greeting, Step::Hello];
 
 #[track_caller]
@@ -29,7 +29,7 @@ fn check(steps: &[Step], rows: &[(&str, Option<Advice>)]) {
 }
 
 #[test]
-fn auth_is_refused_in_the_words_of_the_registries() {
+fn refusals_of_auth_as_registered() {
     check(
         &[Step::Auth],
         &[
@@ -75,7 +75,7 @@ fn auth_is_refused_in_the_words_of_the_registries() {
 }
 
 #[test]
-fn auth_is_refused_in_the_words_of_providers() {
+fn refusals_of_auth_as_providers_send_them() {
     check(
         &[Step::Auth],
         &[
@@ -120,7 +120,7 @@ fn auth_is_refused_in_the_words_of_providers() {
 }
 
 #[test]
-fn other_commands_are_refused_in_the_words_of_providers() {
+fn refusals_of_other_commands_as_providers_send_them() {
     check(
         &COMMANDS,
         &[
@@ -144,7 +144,7 @@ fn other_commands_are_refused_in_the_words_of_providers() {
             ("525 5.7.13 User account disabled", Some(AskAdministrator)),
             ("454 4.7.0 Temporary authentication failure", Some(TryLater)),
             ("432 4.7.12 A password transition is needed", Some(RenewPassword)),
-            // Codes of authentication that say something else.
+            // Codes of authentication, sent for other reasons.
             ("432 4.3.2 Concurrent connections limit exceeded.", None),
             ("432 4.2.0 Sender thread limit exceeded", None),
             ("432 later", None),
@@ -177,7 +177,7 @@ fn other_commands_are_refused_in_the_words_of_providers() {
             ("553 5.7.1 <a@example.org>: Sender address rejected: not owned by user", None),
             ("554 5.7.1 <bob@example.org>: Relay access denied", None),
             ("550 5.7.64 TenantAttribution; Relay Access Denied", None),
-            // The same enhanced code says that REQUIRETLS is not supported.
+            // The same enhanced status code means that REQUIRETLS is not supported.
             ("550 5.7.30 REQUIRETLS support required", None),
             ("550 5.7.10 Encryption needed", None),
             ("554 Message rejected: Email address is not verified.", None),
@@ -187,7 +187,7 @@ fn other_commands_are_refused_in_the_words_of_providers() {
 }
 
 #[test]
-fn starttls_can_be_refused_for_now() {
+fn a_temporary_refusal_of_starttls_advises_to_try_later() {
     check(
         &[Step::StartTls],
         &[
@@ -204,7 +204,7 @@ fn starttls_can_be_refused_for_now() {
 }
 
 #[test]
-fn nothing_is_advised_before_a_client_can_authenticate() {
+fn there_is_no_advice_before_a_client_can_authenticate() {
     check(
         &BEFORE,
         &[

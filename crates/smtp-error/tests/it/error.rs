@@ -1,4 +1,4 @@
-//! Errors: what they say to code that decides what to do next.
+//! Errors: what callers decide from.
 
 use std::{error::Error as _, io, mem::size_of, time::Duration};
 
@@ -29,30 +29,30 @@ fn cause() -> Cause {
     Cause::new(io::Error::from(io::ErrorKind::ConnectionReset))
 }
 
-/// The operation may succeed later, or not, whether or not the message may have been accepted.
+/// The error is transient, or not, whether or not it is in doubt.
 #[track_caller]
 fn transient(error: Error, expected: bool) {
     assert_eq!(error.is_transient(), expected, "{error}");
     assert_eq!(error.clone().with_in_doubt(true).is_transient(), expected, "{error}");
 }
 
-/// It is the word of the server that ended the operation, or it is not.
+/// The error has a reply with this code, or none.
 #[track_caller]
-fn said(kind: impl Into<ErrorKind>, code: Option<u16>) {
+fn replied(kind: impl Into<ErrorKind>, code: Option<u16>) {
     let error = error(kind);
     assert_eq!(error.reply().map(|reply| reply.code().get()), code, "{error}");
 }
 
 #[test]
-fn errors_are_small_and_can_go_anywhere() {
-    fn goes_anywhere<T: Send + Sync + Clone + std::error::Error + 'static>() {}
-    goes_anywhere::<Error>();
+fn errors_are_small_and_can_be_shared() {
+    fn can_be_shared<T: Send + Sync + Clone + std::error::Error + 'static>() {}
+    can_be_shared::<Error>();
     assert!(size_of::<Error>() <= 16);
     assert!(size_of::<Result<(), Error>>() <= 16);
 }
 
 #[test]
-fn what_may_succeed_later_is_transient() {
+fn errors_that_may_not_recur_are_transient() {
     for (code, expected) in [(421, true), (450, true), (499, true), (500, false), (571, false)] {
         transient(refused(code), expected);
     }
@@ -74,22 +74,22 @@ fn what_may_succeed_later_is_transient() {
 }
 
 #[test]
-fn the_reply_is_that_which_ended_the_operation() {
-    said(ErrorKind::Refused(reply(550, "no")), Some(550));
-    said(Ended::ServerClosing(reply(421, "bye")), Some(421));
-    said(Misbehaved::Unsolicited(reply(250, "what")), Some(250));
-    said(wrong_code(), Some(354));
-    said(malformed(), None);
-    said(Misbehaved::UnsolicitedOctets, None);
-    said(Misbehaved::PlaintextAfterStartTls, None);
-    said(Ended::Quit, None);
-    said(Broken::Closed, None);
-    said(Unsupported::Extension(Extension::Dsn), None);
-    said(Invalid::new(Field::Mailbox, Flaw::Empty), None);
+fn the_reply_is_the_one_that_ended_the_operation() {
+    replied(ErrorKind::Refused(reply(550, "no")), Some(550));
+    replied(Ended::ServerClosing(reply(421, "bye")), Some(421));
+    replied(Misbehaved::Unsolicited(reply(250, "what")), Some(250));
+    replied(wrong_code(), Some(354));
+    replied(malformed(), None);
+    replied(Misbehaved::UnsolicitedOctets, None);
+    replied(Misbehaved::PlaintextAfterStartTls, None);
+    replied(Ended::Quit, None);
+    replied(Broken::Closed, None);
+    replied(Unsupported::Extension(Extension::Dsn), None);
+    replied(Invalid::new(Field::Mailbox, Flaw::Empty), None);
 }
 
 #[test]
-fn nothing_is_in_doubt_unless_it_is_said() {
+fn an_error_is_not_in_doubt_by_default() {
     let error = Error::new(Step::EndOfText, Broken::Closed);
     assert!(!error.in_doubt());
     assert!(error.clone().with_in_doubt(true).in_doubt());
@@ -97,7 +97,7 @@ fn nothing_is_in_doubt_unless_it_is_said() {
 }
 
 #[test]
-fn an_error_keeps_what_was_known() {
+fn an_error_keeps_the_known_verdicts() {
     let verdict = Verdict::new(Step::Rcpt, reply(550, "5.1.1 unknown"));
     let error = Error::new(Step::EndOfText, Broken::Closed);
     assert!(error.verdicts().is_empty());
@@ -128,7 +128,7 @@ fn narrow_errors_become_kinds() {
 }
 
 #[test]
-fn a_cause_gives_back_the_error_of_the_other_library() {
+fn a_cause_can_be_downcast_to_the_original_error() {
     let cause = cause();
     let found = cause.downcast_ref::<io::Error>().map(io::Error::kind);
     assert_eq!(found, Some(io::ErrorKind::ConnectionReset));
@@ -140,7 +140,7 @@ fn a_cause_gives_back_the_error_of_the_other_library() {
 
 #[cfg(feature = "std")]
 #[test]
-fn an_error_of_the_system_breaks_the_line() {
+fn an_io_error_becomes_a_broken_connection() {
     let broken = Broken::from(io::Error::from(io::ErrorKind::ConnectionReset));
     assert!(matches!(broken, Broken::Io(cause) if cause.downcast_ref::<io::Error>().is_some()));
 }
@@ -152,7 +152,7 @@ fn codes_compare_with_numbers() {
 }
 
 #[test]
-fn a_cause_gives_the_errors_that_it_was_caused_by() {
+fn a_cause_can_be_downcast_to_its_sources() {
     #[derive(Debug, thiserror::Error)]
     #[error("outer")]
     struct Outer(#[source] io::Error);

@@ -1,4 +1,4 @@
-//! The vocabulary seen by those who send mail, by subject.
+//! The public API, by subject.
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
@@ -12,7 +12,7 @@ mod verdict;
 
 use smtp_error::{Reply, ReplyCode};
 
-/// A reply of this code and text.
+/// Returns a reply with this code and text.
 fn reply(code: u16, text: impl AsRef<[u8]>) -> Reply {
     Reply::new(ReplyCode::new(code).unwrap(), text)
 }

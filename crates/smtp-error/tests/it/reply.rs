@@ -1,10 +1,10 @@
-//! Replies: their lines, codes and enhanced codes, and what is shown of them.
+//! Replies: their lines, codes and enhanced status codes, and how they are displayed.
 
 use smtp_error::{EnhancedCode, ReplyClass, ReplyCode};
 
 use crate::reply;
 
-/// The lines of this text, each with its enhanced code and the text behind it.
+/// Checks the lines of this text, each with its enhanced status code and the text after it.
 #[track_caller]
 fn check(code: u16, text: &str, expected: &[(Option<&str>, &str)]) {
     let reply = reply(code, text);
@@ -21,7 +21,7 @@ fn check(code: u16, text: &str, expected: &[(Option<&str>, &str)]) {
 }
 
 #[test]
-fn enhanced_codes_are_parted_from_the_text() {
+fn enhanced_codes_are_separated_from_the_text() {
     check(550, "5.1.1 unknown", &[(Some("5.1.1"), "unknown")]);
     check(550, "5.7.509 no", &[(Some("5.7.509"), "no")]);
     check(250, "2.0.0", &[(Some("2.0.0"), "")]);
@@ -35,7 +35,7 @@ fn enhanced_codes_are_parted_from_the_text() {
 }
 
 #[test]
-fn what_is_at_odds_with_the_code_is_text() {
+fn an_invalid_enhanced_code_is_text() {
     for (code, text) in [
         (550, "2.1.1 x"),
         (250, "5.7.1 x"),
@@ -102,7 +102,7 @@ fn the_first_digit_gives_the_class() {
 }
 
 #[test]
-fn a_cut_or_foreign_character_is_replaced_where_it_is_shown() {
+fn invalid_utf8_is_replaced_for_display_only() {
     let latin = reply(550, b"Usu\xe1rio\tdesconhecido");
     assert_eq!(latin.lines().next().unwrap().printable(), "Usu\u{fffd}rio\tdesconhecido");
     assert_eq!(latin.as_bytes(), b"Usu\xe1rio\tdesconhecido");
@@ -111,7 +111,7 @@ fn a_cut_or_foreign_character_is_replaced_where_it_is_shown() {
 }
 
 #[test]
-fn only_what_is_plain_is_shown_as_it_is() {
+fn control_characters_are_escaped_for_display() {
     let shown = |text: &str| reply(250, text).lines().next().unwrap().printable().into_owned();
     for character in ('\0'..='\u{9f}').filter(|character| *character != '\n') {
         let plain = !character.is_control() || character == '\t';

@@ -1,4 +1,4 @@
-//! How errors read: the only place where their words are compared.
+//! The texts of errors: the only tests that compare them.
 
 use std::{fmt::Display, io, time::Duration};
 
@@ -19,12 +19,12 @@ fn check(step: Step, kind: impl Into<ErrorKind>, sentence: &str) {
 }
 
 #[track_caller]
-fn reads(value: impl Display, words: &str) {
-    assert_eq!(value.to_string(), words);
+fn reads(value: impl Display, text: &str) {
+    assert_eq!(value.to_string(), text);
 }
 
 #[test]
-fn what_the_server_said() {
+fn refusals_and_421_show_the_reply() {
     let unknown = reply(550, "5.1.1 <bob@example.org> unknown\n5.1.1 ask\tagain");
     let refused = ErrorKind::Refused(unknown);
     check(
@@ -34,15 +34,15 @@ fn what_the_server_said() {
     );
     check(Step::Mail, ErrorKind::Refused(reply(451, "")), "MAIL: refused: 451");
     check(Step::Noop, Ended::ServerClosing(reply(421, "bye")), {
-        "NOOP: the server shut the session down: 421 bye"
+        "NOOP: the server is closing the connection: 421 bye"
     });
 }
 
 #[test]
-fn what_the_server_did_wrong() {
+fn protocol_violations_name_the_violation() {
     let malformed = MalformedReply::new(ReplyFault::Code, 2, 0);
     check(Step::Greeting, malformed, {
-        "greeting: malformed reply: expected a reply code (line 2, octet 0)"
+        "greeting: malformed reply: expected a reply code from 200 to 599 (line 2, octet 0)"
     });
     let (first, then) = (ReplyCode::OK, ReplyCode::MAILBOX_UNAVAILABLE);
     check(Step::Hello, MalformedReply::new(ReplyFault::CodeChanged { first, then }, 2, 0), {
@@ -53,27 +53,27 @@ fn what_the_server_did_wrong() {
         "QUIT: unexpected reply to QUIT: 354 go on"
     });
     check(Step::StartTls, Misbehaved::PlaintextAfterStartTls, {
-        "STARTTLS: octets in clear after the reply to STARTTLS"
+        "STARTTLS: received unencrypted octets after the reply to STARTTLS, possibly injected"
     });
 }
 
 #[test]
-fn what_the_server_cannot_do() {
+fn unsupported_requests_name_the_extension_and_the_limit() {
     let smtputf8 = Unsupported::Extension(Extension::SmtpUtf8);
     check(Step::Mail, smtputf8, "MAIL: the server does not offer SMTPUTF8");
     check(Step::Mail, Unsupported::TooBig { size: 1001, limit: 1000 }, {
-        "MAIL: the message has 1001 octets, the server takes at most 1000"
+        "MAIL: the message has 1001 octets, the server accepts at most 1000"
     });
 }
 
 #[test]
-fn what_the_caller_did_wrong() {
+fn invalid_values_name_the_field_and_the_octet() {
     let control = Flaw::Control { character: '\r', offset: 3 };
     check(Step::Rcpt, Invalid::new(Field::ForwardPath, control), {
         "RCPT: forward-path: control character U+000D at octet 3"
     });
     reads(Invalid::new(Field::Recipients, Flaw::Empty), "recipients: must not be empty");
-    reads(Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }), "text: bare LF at octet 9");
+    reads(Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }), "mail data: bare LF at octet 9");
     let label = Flaw::InvalidLabel { offset: 4 };
     reads(Invalid::new(Field::Domain, label), "domain: invalid internationalized label at octet 4");
     let label = Flaw::LabelTooLong { offset: 2, length: 64, limit: 63 };
@@ -82,40 +82,52 @@ fn what_the_caller_did_wrong() {
     });
     let flaw = Flaw::RawHeader { name: HeaderName::of_field(b"Subject: \xc3\xa9") };
     reads(Invalid::new(Field::Text, flaw), {
-        "text: header field Subject holds octets outside ASCII, which needs SMTPUTF8"
+        "mail data: header field Subject has octets outside ASCII, which requires SMTPUTF8"
     });
     let flaw = Flaw::LineTooLong { line: 3, length: 999, limit: 998 };
-    reads(Invalid::new(Field::Text, flaw), "text: line 3 has 999 octets, at most 998 are allowed");
+    reads(Invalid::new(Field::Text, flaw), {
+        "mail data: line 3 has 999 octets, at most 998 are allowed"
+    });
     let flaw = Flaw::CommandTooLong { length: 513, limit: 512 };
     reads(Invalid::new(Field::AuthResponse, flaw), {
-        "SASL response: makes a command line of 513 octets, at most 512 are allowed"
+        "SASL response: the command line has 513 octets, at most 512 are allowed"
+    });
+    reads(Invalid::new(Field::Verb, Flaw::Reserved { verb: "EHLO" }), {
+        "verb: EHLO has its own method or changes the session state; `command` sends only unnamed \
+         verbs"
     });
 }
 
 #[test]
-fn how_the_line_broke() {
-    check(Step::EndOfText, Broken::Closed, "end of text: the server closed the connection");
+fn lost_connections_name_the_step_and_the_cause() {
+    check(Step::EndOfText, Broken::Closed, "end of mail data: the server closed the connection");
     let after = Duration::from_secs(300);
     check(Step::Greeting, Broken::TimedOut { after }, "greeting: timed out after 300s");
     let limit = Duration::from_millis(1500);
-    check(Step::Text, Broken::Deadline { limit }, "text: the operation took longer than 1.5s");
+    check(
+        Step::Text,
+        Broken::Deadline { limit },
+        "mail data: the operation did not finish within 1.5s",
+    );
     let cause = Cause::new(io::Error::other("no route"));
     check(Step::Connect, Broken::Io(cause.clone()), "connect: no route");
     check(Step::Handshake, Broken::Tls(cause), "TLS handshake: no route");
 }
 
 #[test]
-fn how_the_session_ended_before() {
-    check(Step::Mail, Ended::Quit, "MAIL: the session was ended with QUIT");
-    check(Step::Mail, Ended::Closed, "MAIL: the server had closed the connection");
+fn errors_of_an_ended_session_tell_why_it_ended() {
+    check(Step::Mail, Ended::Quit, "MAIL: the session has ended with QUIT");
+    check(Step::Mail, Ended::Closed, {
+        "MAIL: the server closed the connection while it was idle"
+    });
     check(Step::Mail, Ended::Failed { step: Step::Rcpt }, {
         "MAIL: the session ended when RCPT failed"
     });
     reads(Ended::Canceled { step: Step::Text, in_doubt: false }, {
-        "the session ended when text was canceled"
+        "the session ended when mail data was canceled"
     });
     reads(Ended::Canceled { step: Step::EndOfText, in_doubt: true }, {
-        "the session ended when end of text was canceled (its message may have been accepted)"
+        "the session ended when end of mail data was canceled (its message may have been accepted)"
     });
 }
 
@@ -130,13 +142,13 @@ fn every_address_that_failed_is_named() {
     check(
         Step::Connect,
         Broken::Unreachable(attempts),
-        "connect: none of 2 addresses could be reached; 192.0.2.1:25: refused; \
+        "connect: could not connect to any of 2 addresses; 192.0.2.1:25: refused; \
          192.0.2.2:25: timed out after 30s",
     );
 }
 
 #[test]
-fn a_hint_stands_behind_the_error() {
+fn a_hint_follows_the_error() {
     let closed = Error::new(Step::Handshake, Broken::Closed);
     assert_eq!(closed.hint(), None);
     let hinted = closed.with_hint(Hint::NoTls);
@@ -144,18 +156,25 @@ fn a_hint_stands_behind_the_error() {
     reads(
         hinted,
         "TLS handshake: the server closed the connection \
-         (no TLS is spoken here: is this a port in clear, or one for STARTTLS?)",
+         (the server does not use TLS on this port: check whether the port is for unencrypted \
+         connections or for STARTTLS)",
     );
 }
 
 #[test]
-fn why_nobody_was_authenticated() {
+fn failed_authentication_tells_why() {
     check(Step::Auth, Misbehaved::from(SaslFault::Signature), {
-        "AUTH: SASL exchange: a wrong signature: the server does not know the secret, or somebody is \
-         in between"
+        "AUTH: SASL exchange: server signature is wrong: the server does not know the secret, or the \
+         connection is intercepted"
     });
     check(Step::Auth, Misbehaved::from(SaslFault::WorkFactor { least: 4096, most: 100_000 }), {
-        "AUTH: SASL exchange: iterations outside 4096 to 100000"
+        "AUTH: SASL exchange: SCRAM iteration count is not a number from 4096 to 100000"
+    });
+    check(Step::Auth, Misbehaved::from(SaslFault::Nonce), {
+        "AUTH: SASL exchange: server nonce does not start with the client nonce, or adds nothing to it"
+    });
+    check(Step::Auth, Misbehaved::from(SaslFault::Salt), {
+        "AUTH: SASL exchange: SCRAM salt is empty or not valid base64"
     });
     let offered = [
         OfferedMechanism::new(b"GSSAPI", Obstacle::Credentials),
@@ -165,26 +184,28 @@ fn why_nobody_was_authenticated() {
     ];
     let none = NoMechanism::new(offered, ["SCRAM-SHA-256", "SCRAM-SHA-1"]);
     check(Step::Auth, Unsupported::Mechanism(none), {
-        "AUTH: no AUTH mechanism in common: the server offers GSSAPI (not for these credentials), \
-         PLAIN (not among the mechanisms that the caller allows), SCRAM-SHA-1-PLUS (needs channel \
-         binding, which needs TLS 1.3), LOGIN\\u{1b} (cannot act as another identity); the client \
-         can use SCRAM-SHA-256, SCRAM-SHA-1"
+        "AUTH: no AUTH mechanism in common: the server offers GSSAPI (not implemented, or needs \
+         other credentials), PLAIN (not in the list of allowed mechanisms), SCRAM-SHA-1-PLUS (needs \
+         channel binding, which needs TLS 1.3), LOGIN\\u{1b} (cannot carry an authorization \
+         identity); the client can use SCRAM-SHA-256, SCRAM-SHA-1"
     });
     check(Step::Auth, Unsupported::Mechanism(NoMechanism::new([], [""; 0])), {
         "AUTH: no AUTH mechanism in common: the server offers none; the client can use none"
     });
     check(Step::Auth, Unsupported::ClearText, {
-        "AUTH: the secret would go over a connection in clear"
+        "AUTH: refusing to send the password or token over an unencrypted connection"
     });
-    check(Step::Auth, Unsupported::Authenticated, "AUTH: the session is authenticated already");
+    check(Step::Auth, Unsupported::Authenticated, "AUTH: the session is already authenticated");
     let cause = Cause::new(io::Error::other("the token service is down"));
-    check(Step::Auth, ErrorKind::Token(cause), "AUTH: no token: the token service is down");
+    check(Step::Auth, ErrorKind::Token(cause), {
+        "AUTH: fetching the access token failed: the token service is down"
+    });
     reads(Invalid::new(Field::Password, Flaw::Nul { offset: 2 }), "password: NUL at octet 2");
     reads(Advice::TryLater, "try again later");
 }
 
 #[test]
-fn an_explanation_is_bounded_and_fit_to_be_shown() {
+fn an_explanation_is_bounded_and_escaped() {
     let refused = || Error::new(Step::Auth, ErrorKind::Refused(reply(535, "5.7.8 no")));
     let error = refused().with_explanation(b"{\"status\":\"400\"}");
     reads(&error, "AUTH: refused: 535 5.7.8 no ({\"status\":\"400\"})");
@@ -197,14 +218,14 @@ fn an_explanation_is_bounded_and_fit_to_be_shown() {
 }
 
 #[test]
-fn octets_that_are_no_reply_are_shown_on_one_line() {
+fn an_excerpt_is_shown_on_one_line() {
     let received = |octets: &[u8]| {
         let error = Error::new(Step::EndOfText, Broken::Closed);
         error.with_excerpt(Excerpt::new(octets)).with_in_doubt(true).to_string()
     };
     assert_eq!(
         received(b"250-2.0.0 ok\r\n250 2.0.0 Que"),
-        "end of text: the server closed the connection (received \"250-2.0.0 ok\\r\\n250 2.0.0 Que\") \
+        "end of mail data: the server closed the connection (received \"250-2.0.0 ok\\r\\n250 2.0.0 Que\") \
          (the message may have been accepted)"
     );
     let excerpt = |octets: &[u8]| Excerpt::new(octets).to_string();
@@ -219,9 +240,9 @@ fn octets_that_are_no_reply_are_shown_on_one_line() {
 }
 
 #[test]
-fn verdicts_say_when_and_what() {
+fn verdicts_show_the_step_and_the_reply() {
     reads(Verdict::new(Step::EndOfText, reply(250, "2.0.0 queued")), {
-        "accepted at end of text: 250 2.0.0 queued"
+        "accepted at end of mail data: 250 2.0.0 queued"
     });
     reads(Verdict::new(Step::Rcpt, reply(550, "no")), "refused at RCPT: 550 no");
 }
@@ -230,12 +251,12 @@ fn verdicts_say_when_and_what() {
 fn names_can_be_padded() {
     assert_eq!(format!("[{:>8}]", Step::Rcpt), "[    RCPT]");
     assert_eq!(format!("[{:<8}]", Extension::Size), "[SIZE    ]");
-    assert_eq!(format!("[{:^8}]", Field::Server), "[ server ]");
+    assert_eq!(format!("[{:^8}]", Field::Domain), "[ domain ]");
     assert_eq!(format!("[{:5}]", ReplyCode::OK), "[  250]");
 }
 
 #[test]
-fn no_word_of_a_server_forges_a_line() {
+fn a_reply_cannot_forge_a_log_line() {
     let hostile =
         reply(550, b"no\r\x1b[2J\0\x85\xff\nMail accepted\xe2\x80\xa8\xe2\x80\xae\xd8\x9c");
     let verdicts = vec![Some(Verdict::new(Step::Rcpt, hostile.clone()))];

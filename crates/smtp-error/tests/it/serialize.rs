@@ -1,4 +1,4 @@
-//! The stored forms: what the documentation says, and what comes back.
+//! The serde forms: as documented, and the same value after a round trip.
 use serde::{Serialize, de::DeserializeOwned};
 use smtp_error::{Delivery, EnhancedCode, Reply, ReplyCode, Step, Verdict};
 
@@ -18,7 +18,7 @@ fn unknown() -> Reply {
 }
 
 #[test]
-fn values_come_back_from_their_forms() {
+fn values_survive_a_round_trip() {
     check(&ReplyCode::OK, "250");
     check(&EnhancedCode::new(5, 7, 509).unwrap(), r#""5.7.509""#);
     check(&Step::EndOfText, r#""end-of-text""#);
@@ -31,13 +31,13 @@ fn values_come_back_from_their_forms() {
 }
 
 #[test]
-fn text_that_is_no_utf8_is_stored_as_octets() {
+fn text_that_is_not_utf8_is_stored_as_octets() {
     let latin1 = Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, b"Usu\xe1rio");
     check(&latin1, r#"{"code":550,"text":[85,115,117,225,114,105,111]}"#);
 }
 
 #[test]
-fn what_could_not_have_been_made_is_refused() {
+fn invalid_forms_are_refused() {
     for form in ["199", "600", "\"250\"", "-1"] {
         refused::<ReplyCode>(form);
     }

@@ -1,4 +1,4 @@
-//! Verdicts and deliveries: who was accepted and who was not.
+//! Verdicts and deliveries: which recipients were accepted.
 
 use smtp_error::{Delivery, Step, Verdict};
 
@@ -12,7 +12,7 @@ fn check(step: Step, code: u16, accepted: bool, transient: bool) {
     assert_eq!((verdict.step(), verdict.reply()), (step, &reply(code, "text")));
 }
 
-/// The delivery of a message to recipients that were answered like this at the end of the text.
+/// Checks the delivery of a message whose recipients got these codes at the end of the mail data.
 #[track_caller]
 fn delivered(codes: &[u16], all: bool, any: bool, refused: &[usize]) {
     let verdict = |&code| Verdict::new(Step::EndOfText, reply(code, "text"));
@@ -26,7 +26,7 @@ fn delivered(codes: &[u16], all: bool, any: bool, refused: &[usize]) {
 }
 
 #[test]
-fn only_the_end_of_the_text_accepts() {
+fn only_the_reply_to_the_end_of_the_mail_data_accepts() {
     check(Step::EndOfText, 250, true, false);
     check(Step::EndOfText, 299, true, false);
     check(Step::Rcpt, 250, false, false);

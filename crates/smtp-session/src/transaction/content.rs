@@ -227,7 +227,7 @@ impl Flow {
         if let Some(declared) = self.declared
             && declared != self.given
         {
-            return Err(other_size(declared, self.given));
+            return Err(size_mismatch(declared, self.given));
         }
         match &mut self.way {
             Way::Chunks(chunks) => {
@@ -276,7 +276,7 @@ impl Flow {
             [.., before, last] => self.tail = [before, last],
         }
         match self.declared {
-            Some(declared) if self.given > declared => Err(other_size(declared, self.given)),
+            Some(declared) if self.given > declared => Err(size_mismatch(declared, self.given)),
             _ => Ok(()),
         }
     }
@@ -370,8 +370,8 @@ fn stuff(stuffer: &mut Stuffer, octets: &Bytes, output: &mut Output) {
     }
 }
 
-fn other_size(declared: u64, found: u64) -> Invalid {
-    Invalid::new(Field::Text, Flaw::OtherSize { declared, found })
+fn size_mismatch(declared: u64, found: u64) -> Invalid {
+    Invalid::new(Field::Text, Flaw::SizeMismatch { declared, found })
 }
 
 /// Octets in pieces, the oldest first. One piece takes no allocation, and most contents are one.

@@ -80,7 +80,7 @@ fn tracking_needs_an_identifier() {
     let mtrk = MailParam::Mtrk { certifier: "YWJjZGVmZ2hpamtsbW5vcA".into(), timeout: None };
     play_on(&["MTRK", "DSN"], "C: QUIT\nS: 221 bye", async |mut connection| {
         let error = send(&mut connection, Message::asking(mtrk.clone())).await.unwrap_err();
-        let flaw = Flaw::Without { parameter: "ENVID" };
+        let flaw = Flaw::Requires { parameter: "ENVID" };
         let invalid = Invalid::new(Field::ParameterKeyword, flaw);
         assert!(matches!(error.kind(), ErrorKind::Invalid(found) if *found == invalid));
         connection.quit().await.unwrap();
