@@ -55,35 +55,14 @@ impl Capabilities {
     /// What this reply to EHLO or LHLO offers, learned in clear unless it is said to be
     /// [learned](Self::learned) otherwise.
     pub fn from_reply(reply: Reply) -> Self {
-        let mut capabilities = Self { reply: Some(reply), ..Self::default() };
-        let mut offered = Offered::default();
-        capabilities.stated = capabilities.read(|one| offered.add(one));
-        capabilities.offered = offered;
-        capabilities
+        let (offered, stated) = read(lines(&reply));
+        let channel = Channel::default();
+        Self { reply: Some(reply), edited: None, offered, channel, stated }
     }
 
     /// Reads the lines anew, which were changed by hand.
     pub(crate) fn restate(&mut self) {
-        self.stated = self.read(|_| {});
-    }
-
-    /// What the lines state, and which extensions they name. What is masked is left out when it is
-    /// asked for.
-    fn read(&self, mut named: impl FnMut(Extension)) -> Stated {
-        let mut stated = Stated::default();
-        for line in self.iter() {
-            let Some(extension) = line.extension() else { continue };
-            named(extension);
-            match extension {
-                Extension::Size => {
-                    let limit = line.params().next().and_then(decimal).filter(|&limit| limit > 0);
-                    stated.size = limit.into_iter().chain(stated.size).min();
-                }
-                Extension::Limits => stated.limits = Limits::parse(line),
-                _ => {}
-            }
-        }
-        stated
+        self.stated = read(self.iter()).1;
     }
 
     /// The reply they came in, if there was one.
@@ -108,8 +87,7 @@ impl Capabilities {
     /// Every line behind the first, in order.
     pub fn iter(&self) -> impl Iterator<Item = Capability<'_>> {
         let reply = self.edited.as_ref().or(self.reply.as_ref());
-        let lines = reply.into_iter().flat_map(|reply| reply.lines().skip(1));
-        lines.map(|line| Capability { line: line.as_bytes() })
+        reply.into_iter().flat_map(lines)
     }
 
     /// The first line with this keyword, in upper or lower case.
@@ -163,6 +141,39 @@ impl Capabilities {
     }
 }
 
+/// Returns the lines after the first.
+fn lines(reply: &Reply) -> impl Iterator<Item = Capability<'_>> {
+    let mut rest = Capability::split_line(reply.as_bytes()).1;
+    core::iter::from_fn(move || {
+        let (line, next) = Capability::split_line(rest?);
+        rest = next;
+        Some(line)
+    })
+}
+
+/// What the lines state, and which extensions they name. What is masked is left out when it is
+/// asked for.
+fn read<'a>(lines: impl Iterator<Item = Capability<'a>>) -> (Offered, Stated) {
+    let mut offered = Offered::default();
+    let mut stated = Stated::default();
+    for line in lines {
+        let Some(extension) = line.extension() else { continue };
+        offered.add(extension);
+        match extension {
+            Extension::Size => {
+                let limit = line.params().next().and_then(decimal).filter(|&limit| limit > 0);
+                stated.size = match (stated.size, limit) {
+                    (Some(least), Some(limit)) => Some(least.min(limit)),
+                    (least, limit) => least.or(limit),
+                };
+            }
+            Extension::Limits => stated.limits = Limits::parse(line),
+            _ => {}
+        }
+    }
+    (offered, stated)
+}
+
 /// What each extension adds to the MAIL line. RFC 3461 gives no figure for DSN; RFC 3885 states
 /// the one that its parameters take.
 const MAIL_INCREMENTS: &[(Extension, usize)] = &[
@@ -187,11 +198,26 @@ const RCPT_INCREMENTS: &[(Extension, usize)] = &[(Extension::Dsn, 507), (Extensi
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capability<'a> {
     line: &'a [u8],
+    keyword_len: usize,
 }
 
 impl<'a> Capability<'a> {
     pub(crate) fn new(line: &'a [u8]) -> Self {
-        Self { line }
+        Self::split_line(line).0
+    }
+
+    /// Splits the first line off `text`. Returns the lines after it, unless it is the last.
+    ///
+    /// One pass finds the end of the keyword and the end of the line: most lines are a keyword and
+    /// nothing else.
+    fn split_line(text: &'a [u8]) -> (Self, Option<&'a [u8]>) {
+        let keyword = text.iter().position(|octet| matches!(octet, b' ' | b'\t' | b'=' | b'\n'));
+        let keyword_len = keyword.unwrap_or(text.len());
+        let params = text[keyword_len..].iter().position(|&octet| octet == b'\n');
+        match params.map(|length| keyword_len + length) {
+            Some(end) => (Self { line: &text[..end], keyword_len }, Some(&text[end + 1..])),
+            None => (Self { line: text, keyword_len }, None),
+        }
     }
 
     /// The line as it came.
@@ -201,25 +227,19 @@ impl<'a> Capability<'a> {
 
     /// The keyword as it came: what stands before the first space, TAB or `=`.
     pub fn keyword(self) -> &'a [u8] {
-        self.words().next().unwrap_or_default()
+        &self.line[..self.keyword_len]
     }
 
     /// The parameters as they came: what follows, parted by spaces and TABs.
     pub fn params(self) -> impl Iterator<Item = &'a [u8]> {
-        self.words().skip(1)
+        let rest = self.line.get(self.keyword_len + 1..).unwrap_or_default();
+        let params = rest.split(|octet| matches!(octet, b' ' | b'\t'));
+        params.filter(|param| !param.is_empty())
     }
 
     /// The extension that the keyword names, if it is one that has a name.
     pub fn extension(self) -> Option<Extension> {
         Extension::from_keyword(self.keyword())
-    }
-
-    fn words(self) -> impl Iterator<Item = &'a [u8]> {
-        let end = self.line.iter().position(|octet| matches!(octet, b' ' | b'\t' | b'='));
-        let (keyword, rest) = self.line.split_at(end.unwrap_or(self.line.len()));
-        let rest = rest.strip_prefix(b"=").unwrap_or(rest);
-        let params = rest.split(|octet| matches!(octet, b' ' | b'\t'));
-        core::iter::once(keyword).chain(params.filter(|word| !word.is_empty()))
     }
 }
 
