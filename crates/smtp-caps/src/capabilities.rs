@@ -1,25 +1,25 @@
-//! Capabilities: what the reply to EHLO or LHLO offers (RFC 5321, 4.1.1.1).
+//! Capabilities, read from the reply to EHLO or LHLO (RFC 5321, 4.1.1.1).
 
 use smtp_codec::Command;
 use smtp_error::{Extension, Reply};
 
 use crate::{Channel, Limits};
 
-/// What a server offers, as it said it: unknown keywords and odd lines are kept as they came.
+/// The capabilities that a server offers. Unknown keywords and malformed lines are kept as received.
 ///
-/// The first line of the reply is the server's name and greeting, never a keyword. A line that is
-/// no capability at all harms no other.
+/// The first line of the reply is the server's name and greeting, never a keyword. A malformed line
+/// has no effect on other lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     pub(crate) reply: Option<Reply>,
-    /// The reply with the lines that were put in by hand, if there are any.
+    /// The reply with the lines that the caller changed, if the caller changed any.
     pub(crate) edited: Option<Reply>,
     pub(crate) offered: Offered,
     pub(crate) channel: Channel,
     stated: Stated,
 }
 
-/// What is asked for each message, read once.
+/// The values that every plan needs, parsed once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stated {
     size: Option<u64>,
@@ -47,68 +47,73 @@ impl Offered {
 }
 
 impl Capabilities {
-    /// What a server offers that knows HELO only: nothing.
+    /// Returns no capabilities: those of a server that supports HELO only.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// What this reply to EHLO or LHLO offers, learned in clear unless it is said to be
-    /// [learned](Self::learned) otherwise.
+    /// Returns the capabilities in this reply to EHLO or LHLO, received over
+    /// [`Channel::CLEAR`] until [`with_channel`](Self::with_channel) sets another channel.
     pub fn from_reply(reply: Reply) -> Self {
         let (offered, stated) = read(lines(&reply));
         let channel = Channel::default();
         Self { reply: Some(reply), edited: None, offered, channel, stated }
     }
 
-    /// Reads the lines anew, which were changed by hand.
+    /// Parses the values again, after a change of the lines.
     pub(crate) fn restate(&mut self) {
         self.stated = read(self.iter()).1;
     }
 
-    /// The reply they came in, if there was one.
+    /// Returns the reply that the capabilities are from, if they are from a reply.
     pub fn reply(&self) -> Option<&Reply> {
         self.reply.as_ref()
     }
 
-    /// Whether this extension is offered. Some that are offered must not be used all the same:
-    /// [`require`](Self::require) knows.
+    /// Returns whether the server offers this extension. That alone does not mean that a client may
+    /// use it: see [`require`](Self::require).
     pub fn has(&self, extension: Extension) -> bool {
         self.offered.0 & Offered::bit(extension) != 0
     }
 
-    /// The same capabilities without this extension, as if the server did not offer it. The line
-    /// that offers it stays readable.
+    /// Returns the same capabilities without this extension, as if the server did not offer it. Its
+    /// line stays readable.
     #[must_use]
     pub fn without(mut self, extension: Extension) -> Self {
         self.offered.remove(extension);
         self
     }
 
-    /// Every line behind the first, in order.
+    /// Returns every line after the first, in order.
     pub fn iter(&self) -> impl Iterator<Item = Capability<'_>> {
         let reply = self.edited.as_ref().or(self.reply.as_ref());
         reply.into_iter().flat_map(lines)
     }
 
-    /// The first line with this keyword, in upper or lower case.
+    /// Returns the first line with this keyword, in upper or lower case.
     pub fn find(&self, keyword: &str) -> Option<Capability<'_>> {
         self.iter().find(|one| one.keyword().eq_ignore_ascii_case(keyword.as_bytes()))
     }
 
-    /// The largest message that the server takes, in octets; `None` if it states no limit
-    /// (RFC 1870). Of several lines the smallest limit counts; a number that is too large for an
-    /// `u64` is no limit.
+    /// Returns the size of the largest message that the server accepts, in octets; `None` if the
+    /// server states no limit (RFC 1870).
+    ///
+    /// If there are several SIZE lines, the smallest limit applies. 0 and numbers that do not fit
+    /// into a `u64` are not limits.
     pub fn size_limit(&self) -> Option<u64> {
         self.stated.size.filter(|_| self.has(Extension::Size))
     }
 
-    /// The limits that the server states. Of several lines the last counts (RFC 9422).
+    /// Returns the limits that the server states (RFC 9422). If there are several LIMITS lines, the
+    /// last one applies.
     pub fn limits(&self) -> Limits {
         if self.has(Extension::Limits) { self.stated.limits } else { Limits::default() }
     }
 
-    /// The SASL mechanisms that AUTH lines name, in order, each once. Some servers name them in a
-    /// line `AUTH=` for the sake of old clients; both forms count (RFC 4954).
+    /// Returns the SASL mechanisms in the AUTH lines, in order and without duplicates (RFC 4954).
+    ///
+    /// Postfix and others can send a line `AUTH=PLAIN` in addition to `AUTH PLAIN`, for clients of
+    /// the time before the RFC; both forms are read.
     pub fn mechanisms(&self) -> impl Iterator<Item = &[u8]> {
         let all = || self.lines(Extension::Auth).flat_map(Capability::params);
         all().enumerate().filter_map(move |(place, name)| {
@@ -117,14 +122,14 @@ impl Capabilities {
         })
     }
 
-    /// The longest MAIL line that this server accepts, in octets with CRLF: 512 and what the
-    /// extensions that it offers add.
+    /// Returns the longest MAIL line that this server accepts, in octets including CRLF: 512 octets
+    /// plus the increments of the extensions that it offers.
     pub fn mail_line_limit(&self) -> usize {
         self.line_limit(MAIL_INCREMENTS)
     }
 
-    /// The longest RCPT line that this server accepts, in octets with CRLF: 512 and what the
-    /// extensions that it offers add.
+    /// Returns the longest RCPT line that this server accepts, in octets including CRLF: 512 octets
+    /// plus the increments of the extensions that it offers.
     pub fn rcpt_line_limit(&self) -> usize {
         self.line_limit(RCPT_INCREMENTS)
     }
@@ -134,7 +139,7 @@ impl Capabilities {
         Command::MAX_LINE + offered.map(|(_, octets)| octets).sum::<usize>()
     }
 
-    /// All lines of this extension, unless it is masked.
+    /// Returns all lines of this extension; none if it is masked.
     pub(crate) fn lines(&self, extension: Extension) -> impl Iterator<Item = Capability<'_>> {
         let lines = self.iter().filter(move |one| one.extension() == Some(extension));
         lines.filter(move |_| self.has(extension))
@@ -151,8 +156,10 @@ fn lines(reply: &Reply) -> impl Iterator<Item = Capability<'_>> {
     })
 }
 
-/// What the lines state, and which extensions they name. What is masked is left out when it is
-/// asked for.
+/// Returns the extensions that the lines name, and the values that they state.
+///
+/// The values do not depend on masks, which the getters apply, so that masking an extension and
+/// offering it again needs no parsing.
 fn read<'a>(lines: impl Iterator<Item = Capability<'a>>) -> (Offered, Stated) {
     let mut offered = Offered::default();
     let mut stated = Stated::default();
@@ -160,6 +167,8 @@ fn read<'a>(lines: impl Iterator<Item = Capability<'a>>) -> (Offered, Stated) {
         let Some(extension) = line.extension() else { continue };
         offered.add(extension);
         match extension {
+            // A message within the smallest of several limits is within each of them. 0 means that
+            // the server has no fixed limit.
             Extension::Size => {
                 let limit = line.params().next().and_then(decimal).filter(|&limit| limit > 0);
                 stated.size = match (stated.size, limit) {
@@ -174,8 +183,9 @@ fn read<'a>(lines: impl Iterator<Item = Capability<'a>>) -> (Offered, Stated) {
     (offered, stated)
 }
 
-/// What each extension adds to the MAIL line. RFC 3461 gives no figure for DSN; RFC 3885 states
-/// the one that its parameters take.
+/// What each extension adds to the length of the MAIL line, in octets. RFC 5321, 4.5.3.1.4 allows
+/// 512 octets without extensions, and each extension states its own increment. RFC 3461 states none
+/// for DSN; RFC 3885 states the length that its parameters take.
 const MAIL_INCREMENTS: &[(Extension, usize)] = &[
     (Extension::Size, 26),
     (Extension::BinaryMime, 16),
@@ -191,7 +201,7 @@ const MAIL_INCREMENTS: &[(Extension, usize)] = &[
     (Extension::RequireTls, 11),
 ];
 
-/// What each extension adds to the RCPT line.
+/// What each extension adds to the length of the RCPT line, in octets.
 const RCPT_INCREMENTS: &[(Extension, usize)] = &[(Extension::Dsn, 507), (Extension::Rrvs, 33)];
 
 /// One line of the reply: a keyword and its parameters.
@@ -220,30 +230,33 @@ impl<'a> Capability<'a> {
         }
     }
 
-    /// The line as it came.
+    /// Returns the line as received.
     pub fn as_bytes(self) -> &'a [u8] {
         self.line
     }
 
-    /// The keyword as it came: what stands before the first space, TAB or `=`.
+    /// Returns the keyword as received: the octets before the first space, TAB or `=`.
+    ///
+    /// `=` ends a keyword because of the form `AUTH=PLAIN`, and TAB because servers send it in
+    /// place of a space.
     pub fn keyword(self) -> &'a [u8] {
         &self.line[..self.keyword_len]
     }
 
-    /// The parameters as they came: what follows, parted by spaces and TABs.
+    /// Returns the parameters as received: the words after the keyword, separated by spaces and TABs.
     pub fn params(self) -> impl Iterator<Item = &'a [u8]> {
         let rest = self.line.get(self.keyword_len + 1..).unwrap_or_default();
         let params = rest.split(|octet| matches!(octet, b' ' | b'\t'));
         params.filter(|param| !param.is_empty())
     }
 
-    /// The extension that the keyword names, if it is one that has a name.
+    /// Returns the extension of the keyword, if it is a known one.
     pub fn extension(self) -> Option<Extension> {
         Extension::from_keyword(self.keyword())
     }
 }
 
-/// A decimal number; `None` if it is none, or too large.
+/// Parses a decimal number; `None` if it is malformed or does not fit.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

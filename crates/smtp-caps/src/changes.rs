@@ -1,17 +1,16 @@
-//! Changes: how two replies to EHLO differ, before and after TLS, authentication, or a day.
+//! Changes between two replies to EHLO: before and after TLS, authentication, or a reconnect.
 use smtp_error::Extension;
 
 use crate::{Capabilities, Capability};
 
 impl Capabilities {
-    /// How `after` differs: what is lost or has other parameters, in the order of these
-    /// capabilities, then what is gained, in the order of `after`.
+    /// Returns the changes from `self` to `after`: first the keywords that are lost or have other
+    /// parameters, in the order of `self`, then those that are gained, in the order of `after`.
     ///
-    /// Lines with one keyword count as one, in whatever case, and masked ones do not count.
+    /// Lines with the same keyword, in upper or lower case, are one change. Masked lines are ignored.
     ///
-    /// Held against what the same server offered another time, a STARTTLS that is lost tells of
-    /// somebody in between; held against what it offered before TLS, it shows what is worth having
-    /// from then on only:
+    /// If `self` is from an earlier session, a lost STARTTLS indicates that an attacker removes it.
+    /// If `self` is from before STARTTLS, the changes show what the server offers inside TLS only:
     ///
     /// ```
     /// use smtp_caps::Capabilities;
@@ -37,7 +36,7 @@ impl Capabilities {
         lost.chain(gained)
     }
 
-    /// The lines that are the first with their keyword and not masked.
+    /// Returns the lines that are the first with their keyword and are not masked.
     fn firsts(&self) -> impl Iterator<Item = Capability<'_>> {
         self.iter().enumerate().filter_map(|(number, line)| {
             let repeated = self.iter().take(number).any(|other| other.is_same(line));
@@ -51,7 +50,7 @@ impl Capabilities {
     }
 }
 
-/// A keyword that one of two replies has and the other has not, or has with other parameters.
+/// A keyword that only one of two replies has, or that has other parameters in the second.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
     first: Capability<'a>,
@@ -60,32 +59,32 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// The keyword, as it was spelled before if it was there.
+    /// Returns the keyword, spelled as in the first reply that has it.
     pub fn keyword(self) -> &'a [u8] {
         self.first.keyword()
     }
 
-    /// The extension that the keyword names, if it is one that has a name.
+    /// Returns the extension of the keyword, if it is a known one.
     pub fn extension(self) -> Option<Extension> {
         self.first.extension()
     }
 
-    /// Whether the keyword was not there before.
+    /// Returns whether only the second reply has the keyword.
     pub fn is_gained(self) -> bool {
         self.before().next().is_none()
     }
 
-    /// Whether the keyword is not there afterwards.
+    /// Returns whether only the first reply has the keyword.
     pub fn is_lost(self) -> bool {
         self.after().next().is_none()
     }
 
-    /// The lines with the keyword before; none if it is gained.
+    /// Returns the lines with the keyword in the first reply; none if it is gained.
     pub fn before(self) -> impl Iterator<Item = Capability<'a>> {
         self.before.like(self.first)
     }
 
-    /// The lines with the keyword afterwards; none if it is lost.
+    /// Returns the lines with the keyword in the second reply; none if it is lost.
     pub fn after(self) -> impl Iterator<Item = Capability<'a>> {
         self.after.like(self.first)
     }

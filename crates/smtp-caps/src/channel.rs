@@ -1,26 +1,25 @@
-//! The channel that capabilities were learned in: what is said in clear, anybody may have said.
+//! The channel that capabilities were received over: in clear, an attacker may have forged them.
 use smtp_error::{Extension, Unsupported};
 
 use crate::Capabilities;
 
-/// What protected the connection, and whether the client was known, when the server said what it
-/// offers.
+/// The state of the connection when the server sent its capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "each of the two is so or not, and both may be")]
+#[allow(clippy::exhaustive_structs, reason = "two independent properties")]
 pub struct Channel {
-    /// Whether it was inside TLS.
+    /// Whether the connection was inside TLS.
     pub tls: bool,
     /// Whether the client had authenticated.
     pub authenticated: bool,
 }
 
 impl Channel {
-    /// In clear, before authentication: what is assumed unless somebody knows better.
+    /// In clear, before authentication: the default.
     pub const CLEAR: Self = Self { tls: false, authenticated: false };
     /// Inside TLS, before authentication.
     pub const TLS: Self = Self { tls: true, authenticated: false };
 
-    /// The same channel after authentication.
+    /// Returns the same channel after authentication.
     #[must_use]
     pub const fn authenticated(self) -> Self {
         Self { authenticated: true, ..self }
@@ -28,29 +27,32 @@ impl Channel {
 }
 
 impl Capabilities {
-    /// The same capabilities, learned in this channel.
+    /// Sets the channel that the capabilities were received over.
     #[must_use]
-    pub fn learned(mut self, channel: Channel) -> Self {
+    pub fn with_channel(mut self, channel: Channel) -> Self {
         self.channel = channel;
         self
     }
 
-    /// The channel that they were learned in.
+    /// Returns the channel that the capabilities were received over.
     pub fn channel(&self) -> Channel {
         self.channel
     }
 
-    /// Whether this extension may be used: it is offered, and so is what it builds on.
+    /// Checks that a client may use this extension.
     ///
     /// # Errors
-    /// Says what is missing: the extension; CHUNKING, without which BINARYMIME is of no use; or
-    /// TLS, outside which REQUIRETLS does not count (RFC 8689).
+    /// The server does not offer the extension; it offers BINARYMIME without CHUNKING; or it offers
+    /// REQUIRETLS outside TLS.
     pub fn require(&self, extension: Extension) -> Result<(), Unsupported> {
         if !self.has(extension) {
             return Err(Unsupported::Extension(extension));
         }
         match extension {
+            // Binary mail data can be sent with BDAT only (RFC 3030, 3).
             Extension::BinaryMime => self.require(Extension::Chunking),
+            // A server must not offer REQUIRETLS outside TLS (RFC 8689): an attacker could add the
+            // keyword in clear, and the sender would rely on it.
             Extension::RequireTls if !self.channel.tls => Err(Unsupported::OutsideTls(extension)),
             _ => Ok(()),
         }

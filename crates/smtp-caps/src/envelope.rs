@@ -1,10 +1,10 @@
-//! The envelope: from whom, and to whom (RFC 5321, 2.3.1).
+//! The envelope: the reverse-path and the forward-paths (RFC 5321, 2.3.1).
 use alloc::vec::Vec;
 
 use smtp_codec::{Mail, Rcpt};
 use smtp_error::{Field, Flaw, Invalid};
 
-/// The sender of a message and its recipients, at least one, in order.
+/// The sender and the recipients of a message, in order. There is at least one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     mail: Mail,
@@ -12,20 +12,20 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// An envelope. Strings, mailboxes and paths are taken where no parameters are needed; an
-    /// empty string as sender is the null reverse-path.
+    /// Returns an envelope. Strings, mailboxes and paths are converted where no parameters are
+    /// needed; an empty string as sender is the null reverse-path.
     ///
-    /// Mailboxes are kept in the form in which they are sent ([`Mailbox::canonical`]): an
+    /// Mailboxes are stored in the form in which the client sends them ([`Mailbox::canonical`]): an
     /// internationalized domain after an ASCII local-part has A-labels, and needs no SMTPUTF8.
-    /// Strings are held to the grammar; what exists and deviates from it is given as a
-    /// [`Mailbox`] that was made with [`Mailbox::tolerating`].
+    /// Strings must follow the grammar. To send to an existing mailbox that deviates from it, pass a
+    /// [`Mailbox`] from [`Mailbox::tolerating`].
     ///
     /// [`Mailbox`]: smtp_codec::Mailbox
     /// [`Mailbox::canonical`]: smtp_codec::Mailbox::canonical
     /// [`Mailbox::tolerating`]: smtp_codec::Mailbox::tolerating
     ///
     /// # Errors
-    /// Refuses what is no address, and an empty list of recipients.
+    /// An address is not valid, or there is no recipient.
     pub fn new<M, R>(mail: M, rcpts: impl IntoIterator<Item = R>) -> Result<Self, Invalid>
     where
         M: TryInto<Mail, Error: Into<Invalid>>,
@@ -41,12 +41,12 @@ impl Envelope {
         Ok(Self { mail, rcpts })
     }
 
-    /// The sender.
+    /// Returns the sender.
     pub fn mail(&self) -> &Mail {
         &self.mail
     }
 
-    /// The recipients, at least one.
+    /// Returns the recipients, at least one.
     pub fn rcpts(&self) -> &[Rcpt] {
         &self.rcpts
     }

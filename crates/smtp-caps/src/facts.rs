@@ -1,7 +1,7 @@
-//! Facts: what the lines of each extension say, merged and typed.
+//! Typed views of the lines of each extension. Several lines with one keyword are merged.
 //!
-//! What is not offered, masked or malformed states nothing; the lines stay readable as they came,
-//! and [`oddities`](Capabilities::oddities) names what is wrong with them.
+//! A line that is masked or malformed states nothing, and neither does one that is missing. The
+//! lines stay readable as received, and [`oddities`](Capabilities::oddities) reports their flaws.
 use core::fmt;
 
 use smtp_error::{Extension, Field, Flaw, Invalid};
@@ -9,32 +9,32 @@ use smtp_error::{Extension, Field, Flaw, Invalid};
 use crate::{Capabilities, Capability, FutureRelease, form, release};
 
 impl Capabilities {
-    /// The shortest time, in seconds, that BY may ask for with `R`; `None` if there is no minimum
-    /// (RFC 2852).
+    /// Returns the shortest time that the server accepts for BY with the mode `R`, in seconds; `None`
+    /// if there is no minimum (RFC 2852).
     pub fn deliver_by_min(&self) -> Option<u32> {
         let stated = self.lines(Extension::DeliverBy).filter_map(only);
         stated.filter_map(release::seconds).filter(|&minimum| minimum > 0).max()
     }
 
-    /// How far in the future a message may be released; `None` also if the server says it in a way
-    /// that makes no sense (RFC 4865).
+    /// Returns how far in the future a message may be released (RFC 4865); `None` also if the line is
+    /// malformed.
     pub fn future_release(&self) -> Option<FutureRelease<'_>> {
         self.lines(Extension::FutureRelease).find_map(FutureRelease::parse)
     }
 
-    /// The profile that the server's priorities follow, if it names one (RFC 6710).
+    /// Returns the profile of the server's priorities, if the server names one (RFC 6710).
     pub fn priority_profile(&self) -> Option<PriorityProfile<'_>> {
         let named = self.lines(Extension::MtPriority).filter_map(only);
         named.filter_map(form::text).find_map(|name| PriorityProfile::new(name).ok())
     }
 
-    /// Where BURL may fetch from; `None` if it is not offered (RFC 4468).
+    /// Returns where BURL may fetch from; `None` if the server does not offer it (RFC 4468).
     pub fn burl(&self) -> Option<Burl<'_>> {
         self.has(Extension::Burl).then_some(Burl { capabilities: self })
     }
 
-    /// The classes of solicitation that the server refuses for everybody, in order, each once
-    /// (RFC 3865).
+    /// Returns the classes of solicitation that the server refuses for all recipients, in order and
+    /// without duplicates (RFC 3865).
     pub fn refused_solicitations(&self) -> impl Iterator<Item = &str> {
         distinct(move || {
             let lists = self.lines(Extension::NoSoliciting).filter_map(only);
@@ -42,17 +42,18 @@ impl Capabilities {
         })
     }
 
-    /// The names of the attributes that XCLIENT takes, in order, each once.
+    /// Returns the names of the attributes that XCLIENT accepts, in order and without duplicates.
     pub fn xclient_attributes(&self) -> impl Iterator<Item = &str> {
         self.names(Extension::Xclient, form::is_attribute)
     }
 
-    /// The names of the attributes that XFORWARD takes, in order, each once.
+    /// Returns the names of the attributes that XFORWARD accepts, in order and without duplicates.
     pub fn xforward_attributes(&self) -> impl Iterator<Item = &str> {
         self.names(Extension::Xforward, form::is_attribute)
     }
 
-    /// The mechanisms that X-EXPS names: AUTH between the servers of one organization.
+    /// Returns the mechanisms of X-EXPS, which is authentication between the Exchange servers of one
+    /// organization.
     pub fn xexps_mechanisms(&self) -> impl Iterator<Item = &str> {
         self.names(Extension::Xexps, form::is_mechanism)
     }
@@ -69,7 +70,7 @@ impl Capabilities {
     }
 }
 
-/// The parameter of a line that has just one.
+/// Returns the parameter of a line that has exactly one.
 fn only(line: Capability<'_>) -> Option<&[u8]> {
     let mut params = line.params();
     params.next().filter(|_| params.next().is_none())
@@ -79,7 +80,7 @@ fn commas(list: &str) -> impl Iterator<Item = &str> {
     list.split(',')
 }
 
-/// Each name once, in upper or lower case, where it stands first.
+/// Drops names that occurred before, in upper or lower case.
 fn distinct<'a, I: Iterator<Item = &'a str>>(
     all: impl Fn() -> I + Clone,
 ) -> impl Iterator<Item = &'a str> {
@@ -102,10 +103,10 @@ impl<'a> PriorityProfile<'a> {
     /// Five levels for national security and emergencies.
     pub const NSEP: Self = Self("NSEP");
 
-    /// The profile of this name.
+    /// Returns the profile of this name.
     ///
     /// # Errors
-    /// A name is 1 to 20 letters, digits, hyphens, underscores and dots.
+    /// The name is not 1 to 20 letters, digits, hyphens, underscores and dots.
     pub fn new(name: &'a str) -> Result<Self, Invalid> {
         let allowed =
             |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
@@ -118,7 +119,7 @@ impl<'a> PriorityProfile<'a> {
         Err(Invalid::new(Field::Capability, flaw))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(self) -> &'a str {
         self.0
     }
@@ -138,24 +139,25 @@ impl fmt::Display for PriorityProfile<'_> {
     }
 }
 
-/// What a line BURL says. Arguments that are not known are of no account.
+/// The parameters of BURL. Unknown parameters are ignored (RFC 4468).
 #[derive(Clone, Copy, Debug)]
 pub struct Burl<'a> {
     capabilities: &'a Capabilities,
 }
 
 impl<'a> Burl<'a> {
-    /// Whether the client must authenticate before it learns more: nothing is said yet.
+    /// Returns whether BURL has no parameters: the server lists them after authentication.
     pub fn needs_authentication(self) -> bool {
         self.words().next().is_none()
     }
 
-    /// Whether an URL of any IMAP server may be tried.
-    pub fn takes_any_imap(self) -> bool {
+    /// Returns whether the client may try the URL of any IMAP server.
+    pub fn accepts_any_imap(self) -> bool {
         self.words().any(|word| word.eq_ignore_ascii_case(b"imap"))
     }
 
-    /// The IMAP servers that the server has an understanding with, as `imap://` URLs, each once.
+    /// Returns the `imap://` URLs of the IMAP servers that the server can fetch from, without
+    /// duplicates.
     pub fn servers(self) -> impl Iterator<Item = &'a str> {
         distinct(move || {
             let urls = self.words().filter(|word| form::is_imap_url(word));

@@ -1,16 +1,16 @@
-//! Forms: what may stand behind each keyword.
+//! The parameters that each keyword may have.
 use smtp_codec::{MailParam, Mechanism, Param};
 use smtp_error::Extension;
 
 use crate::{Capability, FutureRelease, OddityKind, PriorityProfile, limits, release};
 
-/// What may stand behind a keyword.
+/// The parameters that a keyword may have.
 enum Form {
-    /// Nothing.
+    /// None.
     Bare,
-    /// One word, or nothing.
+    /// At most one.
     Optional(fn(&[u8]) -> bool),
-    /// Any number of words.
+    /// Any number.
     Words(fn(&[u8]) -> bool),
     /// An interval and a date.
     Release,
@@ -27,7 +27,8 @@ fn form(extension: Option<Extension>) -> Form {
         Extension::Limits => Form::Words(limits::is_sound),
         Extension::Xclient | Extension::Xforward => Form::Words(is_attribute),
         Extension::FutureRelease => Form::Release,
-        // BURL: what is not known is to be ignored. The others: nobody says what their lines have.
+        // RFC 4468 requires that unknown parameters of BURL be ignored. The other extensions have
+        // no specification of their lines.
         Extension::Burl
         | Extension::Verp
         | Extension::XanonymousTls
@@ -38,7 +39,7 @@ fn form(extension: Option<Extension>) -> Form {
     }
 }
 
-/// What is wrong with what stands behind the keyword.
+/// Checks the parameters of a line.
 pub(crate) fn check(line: Capability<'_>) -> Result<(), OddityKind> {
     let mut params = line.params();
     let sound = match form(line.extension()) {
@@ -50,19 +51,19 @@ pub(crate) fn check(line: Capability<'_>) -> Result<(), OddityKind> {
     if sound { Ok(()) } else { Err(OddityKind::Malformed) }
 }
 
-/// Whether this is a keyword by the grammar (RFC 5321, 4.1.1.1): a letter or digit, then letters,
-/// digits and hyphens.
+/// Returns whether this is a keyword of RFC 5321, 4.1.1.1: a letter or digit, then letters, digits
+/// and hyphens.
 pub(crate) fn is_keyword(word: &[u8]) -> bool {
     let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
     matches!(word, [first, rest @ ..] if first.is_ascii_alphanumeric() && rest.iter().all(allowed))
 }
 
-/// Whether this may be a parameter at all.
+/// Returns whether this is a parameter of RFC 5321, 4.1.1.1.
 pub(crate) fn is_word(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(u8::is_ascii_graphic)
 }
 
-/// The word as text; none if it is no word.
+/// Returns the word as text; `None` if it is not a valid parameter.
 pub(crate) fn text(word: &[u8]) -> Option<&str> {
     str::from_utf8(word).ok().filter(|_| is_word(word))
 }
@@ -75,24 +76,24 @@ fn is_profile(word: &[u8]) -> bool {
     text(word).is_some_and(|name| PriorityProfile::new(name).is_ok())
 }
 
-/// The name of a SASL mechanism.
+/// Returns whether this is the name of a SASL mechanism.
 pub(crate) fn is_mechanism(word: &[u8]) -> bool {
     text(word).is_some_and(|name| Mechanism::new(name).is_ok())
 }
 
-/// The name of an attribute of XCLIENT or XFORWARD.
+/// Returns whether this is the name of an attribute of XCLIENT or XFORWARD.
 pub(crate) fn is_attribute(word: &[u8]) -> bool {
     let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
     !word.is_empty() && word.iter().all(allowed)
 }
 
-/// The URL of an IMAP server.
+/// Returns whether this is the URL of an IMAP server.
 pub(crate) fn is_imap_url(word: &[u8]) -> bool {
     const SCHEME: &[u8] = b"imap://";
     word.len() > SCHEME.len() && word[..SCHEME.len()].eq_ignore_ascii_case(SCHEME) && is_word(word)
 }
 
-/// Classes of solicitation, with the grammar that SOLICIT has too.
+/// Returns whether these are classes of solicitation, separated by commas (RFC 3865, 2.3).
 pub(crate) fn is_class_list(word: &[u8]) -> bool {
     text(word).is_some_and(|classes| {
         let solicit = Param::new("SOLICIT").and_then(|param| param.with(classes));

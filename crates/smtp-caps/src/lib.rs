@@ -1,9 +1,9 @@
-//! What an SMTP server offers, what a message needs, and the plan that follows.
+//! The capabilities of an SMTP server, the needs of a message, and the plan that follows.
 //!
-//! No I/O: replies come in as values of `smtp-error`, and go out as such.
+//! No I/O: replies are values of `smtp-error`.
 //!
-//! A client makes [`Capabilities`] of the reply to EHLO or LHLO, and a [`Plan`] for each message,
-//! or the precise reason why there is none:
+//! A client makes [`Capabilities`] from the reply to EHLO or LHLO, and a [`Plan`] for each message,
+//! or an [`Objection`] that states why the message cannot be sent:
 //!
 //! ```
 //! use smtp_caps::{Capabilities, Channel, Envelope, Plan};
@@ -12,13 +12,13 @@
 //!
 //! let text = "mx.example.org\nPIPELINING\nSIZE 1000\nLIMITS RCPTMAX=100\nAUTH=PLAIN\nX-LOCAL a b";
 //! let reply = Reply::new(ReplyCode::OK, text);
-//! let capabilities = Capabilities::from_reply(reply).learned(Channel::TLS);
+//! let capabilities = Capabilities::from_reply(reply).with_channel(Channel::TLS);
 //! assert!(capabilities.has(Extension::Pipelining));
 //! assert_eq!(capabilities.size_limit(), Some(1000));
 //! assert_eq!(capabilities.limits().rcpt_max(), Some(100));
 //! assert_eq!(capabilities.find("x-local").unwrap().params().count(), 2);
 //! let odd: Vec<String> = capabilities.oddities().map(|oddity| oddity.to_string()).collect();
-//! assert_eq!(odd, ["AUTH=PLAIN: not parted by single spaces"]);
+//! assert_eq!(odd, ["AUTH=PLAIN: parameters not separated by single spaces"]);
 //!
 //! let envelope = Envelope::new("a@example.com", ["b@example.org"])?;
 //! let text = MailData::new("Subject: hello\r\n\r\nhello\r\n")?;
@@ -28,7 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A server makes an [`Offer`], which cannot say what is not legal:
+//! A server makes an [`Offer`], which is always a legal reply:
 //!
 //! ```
 //! use smtp_caps::{Limit, Limits, Offer};
@@ -41,7 +41,7 @@
 //!     .size(52_428_800)
 //!     .limits(Limits::default().set(Limit::Rcpt, 100)?);
 //!
-//! // Inside TLS there is more, and STARTTLS is gone.
+//! // Inside TLS the server offers AUTH, and STARTTLS no more.
 //! let inside = offer.without(Extension::StartTls).auth(["PLAIN", "SCRAM-SHA-256"])?;
 //! let mut out = Vec::new();
 //! encode_reply(&inside.reply(), &mut out);

@@ -1,11 +1,11 @@
-//! LIMITS: how much a server takes at a time (RFC 9422).
+//! LIMITS: limits on transactions and recipients (RFC 9422).
 use core::fmt;
 
 use smtp_error::{Field, Flaw, Invalid};
 
 use crate::{Capability, capabilities::decimal};
 
-/// One of the limits that have a name here.
+/// A limit that these crates know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -20,7 +20,7 @@ pub enum Limit {
 impl Limit {
     const ALL: [Self; 3] = [Self::Mail, Self::Rcpt, Self::RcptDomain];
 
-    /// The name of the limit.
+    /// Returns the name of the limit.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mail => "MAILMAX",
@@ -30,8 +30,8 @@ impl Limit {
     }
 }
 
-/// The limits that a server states. They are the server's own and may be lower than what
-/// RFC 5321, 4.5.3.1 has every server take.
+/// The limits that a server states. They may be lower than the minimums that RFC 5321, 4.5.3.1
+/// requires of every server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Limits([Option<u32>; Limit::ALL.len()]);
 
@@ -39,10 +39,10 @@ impl Limits {
     /// The largest number that a limit can have.
     pub const MAX: u32 = 999_999;
 
-    /// The same limits with this one, in place of what it was before.
+    /// Returns the same limits with `limit` set to `number`.
     ///
     /// # Errors
-    /// A limit is a number from 1 to [`MAX`](Self::MAX).
+    /// The number is not from 1 to [`MAX`](Self::MAX).
     pub fn set(mut self, limit: Limit, number: u32) -> Result<Self, Invalid> {
         if !(1..=Self::MAX).contains(&number) {
             let flaw = Flaw::OutOfRange { least: 1, most: Self::MAX.into() };
@@ -52,39 +52,41 @@ impl Limits {
         Ok(self)
     }
 
-    /// How many mail transactions one session may have; `None` if no limit is stated.
+    /// Returns how many mail transactions one session may have; `None` if no limit is stated.
     pub fn mail_max(self) -> Option<u32> {
         self.0[Limit::Mail as usize]
     }
 
-    /// How many recipients one mail transaction may have; `None` if no limit is stated.
+    /// Returns how many recipients one mail transaction may have; `None` if no limit is stated.
     pub fn rcpt_max(self) -> Option<u32> {
         self.0[Limit::Rcpt as usize]
     }
 
-    /// How many different domains the recipients of one session may have; `None` if no limit is
-    /// stated.
+    /// Returns how many different domains the recipients of one session may have; `None` if no limit
+    /// is stated.
     pub fn rcpt_domain_max(self) -> Option<u32> {
         self.0[Limit::RcptDomain as usize]
     }
 
-    /// The limits of this line. One that is broken is left out; if the line as a whole is broken,
-    /// it has no limits. Of two with the same name the lower counts.
+    /// Parses the limits of a line.
+    ///
+    /// A parameter that violates the grammar makes the whole line invalid; a value that is not valid
+    /// affects its limit only. If a limit occurs twice, the lower value applies.
     pub(crate) fn parse(line: Capability<'_>) -> Self {
         let mut limits = Self::default();
         if !line.params().all(|param| split(param).is_some()) {
             return limits;
         }
         for (limit, number) in line.params().filter_map(known) {
-            let place = &mut limits.0[limit as usize];
-            *place = number.into_iter().chain(*place).min();
+            let stated = &mut limits.0[limit as usize];
+            *stated = number.into_iter().chain(*stated).min();
         }
         limits
     }
 }
 
 impl fmt::Display for Limits {
-    /// The limits as they stand behind the keyword, a space before each.
+    /// Writes the limits as the parameters of the keyword, a space before each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for limit in Limit::ALL {
             if let Some(number) = self.0[limit as usize] {
@@ -95,12 +97,12 @@ impl fmt::Display for Limits {
     }
 }
 
-/// Whether this is a limit that counts, or one without a name here that might.
+/// Returns whether this is a valid limit, or an unknown one.
 pub(crate) fn is_sound(param: &[u8]) -> bool {
     split(param).is_some() && known(param).is_none_or(|(_, number)| number.is_some())
 }
 
-/// The limit that has a name here, and its number unless it is broken.
+/// Returns the limit if it is a known one, and its number if that is valid.
 fn known(param: &[u8]) -> Option<(Limit, Option<u32>)> {
     let (name, value) = split(param)?;
     let named = |limit: &Limit| limit.name().as_bytes().eq_ignore_ascii_case(name);
@@ -108,7 +110,7 @@ fn known(param: &[u8]) -> Option<(Limit, Option<u32>)> {
     Some((limit, value.and_then(number)))
 }
 
-/// The name of any limit, and its value.
+/// Splits a limit into its name and its value; `None` if it violates the grammar.
 fn split(param: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let end = param.iter().position(|&octet| octet == b'=');
     let (name, value) = param.split_at(end.unwrap_or(param.len()));
@@ -123,7 +125,7 @@ fn split(param: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     (sound && value.is_none_or(|value| value.iter().all(in_value))).then_some((name, value))
 }
 
-/// One to six digits, the first of them no zero.
+/// Parses one to six digits without a leading zero.
 fn number(digits: &[u8]) -> Option<u32> {
     let sound = digits.len() <= 6 && !digits.starts_with(b"0");
     let number = Some(digits).filter(|_| sound).and_then(decimal)?;

@@ -1,15 +1,15 @@
-//! Lines that may be said: a keyword and its parameters, checked before anybody says them.
+//! Legal capability lines: a keyword and its parameters.
 use alloc::vec::Vec;
 
 use smtp_error::{Field, Flaw, Invalid, Reply, ReplyCode};
 
 use crate::{Capabilities, Capability, form};
 
-/// The longest line of a reply without its code, the mark behind it and CRLF (RFC 5321,
+/// The longest text of a reply line, in octets: without the code, the separator and CRLF (RFC 5321,
 /// 4.5.3.1.5).
 pub(crate) const MAX: usize = 512 - 4 - 2;
 
-/// The line that this text is, if a server may say it.
+/// Parses a line, and refuses one that a server must not send.
 pub(crate) fn legal(text: &str) -> Result<Capability<'_>, Invalid> {
     let invalid = |flaw| Err(Invalid::new(Field::Capability, flaw));
     if text.is_empty() {
@@ -38,23 +38,23 @@ pub(crate) fn legal(text: &str) -> Result<Capability<'_>, Invalid> {
 }
 
 impl Capabilities {
-    /// The same capabilities with this line, as if the server had said it in place of its own lines
-    /// with that keyword: `SIZE 1000`, `STARTTLS`. What was masked is offered again;
-    /// [`reply`](Self::reply) stays what it was.
+    /// Returns the same capabilities with this line, as if the server had sent it in place of its
+    /// lines with the same keyword: `SIZE 1000`, `STARTTLS`. An extension that was masked is offered
+    /// again; [`reply`](Self::reply) does not change.
     ///
     /// # Errors
-    /// Refuses a line that no server may say.
-    pub fn with(mut self, line: &str) -> Result<Self, Invalid> {
+    /// The line is not one that a server may send.
+    pub fn with_line(mut self, line: &str) -> Result<Self, Invalid> {
         let added = legal(line)?;
-        let mut waiting = Some(added);
+        let mut pending = Some(added);
         let mut lines = Vec::new();
         for line in self.iter() {
             match line.is_same(added) {
-                true => lines.extend(waiting.take()),
+                true => lines.extend(pending.take()),
                 false => lines.push(line),
             }
         }
-        lines.extend(waiting);
+        lines.extend(pending);
         self.edited = Some(self.edit(&lines));
         if let Some(extension) = added.extension() {
             self.offered.add(extension);
@@ -63,7 +63,7 @@ impl Capabilities {
         Ok(self)
     }
 
-    /// The reply, with these lines in place of those behind its first.
+    /// Returns the reply with these lines after its first, in place of its own.
     pub(crate) fn edit(&self, lines: &[Capability<'_>]) -> Reply {
         let first = self.reply.as_ref().and_then(|reply| reply.lines().next());
         let mut text = first.map_or_else(Vec::new, |line| line.as_bytes().to_vec());

@@ -1,4 +1,4 @@
-//! Oddities: what in a reply to EHLO is not as it should be, as data.
+//! Oddities: flaws in a reply to EHLO that a client tolerates, as data.
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -6,41 +6,41 @@ use smtp_error::Extension;
 
 use crate::{Capabilities, Capability, form};
 
-/// A line that is not as it should be. None is an error: servers that send them are in use.
+/// A line that violates its specification. It is not an error: servers in use send such lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Oddity<'a> {
     /// The line.
     pub line: Capability<'a>,
-    /// What is odd about it.
+    /// The flaw.
     pub kind: OddityKind,
 }
 
-/// What is odd about a line.
+/// A flaw of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OddityKind {
-    /// The keyword is none by the grammar, or the line is empty.
+    /// The keyword violates the grammar, or the line is empty.
     IllegalKeyword,
-    /// A box between client and server has written over the keyword, as in `XXXXXXXA`: the server
-    /// offers something that somebody does not want to be used, often STARTTLS.
+    /// A firewall has overwritten the keyword, as in `XXXXXXXA`, to keep the client from using the
+    /// extension, which is often STARTTLS. Cisco PIX and ASA do so with ESMTP inspection.
     Overwritten,
-    /// Something else than a single space stands before a parameter, or spaces end the line.
+    /// A parameter is not separated by a single space, or the line ends with a space.
     Separators,
-    /// Parameters behind a keyword that has none.
+    /// The keyword does not have parameters, but the line does.
     Unexpected,
-    /// Parameters that are not what the keyword has.
+    /// The parameters are not valid for the keyword.
     Malformed,
-    /// The keyword was there before.
+    /// An earlier line has the same keyword.
     Repeated,
-    /// An extension without this one, which it builds on.
+    /// The extension requires this one, which the server does not offer.
     Without(Extension),
     /// REQUIRETLS outside TLS, or STARTTLS inside.
     OutOfPlace,
 }
 
 impl Capabilities {
-    /// What is not as it should be, line by line. What is masked is not looked at.
+    /// Returns the oddities, line by line. Masked lines are skipped.
     pub fn oddities(&self) -> impl Iterator<Item = Oddity<'_>> {
         let lines = self.iter().enumerate();
         let visible = lines.filter(|(_, line)| self.is_visible(*line));
@@ -49,11 +49,11 @@ impl Capabilities {
         })
     }
 
-    /// The same capabilities without the lines that are odd in one of the ways that are refused, as
-    /// if the server had not said them. By default all are taken: `AUTH=PLAIN`, which is odd in its
-    /// [`Separators`](OddityKind::Separators), counts as `AUTH PLAIN` does.
+    /// Returns the same capabilities without the lines that have a flaw which `refused` selects, as
+    /// if the server had not sent them. Without this call every line counts: `AUTH=PLAIN`, whose flaw
+    /// is [`Separators`](OddityKind::Separators), means the same as `AUTH PLAIN`.
     #[must_use]
-    pub fn refusing(mut self, refused: impl Fn(OddityKind) -> bool) -> Self {
+    pub fn without_oddities(mut self, refused: impl Fn(OddityKind) -> bool) -> Self {
         let lines = self.iter().enumerate();
         let lines = lines.filter(|&(number, line)| !self.kinds(number, line).any(&refused));
         let lines: Vec<Capability<'_>> = lines.map(|(_, line)| line).collect();
@@ -68,7 +68,7 @@ impl Capabilities {
         self
     }
 
-    /// What is odd about a line, which is the one of this number.
+    /// Returns the flaws of `line`, which is line `number`.
     fn kinds(&self, number: usize, line: Capability<'_>) -> impl Iterator<Item = OddityKind> {
         let before = self.iter().take(number);
         let repeated = before.into_iter().any(|other| other.is_same(line));
@@ -83,7 +83,7 @@ impl Capabilities {
         kinds.into_iter().flatten()
     }
 
-    /// Whether the line is not masked.
+    /// Returns whether the line is not masked.
     pub(crate) fn is_visible(&self, line: Capability<'_>) -> bool {
         line.extension().is_none_or(|extension| self.has(extension))
     }
@@ -91,6 +91,7 @@ impl Capabilities {
     fn missing(&self, line: Capability<'_>) -> Option<OddityKind> {
         let needed = match line.extension()? {
             Extension::BinaryMime => Extension::Chunking,
+            // A server that offers SMTPUTF8 must offer 8BITMIME as well (RFC 6531, 3.1).
             Extension::SmtpUtf8 => Extension::EightBitMime,
             _ => return None,
         };
@@ -108,7 +109,7 @@ impl Capabilities {
 }
 
 impl Capability<'_> {
-    /// Whether two lines are about the same: one extension, or one keyword without a name.
+    /// Returns whether two lines have the same extension, or the same unknown keyword.
     pub(crate) fn is_same(self, other: Capability<'_>) -> bool {
         match self.extension() {
             Some(extension) => other.extension() == Some(extension),
@@ -136,14 +137,14 @@ fn keyword(keyword: &[u8]) -> Option<OddityKind> {
 impl fmt::Display for OddityKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::IllegalKeyword => "not a keyword",
-            Self::Overwritten => "overwritten on the way",
-            Self::Separators => "not parted by single spaces",
-            Self::Unexpected => "parameters where none belong",
+            Self::IllegalKeyword => "not a valid keyword",
+            Self::Overwritten => "keyword overwritten in transit",
+            Self::Separators => "parameters not separated by single spaces",
+            Self::Unexpected => "unexpected parameters",
             Self::Malformed => "malformed parameters",
-            Self::Repeated => "a keyword for the second time",
-            Self::Without(needed) => return write!(f, "without {needed}"),
-            Self::OutOfPlace => "on the wrong side of TLS",
+            Self::Repeated => "duplicate keyword",
+            Self::Without(needed) => return write!(f, "offered without {needed}"),
+            Self::OutOfPlace => "not allowed in this state of TLS",
         })
     }
 }

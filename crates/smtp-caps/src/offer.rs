@@ -1,4 +1,4 @@
-//! Offers: what a server says in reply to EHLO or LHLO.
+//! Offers: the reply of a server to EHLO or LHLO.
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
 use smtp_codec::Host;
@@ -6,13 +6,12 @@ use smtp_error::{Extension, Field, Flaw, Invalid, Reply, ReplyCode};
 
 use crate::{Capability, FutureRelease, Limits, PriorityProfile, form, line};
 
-/// What a server offers, in the order in which it was added.
+/// The extensions that a server offers, in the order in which they were added.
 ///
-/// It makes a legal reply whatever is done with it: each setter refuses what cannot be said, and
-/// takes the place of what was said with the same keyword. [`Capabilities`](crate::Capabilities)
-/// that are made from the reply say the same, and their
-/// [`oddities`](crate::Capabilities::oddities) find what is legal and yet makes no sense, such as
-/// BINARYMIME without CHUNKING.
+/// An offer always makes a legal reply: each setter refuses what must not be sent, and replaces the
+/// line with the same keyword. [`Capabilities`](crate::Capabilities) from the reply are equal to the
+/// offer, and their [`oddities`](crate::Capabilities::oddities) report combinations that are legal
+/// but useless, such as BINARYMIME without CHUNKING.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     host: String,
@@ -21,10 +20,11 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// The offer of a server with this name, which is a domain in ASCII or an address literal.
+    /// Returns the offer of a server with this name, which is a domain in ASCII or an address
+    /// literal.
     ///
     /// # Errors
-    /// Refuses what is neither.
+    /// The name is neither.
     pub fn new(host: &str) -> Result<Self, Invalid> {
         Host::new(host)?;
         match host.find(|character: char| !character.is_ascii()) {
@@ -33,10 +33,10 @@ impl Offer {
         }
     }
 
-    /// What is said behind the name; it is for people to read.
+    /// Sets the text after the name, which is for people to read.
     ///
     /// # Errors
-    /// Refuses what is no printable ASCII, and what makes the first line longer than 512 octets.
+    /// The text is not printable ASCII, or makes the first line longer than 512 octets.
     pub fn greeting(mut self, text: &str) -> Result<Self, Invalid> {
         let invalid = |flaw| Err(Invalid::new(Field::Greeting, flaw));
         let limit = line::MAX.saturating_sub(self.host.len() + 1);
@@ -56,7 +56,7 @@ impl Offer {
     /// Offers these extensions, without parameters.
     ///
     /// # Errors
-    /// Refuses FUTURERELEASE, whose parameters may not be left out.
+    /// One of them is FUTURERELEASE, which requires parameters.
     pub fn extensions(
         self,
         extensions: impl IntoIterator<Item = Extension>,
@@ -64,37 +64,37 @@ impl Offer {
         extensions.into_iter().try_fold(self, |offer, one| offer.line(one.keyword()))
     }
 
-    /// Offers SIZE with the largest message that is taken, in octets; 0 says that there is no fixed
-    /// limit (RFC 1870).
+    /// Offers SIZE with the largest message that the server accepts, in octets; 0 means that there is
+    /// no fixed limit (RFC 1870).
     #[must_use]
     pub fn size(self, limit: u64) -> Self {
-        self.say(&format!("{} {limit}", Extension::Size))
+        self.set(&format!("{} {limit}", Extension::Size))
     }
 
     /// Offers LIMITS (RFC 9422).
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
-        self.say(&format!("{}{limits}", Extension::Limits))
+        self.set(&format!("{}{limits}", Extension::Limits))
     }
 
-    /// Offers MT-PRIORITY with the profile that the priorities follow (RFC 6710).
+    /// Offers MT-PRIORITY with the profile of the priorities (RFC 6710).
     #[must_use]
     pub fn mt_priority(self, profile: PriorityProfile<'_>) -> Self {
-        self.say(&format!("{} {profile}", Extension::MtPriority))
+        self.set(&format!("{} {profile}", Extension::MtPriority))
     }
 
     /// Offers FUTURERELEASE (RFC 4865).
     #[must_use]
     pub fn future_release(self, limit: FutureRelease<'_>) -> Self {
         let (interval, date_time) = (limit.max_interval(), limit.max_date_time());
-        self.say(&format!("{} {interval} {date_time}", Extension::FutureRelease))
+        self.set(&format!("{} {interval} {date_time}", Extension::FutureRelease))
     }
 
-    /// Offers DELIVERBY with the shortest time in seconds that BY may ask for with `R`; 0 says that
-    /// there is no minimum (RFC 2852).
+    /// Offers DELIVERBY with the shortest time that the server accepts for BY with the mode `R`, in
+    /// seconds; 0 means that there is no minimum (RFC 2852).
     ///
     /// # Errors
-    /// Refuses a number of more than nine digits.
+    /// The number has more than nine digits.
     pub fn deliver_by(self, minimum: u32) -> Result<Self, Invalid> {
         self.line(&format!("{} {minimum}", Extension::DeliverBy))
     }
@@ -102,7 +102,7 @@ impl Offer {
     /// Offers AUTH with these SASL mechanisms (RFC 4954).
     ///
     /// # Errors
-    /// Refuses what is no name of a mechanism, and more than a line holds.
+    /// A name is not that of a mechanism, or the line is too long.
     pub fn auth<S: AsRef<str>>(
         self,
         mechanisms: impl IntoIterator<Item = S>,
@@ -110,12 +110,12 @@ impl Offer {
         self.words(Extension::Auth, mechanisms, form::is_mechanism)
     }
 
-    /// Offers BURL: `imap` if an URL of any IMAP server may be tried, and the servers that there is
-    /// an understanding with, as `imap://` URLs; nothing if the client must authenticate first
-    /// (RFC 4468).
+    /// Offers BURL (RFC 4468): with `imap` if the client may try the URL of any IMAP server, and with
+    /// the `imap://` URLs of the servers that this server can fetch from; with no argument if the
+    /// client must authenticate first.
     ///
     /// # Errors
-    /// Refuses everything else, and more than a line holds.
+    /// An argument is something else, or the line is too long.
     pub fn burl<S: AsRef<str>>(
         self,
         arguments: impl IntoIterator<Item = S>,
@@ -124,10 +124,10 @@ impl Offer {
         self.words(Extension::Burl, arguments, known)
     }
 
-    /// Offers NO-SOLICITING with the classes that are refused for everybody (RFC 3865).
+    /// Offers NO-SOLICITING with the classes that the server refuses for all recipients (RFC 3865).
     ///
     /// # Errors
-    /// Refuses what is no name of a class, and more than a line holds.
+    /// A name is not that of a class, or the line is too long.
     pub fn no_soliciting<S: AsRef<str>>(
         self,
         classes: impl IntoIterator<Item = S>,
@@ -140,10 +140,10 @@ impl Offer {
         self.line(&line)
     }
 
-    /// Offers XCLIENT with the attributes that it takes.
+    /// Offers XCLIENT with the attributes that the server accepts.
     ///
     /// # Errors
-    /// Refuses what is no name of an attribute, and more than a line holds.
+    /// A name is not that of an attribute, or the line is too long.
     pub fn xclient<S: AsRef<str>>(
         self,
         attributes: impl IntoIterator<Item = S>,
@@ -151,10 +151,10 @@ impl Offer {
         self.words(Extension::Xclient, attributes, form::is_attribute)
     }
 
-    /// Offers XFORWARD with the attributes that it takes.
+    /// Offers XFORWARD with the attributes that the server accepts.
     ///
     /// # Errors
-    /// Refuses what is no name of an attribute, and more than a line holds.
+    /// A name is not that of an attribute, or the line is too long.
     pub fn xforward<S: AsRef<str>>(
         self,
         attributes: impl IntoIterator<Item = S>,
@@ -162,24 +162,25 @@ impl Offer {
         self.words(Extension::Xforward, attributes, form::is_attribute)
     }
 
-    /// Offers what this line says: a keyword and its parameters, a space before each.
+    /// Adds a line: a keyword and its parameters, a space before each.
     ///
     /// # Errors
-    /// Refuses what is no such line, parameters that the keyword does not have, and more than 512
-    /// octets in all.
+    /// The line violates the grammar, the keyword does not have such parameters, or the line of the
+    /// reply is longer than 512 octets.
     pub fn line(self, line: &str) -> Result<Self, Invalid> {
         line::legal(line)?;
-        Ok(self.say(line))
+        Ok(self.set(line))
     }
 
-    /// The same offer without this extension: what is offered before TLS only, or after it only.
+    /// Returns the same offer without this extension, which the server offers only before TLS, or
+    /// only inside it.
     #[must_use]
     pub fn without(mut self, extension: Extension) -> Self {
         self.lines.retain(|line| capability(line).extension() != Some(extension));
         self
     }
 
-    /// The reply to EHLO or LHLO.
+    /// Returns the reply to EHLO or LHLO.
     pub fn reply(&self) -> Reply {
         let mut text = self.host.clone();
         if !self.greeting.is_empty() {
@@ -193,7 +194,8 @@ impl Offer {
         Reply::new(ReplyCode::OK, text)
     }
 
-    /// The line of these words; none may be two, or the line would have others.
+    /// Adds a line with these parameters. Each is checked alone, because a parameter with a space in
+    /// it would become two.
     fn words<S: AsRef<str>>(
         self,
         extension: Extension,
@@ -212,8 +214,8 @@ impl Offer {
         self.line(&line)
     }
 
-    /// Adds a line that is known to be legal.
-    fn say(mut self, line: &str) -> Self {
+    /// Adds a line that is known to be legal, in place of one with the same keyword.
+    fn set(mut self, line: &str) -> Self {
         let same = |other: &&mut String| capability(other).is_same(capability(line));
         match self.lines.iter_mut().find(same) {
             Some(place) => line.clone_into(place),

@@ -1,19 +1,21 @@
-//! The plan: how a message is sent to a server, or why it cannot be.
+//! Plans: how to send a message to a server, or why it cannot be sent.
 use smtp_codec::{Body, ByMode, Command, ContentFacts, Mail, MailParam};
 use smtp_error::{Bound, ErrorKind, Extension, Field, Flaw, HeaderName, Invalid, Unsupported};
 
 use crate::{Capabilities, Envelope};
 
-/// How one message goes to one server.
+/// How to send one message to one server.
 ///
-/// What was asked for and is not offered is an objection, and so is a message that needs what is
-/// not offered. What is only derived is left out: SIZE, BODY, pipelining, and SMTPUTF8 for a
-/// header section with UTF-8 in it, unless [`RawHeaders::Refuse`] is asked for.
+/// A parameter that the caller set and the server does not offer is an [`Objection`], and so is a
+/// message that needs an extension which the server does not offer. What a plan only derives is
+/// left out where the server does not offer it: SIZE, pipelining, BODY for content that was not
+/// scanned, and SMTPUTF8 for a header section with UTF-8 in it, unless the caller asks for
+/// [`RawHeaders::Refuse`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     mail: Mail,
     framing: Framing,
-    /// Whether the text cannot travel behind DATA.
+    /// Whether the mail data cannot be sent with DATA.
     only_chunks: bool,
     chunking: bool,
     pipelined: bool,
@@ -22,55 +24,61 @@ pub struct Plan {
     raw_header: Option<HeaderName>,
 }
 
-/// What is done with a text whose header section holds octets outside ASCII, if MAIL does not
-/// declare SMTPUTF8: the server does not offer it, or the octets are not UTF-8.
+/// How to handle a header section with octets outside ASCII, if MAIL does not declare SMTPUTF8:
+/// the server does not offer it, or the octets are not UTF-8.
 ///
-/// RFC 6531, 3.2 does not allow such a header section. Mail software sends them all the time, and
-/// nearly every server takes them as 8-bit text.
+/// RFC 6531, 3.2 does not allow such a header section. But mail software commonly sends them, and
+/// nearly every server accepts them as 8-bit mail data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RawHeaders {
-    /// It is sent as 8-bit text, which needs 8BITMIME.
+    /// Send it as 8-bit mail data, which needs 8BITMIME.
     #[default]
     Send,
-    /// It is an error, which names the first such header field ([`Flaw::RawHeader`]).
+    /// Return an error that names the first such header field ([`Flaw::RawHeader`]).
     Refuse,
 }
 
-/// How a text travels.
+/// How the client sends the mail data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "there are these two")]
+#[allow(clippy::exhaustive_enums, reason = "SMTP has these two commands")]
 pub enum Framing {
-    /// After DATA and its reply 354, with dots stuffed, up to a line of one dot.
+    /// With DATA: after the reply 354, dot-stuffed, up to a line of one dot.
     #[default]
     Data,
-    /// After BDAT, in chunks of a stated size (RFC 3030).
+    /// With BDAT: in chunks of a stated size (RFC 3030).
     Chunks,
 }
 
 impl Plan {
-    /// The plan for a message of this envelope and text.
+    /// Returns the plan for a message with this envelope and content.
     ///
     /// # Errors
-    /// Says why the message cannot be sent to this server; nothing needs to be written to know.
+    /// The message cannot be sent to this server. Nothing has been written then: a refusal in the
+    /// middle of a transaction would cost round trips, and the reply seldom tells which parameter
+    /// the server does not support.
     pub fn new(
         capabilities: &Capabilities,
         envelope: &Envelope,
-        text: ContentFacts,
+        content: ContentFacts,
     ) -> Result<Self, Objection> {
-        check_text(capabilities, envelope.mail(), text)?;
+        check_content(capabilities, envelope.mail(), content)?;
         let utf8_envelope = check_envelope(capabilities, envelope)?;
         for rcpt in envelope.rcpts() {
             check_params(capabilities, rcpt.params().map(|param| param.extension()))?;
+            // A server need not accept a longer line, and may close the connection after it.
             Command::Rcpt(rcpt.borrowed()).check(capabilities.rcpt_line_limit())?;
         }
-        let mail = derive(capabilities, envelope.mail(), text, utf8_envelope)?;
+        let mail = derive(capabilities, envelope.mail(), content, utf8_envelope)?;
         Command::Mail(mail.borrowed()).check(capabilities.mail_line_limit())?;
         let chunking = capabilities.has(Extension::Chunking);
-        let binary = text.binary || envelope.mail().declared_body() == Some(Body::BinaryMime);
-        let only_chunks = text.fetched || binary;
-        // 354 keeps client and server in step: the text leaves only when a recipient was accepted
-        // for it, and no surplus reply can be taken for the verdict.
+        let binary = content.binary || envelope.mail().declared_body() == Some(Body::BinaryMime);
+        // DATA cannot carry binary mail data (RFC 3030, 3), nor mail data that the server fetches
+        // with BURL, which takes the place of a chunk (RFC 4468, 3).
+        let only_chunks = content.fetched || binary;
+        // DATA is the default even where CHUNKING is offered. The reply 354 keeps client and server
+        // in step: the client sends mail data only after the server accepted a recipient for it, and
+        // a surplus reply shows before the mail data is sent, so that it cannot pass for the verdict.
         let framing = if only_chunks { Framing::Chunks } else { Framing::Data };
         Ok(Self {
             mail,
@@ -80,26 +88,27 @@ impl Plan {
             pipelined: capabilities.has(Extension::Pipelining),
             rcpt_max: capabilities.limits().rcpt_max(),
             rcpts: envelope.rcpts().len(),
-            raw_header: text.raw_header,
+            raw_header: content.raw_header,
         })
     }
 
-    /// MAIL with the parameters that were asked for and those that were derived.
+    /// Returns MAIL with the parameters that the caller set and those that the plan derived.
     pub fn mail(&self) -> &Mail {
         &self.mail
     }
 
-    /// How the text travels: after DATA, unless it is binary or the server fetches parts of it.
+    /// Returns how to send the mail data: with DATA, unless it is binary or the server fetches parts
+    /// of it.
     pub fn framing(&self) -> Framing {
         self.framing
     }
 
-    /// The same plan with this framing for the text. A text that is binary, or that the server
-    /// fetches parts of, travels in chunks whatever is asked for.
+    /// Sets how to send the mail data. Binary mail data, and mail data of which the server fetches
+    /// parts, is sent in chunks in any case.
     ///
     /// # Errors
-    /// CHUNKING is not offered.
-    pub fn framed(mut self, framing: Framing) -> Result<Self, Objection> {
+    /// The server does not offer CHUNKING, and `framing` is [`Framing::Chunks`].
+    pub fn with_framing(mut self, framing: Framing) -> Result<Self, Objection> {
         match framing {
             Framing::Chunks if !self.chunking => {
                 return Err(Unsupported::Extension(Extension::Chunking).into());
@@ -110,36 +119,37 @@ impl Plan {
         Ok(self)
     }
 
-    /// Returns the same plan, held to this rule for the header section. Of a text that was not looked
-    /// at yet ([`ContentFacts::unseen`]) nothing is known here: it is looked at as it passes.
+    /// Applies a rule for the header section. It does not check content that was not scanned
+    /// ([`ContentFacts::unseen`]): that is checked while it is sent.
     ///
     /// # Errors
-    /// [`RawHeaders::Refuse`] is asked for, a header field holds an octet outside ASCII, and MAIL
-    /// does not declare SMTPUTF8.
-    pub fn raw_headers(self, rule: RawHeaders) -> Result<Self, Objection> {
+    /// The rule is [`RawHeaders::Refuse`], a header field has an octet outside ASCII, and MAIL does
+    /// not declare SMTPUTF8.
+    pub fn with_raw_headers(self, rule: RawHeaders) -> Result<Self, Objection> {
         match self.raw_header.filter(|_| self.refuses_raw_headers(rule)) {
             Some(name) => Err(Invalid::new(Field::Text, Flaw::RawHeader { name }).into()),
             None => Ok(self),
         }
     }
 
-    /// Returns whether a header field with an octet outside ASCII is an error by this rule.
+    /// Returns whether a header field with an octet outside ASCII is an error under this rule.
     pub fn refuses_raw_headers(&self, rule: RawHeaders) -> bool {
         rule == RawHeaders::Refuse && !self.mail.is_smtputf8()
     }
 
-    /// Whether commands go out in groups.
+    /// Returns whether the client may send commands in groups (RFC 2920).
     pub fn is_pipelined(&self) -> bool {
         self.pipelined
     }
 
-    /// The most recipients that the server takes in one transaction, if it says so (RFC 9422).
+    /// Returns the most recipients that the server accepts in one transaction, if it states a limit
+    /// (RFC 9422).
     pub fn rcpt_max(&self) -> Option<u32> {
         self.rcpt_max
     }
 
-    /// How many recipients the envelope has beyond [`rcpt_max`](Self::rcpt_max). The server may
-    /// refuse them for now; in a transaction of their own they may be accepted.
+    /// Returns how many recipients the envelope has beyond [`rcpt_max`](Self::rcpt_max). The server
+    /// may refuse them with 452, and may accept them in another transaction (RFC 5321, 4.5.3.1.10).
     pub fn excess_rcpts(&self) -> usize {
         let max = self.rcpt_max.and_then(|max| usize::try_from(max).ok());
         max.map_or(0, |max| self.rcpts.saturating_sub(max))
@@ -150,10 +160,10 @@ impl Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Objection {
-    /// The server lacks what the message needs.
+    /// The server does not offer what the message needs.
     Unsupported(Unsupported),
-    /// The caller asked for what no client may send: a command line that is longer than the server
-    /// need accept, or a text that is not what it was declared to be.
+    /// No client may send this message: a command line is longer than the server must accept, or the
+    /// content is not what the caller declared.
     Invalid(Invalid),
 }
 
@@ -189,26 +199,32 @@ impl From<Objection> for ErrorKind {
     }
 }
 
-fn check_text(
+/// Checks that the server can receive the content unchanged. The toolkit converts nothing: it does
+/// not parse MIME, and a conversion would break signatures such as DKIM.
+fn check_content(
     capabilities: &Capabilities,
     mail: &Mail,
-    text: ContentFacts,
+    content: ContentFacts,
 ) -> Result<(), Unsupported> {
-    if text.binary {
+    if content.binary {
         capabilities.require(Extension::BinaryMime)?;
-    } else if text.eight_bit && mail.declared_body() != Some(Body::BinaryMime) {
+    } else if content.eight_bit && mail.declared_body() != Some(Body::BinaryMime) {
+        // A server without 8BITMIME may clear the high bits (RFC 5321, 2.4).
         capabilities.require(Extension::EightBitMime)?;
     }
-    if text.fetched {
+    if content.fetched {
         capabilities.require(Extension::Burl)?;
     }
-    match (text.size, capabilities.size_limit()) {
+    // The server would refuse it after MAIL, or after all of the mail data (RFC 1870, 6.1).
+    match (content.size, capabilities.size_limit()) {
         (Some(size), Some(limit)) if size > limit => Err(Unsupported::TooBig { size, limit }),
         _ => Ok(()),
     }
 }
 
-/// Whether an address or a parameter is outside ASCII, which needs SMTPUTF8.
+/// Returns whether an address or a parameter has characters outside ASCII, and checks that the
+/// server offers SMTPUTF8 then. Without it there is no form to send them in (RFC 6531, 3.2): a
+/// local-part, unlike a domain, has no encoding in ASCII.
 fn check_envelope(capabilities: &Capabilities, envelope: &Envelope) -> Result<bool, Unsupported> {
     let mail = envelope.mail();
     let ascii = mail.path().as_str().is_ascii()
@@ -223,8 +239,9 @@ fn check_envelope(capabilities: &Capabilities, envelope: &Envelope) -> Result<bo
     Ok(!ascii)
 }
 
-/// Every parameter that was asked for needs its extension. One that no extension defines is the
-/// caller's own, and is sent as it is.
+/// Checks that the server offers the extension of each parameter that the caller set: a server
+/// refuses unknown parameters with 555 (RFC 5321, 4.1.1.11), and one that ignored them would not do
+/// what the caller relies on. A parameter that no known extension defines is sent as given.
 fn check_params(
     capabilities: &Capabilities,
     needed: impl Iterator<Item = Option<Extension>>,
@@ -232,7 +249,7 @@ fn check_params(
     needed.flatten().try_for_each(|extension| capabilities.require(extension))
 }
 
-/// What a parameter asks for must lie within what the server grants.
+/// Checks a value against the bounds that the server states, beyond which it refuses the message.
 fn check_bound(capabilities: &Capabilities, param: &MailParam<&str>) -> Result<(), Unsupported> {
     let bound = match (param, capabilities.future_release(), capabilities.deliver_by_min()) {
         (&MailParam::By { seconds, mode: ByMode::Return, .. }, _, Some(minimum)) => {
@@ -254,7 +271,7 @@ fn check_bound(capabilities: &Capabilities, param: &MailParam<&str>) -> Result<(
     }
 }
 
-/// MTRK tracks what ENVID identifies (RFC 3885).
+/// Checks that MTRK comes with ENVID: tracking identifies the message by it (RFC 3885).
 fn check_tracked(asked: &Mail) -> Result<(), Invalid> {
     let has = |keyword| asked.raw_params().find(keyword).is_some();
     if has("MTRK") && !has("ENVID") {
@@ -264,36 +281,44 @@ fn check_tracked(asked: &Mail) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// MAIL as it was asked for, with what follows from the text.
+/// Returns MAIL as the caller set it, with the parameters that follow from the content.
 fn derive(
     capabilities: &Capabilities,
     asked: &Mail,
-    text: ContentFacts,
+    content: ContentFacts,
     utf8_envelope: bool,
 ) -> Result<Mail, Objection> {
     check_params(capabilities, asked.params().map(|param| param.extension()))?;
     asked.params().try_for_each(|param| check_bound(capabilities, &param))?;
     check_tracked(asked)?;
     let mut mail = asked.clone();
-    if let (None, Some(size)) = (asked.declared_size(), text.size)
+    // With the size the server can refuse the message before the mail data is sent.
+    if let (None, Some(size)) = (asked.declared_size(), content.size)
         && capabilities.has(Extension::Size)
     {
         mail = mail.size(size);
     }
+    // A declaration that is not true would make the server damage the content, or pass it to a server
+    // that does.
     match asked.declared_body() {
-        Some(Body::SevenBit | Body::EightBitMime) if text.binary => {
+        Some(Body::SevenBit | Body::EightBitMime) if content.binary => {
             return Err(Invalid::new(Field::Text, Flaw::NotLines).into());
         }
-        Some(Body::SevenBit) if text.eight_bit => {
+        Some(Body::SevenBit) if content.eight_bit => {
             return Err(Invalid::new(Field::Text, Flaw::NotSevenBit).into());
         }
-        None if text.binary => mail = mail.body(Body::BinaryMime),
-        None if text.eight_bit || (text.unseen && capabilities.has(Extension::EightBitMime)) => {
+        None if content.binary => mail = mail.body(Body::BinaryMime),
+        // Content that was not scanned may turn out to be 8-bit after MAIL was sent.
+        None if content.eight_bit
+            || (content.unseen && capabilities.has(Extension::EightBitMime)) =>
+        {
             mail = mail.body(Body::EightBitMime);
         }
         _ => {}
     }
-    if utf8_envelope || (text.utf8_headers && capabilities.has(Extension::SmtpUtf8)) {
+    // A next hop that does not support UTF-8 headers must know of them (RFC 6531, 3.4). A server
+    // without SMTPUTF8 receives them as 8-bit mail data, see `RawHeaders`.
+    if utf8_envelope || (content.utf8_headers && capabilities.has(Extension::SmtpUtf8)) {
         mail = mail.smtputf8();
     }
     Ok(mail)

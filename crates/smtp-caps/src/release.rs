@@ -1,4 +1,4 @@
-//! FUTURERELEASE: how long, and until when, a server holds a message (RFC 4865).
+//! FUTURERELEASE: the limits for holding a message back (RFC 4865).
 use smtp_codec::{MailParam, Param};
 use smtp_error::{Field, Flaw, Invalid};
 
@@ -12,10 +12,12 @@ pub struct FutureRelease<'a> {
 }
 
 impl<'a> FutureRelease<'a> {
-    /// The longest interval in seconds, and the latest date and time of RFC 3339, in UTC.
+    /// Returns the limits: the longest interval in seconds, and the latest date and time as RFC 3339
+    /// has it, in UTC.
     ///
     /// # Errors
-    /// Refuses an interval of more than nine digits, and what is no date and time with `Z`.
+    /// The interval has more than nine digits, or the other argument is not a date and time that
+    /// ends with `Z`.
     pub fn new(max_interval: u32, max_date_time: &'a str) -> Result<Self, Invalid> {
         if max_interval > MAX_SECONDS {
             let flaw = Flaw::OutOfRange { least: 0, most: MAX_SECONDS.into() };
@@ -32,18 +34,20 @@ impl<'a> FutureRelease<'a> {
         }
     }
 
-    /// The longest time that HOLDFOR may ask for, in seconds.
+    /// Returns the longest time that HOLDFOR may ask for, in seconds.
     pub fn max_interval(self) -> u32 {
         self.max_interval
     }
 
-    /// The latest date and time that HOLDUNTIL may ask for.
+    /// Returns the latest date and time that HOLDUNTIL may ask for.
     pub fn max_date_time(self) -> &'a str {
         self.max_date_time
     }
 
-    /// Whether this date and time is later than the latest. One that is not given in UTC is left
-    /// to the server.
+    /// Returns whether this date and time is later than the latest that the server accepts.
+    ///
+    /// A date and time with another offset than UTC is not compared, because that takes a calendar;
+    /// the server checks it.
     pub(crate) fn is_before(self, date_time: &str) -> bool {
         let limit = self.max_date_time.as_bytes().get(..WHOLE_SECONDS);
         let asked = date_time.as_bytes().get(..WHOLE_SECONDS);
@@ -51,7 +55,7 @@ impl<'a> FutureRelease<'a> {
             && asked.map(<[u8]>::to_ascii_uppercase) > limit.map(<[u8]>::to_ascii_uppercase)
     }
 
-    /// What this line states: both of its parameters must be there and be sound.
+    /// Parses a line: it must have exactly two parameters, both valid.
     pub(crate) fn parse(line: Capability<'a>) -> Option<Self> {
         let mut params = line.params();
         let (interval, date_time) = (params.next()?, params.next()?);
@@ -65,26 +69,26 @@ impl<'a> FutureRelease<'a> {
 /// The largest number of nine digits.
 pub(crate) const MAX_SECONDS: u32 = 999_999_999;
 
-/// More octets than any sensible date and time has.
+/// The most octets of a date and time: a bound on fractions of a second.
 const MAX_DATE_TIME: usize = 40;
 
-/// How much of a date and time in UTC says which second it is; texts of that length are ordered as
-/// the times are.
+/// The length of a date and time in UTC up to its seconds, in octets. Texts of this length have the
+/// order of the times.
 const WHOLE_SECONDS: usize = 19;
 
-/// One to nine digits.
+/// Parses one to nine digits.
 pub(crate) fn seconds(digits: &[u8]) -> Option<u32> {
     let number = Some(digits).filter(|digits| digits.len() <= 9).and_then(decimal)?;
     u32::try_from(number).ok()
 }
 
-/// A date and time as HOLDUNTIL has it, in UTC and of a sensible length.
+/// Returns whether this is a date and time of HOLDUNTIL in UTC.
 fn is_utc(text: &str) -> bool {
     let param = Param::new("HOLDUNTIL").and_then(|param| param.with(text));
     text.len() <= MAX_DATE_TIME
         && text.ends_with(['Z', 'z'])
         && param.and_then(MailParam::parse).is_ok_and(|param| {
-            // Only the form is of interest.
+            // Only the syntax is checked here.
             matches!(param, MailParam::HoldUntil(_))
         })
 }

@@ -65,7 +65,7 @@ impl Sending {
         facts: ContentFacts,
     ) -> Result<Plan, ErrorKind> {
         let plan = Plan::new(&session.capabilities, envelope, facts)?;
-        let plan = plan.raw_headers(self.raw_headers)?.framed(self.framing)?;
+        let plan = plan.with_raw_headers(self.raw_headers)?.with_framing(self.framing)?;
         if plan.excess_rcpts() > 0 && !self.has_further_rounds() {
             let limit = plan.rcpt_max().unwrap_or_default().into();
             let asked = envelope.rcpts().len() as u64;

@@ -1,11 +1,11 @@
-//! What changes from one reply to the next, and what is changed by hand.
+//! Changes between two replies, and lines that the caller replaces.
 
 use smtp_caps::{Capabilities, Capability, Change, Channel};
 use smtp_error::Extension;
 
 use crate::capabilities;
 
-/// A change as text: `+` gained, `-` lost, `~` changed, and the lines before and after.
+/// Returns a change as text: `+` gained, `-` lost, `~` changed, and the lines before and after.
 fn shown(change: Change<'_>) -> String {
     let sign = match (change.is_gained(), change.is_lost()) {
         (true, _) => '+',
@@ -25,7 +25,7 @@ fn check(before: &Capabilities, after: &Capabilities, expected: &[&str]) {
 }
 
 #[test]
-fn what_is_gained_lost_and_changed_comes_in_order() {
+fn gained_lost_and_changed_keywords_are_in_order() {
     let before = ["PIPELINING", "SIZE 1000", "STARTTLS", "X-OLD a", "HELP"];
     let after = ["AUTH PLAIN", "HELP", "SIZE 2000", "PIPELINING", "X-NEW"];
     check(
@@ -42,7 +42,7 @@ fn what_is_gained_lost_and_changed_comes_in_order() {
 }
 
 #[test]
-fn the_same_in_other_order_and_case_is_no_change() {
+fn order_and_case_are_not_changes() {
     let before = capabilities(&["HELP", "starttls", "X_PIPE_CONNECT", "AUTH=PLAIN", "", "x-own a"]);
     let after = capabilities(&["X-OWN  a ", "AUTH PLAIN", "PIPECONNECT", "STARTTLS", "HELP"]);
     check(&before, &after, &[]);
@@ -51,7 +51,7 @@ fn the_same_in_other_order_and_case_is_no_change() {
 }
 
 #[test]
-fn lines_with_one_keyword_count_as_one() {
+fn lines_with_the_same_keyword_are_one_change() {
     check(
         &capabilities(&["AUTH PLAIN", "HELP", "AUTH=LOGIN"]),
         &capabilities(&["AUTH PLAIN LOGIN"]),
@@ -65,17 +65,17 @@ fn lines_with_one_keyword_count_as_one() {
 }
 
 #[test]
-fn what_is_masked_is_not_there() {
+fn masked_lines_are_ignored() {
     let all = capabilities(&["SIZE 1", "STARTTLS"]);
     let masked = all.clone().without(Extension::StartTls);
     check(&all, &masked, &["-STARTTLS: STARTTLS > "]);
     check(&masked, &all, &["+STARTTLS:  > STARTTLS"]);
     check(&Capabilities::none(), &masked, &["+SIZE:  > SIZE 1"]);
-    check(&masked, &masked.clone().with("SIZE 2").unwrap(), &["~SIZE: SIZE 1 > SIZE 2"]);
+    check(&masked, &masked.clone().with_line("SIZE 2").unwrap(), &["~SIZE: SIZE 1 > SIZE 2"]);
 }
 
 #[test]
-fn starttls_that_was_stripped_shows() {
+fn a_stripped_starttls_is_a_lost_keyword() {
     let yesterday = capabilities(&["PIPELINING", "STARTTLS", "HELP"]);
     let today = capabilities(&["PIPELINING", "XXXXXXXA", "HELP"]);
     let lost = yesterday.changes(&today).find(|change| change.is_lost()).unwrap();
@@ -83,7 +83,7 @@ fn starttls_that_was_stripped_shows() {
     assert!(lost.after().next().is_none());
 }
 
-/// The capabilities have these lines.
+/// Checks the lines of capabilities.
 #[track_caller]
 fn lines(found: &Capabilities, expected: &[&str]) {
     let lines: Vec<String> =
@@ -92,13 +92,13 @@ fn lines(found: &Capabilities, expected: &[&str]) {
 }
 
 #[test]
-fn a_line_by_hand_takes_the_place_of_the_servers() {
+fn a_line_from_the_caller_replaces_those_of_the_server() {
     let said = capabilities(&["AUTH PLAIN", "SIZE 1000", "auth=LOGIN", "X-OWN a", "PIPE_CONNECT"]);
-    let found = said.clone().with("AUTH XOAUTH2").unwrap();
+    let found = said.clone().with_line("AUTH XOAUTH2").unwrap();
     lines(&found, &["AUTH XOAUTH2", "SIZE 1000", "X-OWN a", "PIPE_CONNECT"]);
     assert_eq!(found.mechanisms().collect::<Vec<_>>(), [b"XOAUTH2"]);
-    let found = found.with("size 5").and_then(|found| found.with("PIPECONNECT")).unwrap();
-    let found = found.with("x-own b").and_then(|found| found.with("STARTTLS")).unwrap();
+    let found = found.with_line("size 5").and_then(|found| found.with_line("PIPECONNECT")).unwrap();
+    let found = found.with_line("x-own b").and_then(|found| found.with_line("STARTTLS")).unwrap();
     lines(&found, &["AUTH XOAUTH2", "size 5", "x-own b", "PIPECONNECT", "STARTTLS"]);
     assert_eq!(found.size_limit(), Some(5));
     assert!(found.has(Extension::StartTls) && found.find("X-OWN").is_some());
@@ -107,17 +107,17 @@ fn a_line_by_hand_takes_the_place_of_the_servers() {
 }
 
 #[test]
-fn a_line_by_hand_needs_no_reply() {
-    let found = Capabilities::none().with("8BITMIME").unwrap();
+fn a_line_from_the_caller_needs_no_reply() {
+    let found = Capabilities::none().with_line("8BITMIME").unwrap();
     lines(&found, &["8BITMIME"]);
     assert!(found.has(Extension::EightBitMime) && found.reply().is_none());
 }
 
 #[test]
-fn masks_and_lines_by_hand_follow_each_other() {
-    let said = capabilities(&["SIZE 1000", "STARTTLS", "HELP"]).learned(Channel::TLS);
+fn a_line_from_the_caller_ends_the_mask_of_its_extension() {
+    let said = capabilities(&["SIZE 1000", "STARTTLS", "HELP"]).with_channel(Channel::TLS);
     let masked = said.without(Extension::Size).without(Extension::Help);
-    let found = masked.with("SIZE 5").unwrap();
+    let found = masked.with_line("SIZE 5").unwrap();
     assert_eq!(found.size_limit(), Some(5));
     assert!(!found.has(Extension::Help) && found.channel() == Channel::TLS);
     assert_eq!(found.without(Extension::Size).size_limit(), None);

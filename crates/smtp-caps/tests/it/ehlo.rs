@@ -1,4 +1,4 @@
-//! Replies to EHLO and LHLO as real servers send them.
+//! Replies to EHLO and LHLO as servers in use send them.
 
 use smtp_caps::Capabilities;
 use smtp_codec::{Deviations, ReplyDecoder, ReplyLimits};
@@ -6,16 +6,16 @@ use smtp_error::Extension;
 
 use crate::words;
 
-/// What a reply offers.
+/// What a reply is expected to offer.
 #[derive(Default)]
 struct Offer {
-    /// The keywords that have a name.
+    /// The known keywords.
     known: &'static str,
     /// The other keywords.
     unknown: &'static str,
     size: Option<u64>,
     mechanisms: &'static str,
-    /// What the lines of MAIL and RCPT may have beyond 512 octets.
+    /// The increments of the MAIL and RCPT lines beyond 512 octets.
     increments: (usize, usize),
     deviations: Deviations,
 }
@@ -30,7 +30,7 @@ fn check(file: &str, offer: &Offer) {
 
     let kept: Vec<&[u8]> = capabilities.iter().map(|one| one.as_bytes()).collect();
     let sent: Vec<&[u8]> = file.lines().skip(1).map(|line| &line.as_bytes()[4..]).collect();
-    assert_eq!(kept, sent, "every line is kept as it came");
+    assert_eq!(kept, sent, "every line is kept as received");
 
     let known = capabilities.iter().filter(|one| one.extension().is_some());
     assert_eq!(words(known.map(|one| one.keyword())), offer.known);
@@ -248,6 +248,6 @@ fn a_server_like_gmail() {
 }
 
 #[test]
-fn a_server_that_knows_helo_only() {
+fn a_server_that_supports_helo_only() {
     check(include_str!("../ehlo/helo-only.txt"), &Offer::default());
 }

@@ -1,4 +1,4 @@
-//! Envelopes: what makes one, and what does not.
+//! Envelopes: valid and invalid arguments.
 
 use smtp_caps::Envelope;
 use smtp_codec::{Deviations, ForwardPath, Mail, Mailbox, Rcpt, ReversePath};
@@ -30,9 +30,9 @@ fn strings_mailboxes_and_paths_make_an_envelope() {
 }
 
 #[test]
-fn the_sender_may_be_nobody_and_a_recipient_the_postmaster() {
-    for nobody in ["", "<>"] {
-        check(&Envelope::new(nobody, ["postmaster"]).unwrap(), "<>", &["<Postmaster>"]);
+fn the_null_reverse_path_and_the_postmaster_are_valid() {
+    for null in ["", "<>"] {
+        check(&Envelope::new(null, ["postmaster"]).unwrap(), "<>", &["<Postmaster>"]);
     }
 }
 
@@ -46,7 +46,7 @@ fn recipients_keep_their_order_and_number() {
 }
 
 #[test]
-fn mailboxes_that_deviate_are_given_as_what_tolerates_them() {
+fn a_mailbox_that_deviates_from_the_grammar_needs_the_tolerating_constructor() {
     let book = ["a..b@foo_bar.example", ".c@d", "e.@f"];
     for text in book {
         assert!(Envelope::new(text, ["c@d"]).is_err(), "{text}");
@@ -60,7 +60,7 @@ fn mailboxes_that_deviate_are_given_as_what_tolerates_them() {
 }
 
 #[test]
-fn what_is_no_envelope() {
+fn invalid_addresses_and_no_recipients_are_refused() {
     refused("a@b", &[], Field::Recipients, Flaw::Empty);
     refused("a", &["c@d"], Field::ReversePath, Flaw::Syntax { offset: 1 });
     refused("a@b", &["c@d", ""], Field::ForwardPath, Flaw::Empty);

@@ -1,11 +1,11 @@
-//! Facts: what each line says, and what is wrong with it.
+//! The typed views of each line, and its oddities.
 
 use smtp_caps::{Channel, FutureRelease, Limit, Limits, OddityKind, PriorityProfile};
 use smtp_error::{Extension, Field, Flaw, Invalid, Unsupported};
 
 use crate::capabilities;
 
-/// Every extension, a line that is as it should be, and one that is not.
+/// Every extension, valid lines, and one that is not valid.
 const LINES: &[(Extension, &[&str], &str)] = &[
     (Extension::Send, &["SEND"], "SEND x"),
     (Extension::Soml, &["SOML"], "SOML x"),
@@ -56,17 +56,17 @@ const LINES: &[(Extension, &[&str], &str)] = &[
 ];
 
 #[test]
-fn what_each_keyword_takes_is_known() {
+fn the_parameters_of_each_keyword_are_checked() {
     let known: Vec<Extension> = LINES.iter().map(|&(extension, ..)| extension).collect();
     assert_eq!(known, Extension::ALL);
-    // What these build on is offered, and REQUIRETLS is learned where it counts.
+    // The extensions that others require are offered, and REQUIRETLS is received inside TLS.
     let beside = &["CHUNKING", "8BITMIME"];
     for &(extension, good, bad) in LINES {
         for line in good.iter().chain([&bad]) {
             let lines: Vec<&str> =
                 beside.iter().copied().filter(|other| !line.starts_with(other)).collect();
             let channel = Channel { tls: extension == Extension::RequireTls, ..Channel::CLEAR };
-            let found = capabilities(&[&lines[..], &[line]].concat()).learned(channel);
+            let found = capabilities(&[&lines[..], &[line]].concat()).with_channel(channel);
             assert!(found.has(extension), "{line}");
             let odd: Vec<OddityKind> = found.oddities().map(|oddity| oddity.kind).collect();
             match line == &bad {
@@ -88,7 +88,7 @@ fn limits(lines: &[&str], mail: Option<u32>, rcpt: Option<u32>, domain: Option<u
 }
 
 #[test]
-fn limits_are_read() {
+fn limits_are_parsed() {
     limits(&[], None, None, None);
     limits(&["LIMITS"], None, None, None);
     limits(&["LIMITS MAILMAX=1 RCPTMAX=20 RCPTDOMAINMAX=999999"], Some(1), Some(20), Some(999_999));
@@ -97,7 +97,7 @@ fn limits_are_read() {
 }
 
 #[test]
-fn one_broken_limit_harms_no_other() {
+fn an_invalid_limit_does_not_affect_others() {
     for bad in ["0", "01", "1000000", "x", "1x", "-1", "+1", "1.5"] {
         limits(&[&format!("LIMITS RCPTMAX={bad} MAILMAX=5")], Some(5), None, None);
     }
@@ -106,7 +106,7 @@ fn one_broken_limit_harms_no_other() {
 }
 
 #[test]
-fn a_broken_line_has_no_limits() {
+fn a_malformed_line_has_no_limits() {
     for bad in ["=", "=1", "X=", "RCPTMAX=", "X.Y=1", "X=1;2", "\u{e9}=1", "X=\u{e9}"] {
         limits(&[&format!("LIMITS MAILMAX=5 {bad}")], None, None, None);
         limits(&[&format!("LIMITS {bad} MAILMAX=5")], None, None, None);
@@ -114,7 +114,7 @@ fn a_broken_line_has_no_limits() {
 }
 
 #[test]
-fn the_last_line_of_limits_replaces_all_before() {
+fn the_last_limits_line_applies() {
     limits(&["LIMITS MAILMAX=5", "HELP", "LIMITS RCPTMAX=7"], None, Some(7), None);
     limits(&["LIMITS MAILMAX=5", "LIMITS"], None, None, None);
     limits(&["LIMITS MAILMAX=5", "LIMITS ="], None, None, None);
@@ -132,7 +132,7 @@ fn limits_are_numbers_from_1_to_999999() {
 }
 
 #[test]
-fn the_shortest_time_of_delivery() {
+fn the_minimum_of_deliverby_is_parsed() {
     for (lines, minimum) in [
         (&["DELIVERBY 240"][..], Some(240)),
         (&["deliverby 999999999"], Some(999_999_999)),
@@ -178,7 +178,7 @@ fn future_release_has_an_interval_and_a_date() {
 }
 
 #[test]
-fn profiles_of_priorities_are_an_open_set() {
+fn priority_profiles_are_an_open_set() {
     for (line, profile) in [
         ("MT-PRIORITY MIXER", Some(PriorityProfile::MIXER)),
         ("MT-PRIORITY stanag4406", Some(PriorityProfile::STANAG4406)),
@@ -195,7 +195,7 @@ fn profiles_of_priorities_are_an_open_set() {
 }
 
 #[test]
-fn burl_says_where_it_fetches_from() {
+fn burl_states_the_servers_that_it_fetches_from() {
     assert!(capabilities(&["HELP"]).burl().is_none());
     for (lines, unknown, any, servers) in [
         (&["BURL"][..], true, false, &[][..]),
@@ -207,13 +207,13 @@ fn burl_says_where_it_fetches_from() {
         let found = capabilities(lines);
         let burl = found.burl().unwrap();
         assert_eq!(burl.needs_authentication(), unknown, "{lines:?}");
-        assert_eq!(burl.takes_any_imap(), any, "{lines:?}");
+        assert_eq!(burl.accepts_any_imap(), any, "{lines:?}");
         assert_eq!(burl.servers().collect::<Vec<_>>(), servers, "{lines:?}");
     }
 }
 
 #[test]
-fn names_come_each_once_in_order() {
+fn names_are_in_order_without_duplicates() {
     let found = capabilities(&[
         "XCLIENT NAME ADDR name PO.RT",
         "XFORWARD NAME SOURCE",
@@ -237,7 +237,7 @@ fn names_come_each_once_in_order() {
 }
 
 #[test]
-fn former_spellings_of_pipeconnect_count() {
+fn former_spellings_of_pipeconnect_are_recognized() {
     for spelling in ["PIPECONNECT", "X_PIPE_CONNECT", "pipe_connect"] {
         let found = capabilities(&[spelling]);
         assert!(found.has(Extension::PipeConnect), "{spelling}");
@@ -246,7 +246,7 @@ fn former_spellings_of_pipeconnect_count() {
 }
 
 #[test]
-fn what_is_masked_states_nothing() {
+fn a_masked_extension_states_nothing() {
     for &(extension, good, _) in LINES {
         let found = capabilities(good).without(extension);
         assert_eq!(found.limits(), Limits::default());
@@ -259,7 +259,7 @@ fn what_is_masked_states_nothing() {
 }
 
 #[test]
-fn requiretls_counts_only_inside_tls() {
+fn requiretls_is_valid_only_inside_tls() {
     let found = capabilities(&["REQUIRETLS"]);
     let clear = Err(Unsupported::OutsideTls(Extension::RequireTls));
     assert_eq!(found.channel(), Channel::CLEAR);
@@ -269,16 +269,16 @@ fn requiretls_counts_only_inside_tls() {
         (Channel::TLS, Ok(())),
         (Channel::TLS.authenticated(), Ok(())),
     ] {
-        let learned = found.clone().learned(channel);
+        let learned = found.clone().with_channel(channel);
         assert_eq!(learned.require(Extension::RequireTls), expected, "{channel:?}");
         assert!(learned.has(Extension::RequireTls) && learned.channel() == channel);
     }
-    let missing = capabilities(&[]).learned(Channel::TLS).require(Extension::RequireTls);
+    let missing = capabilities(&[]).with_channel(Channel::TLS).require(Extension::RequireTls);
     assert_eq!(missing, Err(Unsupported::Extension(Extension::RequireTls)));
 }
 
 #[test]
-fn binarymime_is_of_no_use_without_chunking() {
+fn binarymime_requires_chunking() {
     let missing = Err(Unsupported::Extension(Extension::Chunking));
     assert_eq!(capabilities(&["BINARYMIME"]).require(Extension::BinaryMime), missing);
     let both = capabilities(&["BINARYMIME", "CHUNKING"]);
@@ -286,7 +286,7 @@ fn binarymime_is_of_no_use_without_chunking() {
     assert_eq!(both.without(Extension::Chunking).require(Extension::BinaryMime), missing);
 }
 
-/// The oddities of these lines, each as text.
+/// Checks the oddities of these lines, each as text.
 #[track_caller]
 fn odd(lines: &[&str], expected: &[&str]) {
     let found = capabilities(lines);
@@ -295,47 +295,44 @@ fn odd(lines: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn what_is_odd_is_named_line_by_line() {
+fn oddities_are_reported_line_by_line() {
     odd(&["PIPELINING", "SIZE 1000", "8BITMIME", "X-OWN a b", "STARTTLS"], &[]);
-    odd(&["X_PIPE_CONNECT"], &["X_PIPE_CONNECT: not a keyword"]);
-    odd(&["!!!", ""], &["!!!: not a keyword", ": not a keyword"]);
+    odd(&["X_PIPE_CONNECT"], &["X_PIPE_CONNECT: not a valid keyword"]);
+    odd(&["!!!", ""], &["!!!: not a valid keyword", ": not a valid keyword"]);
     odd(
         &["XXXXXXXA", "XXXB"],
-        &["XXXXXXXA: overwritten on the way", "XXXB: overwritten on the way"],
+        &["XXXXXXXA: keyword overwritten in transit", "XXXB: keyword overwritten in transit"],
     );
     odd(&["XXA", "XXXXXXXA1", "xxxxxxxa"], &[]);
-    odd(&["STARTTLS "], &["STARTTLS : not parted by single spaces"]);
-    odd(&["AUTH  PLAIN"], &["AUTH  PLAIN: not parted by single spaces"]);
-    odd(&["AUTH\tPLAIN"], &["AUTH\\tPLAIN: not parted by single spaces"]);
-    odd(&["STARTTLS REQUIRED"], &["STARTTLS REQUIRED: parameters where none belong"]);
+    odd(&["STARTTLS "], &["STARTTLS : parameters not separated by single spaces"]);
+    odd(&["AUTH  PLAIN"], &["AUTH  PLAIN: parameters not separated by single spaces"]);
+    odd(&["AUTH\tPLAIN"], &["AUTH\\tPLAIN: parameters not separated by single spaces"]);
+    odd(&["STARTTLS REQUIRED"], &["STARTTLS REQUIRED: unexpected parameters"]);
     odd(&["X \u{7f}"], &["X \\x7f: malformed parameters"]);
-    odd(&["REQUIRETLS"], &["REQUIRETLS: on the wrong side of TLS"]);
-    odd(&["BINARYMIME"], &["BINARYMIME: without CHUNKING"]);
+    odd(&["REQUIRETLS"], &["REQUIRETLS: not allowed in this state of TLS"]);
+    odd(&["BINARYMIME"], &["BINARYMIME: offered without CHUNKING"]);
     odd(
         &["SMTPUTF8 x"],
-        &["SMTPUTF8 x: parameters where none belong", "SMTPUTF8 x: without 8BITMIME"],
+        &["SMTPUTF8 x: unexpected parameters", "SMTPUTF8 x: offered without 8BITMIME"],
     );
     let old =
-        ["AUTH=PLAIN: not parted by single spaces", "AUTH=PLAIN: a keyword for the second time"];
+        ["AUTH=PLAIN: parameters not separated by single spaces", "AUTH=PLAIN: duplicate keyword"];
     odd(&["auth PLAIN", "AUTH=PLAIN"], &old);
-    odd(
-        &["x a", "X b", "X"],
-        &["X b: a keyword for the second time", "X: a keyword for the second time"],
-    );
-    let inside = capabilities(&["STARTTLS"]).learned(Channel::TLS);
+    odd(&["x a", "X b", "X"], &["X b: duplicate keyword", "X: duplicate keyword"]);
+    let inside = capabilities(&["STARTTLS"]).with_channel(Channel::TLS);
     assert_eq!(inside.oddities().next().unwrap().kind, OddityKind::OutOfPlace);
 }
 
 #[test]
-fn what_is_odd_can_be_refused() {
+fn odd_lines_can_be_removed() {
     let all = capabilities(&["AUTH=PLAIN LOGIN", "AUTH  CRAM-MD5", "SIZE 10", "X!", "STARTTLS"]);
     assert_eq!(all.mechanisms().count(), 3);
-    let even = all.clone().refusing(|kind| kind == OddityKind::Separators);
+    let even = all.clone().without_oddities(|kind| kind == OddityKind::Separators);
     assert_eq!(even.mechanisms().count(), 0);
     assert!(!even.has(Extension::Auth) && even.has(Extension::StartTls));
     assert_eq!((even.size_limit(), even.iter().count()), (Some(10), 3));
-    assert_eq!(all.clone().refusing(|_| true).iter().count(), 2);
-    let none = all.clone().refusing(|_| false);
+    assert_eq!(all.clone().without_oddities(|_| true).iter().count(), 2);
+    let none = all.clone().without_oddities(|_| false);
     assert!(none.iter().eq(all.iter()) && none.has(Extension::Auth));
     assert_eq!(even.reply(), all.reply());
 }

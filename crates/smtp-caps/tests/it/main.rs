@@ -1,4 +1,4 @@
-//! What servers offer and what follows from it, by subject.
+//! Capabilities, offers and plans, by subject.
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
@@ -14,13 +14,13 @@ mod plan;
 use smtp_caps::Capabilities;
 use smtp_error::{Reply, ReplyCode};
 
-/// What a server offers that names itself and then says these lines.
+/// Returns the capabilities in a reply with these lines after the server's name.
 fn capabilities(lines: &[&str]) -> Capabilities {
     let lines: Vec<&str> = [&["mx.example.org"], lines].concat();
     Capabilities::from_reply(Reply::new(ReplyCode::OK, lines.join("\n")))
 }
 
-/// The words as text, a space between two.
+/// Returns the words as text, separated by spaces.
 fn words<'a>(words: impl Iterator<Item = &'a [u8]>) -> String {
     let words: Vec<&[u8]> = words.collect();
     words.join(&b' ').escape_ascii().to_string()

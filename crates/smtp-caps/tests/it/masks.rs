@@ -1,11 +1,11 @@
-//! What each extension adds, and what remains when it is masked.
+//! Line limits, and masked extensions.
 
 use smtp_caps::Capabilities;
 use smtp_error::Extension;
 
 use crate::capabilities;
 
-/// What the extensions that make lines longer add to MAIL and to RCPT.
+/// The increments of the MAIL and RCPT lines, by extension.
 const INCREMENTS: &[(Extension, usize, usize)] = &[
     (Extension::Auth, 500, 0),
     (Extension::BinaryMime, 16, 0),
@@ -44,7 +44,7 @@ fn each_keyword_offers_one_extension() {
 }
 
 #[test]
-fn lines_may_be_longer_by_what_is_offered() {
+fn line_limits_include_the_increments_of_offered_extensions() {
     for &extension in Extension::ALL {
         let found = capabilities(&[extension.keyword()]);
         let row = INCREMENTS.iter().find(|(known, ..)| *known == extension);
@@ -82,7 +82,7 @@ fn the_line_of_a_masked_extension_stays_readable() {
 }
 
 #[test]
-fn masking_what_is_not_offered_changes_nothing() {
+fn masking_an_extension_that_is_not_offered_changes_nothing() {
     let found = capabilities(&["HELP"]);
     assert_eq!(found.clone().without(Extension::StartTls), found);
 }

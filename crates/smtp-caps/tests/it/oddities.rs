@@ -1,11 +1,11 @@
-//! Lines that servers send and the grammar does not have, or that are easily misread.
+//! Lines that violate the grammar, or that are easily misread.
 
 use smtp_caps::Capabilities;
 use smtp_error::{Extension, Reply, ReplyCode};
 
 use crate::{capabilities, words};
 
-/// The line is this keyword with these parameters, names this extension, and is kept as it came.
+/// Checks the keyword, parameters and extension of a line, and that it is kept as received.
 #[track_caller]
 fn check(line: &str, keyword: &str, params: &str, extension: Option<Extension>) {
     let found = capabilities(&["HELP", line, "8BITMIME"]);
@@ -44,7 +44,7 @@ fn the_case_of_a_keyword_does_not_matter() {
 }
 
 #[test]
-fn parameters_of_a_keyword_that_has_none_do_no_harm() {
+fn unexpected_parameters_are_ignored() {
     check("STARTTLS REQUIRED", "STARTTLS", "REQUIRED", Some(Extension::StartTls));
     check("SMTPUTF8 x", "SMTPUTF8", "x", Some(Extension::SmtpUtf8));
     check("DSN a b c", "DSN", "a b c", Some(Extension::Dsn));
@@ -52,7 +52,7 @@ fn parameters_of_a_keyword_that_has_none_do_no_harm() {
 }
 
 #[test]
-fn parameters_are_parted_by_any_white_space() {
+fn any_spaces_and_tabs_separate_parameters() {
     check("STARTTLS ", "STARTTLS", "", Some(Extension::StartTls));
     check("STARTTLS\t", "STARTTLS", "", Some(Extension::StartTls));
     check("AUTH  PLAIN\tLOGIN ", "AUTH", "PLAIN LOGIN", Some(Extension::Auth));
@@ -89,7 +89,7 @@ fn a_keyword_is_compared_as_a_whole() {
 }
 
 #[test]
-fn junk_harms_no_other_line() {
+fn a_malformed_line_does_not_affect_others() {
     check("X_PIPE_CONNECT", "X_PIPE_CONNECT", "", Some(Extension::PipeConnect));
     check("!!! junk", "!!!", "junk", None);
     check("%1", "%1", "", None);
@@ -101,7 +101,7 @@ fn junk_harms_no_other_line() {
 }
 
 #[test]
-fn octets_outside_ascii_harm_no_other_line() {
+fn octets_outside_ascii_do_not_affect_other_lines() {
     let text = b"mx\nX-\xe9 \xff\nSIZE 1000\n\x1b[2J\nSTARTTLS";
     let found = Capabilities::from_reply(Reply::new(ReplyCode::OK, text));
     assert!(found.has(Extension::StartTls));
@@ -134,7 +134,7 @@ fn sizes_that_are_limits() {
 }
 
 #[test]
-fn sizes_that_are_no_limit() {
+fn sizes_that_are_not_limits() {
     for line in [
         "SIZE",
         "SIZE ",
@@ -158,7 +158,7 @@ fn sizes_that_are_no_limit() {
 }
 
 #[test]
-fn of_several_sizes_the_smallest_limit_counts() {
+fn the_smallest_of_several_sizes_applies() {
     size(&["SIZE 2000", "SIZE 1000"], Some(1000));
     size(&["SIZE 1000", "SIZE 2000"], Some(1000));
     size(&["SIZE 1000", "SIZE 0"], Some(1000));
@@ -168,7 +168,7 @@ fn of_several_sizes_the_smallest_limit_counts() {
 }
 
 #[test]
-fn mechanisms_of_all_lines_come_together() {
+fn mechanisms_of_all_lines_are_merged() {
     mechanisms(&["AUTH PLAIN LOGIN"], "PLAIN LOGIN");
     mechanisms(&["AUTH=PLAIN LOGIN"], "PLAIN LOGIN");
     mechanisms(&["AUTH = PLAIN"], "= PLAIN");
@@ -189,7 +189,7 @@ fn the_first_line_of_a_keyword_is_found() {
 }
 
 #[test]
-fn a_thousand_keywords_are_only_lines() {
+fn a_thousand_unknown_keywords_are_kept() {
     let lines: Vec<String> = (0..1_000).map(|number| format!("X{number:06}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).chain(["STARTTLS"]).collect();
     let found = capabilities(&lines);

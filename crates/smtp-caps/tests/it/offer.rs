@@ -1,4 +1,4 @@
-//! Offers: what a server says is legal, and means what was meant.
+//! Offers: legal replies, and the same capabilities when read back.
 
 use smtp_caps::{
     Capabilities, Channel, Envelope, FutureRelease, Limit, Limits, Objection, Offer, Plan,
@@ -11,7 +11,8 @@ fn offer() -> Offer {
     Offer::new("mx.example.org").unwrap()
 }
 
-/// The wire has this reply, a strict decoder takes it, and nothing about it is odd.
+/// Checks the lines of the encoded reply, that a strict decoder accepts it, and that it has no
+/// oddities.
 #[track_caller]
 fn check(offer: &Offer, lines: &[&str]) -> Capabilities {
     let mut wire = Vec::new();
@@ -38,7 +39,7 @@ fn a_server_may_offer_nothing() {
 }
 
 #[test]
-fn what_is_offered_is_what_is_read() {
+fn an_offer_is_read_back_unchanged() {
     let limits = Limits::default().set(Limit::Rcpt, 100).unwrap().set(Limit::Mail, 5).unwrap();
     let release = FutureRelease::new(86_400, "2030-01-01T00:00:00Z").unwrap();
     let offer = offer()
@@ -77,7 +78,7 @@ fn what_is_offered_is_what_is_read() {
     assert_eq!(found.mechanisms().collect::<Vec<_>>(), [&b"PLAIN"[..], b"SCRAM-SHA-256"]);
     assert_eq!(found.limits(), limits);
     assert_eq!(found.deliver_by_min(), Some(240));
-    assert!(found.burl().unwrap().takes_any_imap());
+    assert!(found.burl().unwrap().accepts_any_imap());
     assert_eq!(found.burl().unwrap().servers().collect::<Vec<_>>(), ["imap://imap.example.org"]);
     assert_eq!(found.refused_solicitations().count(), 2);
     assert_eq!(found.xclient_attributes().collect::<Vec<_>>(), ["NAME", "ADDR"]);
@@ -96,7 +97,7 @@ fn every_extension_can_be_offered_but_one_needs_parameters() {
             assert_eq!(plain, Err(Invalid::new(Field::Capability, flaw)));
             continue;
         }
-        let found = Capabilities::from_reply(plain.unwrap().reply()).learned(Channel::TLS);
+        let found = Capabilities::from_reply(plain.unwrap().reply()).with_channel(Channel::TLS);
         for &other in Extension::ALL {
             assert_eq!(found.has(other), other == extension, "{other} in {extension}");
         }
@@ -104,7 +105,7 @@ fn every_extension_can_be_offered_but_one_needs_parameters() {
 }
 
 #[test]
-fn what_is_said_again_takes_the_place_of_what_was_said() {
+fn a_line_replaces_the_one_with_the_same_keyword() {
     let offer = offer().size(1).extensions([Extension::Help, Extension::Auth]).unwrap();
     let again = offer.size(2).auth(["PLAIN"]).unwrap().line("help").unwrap();
     check(&again, &["mx.example.org", "SIZE 2", "help", "AUTH PLAIN"]);
@@ -114,7 +115,7 @@ fn what_is_said_again_takes_the_place_of_what_was_said() {
 }
 
 #[test]
-fn names_that_cannot_be_said_are_refused() {
+fn illegal_names_and_greetings_are_refused() {
     for host in ["", " ", "mx example", "mx\r\n250 SIZE", "\u{e9}.example", "[1.2.3]", "-"] {
         assert!(Offer::new(host).is_err(), "{host:?}");
     }
@@ -128,7 +129,7 @@ fn names_that_cannot_be_said_are_refused() {
 }
 
 #[test]
-fn lines_that_cannot_be_said_are_refused() {
+fn illegal_lines_are_refused() {
     let syntax = |offset| Flaw::Syntax { offset };
     for (line, flaw) in [
         ("", Flaw::Empty),
@@ -151,7 +152,7 @@ fn lines_that_cannot_be_said_are_refused() {
     ] {
         let refused = Invalid::new(Field::Capability, flaw);
         assert_eq!(offer().line(line), Err(refused), "{line:?}");
-        assert_eq!(Capabilities::none().with(line), Err(refused), "{line:?}");
+        assert_eq!(Capabilities::none().with_line(line), Err(refused), "{line:?}");
     }
     let long = format!("X {}", "y".repeat(504));
     check(&offer().line(&long).unwrap(), &["mx.example.org", &long]);
@@ -161,7 +162,7 @@ fn lines_that_cannot_be_said_are_refused() {
 }
 
 #[test]
-fn words_that_cannot_be_said_are_refused() {
+fn illegal_parameters_are_refused() {
     for word in ["", " ", "A B", "A,B", "A\r\nB", "A=B", "\u{e9}", "A\tB"] {
         assert!(offer().auth([word]).is_err(), "{word:?}");
         assert!(offer().burl([word]).is_err(), "{word:?}");
@@ -177,14 +178,14 @@ fn words_that_cannot_be_said_are_refused() {
     check(&offer().no_soliciting([""; 0]).unwrap(), &["mx.example.org", "NO-SOLICITING"]);
 }
 
-/// The plan for one MAIL to these recipients, for a server that offers this inside TLS.
+/// Plans a message to this number of recipients, for a server that offers this inside TLS.
 fn plan(offer: &Offer, mail: Mail, rcpts: usize, text: &str) -> Result<Plan, Objection> {
-    let offered = Capabilities::from_reply(offer.reply()).learned(Channel::TLS);
+    let offered = Capabilities::from_reply(offer.reply()).with_channel(Channel::TLS);
     let envelope = Envelope::new(mail, (0..rcpts).map(|_| "b@example.org")).unwrap();
     Plan::new(&offered, &envelope, MailData::new(text.as_bytes().to_vec()).unwrap().facts())
 }
 
-/// What becomes of this parameter.
+/// Checks the plan for a MAIL with this parameter.
 #[track_caller]
 fn asked(offer: &Offer, param: MailParam<&str>, expected: Result<(), Unsupported>) {
     let mail = Mail::try_from("a@example.com").unwrap().param(param).unwrap();
@@ -197,7 +198,7 @@ fn out_of_range(extension: Extension, bound: Bound) -> Result<(), Unsupported> {
 }
 
 #[test]
-fn a_message_may_be_held_as_long_as_the_server_says() {
+fn hold_times_beyond_the_limit_of_the_server_are_refused() {
     let release = FutureRelease::new(60, "2030-06-01T12:00:00Z").unwrap();
     let offer = offer().future_release(release);
     let too_long = Bound::AtMost { asked: 61, maximum: 60 };
@@ -217,7 +218,7 @@ fn a_message_may_be_held_as_long_as_the_server_says() {
 }
 
 #[test]
-fn a_message_may_be_returned_no_sooner_than_the_server_says() {
+fn return_times_below_the_minimum_of_the_server_are_refused() {
     let by = |seconds, mode| MailParam::By { seconds, mode, trace: false };
     let stated = offer().deliver_by(60).unwrap();
     let too_short = Bound::AtLeast { asked: 59, minimum: 60 };
@@ -231,7 +232,7 @@ fn a_message_may_be_returned_no_sooner_than_the_server_says() {
 }
 
 #[test]
-fn recipients_beyond_the_limit_are_data() {
+fn recipients_beyond_the_limit_are_counted() {
     let limits = Limits::default().set(Limit::Rcpt, 2).unwrap();
     for (offer, rcpts, max, excess) in [
         (offer().limits(limits), 1, Some(2), 0),
@@ -246,7 +247,7 @@ fn recipients_beyond_the_limit_are_data() {
 }
 
 #[test]
-fn a_binary_text_needs_binarymime_and_chunking() {
+fn binary_mail_data_needs_binarymime_and_chunking() {
     let mail = || Mail::try_from("a@example.com").unwrap().body(Body::BinaryMime);
     let both = [Extension::BinaryMime, Extension::Chunking];
     for (offered, missing) in [
@@ -264,7 +265,7 @@ fn a_binary_text_needs_binarymime_and_chunking() {
 }
 
 #[test]
-fn requiretls_and_submitter_are_asked_for_where_they_count() {
+fn requiretls_and_submitter_need_a_valid_offer() {
     let offered = [Extension::RequireTls, Extension::Submitter];
     let offer = offer().extensions(offered).unwrap();
     let submitter = || MailParam::Submitter(Xtext::new("a@example.com").unwrap());

@@ -1,4 +1,4 @@
-//! Plans: the MAIL line that a message gets, or why it cannot be sent.
+//! Plans: the MAIL line of a message, or why it cannot be sent.
 
 use smtp_caps::{Capabilities, Channel, Envelope, Framing, Objection, Plan, RawHeaders};
 use smtp_codec::{Body, Command, ContentFacts, Mail, MailData, Param, Rcpt};
@@ -24,20 +24,20 @@ fn rcpts() -> [Rcpt; 1] {
     ["c@d".try_into().unwrap()]
 }
 
-/// The parameter of this keyword and value; the empty value is none.
+/// Returns the parameter with this keyword, and with this value unless it is empty.
 fn param<'a>(keyword: &'a str, value: &'a str) -> Param<&'a str> {
     let param = Param::new(keyword).unwrap();
     if value.is_empty() { param } else { param.with(value).unwrap() }
 }
 
-/// Where these keywords are offered, this MAIL and this text give this line.
+/// Checks the MAIL line of a message, for a server that offers these keywords.
 #[track_caller]
 fn check(offered: &[&str], mail: Mail, text: &str, line: &str) {
     let plan = plan(&capabilities(offered), mail, &rcpts(), text).unwrap();
     assert_eq!(Command::Mail(plan.mail().borrowed()).to_string(), line);
 }
 
-/// Where these keywords are offered, this message cannot be sent.
+/// Checks that a message cannot be sent to a server that offers these keywords.
 #[track_caller]
 fn objected(offered: &[&str], mail: Mail, rcpt: Rcpt, text: &str, why: impl Into<Objection>) {
     let found = plan(&capabilities(offered), mail, &[rcpt], text);
@@ -54,7 +54,7 @@ fn rcpt() -> Rcpt {
 }
 
 #[test]
-fn nothing_is_asked_of_a_server_that_offers_nothing() {
+fn a_server_that_offers_nothing_gets_no_parameters() {
     check(&[], mail(), TEXT, "MAIL FROM:<a@b>");
     check(&[], "".try_into().unwrap(), "", "MAIL FROM:<>");
     let plan = plan(&Capabilities::none(), mail(), &rcpts(), TEXT).unwrap();
@@ -63,7 +63,7 @@ fn nothing_is_asked_of_a_server_that_offers_nothing() {
 }
 
 #[test]
-fn commands_go_in_groups_where_that_is_offered() {
+fn commands_are_sent_in_groups_if_pipelining_is_offered() {
     for (offered, pipelined) in [(&["HELP"][..], false), (&["pipelining"], true)] {
         let plan = plan(&capabilities(offered), mail(), &rcpts(), TEXT).unwrap();
         assert_eq!(plan.is_pipelined(), pipelined);
@@ -73,7 +73,7 @@ fn commands_go_in_groups_where_that_is_offered() {
 }
 
 #[test]
-fn size_is_declared_where_it_is_offered() {
+fn size_is_declared_if_offered() {
     check(&["SIZE"], mail(), TEXT, "MAIL FROM:<a@b> SIZE=17");
     check(&["SIZE 17"], mail(), TEXT, "MAIL FROM:<a@b> SIZE=17");
     check(&["SIZE"], mail(), "a", "MAIL FROM:<a@b> SIZE=3");
@@ -83,7 +83,7 @@ fn size_is_declared_where_it_is_offered() {
 }
 
 #[test]
-fn a_text_that_is_too_big_is_not_sent() {
+fn mail_data_beyond_the_size_limit_is_refused() {
     let too_big = |limit| Unsupported::TooBig { size: 17, limit };
     objected(&["SIZE 16"], mail(), rcpt(), TEXT, too_big(16));
     objected(&["SIZE 99", "SIZE 1"], mail(), rcpt(), TEXT, too_big(1));
@@ -97,7 +97,7 @@ fn a_text_that_is_too_big_is_not_sent() {
 }
 
 #[test]
-fn eight_bit_text_is_declared_and_needs_8bitmime() {
+fn eight_bit_mail_data_is_declared_and_needs_8bitmime() {
     check(&["8BITMIME"], mail(), TEXT, "MAIL FROM:<a@b>");
     check(&["8BITMIME"], mail(), EIGHT_BIT, "MAIL FROM:<a@b> BODY=8BITMIME");
     needs(&["SMTPUTF8"], mail(), rcpt(), EIGHT_BIT, Extension::EightBitMime);
@@ -113,7 +113,7 @@ fn eight_bit_text_is_declared_and_needs_8bitmime() {
 }
 
 #[test]
-fn utf8_headers_are_declared_where_that_is_offered() {
+fn utf8_headers_are_declared_if_smtputf8_is_offered() {
     let both = &["8BITMIME", "SMTPUTF8"];
     check(both, mail(), UTF8_HEADERS, "MAIL FROM:<a@b> BODY=8BITMIME SMTPUTF8");
     check(both, mail(), EIGHT_BIT, "MAIL FROM:<a@b> BODY=8BITMIME");
@@ -125,7 +125,7 @@ fn a_raw_header_field_is_refused_on_request_unless_smtputf8_is_declared() {
     let held = |offered: &[&str], mail, text: &[u8], rule| {
         let envelope = Envelope::new(mail, rcpts()).unwrap();
         let text = MailData::new(text.to_vec()).unwrap();
-        Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap().raw_headers(rule)
+        Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap().with_raw_headers(rule)
     };
     let (utf8, latin) = (UTF8_HEADERS.as_bytes(), &b"Subject: \xe9\r\n\r\nb\r\n"[..]);
     let name = HeaderName::of_field(b"Subject");
@@ -184,13 +184,13 @@ fn parameters_outside_ascii_need_smtputf8() {
     check(&["SMTPUTF8"], own, TEXT, "MAIL FROM:<a@b> X-OWN=\u{fc} SMTPUTF8");
 }
 
-/// This extension with what it needs to be of use.
+/// Returns capabilities with this extension and the parameters that it requires.
 fn offering(extension: Extension) -> Capabilities {
     let line = match extension {
         Extension::FutureRelease => "FUTURERELEASE 3600 2031-01-01T00:00:00Z",
         extension => extension.keyword(),
     };
-    capabilities(&[line]).learned(Channel::TLS)
+    capabilities(&[line]).with_channel(Channel::TLS)
 }
 
 /// Parameters, whether they are of MAIL, and the extensions that define them.
@@ -215,7 +215,7 @@ const PARAMETERS: &[(&str, &str, bool, Extension)] = &[
 ];
 
 #[test]
-fn what_is_asked_for_must_be_offered() {
+fn each_parameter_needs_its_extension() {
     for &(keyword, value, of_mail, extension) in PARAMETERS {
         for keyword in [keyword.to_owned(), keyword.to_lowercase()] {
             let one = param(&keyword, value);
@@ -235,7 +235,7 @@ fn what_is_asked_for_must_be_offered() {
 }
 
 #[test]
-fn tracking_needs_what_it_tracks() {
+fn mtrk_requires_envid() {
     let tracked = mail().param("MTRK=YWJj").unwrap();
     let flaw = Flaw::Requires { parameter: "ENVID" };
     objected(&["MTRK"], tracked.clone(), rcpt(), TEXT, Invalid::new(Field::ParameterKeyword, flaw));
@@ -245,14 +245,14 @@ fn tracking_needs_what_it_tracks() {
     check(&["MTRK", "DSN"], tracked, TEXT, "MAIL FROM:<a@b> MTRK=YWJj ENVID=x");
 }
 
-/// The plan for these octets as a binary text, or as lines.
+/// Returns the framing of the plan for this mail data.
 fn framed(offered: &[&str], mail: Mail, text: &MailData) -> Result<Framing, Objection> {
     let envelope = Envelope::new(mail, rcpts()).unwrap();
     Plan::new(&capabilities(offered), &envelope, text.facts()).map(|plan| plan.framing())
 }
 
 #[test]
-fn a_text_travels_in_chunks_where_that_is_chosen_and_they_are_offered() {
+fn mail_data_is_sent_in_chunks_if_chosen_and_offered() {
     let (text, nothing) = (MailData::new(TEXT).unwrap(), MailData::new("").unwrap());
     assert_eq!(framed(&["CHUNKING"], mail(), &text), Ok(Framing::Data));
     assert_eq!(framed(&["BINARYMIME"], mail(), &text), Ok(Framing::Data));
@@ -261,7 +261,7 @@ fn a_text_travels_in_chunks_where_that_is_chosen_and_they_are_offered() {
     let envelope = Envelope::new(mail(), rcpts()).unwrap();
     let framed = |offered: &[&str], framing| {
         let plan = Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap();
-        plan.framed(framing).map(|plan| plan.framing())
+        plan.with_framing(framing).map(|plan| plan.framing())
     };
     assert_eq!(framed(&["CHUNKING"], Framing::Data), Ok(Framing::Data));
     assert_eq!(framed(&["CHUNKING"], Framing::Chunks), Ok(Framing::Chunks));
@@ -270,7 +270,7 @@ fn a_text_travels_in_chunks_where_that_is_chosen_and_they_are_offered() {
 }
 
 #[test]
-fn a_binary_text_needs_binarymime_and_travels_in_chunks() {
+fn binary_mail_data_needs_binarymime_and_is_sent_in_chunks() {
     let binary = MailData::binary(&b"\n\0"[..]);
     assert_eq!(framed(&["CHUNKING", "BINARYMIME"], mail(), &binary), Ok(Framing::Chunks));
     let lacks = |extension| Err(Unsupported::Extension(extension).into());
@@ -285,11 +285,11 @@ fn a_binary_text_needs_binarymime_and_travels_in_chunks() {
     let plan = Plan::new(&capabilities(&both), &envelope, binary.facts()).unwrap();
     let line = Command::Mail(plan.mail().borrowed()).to_string();
     assert_eq!(line, "MAIL FROM:<a@b> BODY=BINARYMIME");
-    assert_eq!(plan.framed(Framing::Data).unwrap().framing(), Framing::Chunks);
+    assert_eq!(plan.with_framing(Framing::Data).unwrap().framing(), Framing::Chunks);
 }
 
 #[test]
-fn a_text_that_is_fetched_needs_burl() {
+fn fetched_mail_data_needs_burl() {
     let mut facts = ContentFacts::default();
     facts.fetched = true;
     let envelope = Envelope::new(mail(), rcpts()).unwrap();
@@ -301,14 +301,14 @@ fn a_text_that_is_fetched_needs_burl() {
 }
 
 #[test]
-fn a_parameter_of_no_extension_is_sent_as_it_is() {
+fn a_parameter_of_no_extension_is_sent_as_given() {
     let own = mail().param(param("X-OWN", "1")).unwrap();
     check(&[], own.clone(), TEXT, "MAIL FROM:<a@b> X-OWN=1");
     check(&["SIZE"], own, TEXT, "MAIL FROM:<a@b> X-OWN=1 SIZE=17");
 }
 
 #[test]
-fn lines_are_as_long_as_the_server_takes() {
+fn command_lines_beyond_the_limit_of_the_server_are_refused() {
     let value = |line: &str, length: usize| format!("X={}", "y".repeat(length - line.len() - 2));
     let line = "MAIL FROM:<a@b> X=";
     let fits = plan(&Capabilities::none(), mail().param(value(line, 512)).unwrap(), &rcpts(), TEXT);
@@ -329,7 +329,7 @@ fn lines_are_as_long_as_the_server_takes() {
 }
 
 #[test]
-fn an_objection_is_an_error_of_its_kind() {
+fn an_objection_converts_to_its_error_kind() {
     let unsupported = Unsupported::Extension(Extension::Size);
     let kind = ErrorKind::from(Objection::from(unsupported.clone()));
     assert!(matches!(kind, ErrorKind::Unsupported(found) if found == unsupported));
