@@ -1,9 +1,9 @@
-//! Explains a reply to EHLO: what it offers, what is odd about it, and how a message would go.
+//! Explains a reply to EHLO: the capabilities, the oddities, and the plan for a message.
 //!
-//! `cargo run -p smtp-caps --example explain < REPLY`, or without input what a server of its own
-//! offers.
+//! `cargo run -p smtp-caps --example explain < REPLY`; without input it explains an offer of its
+//! own.
 
-#![allow(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![allow(clippy::print_stdout, reason = "the output of the example")]
 
 use std::error::Error;
 use std::io::{IsTerminal, Read, stdin};

@@ -40,12 +40,12 @@ impl Capabilities {
     fn firsts(&self) -> impl Iterator<Item = Capability<'_>> {
         self.iter().enumerate().filter_map(|(number, line)| {
             let repeated = self.iter().take(number).any(|other| other.is_same(line));
-            let counts = !repeated && !line.keyword().is_empty() && self.is_visible(line);
-            counts.then_some(line)
+            let included = !repeated && !line.keyword().is_empty() && self.is_visible(line);
+            included.then_some(line)
         })
     }
 
-    fn like(&self, line: Capability<'_>) -> impl Iterator<Item = Capability<'_>> {
+    fn with_keyword_of(&self, line: Capability<'_>) -> impl Iterator<Item = Capability<'_>> {
         self.iter().filter(move |other| other.is_same(line) && self.is_visible(*other))
     }
 }
@@ -81,12 +81,12 @@ impl<'a> Change<'a> {
 
     /// Returns the lines with the keyword in the first reply; none if it is gained.
     pub fn before(self) -> impl Iterator<Item = Capability<'a>> {
-        self.before.like(self.first)
+        self.before.with_keyword_of(self.first)
     }
 
     /// Returns the lines with the keyword in the second reply; none if it is lost.
     pub fn after(self) -> impl Iterator<Item = Capability<'a>> {
-        self.after.like(self.first)
+        self.after.with_keyword_of(self.first)
     }
 
     fn is_nothing(self) -> bool {

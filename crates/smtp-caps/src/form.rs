@@ -24,7 +24,7 @@ fn form(extension: Option<Extension>) -> Form {
         Extension::NoSoliciting => Form::Optional(is_class_list),
         Extension::MtPriority => Form::Optional(is_profile),
         Extension::Auth | Extension::Xexps => Form::Words(is_mechanism),
-        Extension::Limits => Form::Words(limits::is_sound),
+        Extension::Limits => Form::Words(limits::is_valid),
         Extension::Xclient | Extension::Xforward => Form::Words(is_attribute),
         Extension::FutureRelease => Form::Release,
         // RFC 4468 requires that unknown parameters of BURL be ignored. The other extensions have
@@ -42,13 +42,13 @@ fn form(extension: Option<Extension>) -> Form {
 /// Checks the parameters of a line.
 pub(crate) fn check(line: Capability<'_>) -> Result<(), OddityKind> {
     let mut params = line.params();
-    let sound = match form(line.extension()) {
+    let valid = match form(line.extension()) {
         Form::Bare => return params.next().map_or(Ok(()), |_| Err(OddityKind::Unexpected)),
-        Form::Optional(is_sound) => params.next().is_none_or(is_sound) && params.next().is_none(),
-        Form::Words(is_sound) => params.all(is_sound),
+        Form::Optional(is_valid) => params.next().is_none_or(is_valid) && params.next().is_none(),
+        Form::Words(is_valid) => params.all(is_valid),
         Form::Release => FutureRelease::parse(line).is_some(),
     };
-    if sound { Ok(()) } else { Err(OddityKind::Malformed) }
+    if valid { Ok(()) } else { Err(OddityKind::Malformed) }
 }
 
 /// Returns whether this is a keyword of RFC 5321, 4.1.1.1: a letter or digit, then letters, digits

@@ -98,7 +98,7 @@ impl fmt::Display for Limits {
 }
 
 /// Returns whether this is a valid limit, or an unknown one.
-pub(crate) fn is_sound(param: &[u8]) -> bool {
+pub(crate) fn is_valid(param: &[u8]) -> bool {
     split(param).is_some() && known(param).is_none_or(|(_, number)| number.is_some())
 }
 
@@ -115,19 +115,19 @@ fn split(param: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let end = param.iter().position(|&octet| octet == b'=');
     let (name, value) = param.split_at(end.unwrap_or(param.len()));
     let in_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-    let sound = !name.is_empty() && name.iter().all(in_name);
+    let valid = !name.is_empty() && name.iter().all(in_name);
     let value = match value {
         [] => None,
         [_] => return None,
         [_, value @ ..] => Some(value),
     };
     let in_value = |octet: &u8| matches!(octet, b'!'..=b':' | b'<'..=b'~');
-    (sound && value.is_none_or(|value| value.iter().all(in_value))).then_some((name, value))
+    (valid && value.is_none_or(|value| value.iter().all(in_value))).then_some((name, value))
 }
 
 /// Parses one to six digits without a leading zero.
 fn number(digits: &[u8]) -> Option<u32> {
-    let sound = digits.len() <= 6 && !digits.starts_with(b"0");
-    let number = Some(digits).filter(|_| sound).and_then(decimal)?;
+    let valid = digits.len() <= 6 && !digits.starts_with(b"0");
+    let number = Some(digits).filter(|_| valid).and_then(decimal)?;
     u32::try_from(number).ok()
 }

@@ -1,38 +1,38 @@
-//! One connection: octets from the client to the session, and its replies back.
+//! One connection: passes octets from the client to the session, and replies back.
 //!
-//! What came in with one read is answered with one write, so that a group of commands gets a group
-//! of replies. What is held does not depend on what the client sends.
+//! The replies to everything from one read go out in one write, so that a group of commands gets a
+//! group of replies (RFC 2920, 3.2). The memory in use does not depend on what the client sends.
 use std::io::{self, ErrorKind, Read, Write};
 
 use smtp_codec::{LineFramer, Unstuffed, Unstuffer};
 
 use crate::{message::Message, session::Session};
 
-/// What the next octets are.
+/// How to read the next octets.
 pub(crate) enum Reading {
     /// Command lines.
     Commands,
-    /// The text behind DATA, up to its final dot.
+    /// The mail data after DATA, up to its final dot.
     Text {
         /// Finds the dot.
         unstuffer: Box<Unstuffer>,
-        /// What the text becomes.
+        /// The message that receives the mail data.
         message: Box<Message>,
     },
-    /// The rest of a chunk behind BDAT.
+    /// The rest of a chunk after BDAT.
     Chunk {
-        /// How many octets are left of it.
+        /// The octets that remain.
         left: u64,
         /// Whether it is the last of the message.
         last: bool,
-        /// The message that it is a part of.
+        /// The message that the chunk belongs to.
         message: Box<Message>,
     },
-    /// Of no interest: the connection is to be closed.
+    /// Not at all: the session has ended.
     Nothing,
 }
 
-/// Serves the client at the other end of `stream` until one of the two has had enough.
+/// Serves the client on `stream` until the session ends.
 pub(crate) fn serve(stream: &mut (impl Read + Write), mut session: Session<'_>) -> io::Result<()> {
     let mut framer = LineFramer::new(session.line_limit());
     let mut buffer = [0; 16 << 10];
@@ -46,7 +46,7 @@ pub(crate) fn serve(stream: &mut (impl Read + Write), mut session: Session<'_>) 
             return Ok(());
         }
         reading = match stream.read(&mut buffer) {
-            // A message that is not whole goes with the session.
+            // Dropping the session discards an incomplete message.
             Ok(0) => return Ok(()),
             Ok(count) => {
                 receive(&buffer[..count], reading, &mut framer, &mut session, &mut replies)
@@ -60,7 +60,7 @@ pub(crate) fn serve(stream: &mut (impl Read + Write), mut session: Session<'_>) 
     }
 }
 
-/// Takes all of `input`, and says what comes behind it.
+/// Handles all of `input`, and returns how to read what follows.
 fn receive(
     mut input: &[u8],
     mut reading: Reading,
@@ -70,7 +70,7 @@ fn receive(
 ) -> Reading {
     loop {
         reading = match reading {
-            // A chunk may be empty, so it can end where the input does.
+            // A chunk may be empty, so that it ends although no input is left.
             Reading::Chunk { left: 0, last, message } => {
                 session.end_of_chunk(message, last, replies)
             }
@@ -80,16 +80,16 @@ fn receive(
                 let count = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
                 let (octets, rest) = input.split_at(count);
                 input = rest;
-                message.take(octets);
+                message.receive(octets);
                 Reading::Chunk { left: left - count as u64, last, message }
             }
             Reading::Text { mut unstuffer, mut message } => match unstuffer.next(&mut input) {
                 Some(Unstuffed::End) => {
-                    message.judge(unstuffer.flaws());
+                    message.check(unstuffer.flaws());
                     session.end_of_message(*message, replies)
                 }
                 Some(Unstuffed::Text(octets)) => {
-                    message.take(octets);
+                    message.receive(octets);
                     Reading::Text { unstuffer, message }
                 }
                 None => Reading::Text { unstuffer, message },

@@ -1,7 +1,7 @@
-//! From whom and to whom: what MAIL and RCPT said, as commands that the codec can read again.
+//! The envelope, stored as commands that the codec can decode again.
 use smtp_codec::{Body, Command, Mail, Rcpt};
 
-/// The envelope of a message; without a MAIL it is empty.
+/// The envelope of a message; empty before MAIL.
 #[derive(Default)]
 pub(crate) struct Envelope {
     commands: String,
@@ -11,7 +11,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// The envelope of a message from a client that greeted with `hello`.
+    /// Returns the envelope of a message without recipients; `hello` is the client's EHLO.
     pub(crate) fn new(hello: &str, mail: &Mail<&str>) -> Self {
         Self {
             commands: format!("{hello}\n{}\n", Command::Mail(*mail)),
@@ -27,22 +27,22 @@ impl Envelope {
         self.rcpts += 1;
     }
 
-    /// The commands, one a line: EHLO, HELO or LHLO, then MAIL, then each RCPT.
+    /// Returns the commands, one per line: EHLO, HELO or LHLO, then MAIL, then each RCPT.
     pub(crate) fn as_str(&self) -> &str {
         &self.commands
     }
 
-    /// How many recipients there are.
+    /// Returns the number of recipients.
     pub(crate) fn rcpts(&self) -> usize {
         self.rcpts
     }
 
-    /// Whether addresses may be UTF-8.
+    /// Returns whether addresses may be UTF-8.
     pub(crate) fn is_smtputf8(&self) -> bool {
         self.smtputf8
     }
 
-    /// Whether the message may be made of any octets.
+    /// Returns whether the message may be binary.
     pub(crate) fn is_binary(&self) -> bool {
         self.binary
     }

@@ -1,4 +1,4 @@
-//! Where connections come from: a TCP port, or a Unix socket.
+//! Listening sockets: TCP and Unix.
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// Where to listen.
+/// The address to listen on.
 pub(crate) enum Place {
     /// Host and port.
     Tcp(String),
@@ -17,7 +17,7 @@ pub(crate) enum Place {
     Unix(PathBuf),
 }
 
-/// A socket that listens.
+/// A listening socket.
 pub(crate) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
@@ -45,7 +45,7 @@ impl Listener {
 }
 
 impl fmt::Display for Listener {
-    /// The address, which has a port even where none was asked for.
+    /// Writes the address, with the port that the system chose for port 0.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(listener) => match listener.local_addr() {
@@ -60,11 +60,11 @@ impl fmt::Display for Listener {
 
 /// The client's end of a connection.
 pub(crate) trait Peer: Read + Write + Send {
-    /// Bounds every wait, and lets replies leave as soon as they are written.
+    /// Sets the timeouts, and TCP_NODELAY, so that replies are sent at once.
     fn prepare(&self, idle: Duration) -> io::Result<()>;
 
-    /// Says that nothing more will be written, and waits a little for the client to say the same:
-    /// a socket that is closed with octets unread may take the last reply with it.
+    /// Shuts down the sending side and waits briefly for the client to close: closing a socket with
+    /// unread octets resets the connection, and the client may lose the last reply.
     fn hang_up(&mut self);
 }
 
@@ -98,10 +98,11 @@ impl Peer for UnixStream {
     }
 }
 
-/// How long a client that is silent is waited for at the end.
+/// How long to wait for a client to close the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Drops what still comes in, a MiB at most. However that ends, the connection is over.
+/// Discards what the client still sends, at most 1 MiB. The result does not matter: the connection
+/// is over.
 fn linger(stream: &mut impl Read) {
     let _ = io::copy(&mut stream.take(1 << 20), &mut io::sink());
 }

@@ -1,8 +1,8 @@
 //! A small receiving mail server: SMTP or LMTP, a thread for each connection, and each message a
 //! file in a folder.
 //!
-//! What the wire looks like, what is legal when, and what it adds to the length of a line is all
-//! the codec's and the capabilities' business; what is left for a server is policy and storage.
+//! The codec and the capabilities handle the syntax, the order of commands and the limits of lines;
+//! the server adds policy and storage.
 use std::{
     error::Error,
     io::{self, Write},
@@ -27,10 +27,10 @@ use options::{Options, USAGE};
 use session::Session;
 use spool::Spool;
 
-/// More connections than this are sent away.
+/// The most connections at a time. Further ones get 421.
 const MAX_CONNECTIONS: usize = 500;
 
-/// What all connections share.
+/// The state that all connections share.
 struct Server {
     offer: Offer,
     spool: Spool,
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Takes connections, one after the other, and gives each its thread.
+/// Accepts connections and starts a thread for each.
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let spool = Spool::open(options.into)?;
     let server = Arc::new(Server { offer: options.offer, spool });
@@ -61,30 +61,31 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
         let peer = match listener.accept() {
             Ok(peer) => peer,
             Err(error) => {
-                // It may be short of file descriptors, and some will come free.
-                log(&format!("no connection: {error}"));
+                // The process may be out of file descriptors until another connection closes.
+                log(&format!("accepting a connection failed: {error}"));
                 thread::sleep(Duration::from_millis(100));
                 continue;
             }
         };
         if options.once {
-            converse(peer, &server, options.idle);
+            handle_connection(peer, &server, options.idle);
             return Ok(());
         }
         let server = Arc::clone(&server);
-        let begun = thread::Builder::new().spawn(move || converse(peer, &server, options.idle));
+        let begun =
+            thread::Builder::new().spawn(move || handle_connection(peer, &server, options.idle));
         if let Err(error) = begun {
-            log(&format!("no thread: {error}"));
+            log(&format!("starting a thread failed: {error}"));
         }
     }
 }
 
-/// One connection, from the greeting to its end.
-fn converse(mut peer: Box<dyn Peer>, server: &Arc<Server>, idle: Duration) {
+/// Serves one connection.
+fn handle_connection(mut peer: Box<dyn Peer>, server: &Arc<Server>, idle: Duration) {
     let mut session = Session::new(server);
-    // The accepting thread holds one, too.
+    // The accepting thread holds one reference, too.
     if Arc::strong_count(server) > MAX_CONNECTIONS + 1 {
-        session = session.busy();
+        session = session.with_busy_server();
     }
     match peer.prepare(idle).and_then(|()| connection::serve(&mut peer, session)) {
         Ok(()) => peer.hang_up(),
@@ -92,7 +93,7 @@ fn converse(mut peer: Box<dyn Peer>, server: &Arc<Server>, idle: Duration) {
     }
 }
 
-/// A log that cannot be written to is no reason to stop.
+/// Writes to the log. A server goes on if that fails.
 fn log(what: &str) {
     let _ = writeln!(io::stderr(), "receive: {what}");
 }

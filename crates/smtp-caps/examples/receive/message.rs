@@ -1,4 +1,4 @@
-//! A message while it comes in: on its way into the spool, or refused and dropped.
+//! A message that is being received: written to the spool, or refused and discarded.
 use std::io;
 
 use smtp_codec::{BareLineEnds, Stuffer, TextFlaws, Unstuffer};
@@ -9,9 +9,10 @@ use crate::{
     spool::{Draft, Spool},
 };
 
-/// A message of which more may come.
+/// A message that is being received.
 pub(crate) struct Message {
-    /// The draft, or what the client will be told once it has sent all that it has to.
+    /// The draft, or the refusal that the client gets after the end of the mail data: SMTP allows no
+    /// reply before it.
     draft: Result<Draft, Reply>,
     size: u64,
     limit: u64,
@@ -19,39 +20,39 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A message of at most `limit` octets that begins.
+    /// Begins a message of at most `limit` octets.
     pub(crate) fn new(spool: &Spool, limit: u64) -> Self {
         Self { draft: spool.draft().map_err(unstorable), size: 0, limit, chunks: None }
     }
 
-    /// A message that is refused, whatever it will be.
+    /// Begins a message that is refused in any case.
     pub(crate) fn refused(reply: Reply) -> Self {
         Self { draft: Err(reply), size: 0, limit: 0, chunks: None }
     }
 
-    /// The same, as text that comes in chunks: no un-stuffer will look at it.
+    /// Checks the mail data as chunks, which no un-stuffer checks.
     pub(crate) fn in_chunks(self) -> Self {
         Self { chunks: Some(Chunks::new()), ..self }
     }
 
-    /// The reply that refuses it, if it is refused.
+    /// Returns the reply that refuses the message, if it is refused.
     pub(crate) fn refusal(&self) -> Option<&Reply> {
         self.draft.as_ref().err()
     }
 
-    /// Says how many octets are going to come, so that too many are refused before they do.
+    /// Announces the octets of the next chunk, so that a chunk beyond the limit is not stored.
     pub(crate) fn announce(&mut self, count: u64) {
         if self.size.saturating_add(count) > self.limit {
             self.refuse(offer::too_large());
         }
     }
 
-    /// Takes octets of the message, as they are to be kept.
-    pub(crate) fn take(&mut self, octets: &[u8]) {
+    /// Stores octets of the message.
+    pub(crate) fn receive(&mut self, octets: &[u8]) {
         self.announce(octets.len() as u64);
         self.size = self.size.saturating_add(octets.len() as u64);
         if let Some(chunks) = &mut self.chunks {
-            chunks.look(octets);
+            chunks.scan(octets);
         }
         let written = self.draft.as_mut().map_or(Ok(()), |draft| draft.write(octets));
         if let Err(error) = written {
@@ -59,28 +60,29 @@ impl Message {
         }
     }
 
-    /// Refuses it if the chunks that came have flaws. A CR at the end of the last is one.
-    pub(crate) fn judge_chunks(&mut self, last: bool) {
+    /// Refuses the message if the chunks have flaws so far. A CR at the end of the last one is bare.
+    pub(crate) fn check_chunks(&mut self, last: bool) {
         if let Some(chunks) = &mut self.chunks {
             let flaws = if last { chunks.end() } else { chunks.flaws() };
-            self.judge(flaws);
+            self.check(flaws);
         }
     }
 
-    /// Refuses it if it has flaws: what they mean depends on who reads it.
-    pub(crate) fn judge(&mut self, flaws: TextFlaws) {
+    /// Refuses the message if it has flaws. Servers interpret bare line ends in different ways, which
+    /// allows SMTP smuggling.
+    pub(crate) fn check(&mut self, flaws: TextFlaws) {
         if !flaws.is_empty() {
             let why = "5.6.0 A bare CR, a bare LF or a NUL is in the text";
             self.refuse(Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, why));
         }
     }
 
-    /// Keeps it with its envelope, and gives its name; or says why not.
+    /// Stores the message with its envelope. Returns its name, or the refusal.
     pub(crate) fn keep(self, envelope: &str) -> Result<String, Reply> {
         self.draft?.keep(envelope).map_err(unstorable)
     }
 
-    /// The draft is dropped at once. The first reason stands.
+    /// Refuses the message and drops the draft. The first refusal stands.
     fn refuse(&mut self, reply: Reply) {
         if self.draft.is_ok() {
             self.draft = Err(reply);
@@ -89,11 +91,11 @@ impl Message {
 }
 
 fn unstorable(error: io::Error) -> Reply {
-    crate::log(&format!("message not kept: {error}"));
+    crate::log(&format!("storing a message failed: {error}"));
     Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.3.1 The message cannot be kept now")
 }
 
-/// Finds the flaws of a text that comes in chunks: stuffs them, and looks what an un-stuffer says.
+/// Finds the flaws of mail data in chunks: stuffs it and passes it through an un-stuffer.
 struct Chunks {
     stuffer: Stuffer,
     unstuffer: Unstuffer,
@@ -104,18 +106,18 @@ impl Chunks {
         Self { stuffer: Stuffer::new(), unstuffer: Unstuffer::new(BareLineEnds::Keep) }
     }
 
-    fn look(&mut self, octets: &[u8]) {
+    fn scan(&mut self, octets: &[u8]) {
         for mut slice in self.stuffer.stuff(octets) {
             while self.unstuffer.next(&mut slice).is_some() {}
         }
     }
 
-    /// What was found so far.
+    /// Returns the flaws so far.
     fn flaws(&self) -> TextFlaws {
         self.unstuffer.flaws()
     }
 
-    /// What was found, now that nothing more comes.
+    /// Returns the flaws of the complete mail data.
     fn end(&mut self) -> TextFlaws {
         let mut end = self.stuffer.end();
         while self.unstuffer.next(&mut end).is_some() {}

@@ -1,17 +1,17 @@
-//! What this server offers, what it expects in return, and whom it knows.
+//! Policy: what this server offers and accepts, and which recipients exist.
 use smtp_caps::Capabilities;
 use smtp_codec::{Deviations, ForwardPath, Mail, MailParam, Rcpt, RcptParam, Sequence};
 use smtp_error::{Extension, Reply, ReplyCode};
 
 use crate::envelope::Envelope;
 
-/// The name this server goes by.
+/// The name of this server.
 pub(crate) const NAME: &str = "mx.example.org";
 
 /// The most recipients that a message may have.
 const MAX_RCPTS: usize = 1000;
 
-/// What is offered, besides SIZE.
+/// The extensions that the server offers, besides SIZE.
 const OFFERED: &[Extension] = &[
     Extension::Pipelining,
     Extension::EightBitMime,
@@ -23,18 +23,18 @@ const OFFERED: &[Extension] = &[
     Extension::Help,
 ];
 
-/// What is offered, and to whom.
+/// What the server offers and accepts.
 pub(crate) struct Offer {
     lmtp: bool,
     tolerated: Deviations,
     /// The reply to EHLO or LHLO.
     hello: Reply,
-    /// The same, as its readers understand it.
+    /// The capabilities in that reply.
     capabilities: Capabilities,
 }
 
 impl Offer {
-    /// SMTP, with messages of at most `size` octets, or of any size if that is 0.
+    /// Returns an SMTP server for messages of at most `size` octets; 0 is no limit.
     pub(crate) fn smtp(size: u64) -> Self {
         let offer = smtp_caps::Offer::new(NAME).map(|offer| offer.size(size));
         let offer = offer.and_then(|offer| offer.extensions(OFFERED.iter().copied()));
@@ -43,12 +43,12 @@ impl Offer {
         Self { lmtp: false, tolerated: Deviations::TOLERANT, hello, capabilities }
     }
 
-    /// LMTP, with messages of at most `size` octets.
+    /// Returns an LMTP server for messages of at most `size` octets; 0 is no limit.
     pub(crate) fn lmtp(size: u64) -> Self {
         Self { lmtp: true, ..Self::smtp(size) }
     }
 
-    /// The same to clients that keep to the grammar.
+    /// Accepts only commands that follow the grammar.
     pub(crate) fn strict(self) -> Self {
         Self { tolerated: Deviations::STRICT, ..self }
     }
@@ -74,17 +74,18 @@ impl Offer {
         &self.hello
     }
 
-    /// The longest command line that this offer allows.
+    /// Returns the longest command line, in octets: the extensions that the server offers add to it.
     pub(crate) fn line_limit(&self) -> usize {
         self.capabilities.mail_line_limit().max(self.capabilities.rcpt_line_limit())
     }
 
-    /// The largest message.
+    /// Returns the size of the largest message, in octets.
     pub(crate) fn size_limit(&self) -> u64 {
         self.capabilities.size_limit().unwrap_or(u64::MAX)
     }
 
-    /// Whether a message with this MAIL is wanted.
+    /// Refuses a MAIL with parameters that the server does not offer, or with a size beyond the
+    /// limit.
     pub(crate) fn admit(&self, mail: &Mail<&str>) -> Result<(), Reply> {
         let unknown = |param: MailParam<&str>| !self.has(param.extension());
         if mail.params().any(unknown) {
@@ -96,7 +97,7 @@ impl Offer {
         check_ascii(mail.path().as_str(), mail.is_smtputf8())
     }
 
-    /// Whether this recipient is taken, besides those that the message has already.
+    /// Refuses a recipient that does not exist, or one too many.
     pub(crate) fn admit_rcpt(&self, rcpt: &Rcpt<&str>, envelope: &Envelope) -> Result<(), Reply> {
         let unknown = |param: RcptParam<&str>| !self.has(param.extension());
         if rcpt.params().any(unknown) {
@@ -122,7 +123,7 @@ impl Offer {
     }
 }
 
-/// What a message that exceeds the limit gets, announced or not.
+/// Returns the refusal of a message beyond the size limit.
 pub(crate) fn too_large() -> Reply {
     Reply::new(ReplyCode::STORAGE_EXCEEDED, "5.3.4 Message too large")
 }

@@ -1,4 +1,4 @@
-//! The command line: where to listen, what to offer, and where messages go.
+//! The command line.
 use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
 
 use crate::{listener::Place, offer::Offer};
@@ -7,21 +7,22 @@ pub(crate) const USAGE: &str = "\
 Usage: receive --into DIR [--listen ADDRESS | --unix PATH] [--lmtp] [--size N] [--strict]
                [--idle SECONDS] [--once]
 
-Receives mail and keeps each message as two files: <n>.eml is the message as it came, <n>.env the
-commands that say from whom and to whom.
+Receives mail and stores each message as two files: <n>.eml is the message as received, <n>.env
+the commands with its sender and recipients.
 
-  --into DIR         the folder that messages go to; it is made if there is none
-  --listen ADDRESS   host and port, or port 0 for any that is free [default: 127.0.0.1:2525]
+  --into DIR         the folder for messages; created if it does not exist
+  --listen ADDRESS   host and port, or port 0 for any free port [default: 127.0.0.1:2525]
   --unix PATH        listen on a Unix socket instead
-  --lmtp             speak LMTP
-  --size N           the largest message, in octets, 0 for any [default: 52428800]
-  --strict           take nothing that RFC 5321 does not ask servers to take
-  --idle SECONDS     how long a client may be silent [default: 300]
-  --once             serve one connection, then end
+  --lmtp             serve LMTP instead of SMTP
+  --size N           the largest message, in octets, 0 for no limit [default: 52428800]
+  --strict           accept only commands that follow the grammar of RFC 5321
+  --idle SECONDS     the timeout for reading from a client [default: 300]
+  --once             serve one connection, then exit
 
-Recipients whose local-part begins with `nosuch` are refused, those with `later` for now.";
+Recipients whose local-part begins with `nosuch` get a permanent refusal, with `later` a temporary
+one.";
 
-/// What was asked for.
+/// The options.
 pub(crate) struct Options {
     pub(crate) at: Place,
     pub(crate) into: PathBuf,
@@ -39,7 +40,7 @@ pub(crate) enum OptionError {
 }
 
 impl Options {
-    /// The options that are given; `None` if it is help that is asked for.
+    /// Parses the options; `None` if the user asks for help.
     pub(crate) fn parse(
         mut arguments: impl Iterator<Item = OsString>,
     ) -> Result<Option<Self>, OptionError> {
@@ -88,11 +89,11 @@ fn number(option: &'static str, arguments: Arguments<'_>) -> Result<u64, OptionE
 impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(given) => write!(f, "{} is no option", given.display()),
-            Self::Missing(option) => write!(f, "{option} or its value is missing"),
-            Self::Value(option) => write!(f, "the value of {option} is wrong"),
+            Self::Unknown(given) => write!(f, "unknown option {}", given.display()),
+            Self::Missing(option) => write!(f, "option {option} or its value is missing"),
+            Self::Value(option) => write!(f, "the value of {option} is not valid"),
         }?;
-        f.write_str(" (--help shows the options)")
+        f.write_str(" (see --help)")
     }
 }
 

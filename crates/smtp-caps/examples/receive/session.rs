@@ -1,4 +1,4 @@
-//! The server's side of a session: what each command, and each text, is answered with.
+//! The server's side of a session: the reply to each command and each message.
 use smtp_codec::{
     BareLineEnds, Command, Line, LineEnd, Mail, Rcpt, Sequence, Unstuffer, Verb, encode_reply,
 };
@@ -6,10 +6,10 @@ use smtp_error::{Reply, ReplyCode};
 
 use crate::{Server, connection::Reading, envelope::Envelope, message::Message, offer};
 
-/// A client that made so many mistakes between two messages is asked to leave.
+/// The most protocol errors between two messages. One more ends the session with 421.
 const MAX_MISTAKES: usize = 20;
 
-/// What is done here. Which of it is legal when is up to the [`Sequence`].
+/// The commands that the server implements. [`Sequence`] knows when each is legal.
 const SERVED: &[Verb] = &[
     Verb::Ehlo,
     Verb::Helo,
@@ -29,10 +29,10 @@ const SERVED: &[Verb] = &[
 pub(crate) struct Session<'s> {
     server: &'s Server,
     sequence: Sequence,
-    /// EHLO, HELO or LHLO, as it was given last.
+    /// The last EHLO, HELO or LHLO.
     hello: String,
     envelope: Envelope,
-    /// The message of which chunks have come, between two of them.
+    /// The message in chunks, between two of them.
     message: Option<Box<Message>>,
     mistakes: usize,
     busy: bool,
@@ -51,133 +51,133 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// The same, with a server that has no time.
-    pub(crate) fn busy(self) -> Self {
+    /// Makes the session refuse the client, because the server has too many connections.
+    pub(crate) fn with_busy_server(self) -> Self {
         Self { busy: true, ..self }
     }
 
-    /// The longest command line.
+    /// Returns the longest command line, in octets.
     pub(crate) fn line_limit(&self) -> usize {
         self.server.offer.line_limit()
     }
 
-    /// Speaks first.
+    /// Sends the greeting.
     pub(crate) fn greet(&self, out: &mut Vec<u8>) -> Reading {
         if self.busy {
-            return leave("4.3.2 Too many connections", out);
+            return close("4.3.2 Too many connections", out);
         }
         encode_reply(&self.server.offer.greeting(), out);
         Reading::Commands
     }
 
-    /// Answers a command line.
+    /// Handles a command line.
     pub(crate) fn line(&mut self, line: Line<'_>, out: &mut Vec<u8>) -> Reading {
         if line.end != LineEnd::CrLf {
-            // Somebody may see other commands in this than others do: no more of it.
-            self.say(ReplyCode::UNRECOGNIZED, "5.5.2 A line ends with CRLF", out);
+            // A proxy may have split the octets into other commands: the session cannot go on.
+            self.reply(ReplyCode::UNRECOGNIZED, "5.5.2 A line ends with CRLF", out);
             return Reading::Nothing;
         }
         match Command::decode(line.content, self.server.offer.tolerated()) {
             Ok(decoded) => self.command(&decoded.command, out),
             Err(error) => {
-                let reading = self.answer(&error.reply(), out);
-                // A chunk follows, and where it ends is not known.
+                let reading = self.send(&error.reply(), out);
+                // A chunk of unknown size follows.
                 if error.loses_sync() { Reading::Nothing } else { reading }
             }
         }
     }
 
-    /// Answers a line that is too long; it is dropped.
+    /// Handles a command line that is too long, and was discarded.
     pub(crate) fn line_too_long(&mut self, out: &mut Vec<u8>) -> Reading {
-        self.say(ReplyCode::UNRECOGNIZED, "5.5.2 Line too long", out)
+        self.reply(ReplyCode::UNRECOGNIZED, "5.5.2 Line too long", out)
     }
 
-    /// Ends a session in which nothing happens.
+    /// Ends an idle session.
     pub(crate) fn time_out(&self, out: &mut Vec<u8>) -> Reading {
-        leave("4.4.2 Idle for too long", out)
+        close("4.4.2 Idle for too long", out)
     }
 
     fn command(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Reading {
         if command.verb().is_some_and(|verb| !SERVED.contains(&verb)) {
-            return self.say(ReplyCode::NOT_IMPLEMENTED, "5.5.1 Not implemented", out);
+            return self.reply(ReplyCode::NOT_IMPLEMENTED, "5.5.1 Not implemented", out);
         }
         let legal = self.sequence.check(command);
         if let Command::Bdat { size, last } = *command {
             return self.bdat(legal, size, last);
         }
         if let Err(reply) = legal {
-            return self.answer(&reply, out);
+            return self.send(&reply, out);
         }
         match command {
             Command::Ehlo(_) | Command::Lhlo(_) => {
                 self.greeted(command);
                 let server = self.server;
-                self.answer(server.offer.hello(), out)
+                self.send(server.offer.hello(), out)
             }
             Command::Helo(_) => {
                 self.greeted(command);
-                self.say(ReplyCode::OK, offer::NAME, out)
+                self.reply(ReplyCode::OK, offer::NAME, out)
             }
             Command::Mail(mail) => self.mail(command, mail, out),
             Command::Rcpt(rcpt) => self.rcpt(command, rcpt, out),
             Command::Data => self.data(out),
             Command::Rset => {
-                self.forget();
-                self.say(ReplyCode::OK, "2.0.0 Forgotten", out)
+                self.reset();
+                self.reply(ReplyCode::OK, "2.0.0 Forgotten", out)
             }
-            Command::Noop(_) => self.say(ReplyCode::OK, "2.0.0 Ok", out),
+            Command::Noop(_) => self.reply(ReplyCode::OK, "2.0.0 Ok", out),
             Command::Vrfy { .. } => {
-                self.say(ReplyCode::CANNOT_VERIFY, "2.1.5 Send mail to find out", out)
+                self.reply(ReplyCode::CANNOT_VERIFY, "2.1.5 Send mail to find out", out)
             }
             Command::Help(_) => {
                 let verbs: Vec<_> = SERVED.iter().map(|verb| verb.as_str()).collect();
-                self.say(ReplyCode::HELP, &format!("2.0.0 {}", verbs.join(" ")), out)
+                self.reply(ReplyCode::HELP, &format!("2.0.0 {}", verbs.join(" ")), out)
             }
             Command::Quit => {
-                self.say(ReplyCode::CLOSING, "2.0.0 Bye", out);
+                self.reply(ReplyCode::CLOSING, "2.0.0 Bye", out);
                 Reading::Nothing
             }
-            _ => self.say(ReplyCode::NOT_IMPLEMENTED, "5.5.1 Not implemented", out),
+            _ => self.reply(ReplyCode::NOT_IMPLEMENTED, "5.5.1 Not implemented", out),
         }
     }
 
     fn greeted(&mut self, command: &Command<'_>) {
-        self.forget();
+        self.reset();
         self.sequence.accepted(command);
         self.hello = command.to_string();
     }
 
     fn mail(&mut self, command: &Command<'_>, mail: &Mail<&str>, out: &mut Vec<u8>) -> Reading {
         if let Err(reply) = self.server.offer.admit(mail) {
-            return self.answer(&reply, out);
+            return self.send(&reply, out);
         }
-        self.forget();
+        self.reset();
         self.sequence.accepted(command);
         self.envelope = Envelope::new(&self.hello, mail);
-        self.say(ReplyCode::OK, "2.1.0 Ok", out)
+        self.reply(ReplyCode::OK, "2.1.0 Ok", out)
     }
 
     fn rcpt(&mut self, command: &Command<'_>, rcpt: &Rcpt<&str>, out: &mut Vec<u8>) -> Reading {
         if let Err(reply) = self.server.offer.admit_rcpt(rcpt, &self.envelope) {
-            return self.answer(&reply, out);
+            return self.send(&reply, out);
         }
         self.sequence.accepted(command);
         self.envelope.push(rcpt);
-        self.say(ReplyCode::OK, "2.1.5 Ok", out)
+        self.reply(ReplyCode::OK, "2.1.5 Ok", out)
     }
 
     fn data(&mut self, out: &mut Vec<u8>) -> Reading {
         let message = Box::new(self.begin());
         if let Some(reply) = message.refusal() {
-            return self.answer(reply, out);
+            return self.send(reply, out);
         }
         self.sequence.accepted(&Command::Data);
-        self.say(ReplyCode::START_MAIL_DATA, "Go ahead, and end with a dot", out);
+        self.reply(ReplyCode::START_MAIL_DATA, "Go ahead, and end with a dot", out);
         Reading::Text { unstuffer: Box::new(Unstuffer::new(BareLineEnds::Keep)), message }
     }
 
-    /// A chunk comes in any case. It is dropped if it is not `legal`, or if a part before it was
-    /// refused, which ends the transaction.
+    /// Handles BDAT. The chunk follows in any case (RFC 3030, 2): the server discards it if BDAT is
+    /// not legal, or if it refused an earlier chunk, which ends the transaction.
     fn bdat(&mut self, legal: Result<(), Reply>, size: u64, last: bool) -> Reading {
         let mut message = match (legal, self.message.take()) {
             (Err(reply), _) => Box::new(Message::refused(reply)),
@@ -192,31 +192,33 @@ impl<'s> Session<'s> {
         Reading::Chunk { left: size, last, message }
     }
 
-    /// Answers a chunk.
+    /// Handles the end of a chunk.
     pub(crate) fn end_of_chunk(
         &mut self,
         mut message: Box<Message>,
         last: bool,
         out: &mut Vec<u8>,
     ) -> Reading {
-        message.judge_chunks(last);
+        message.check_chunks(last);
         if last {
             return self.end_of_message(*message, out);
         }
         let Some(refusal) = message.refusal() else {
             self.message = Some(message);
-            return self.say(ReplyCode::OK, "2.0.0 Go on", out);
+            return self.reply(ReplyCode::OK, "2.0.0 Go on", out);
         };
-        // The recipients stay: LMTP owes each of them a reply to the last chunk, whatever it is.
+        // The recipients stay: in LMTP the last chunk gets one reply for each of them, even after a
+        // refusal.
         self.sequence.end_of_text();
-        self.answer(refusal, out)
+        self.send(refusal, out)
     }
 
-    /// Keeps the message, unless it was refused, and says so: once, or to each recipient.
+    /// Stores the message, unless it was refused, and sends the reply: one, or in LMTP one for each
+    /// recipient (RFC 2033, 4.2).
     pub(crate) fn end_of_message(&mut self, message: Message, out: &mut Vec<u8>) -> Reading {
         let kept = message.keep(self.envelope.as_str());
         let count = if self.server.offer.is_lmtp() { self.envelope.rcpts() } else { 1 };
-        self.forget();
+        self.reset();
         let reply = match kept {
             Ok(name) => {
                 self.mistakes = 0;
@@ -227,42 +229,42 @@ impl<'s> Session<'s> {
         for _ in 1..count {
             encode_reply(&reply, out);
         }
-        if count == 0 { Reading::Commands } else { self.answer(&reply, out) }
+        if count == 0 { Reading::Commands } else { self.send(&reply, out) }
     }
 
     fn begin(&self) -> Message {
         Message::new(&self.server.spool, self.server.offer.size_limit())
     }
 
-    /// No transaction is open any more.
-    fn forget(&mut self) {
+    /// Ends the transaction, if one is open.
+    fn reset(&mut self) {
         self.sequence.accepted(&Command::Rset);
         self.envelope = Envelope::default();
         self.message = None;
     }
 
-    fn say(&mut self, code: ReplyCode, text: &str, out: &mut Vec<u8>) -> Reading {
-        self.answer(&Reply::new(code, text), out)
+    fn reply(&mut self, code: ReplyCode, text: &str, out: &mut Vec<u8>) -> Reading {
+        self.send(&Reply::new(code, text), out)
     }
 
-    /// Writes a reply, or the last one if there were too many mistakes: what the protocol does not
-    /// allow, not what this server does not want.
-    fn answer(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Reading {
+    /// Sends a reply, or 421 after too many mistakes. Only protocol errors are mistakes, not refusals
+    /// by policy.
+    fn send(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Reading {
         let code = reply.code();
         let is_mistake = code >= ReplyCode::UNRECOGNIZED
             && code <= ReplyCode::PARAMETER_NOT_IMPLEMENTED
             || code == ReplyCode::PARAMETERS_UNRECOGNIZED;
         self.mistakes += usize::from(is_mistake);
         if self.mistakes > MAX_MISTAKES {
-            return leave("4.7.0 Too many errors", out);
+            return close("4.7.0 Too many errors", out);
         }
         encode_reply(reply, out);
         Reading::Commands
     }
 }
 
-/// The reply that ends a session from this side.
-fn leave(why: &str, out: &mut Vec<u8>) -> Reading {
+/// Sends 421, which ends the session.
+fn close(why: &str, out: &mut Vec<u8>) -> Reading {
     encode_reply(&Reply::new(ReplyCode::SERVICE_CLOSING, why), out);
     Reading::Nothing
 }

@@ -1,4 +1,4 @@
-//! The folder that messages are kept in. A message is there with its envelope, or not at all.
+//! The folder that stores messages. A message is stored with its envelope, or not at all.
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -12,7 +12,7 @@ pub(crate) struct Spool {
     next: AtomicU64,
 }
 
-/// A message that is not whole yet. It is gone when this is dropped.
+/// An incomplete message. Dropping it removes its files.
 pub(crate) struct Draft {
     folder: PathBuf,
     number: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Draft {
 }
 
 impl Spool {
-    /// The spool in this folder, which is made if it is not there. What it holds stays.
+    /// Opens the spool in this folder, which is created if necessary. Stored messages stay.
     pub(crate) fn open(folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let mut next = 1;
@@ -32,7 +32,7 @@ impl Spool {
         Ok(Self { folder, next: AtomicU64::new(next) })
     }
 
-    /// A message that begins.
+    /// Begins a message.
     pub(crate) fn draft(&self) -> io::Result<Draft> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let text = create(&self.folder, &unfinished(number, "eml"))?;
@@ -46,8 +46,8 @@ impl Draft {
         self.text.write_all(octets)
     }
 
-    /// Keeps the message, and gives the name of its file. When that is there, so is all the rest,
-    /// on the disk: the client will be told that it may forget the message.
+    /// Stores the message and returns the name of its file. Everything is on the disk then: the reply
+    /// 250 takes over the responsibility for the message (RFC 5321, 6.1).
     pub(crate) fn keep(mut self, envelope: &str) -> io::Result<String> {
         self.text.flush()?;
         self.text.get_ref().sync_all()?;
@@ -58,7 +58,7 @@ impl Draft {
             let from = self.folder.join(unfinished(self.number, kind));
             fs::rename(from, self.folder.join(finished(self.number, kind)))?;
         }
-        // Elsewhere a folder is no file.
+        // Other systems cannot sync a folder.
         #[cfg(unix)]
         File::open(&self.folder)?.sync_all()?;
         Ok(finished(self.number, "eml"))
@@ -68,7 +68,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         for kind in ["env", "eml"] {
-            // What was kept goes by another name now.
+            // The files of a stored message have other names.
             let _ = fs::remove_file(self.folder.join(unfinished(self.number, kind)));
         }
     }

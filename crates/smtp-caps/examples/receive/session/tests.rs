@@ -1,4 +1,4 @@
-//! Dialogues in memory: what is sent, the replies it gets, and the messages that are kept.
+//! Dialogues in memory: the input, the replies, and the stored messages.
 use std::{
     collections::VecDeque,
     fs,
@@ -12,7 +12,7 @@ use crate::{connection::serve, offer::Offer, spool::Spool};
 
 const SIZE: u64 = 1000;
 
-/// A client that sends these pieces and then, unless it stays silent, closes.
+/// A client that sends these pieces and then closes, or stays silent.
 struct Client {
     pieces: VecDeque<Vec<u8>>,
     silent: bool,
@@ -43,7 +43,7 @@ impl Write for Client {
     }
 }
 
-/// A folder that is gone afterwards.
+/// A folder that is removed afterwards.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -53,7 +53,7 @@ impl Folder {
         Self(std::env::temp_dir().join(format!("receive-{}-{number}", std::process::id())))
     }
 
-    /// The messages that are in it, and nothing else is.
+    /// Returns the stored messages, and checks that nothing else is in the folder.
     fn kept(&self) -> Vec<(Vec<u8>, String)> {
         let count = fs::read_dir(&self.0).unwrap().count();
         let mut kept = Vec::new();
@@ -74,7 +74,7 @@ impl Drop for Folder {
     }
 }
 
-/// What came of a dialogue.
+/// The outcome of a dialogue.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     replies: Vec<String>,
@@ -94,8 +94,8 @@ fn outcome(offer: Offer, pieces: &[&[u8]], silent: bool) -> (Outcome, Vec<usize>
     (Outcome { replies, kept: folder.kept() }, groups)
 }
 
-/// Sends `input` whole, octet by octet, and cut in two at every place; each time the replies must
-/// begin with `expected`, line by line, and these texts must have been kept.
+/// Sends `input` at once, octet by octet, and cut in two at every position. Each time the replies
+/// must begin with `expected`, line by line, and these messages must have been stored.
 #[track_caller]
 fn check(offer: fn(u64) -> Offer, input: &[u8], expected: &[&str], texts: &[&[u8]]) -> Outcome {
     let (whole, _) = outcome(offer(SIZE), &[input], false);
@@ -117,7 +117,7 @@ fn check(offer: fn(u64) -> Offer, input: &[u8], expected: &[&str], texts: &[&[u8
     whole
 }
 
-/// A transaction up to the text, in the session of a client that asked what is offered.
+/// A transaction after EHLO, up to the mail data.
 macro_rules! begun {
     ($($rest:literal)*) => {
         concat!("EHLO c.example\r\nMAIL FROM:<a@c.example>\r\nRCPT TO:<b@d.example>\r\n", $($rest,)*)
@@ -146,7 +146,7 @@ fn replies<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_message_is_kept_as_it_came() {
+fn a_message_is_stored_as_received() {
     let input = begun!("DATA\r\nSubject: x\r\n\r\n..\r\n..a\r\n.\r\nQUIT\r\n");
     let expected = replies(&[HELLO, BEGUN, &["354 ", "250 2.0.0 Kept as 1.eml", "221 2.0.0"]]);
     let outcome = check(Offer::smtp, input, &expected, &[b"Subject: x\r\n\r\n.\r\n.a\r\n"]);
@@ -171,7 +171,7 @@ fn a_group_of_commands_gets_a_group_of_replies() {
 }
 
 #[test]
-fn chunks_are_counted_and_nothing_else() {
+fn chunks_end_by_their_size_only() {
     let input = begun!("BDAT 7\r\na\r\n.\r\n\0BDAT 0\r\n");
     // The NUL is the last octet of the first chunk.
     let flawed = replies(&[HELLO, BEGUN, &["550 5.6.0", "503 5.5.1"]]);
@@ -182,14 +182,14 @@ fn chunks_are_counted_and_nothing_else() {
 }
 
 #[test]
-fn refused_chunks_are_dropped_and_not_obeyed() {
+fn refused_chunks_are_discarded_and_not_executed() {
     let input = b"EHLO c\r\nBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n";
     let expected = ["503 5.5.1", "503 5.5.1", "250 2.0.0 Ok"];
     check(Offer::smtp, input, &replies(&[HELLO, &expected]), &[]);
     let input = begun!("BDAT 3\r\na\r\nBDAT 3\r\na\r\0BDAT 6 LAST\r\nQUIT\r\nRCPT TO:<b@d>\r\n");
     let expected = ["250 2.0.0", "550 5.6.0", "503 5.5.1", "503 5.5.1 MAIL first"];
     check(Offer::smtp, input, &replies(&[HELLO, BEGUN, &expected]), &[]);
-    // Where a chunk ends whose size is no number, nobody knows.
+    // The end of a chunk is unknown if its size is not a number.
     for bad in
         ["BDAT 5 LASR\r\nQUIT\r\n", "BDAT 18446744073709551616\r\nQUIT\r\n", "BDAT\r\nNOOP\r\n"]
     {
@@ -199,7 +199,7 @@ fn refused_chunks_are_dropped_and_not_obeyed() {
 }
 
 #[test]
-fn binary_messages_come_in_chunks_only() {
+fn binary_messages_are_received_in_chunks_only() {
     let input = b"EHLO c\r\nMAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<b@d>\r\nDATA\r\n\
         BDAT 6 LAST\r\n\0\n\r.\r\r";
     let expected = ["503 5.5.1", "250 2.0.0 Kept"];
@@ -211,7 +211,7 @@ fn binary_messages_come_in_chunks_only() {
 const LMTP: &[&str] = &["220 mx.example.org LMTP"];
 
 #[test]
-fn lmtp_answers_for_each_recipient() {
+fn lmtp_replies_for_each_recipient() {
     let input = b"EHLO c\r\nLHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@d>\r\nRCPT TO:<nosuch@d>\r\n\
         RCPT TO:<b@d>\r\nDATA\r\na\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<b@d>\r\nRCPT TO:<c@d>\r\n\
         DATA\r\na\n.\r\n\r\n.\r\nNOOP\r\n";
@@ -227,7 +227,7 @@ fn lmtp_answers_for_each_recipient() {
 }
 
 #[test]
-fn lmtp_answers_the_last_chunk_for_each_recipient_or_not_at_all() {
+fn lmtp_replies_to_the_last_chunk_for_each_recipient_or_not_at_all() {
     let input = b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@d>\r\nRCPT TO:<c@d>\r\n\
         BDAT 1\r\n\0BDAT 1 LAST\r\naRSET\r\nMAIL FROM:<>\r\nRCPT TO:<nosuch@d>\r\n\
         BDAT 1 LAST\r\naMAIL FROM:<>\r\nNOOP\r\n";
@@ -242,7 +242,7 @@ fn lmtp_answers_the_last_chunk_for_each_recipient_or_not_at_all() {
 }
 
 #[test]
-fn nothing_but_crlf_dot_crlf_ends_a_text() {
+fn only_crlf_dot_crlf_ends_the_mail_data() {
     for look_alike in [
         "\n.\r\n",
         "\n.\n",
@@ -267,7 +267,7 @@ fn nothing_but_crlf_dot_crlf_ends_a_text() {
 }
 
 #[test]
-fn a_command_that_ends_otherwise_ends_the_session() {
+fn a_command_without_crlf_ends_the_session() {
     let expected = replies(&[&HELLO[..1], &["500 5.5.2"]]);
     for line in ["NOOP\nQUIT\r\n", "NOOP\r\r\nQUIT\r\n", "\nQUIT\r\n"] {
         check(Offer::smtp, line.as_bytes(), &expected, &[]);
@@ -293,7 +293,7 @@ fn a_line_that_is_too_long_gets_one_reply() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_as_soon_as_that_is_known() {
+fn messages_beyond_the_size_limit_are_refused_early() {
     let line = "x".repeat(98) + "\r\n";
     for (lines, reply) in [(10, "250 2.0.0 Kept"), (11, "552 5.3.4")] {
         let text = line.repeat(lines);
@@ -310,7 +310,7 @@ fn what_is_too_large_is_refused_as_soon_as_that_is_known() {
 }
 
 #[test]
-fn parameters_and_addresses_need_an_offer() {
+fn parameters_and_utf8_addresses_need_an_offered_extension() {
     let input = "EHLO c\r\nMAIL FROM:<> X-OWN=1\r\nMAIL FROM:<> MT-PRIORITY=3\r\n\
         MAIL FROM:<\u{e4}@c>\r\nMAIL FROM:<> SIZE=x\r\nMAIL FROM:<a@c\r\n\
         MAIL FROM:<\u{e4}@c> SMTPUTF8 BODY=8BITMIME RET=HDRS ENVID=q\r\nRCPT TO:<\u{f6}@d> RRVS=1\r\n\
@@ -324,7 +324,7 @@ fn parameters_and_addresses_need_an_offer() {
 }
 
 #[test]
-fn mistakes_and_recipients_are_counted() {
+fn mistakes_and_recipients_are_limited() {
     let (found, _) = outcome(Offer::smtp(SIZE), &["X\r\n".repeat(30).as_bytes()], false);
     assert_eq!(found.replies.len(), 1 + 20 + 1);
     assert_eq!(found.replies[21], "421 4.7.0 Too many errors");
@@ -337,7 +337,7 @@ fn mistakes_and_recipients_are_counted() {
 }
 
 #[test]
-fn a_client_that_falls_silent_is_told_and_leaves_nothing() {
+fn an_idle_client_gets_421_and_its_message_is_discarded() {
     for input in [&b"NO"[..], begun!("DATA\r\nhalf"), begun!("BDAT 9 LAST\r\nhalf")] {
         let (found, _) = outcome(Offer::smtp(SIZE), &[input], true);
         assert_eq!(found.replies.last().unwrap(), "421 4.4.2 Idle for too long");
@@ -346,7 +346,7 @@ fn a_client_that_falls_silent_is_told_and_leaves_nothing() {
 }
 
 #[test]
-fn strict_means_strict() {
+fn strict_accepts_no_deviations() {
     let offer = || Offer::smtp(SIZE).strict();
     let input =
         b"EHLO a_b!\r\nHELO c\r\nMAIL FROM: <a@c>\r\nMAIL  FROM:<a@c>\r\nNOOP a b\r\nNOOP \r\n";
