@@ -99,7 +99,11 @@ impl Tls {
         #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
         let default = Self::platform();
         #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-        let default = Err(Cause::new(rustls::Error::General("no provider is compiled in".into())));
+        let default = Err(Cause::new(rustls::Error::General(
+            "TLS requested, but smtp-client was built without the features `ring` and `aws-lc-rs`: \
+             enable one, or pass a configuration to `Tls::new`"
+                .into(),
+        )));
         default.map_err(|cause| Error::new(Step::Handshake, Broken::Tls(cause)))
     }
 
