@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: the codec and the client beside their peers, in figures.
+//! `cargo xtask bench`: compares the codec and the client with other libraries and programs.
 //!
-//! The programs of `crates/smtp-bench` do the work; this runs them and makes tables. Instructions
-//! come from valgrind and system calls from strace; where one is missing, so are its figures.
+//! The programs of `crates/smtp-bench` do the work; this task runs them and prints tables. valgrind
+//! counts instructions and strace counts system calls; their figures are left out where the tool is
+//! not installed.
 
 mod codec;
 mod figures;
@@ -16,9 +17,9 @@ use std::path::Path;
 use figures::Section;
 use programs::Programs;
 
-/// Measures, prints tables, and writes what `words` ask for.
-pub(crate) fn run(root: &Path, words: &[&str]) -> Result<String, String> {
-    let options = Options::read(words)?;
+/// Measures, returns the tables, and writes the files that `arguments` name.
+pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
+    let options = Options::read(arguments)?;
     let programs = Programs::build(root)?;
     let wanted = |name: &str| options.only.is_none_or(|only| name.contains(only));
     let sections = [
@@ -27,7 +28,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<String, String> {
         round_trips::measure(&programs, wanted)?,
     ];
     if sections.iter().all(Section::is_empty) {
-        return Err("bench: there is no such case".to_owned());
+        return Err("bench: no case has this name".to_owned());
     }
     if let Some(file) = options.json {
         write(file, &figures::json(&sections))?;
@@ -52,9 +53,9 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn read(words: &[&'a str]) -> Result<Self, String> {
+    fn read(arguments: &[&'a str]) -> Result<Self, String> {
         let mut options = Self::default();
-        for pair in words.chunks(2) {
+        for pair in arguments.chunks(2) {
             match *pair {
                 ["--json", file] => options.json = Some(file),
                 ["--only", name] => options.only = Some(name),

@@ -1,7 +1,7 @@
-//! `cargo xtask ci`: what `bash .ci/run` does, for fingers that know cargo.
+//! `cargo xtask ci`: runs `.ci/run`.
 //!
-//! The list of steps lives in `.ci/run` alone, so that a laptop and the server cannot disagree.
-//! The script stops at the first step that fails and names it last.
+//! The steps are listed only there, so that a laptop and the server run the same. The script stops at
+//! the first step that fails and names it in its last line.
 
 use std::path::Path;
 use std::process::Command;

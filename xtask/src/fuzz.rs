@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: builds the targets of `fuzz/` with coverage and runs them for some seconds.
 //!
-//! The flags are those that `cargo fuzz --sanitizer none` sets. All of them are stable, so that the
-//! compiler that builds the crates looks for their bugs as well.
+//! The flags are those that `cargo fuzz --sanitizer none` sets. All of them work with a stable
+//! compiler, so the compiler of the project is enough.
 
 mod seeds;
 
@@ -17,7 +17,7 @@ usage: cargo xtask fuzz [TARGET|all] [SECONDS]    looks for crashes, 10 s for ea
 
 const SECONDS: u32 = 10;
 
-/// What makes the compiler count edges and report comparisons.
+/// Makes the compiler count edges and report comparisons.
 const RUSTFLAGS: &str = "--cfg fuzzing \
     -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -25,10 +25,10 @@ const RUSTFLAGS: &str = "--cfg fuzzing \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Runs what the words ask for.
-pub(crate) fn run(root: &Path, words: &[&str]) -> Result<String, String> {
-    let (targets, rest): (Vec<&Target>, _) = match words {
-        [] | ["all", ..] => (TARGETS.iter().collect(), words.get(1..).unwrap_or_default()),
+/// Runs the targets or inputs that the arguments name.
+pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
+    let (targets, rest): (Vec<&Target>, _) = match arguments {
+        [] | ["all", ..] => (TARGETS.iter().collect(), arguments.get(1..).unwrap_or_default()),
         [name, rest @ ..] => (vec![Target::named(name)?], rest),
     };
     let engine = Engine::build(root, &targets)?;
@@ -50,7 +50,7 @@ struct Target {
     seeds: Seeds,
 }
 
-/// In the order of the layers: what fails first explains what fails behind it.
+/// In the order of the layers: a fault in a lower one explains failures in those above.
 const TARGETS: &[Target] = &[
     Target { name: "reply", max_len: 4096, seeds: Seeds::Replies(b"\0") },
     Target { name: "reply_split", max_len: 1024, seeds: Seeds::Replies(b"\0\x02\x01\x07") },
@@ -67,15 +67,15 @@ impl Target {
     fn named(name: &str) -> Result<&'static Self, String> {
         TARGETS.iter().find(|target| target.name == name).ok_or_else(|| {
             let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-            format!("fuzz: there is no target `{name}`, only {}\n\n{USAGE}", names.join(", "))
+            format!("fuzz: unknown target `{name}`; there are {}\n\n{USAGE}", names.join(", "))
         })
     }
 }
 
-/// The programs, built, and where they keep what they find.
+/// The built programs and the folders for their findings.
 struct Engine<'a> {
     root: &'a Path,
-    /// Everything of this task is below here.
+    /// The folder for all files of this task.
     folder: PathBuf,
     programs: PathBuf,
 }
@@ -90,7 +90,7 @@ impl<'a> Engine<'a> {
         cargo
             .args(["build", "--quiet", "--release", "--locked", "--manifest-path"])
             .arg(root.join("fuzz/Cargo.toml"))
-            // Naming the target keeps the flags away from build scripts and macros.
+            // With a target, cargo does not apply the flags to build scripts and macros.
             .args(["--target", &host, "--target-dir"])
             .arg(&folder)
             .args(targets.iter().flat_map(|target| ["--bin", target.name]))
@@ -98,7 +98,9 @@ impl<'a> Engine<'a> {
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
         let status = cargo.status().map_err(|error| format!("fuzz: no cargo: {error}"))?;
         if !status.success() {
-            return Err("fuzz: the targets do not build; a C++ compiler is needed too".to_owned());
+            return Err(
+                "fuzz: the targets do not build; they need a C++ compiler as well".to_owned()
+            );
         }
         let programs = folder.join(host).join("release");
         Ok(Self { root, folder, programs })
@@ -106,12 +108,12 @@ impl<'a> Engine<'a> {
 
     fn search_all(&self, targets: &[&Target], seconds: u32) -> Result<String, String> {
         for target in targets {
-            crate::say(&self.search(target, seconds)?);
+            crate::print(&self.search(target, seconds)?);
         }
         Ok(format!("fuzz: no crash in {} targets", targets.len()))
     }
 
-    /// What one target came to.
+    /// Runs one target and returns its summary.
     fn search(&self, target: &Target, seconds: u32) -> Result<String, String> {
         let unwritable = |error: io::Error| format!("fuzz: {}: {error}", self.folder.display());
         let seeds = self.clean_folder("seeds", target).map_err(unwritable)?;
@@ -127,20 +129,19 @@ impl<'a> Engine<'a> {
             .args([&corpus, &seeds])
             .stdin(Stdio::null());
         if env::var_os("CI").is_some() {
-            // A change is judged by the same inputs every time, whatever the machine does beside:
-            // a seed, a number of runs, and no guesses from compared values, which may be
-            // addresses. Looking for new inputs is for people.
+            // CI must try the same inputs every time, whatever the load: a fixed seed, a number of
+            // runs, and no guesses from compared values, which may be addresses.
             let runs = seconds.saturating_mul(2000);
             program.args([format!("-runs={runs}"), "-seed=1".into(), "-use_cmp=0".into()]);
         } else {
             program.arg(format!("-max_total_time={seconds}"));
         }
         let output = program.output().map_err(|error| format!("fuzz: {}: {error}", target.name))?;
-        let told = String::from_utf8_lossy(&output.stderr);
+        let errors = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
-            return Ok(summary(target, &told));
+            return Ok(summary(target, &errors));
         }
-        Err(crash(target, &told))
+        Err(crash(target, &errors))
     }
 
     fn repeat(&self, target: &Target, files: &[&str]) -> Result<String, String> {
@@ -165,36 +166,36 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The name of the system that the compiler builds for.
+/// The target that the compiler builds for by default.
 fn host() -> Result<String, String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-vV").output();
     let output = output.map_err(|error| format!("fuzz: no rustc: {error}"))?;
-    let told = String::from_utf8_lossy(&output.stdout);
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(|| "fuzz: rustc does not say its host".to_owned())
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "fuzz: `rustc -vV` prints no `host:` line".to_owned())
 }
 
-/// One line: runs, runs per second, and how many edges were seen.
-fn summary(target: &Target, told: &str) -> String {
+/// One line: runs, runs per second, and the number of edges covered.
+fn summary(target: &Target, output: &str) -> String {
     let stat = |name: &str| {
-        let line = told.lines().find_map(|line| line.strip_prefix(name));
+        let line = output.lines().find_map(|line| line.strip_prefix(name));
         line.map_or("?", str::trim)
     };
     let runs = stat("stat::number_of_executed_units:");
     let speed = stat("stat::average_exec_per_sec:");
-    let edges = told.lines().filter_map(|line| line.split_once(" cov: ")).next_back();
+    let edges = output.lines().filter_map(|line| line.split_once(" cov: ")).next_back();
     let edges = edges.and_then(|(_, rest)| rest.split(' ').next()).unwrap_or("?");
     format!("fuzz: {:<13} {runs:>9} runs, {speed:>6} per s, {edges:>5} edges", target.name)
 }
 
-/// What was said at the crash, and how to see it again.
+/// The report of a crash, and the command that repeats it.
 fn crash(target: &Target, text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.iter().position(|line| line.contains("panicked at") || line.contains("ERROR"));
     let from = from.unwrap_or_else(|| lines.len().saturating_sub(20));
-    let told = |line: &&&str| !line.starts_with("stack backtrace:");
-    let shown: Vec<&str> = lines[from..].iter().take_while(told).copied().collect();
+    let of_message = |line: &&&str| !line.starts_with("stack backtrace:");
+    let shown: Vec<&str> = lines[from..].iter().take_while(of_message).copied().collect();
     let shown = shown.join("\n");
     let file = text.split("Test unit written to ").nth(1).and_then(|rest| rest.lines().next());
     let file = file.unwrap_or("(no input was written)");
@@ -210,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_engine_tells_is_summed_up() {
+    fn the_output_of_the_engine_is_summarized() {
         let target = &TARGETS[0];
         let told = "#2\tINITED cov: 8 ft: 9 corp: 1/1b\n#7\tDONE   cov: 10 ft: 11 corp: 3/9b\n\
             stat::number_of_executed_units: 7\nstat::average_exec_per_sec:     3\n";
@@ -227,10 +228,9 @@ mod tests {
 
     #[test]
     fn every_target_has_a_program() {
-        let manifest = include_str!("../../fuzz/Cargo.toml");
-        let programs = manifest.lines().filter_map(|line| line.strip_prefix("name = "));
-        let programs: Vec<&str> = programs.skip(1).map(|name| name.trim_matches('"')).collect();
-        let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-        assert_eq!(programs, names);
+        let packages = crate::metadata::packages(&crate::root(), "fuzz/Cargo.toml").unwrap();
+        let mut names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+        names.sort_unstable();
+        assert_eq!(packages[0].programs, names);
     }
 }

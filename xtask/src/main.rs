@@ -1,61 +1,68 @@
-//! The project's own chores: `cargo xtask TASK`.
+//! The project's own tasks: `cargo xtask TASK`.
 
 mod bench;
 mod ci;
 mod fuzz;
+mod metadata;
 mod tidy;
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
-  bench   the codec and the client beside their peers: `[--json FILE] [--only NAME] [--svg FILE]`
-  ci      every check that a change must pass, in order, up to the first that fails
-  fuzz    looks for inputs that break a law: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
-  tidy    the rules of this project that the compiler does not know
-  help    this text";
+  bench   compares the codec and the client with others: `[--json FILE] [--only NAME] [--svg FILE]`
+  ci      runs every check that a change must pass, up to the first that fails
+  fuzz    looks for inputs that break a property: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
+  tidy    checks the rules of this project that neither the compiler nor clippy has
+  help    prints this text";
 
 fn main() -> ExitCode {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let outcome = match words[..] {
-        ["bench", ref options @ ..] => bench::run(root(), options),
-        ["ci"] => ci::run(root()),
-        ["fuzz", ref words @ ..] => fuzz::run(root(), words),
-        ["tidy"] => tidy::run(root()),
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let outcome = match arguments[..] {
+        ["bench", ref options @ ..] => bench::run(&root, options),
+        ["ci"] => ci::run(&root),
+        ["fuzz", ref arguments @ ..] => fuzz::run(&root, arguments),
+        ["tidy"] => tidy::run(&root),
         ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),
-        [] => return misused("no task given"),
-        [task] => return misused(&format!("there is no task `{task}`")),
-        _ => return misused("this task takes no arguments"),
+        [] => return wrong_usage("no task given"),
+        [task] => return wrong_usage(&format!("unknown task `{task}`")),
+        _ => return wrong_usage("this task takes no arguments"),
     };
     match outcome {
         Ok(text) => {
-            say(&text);
+            print(&text);
             ExitCode::SUCCESS
         }
         Err(text) => {
-            say(&text);
+            print(&text);
             ExitCode::FAILURE
         }
     }
 }
 
-fn misused(why: &str) -> ExitCode {
-    say(&format!("{why}\n\n{USAGE}"));
+fn wrong_usage(why: &str) -> ExitCode {
+    print(&format!("{why}\n\n{USAGE}"));
     ExitCode::from(2)
 }
 
-/// The folder that holds the workspace.
-fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+/// The folder of the workspace.
+///
+/// Cargo's variable of the running process comes first: a target folder that was copied from another
+/// clone has programs that were compiled there.
+fn root() -> PathBuf {
+    let here =
+        env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = PathBuf::from(here);
+    here.parent().map(Path::to_owned).unwrap_or(here)
 }
 
-#[allow(clippy::print_stdout, reason = "the one place where the chores speak")]
-fn say(text: &str) {
+#[allow(clippy::print_stdout, reason = "the only place that prints")]
+fn print(text: &str) {
     println!("{text}");
 }

@@ -1,18 +1,16 @@
-//! `cargo xtask tidy`: the rules of this project that the compiler does not know.
+//! `cargo xtask tidy`: checks the rules of this project that neither the compiler nor clippy has.
 //!
 //! The same rules are tests of this crate, so `cargo test` runs them too.
 
 mod arrows;
 mod citations;
+mod dependencies;
 mod extensions;
 mod guarantees;
-mod imports;
 mod lexer;
-mod manifest;
 mod promises;
 mod purity;
 mod shape;
-mod toml;
 mod tree;
 
 use std::fmt;
@@ -22,7 +20,7 @@ use tree::Tree;
 
 /// Reads the project and reports everything that breaks a rule.
 pub(crate) fn run(root: &Path) -> Result<String, String> {
-    let tree = Tree::read(root).map_err(|error| format!("tidy: cannot read: {error}"))?;
+    let tree = Tree::read(root).map_err(|error| format!("tidy: {error}"))?;
     report(&tree)
 }
 
@@ -41,11 +39,11 @@ fn report(tree: &Tree) -> Result<String, String> {
     }
     findings.sort();
     let mut lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    lines.push(format!("tidy: {} to mend ({})", findings.len(), broken.join(", ")));
+    lines.push(format!("tidy: {} findings ({})", findings.len(), broken.join(", ")));
     Err(lines.join("\n"))
 }
 
-/// One thing that is wrong, where it is, and what to do about it.
+/// A violation of a rule: where it is, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     file: String,
@@ -75,10 +73,9 @@ const RULES: &[Rule] = &[
     Rule { name: "length", check: shape::length },
     Rule { name: "names", check: shape::names },
     Rule { name: "arrows", check: arrows::check },
+    Rule { name: "dependencies", check: dependencies::check },
     Rule { name: "purity", check: purity::purity },
     Rule { name: "awaits", check: purity::awaits },
-    Rule { name: "unsafe", check: purity::unsafe_code },
-    Rule { name: "globs", check: imports::globs },
     Rule { name: "citations", check: citations::check },
     Rule { name: "extensions", check: extensions::check },
     Rule { name: "guarantees", check: guarantees::check },

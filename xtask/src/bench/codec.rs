@@ -34,11 +34,11 @@ pub(super) fn measure(
     Ok(section)
 }
 
-/// What one peer takes for one call of a case.
+/// What one call of a case costs with one peer.
 struct Row {
     case: String,
     peer: String,
-    /// How many calls the profiler is to count.
+    /// The number of calls that the profiler counts.
     calls: u64,
     nanoseconds: Option<f64>,
     /// The median of the ratios of all rounds, and not the ratio of the medians.
@@ -85,8 +85,8 @@ fn allocations(programs: &Programs, rows: &mut [Row]) -> Result<(), String> {
     Ok(())
 }
 
-/// Instructions for each call: what twice as many calls take more. What it costs to start the
-/// program and to make the input drops out.
+/// Instructions per call: the difference between a run and one with twice as many calls, so that
+/// starting the program and making the input do not count.
 fn instructions(programs: &Programs, row: &Row) -> Result<Option<f64>, String> {
     let counted = |calls: u64| {
         let words = ["count", &row.case, &row.peer, &calls.to_string()];

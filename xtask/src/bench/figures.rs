@@ -1,8 +1,8 @@
-//! Figures, and the tables and the JSON that show them.
+//! Figures, as tables and as JSON.
 
 use std::fmt::Write;
 
-/// What belongs in one part of the result.
+/// The figures of one part of the result.
 #[derive(Default)]
 pub(super) struct Section {
     figures: Vec<Figure>,
@@ -14,10 +14,10 @@ pub(super) struct Figure {
     pub(super) name: String,
     pub(super) peer: String,
     pub(super) unit: Unit,
-    /// There is none where the peer cannot do it, or the tool that counts it is missing.
+    /// `None` where the peer cannot do this case, or the tool that counts is not installed.
     pub(super) value: Option<f64>,
-    /// How many times as much as ours, if it is not what the values say: a median of ratios is
-    /// steadier than the ratio of two medians.
+    /// The ratio to ours, if it was measured: a median of ratios is steadier than the ratio of two
+    /// medians. Otherwise it is the ratio of the values.
     pub(super) ratio: Option<f64>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Figure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unit {
     pub(super) name: &'static str,
-    /// How many places behind the point are worth showing.
+    /// The number of decimal places to show.
     pub(super) places: usize,
     /// Whether the table has a column for the ratio.
     pub(super) compared: bool,
@@ -44,7 +44,7 @@ impl Section {
         self.figures.iter()
     }
 
-    /// The first peer of the case is ours.
+    /// The ratio to the first peer of the case, which is ours.
     fn ratio(&self, figure: &Figure) -> Option<f64> {
         let same = |other: &&Figure| other.name == figure.name && other.unit == figure.unit;
         let ours = self.figures.iter().find(same)?.value?;
@@ -99,7 +99,7 @@ impl Section {
     }
 }
 
-/// The values, each once, in the order in which they first come.
+/// The distinct values, in the order of their first occurrence.
 fn unique<T: PartialEq + Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for value in values {
@@ -148,7 +148,7 @@ fn markdown(lines: &[Vec<String>]) -> String {
     text.trim_end().to_owned()
 }
 
-/// One object for each figure: `ratio` is to ours, and `null` where there is none.
+/// One object for each figure. `ratio` is the ratio to ours; it and `value` are `null` if unknown.
 pub(super) fn json(sections: &[Section]) -> String {
     let number = |figure: Option<f64>| match figure.filter(|figure| figure.is_finite()) {
         Some(figure) => format!("{figure:.3}"),

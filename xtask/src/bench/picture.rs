@@ -1,10 +1,10 @@
-//! The picture of the round trips: bars on a scale of powers of ten, as SVG.
+//! Draws the round trips as an SVG: bars on a logarithmic scale.
 
 use std::fmt::{self, Write};
 
 use super::figures::{Figure, Section};
 
-/// Where the bars begin, at half a round trip, and how long a power of ten is.
+/// Where the bars begin, in pixels; the value there, in round trips; and the pixels per power of ten.
 const LEFT: f64 = 150.0;
 const LEAST: f64 = 0.5;
 const DECADE: f64 = 130.0;
@@ -16,7 +16,9 @@ const GAP: u32 = 34;
 pub(super) fn draw(trips: &Section) -> Result<String, String> {
     let figures: Vec<&Figure> = trips.figures().collect();
     if figures.is_empty() {
-        return Err("bench: a picture needs the round trips; leave out --only".to_owned());
+        return Err(
+            "bench: --svg draws the round trips, which --only leaves out; omit --only".to_owned()
+        );
     }
     let mut body = String::new();
     let height = bars(&figures, &mut body).map_err(|error| format!("bench: {error}"))?;
@@ -29,7 +31,7 @@ pub(super) fn draw(trips: &Section) -> Result<String, String> {
     ))
 }
 
-/// Adds the bars case by case, and says how high they stand.
+/// Adds the bars case by case and returns the height of the picture.
 fn bars(figures: &[&Figure], body: &mut String) -> Result<u32, fmt::Error> {
     let mut top = 8;
     let mut case = "";

@@ -1,4 +1,4 @@
-//! The programs of the bench crate, and the tools that watch them.
+//! Runs the programs of the bench crate, alone or under valgrind and strace.
 
 use std::collections::HashMap;
 use std::env;
@@ -31,68 +31,73 @@ impl Programs {
         Ok(Self { folder: target.join("release") })
     }
 
-    /// What a program prints, line by line, cut at the tabs.
-    pub(super) fn lines(&self, program: &str, words: &[&str]) -> Result<Vec<Vec<String>>, String> {
+    /// Returns the lines that a program prints, split at the tabs.
+    pub(super) fn lines(
+        &self,
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<Vec<Vec<String>>, String> {
         let output = Command::new(self.folder.join(program))
-            .args(words)
+            .args(arguments)
             .stderr(Stdio::inherit())
             .output()
             .map_err(|error| format!("bench: cannot start {program}: {error}"))?;
         if !output.status.success() {
             return Err(format!("bench: {program} failed ({})", output.status));
         }
-        let said = String::from_utf8_lossy(&output.stdout);
-        Ok(said.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
     }
 
-    /// How many instructions a program takes, its children included; `None` without valgrind.
+    /// Returns the number of instructions that a program and its children execute; `None` without
+    /// valgrind.
     pub(super) fn instructions(
         &self,
         program: &str,
-        words: &[&str],
+        arguments: &[&str],
     ) -> Result<Option<f64>, String> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--trace-children=yes"])
             .arg(self.folder.join(program))
-            .args(words)
+            .args(arguments)
             .output();
         let Ok(output) = output else { return Ok(None) };
-        let said = String::from_utf8_lossy(&output.stderr);
-        let counts = said.lines().filter_map(|line| line.split_once("Collected : "));
+        let text = String::from_utf8_lossy(&output.stderr);
+        let counts = text.lines().filter_map(|line| line.split_once("Collected : "));
         let counted: f64 = counts.map(|(_, count)| number(count)).sum();
         if output.status.success() && counted > 0.0 {
             return Ok(Some(counted));
         }
-        Err(format!("bench: valgrind failed: {said}"))
+        Err(format!("bench: valgrind failed: {text}"))
     }
 
-    /// How often a program asks the system for what, by name; `None` without strace.
+    /// Returns the number of system calls of a program by name; `None` without strace.
     pub(super) fn system_calls(
         &self,
         program: &str,
-        words: &[&str],
+        arguments: &[&str],
     ) -> Result<Option<HashMap<String, f64>>, String> {
         let file = self.folder.join("system-calls.txt");
         let output = Command::new("strace")
             .args(["-f", "-c", "-U", "name,calls", "-o"])
             .arg(&file)
             .arg(self.folder.join(program))
-            .args(words)
+            .args(arguments)
             .output();
         let Ok(output) = output else { return Ok(None) };
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("bench: strace failed: {said}"));
+            let text = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("bench: strace failed: {text}"));
         }
         let counted = fs::read_to_string(&file).map_err(|error| format!("bench: {error}"))?;
         Ok(Some(calls(&counted)))
     }
 
-    /// Starts a sink that does as `words` say.
-    pub(super) fn sink(&self, words: &[&str]) -> Result<Sink, String> {
+    /// Starts a sink with these arguments.
+    pub(super) fn sink(&self, arguments: &[&str]) -> Result<Sink, String> {
         let failed = |error| format!("bench: cannot start the sink: {error}");
         let mut child = Command::new(self.folder.join("sink"))
-            .args(words)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -104,7 +109,7 @@ impl Programs {
         Ok(Sink { child, port: port.trim().to_owned() })
     }
 
-    /// A sink that speaks TLS at once, and the target that says so.
+    /// Starts a sink with implicit TLS and returns it with the target that selects TLS.
     pub(super) fn tls_sink(&self) -> Result<(Sink, String), String> {
         let file = self.folder.join("certificate.der");
         let file = file.to_string_lossy();
@@ -131,7 +136,7 @@ pub(super) fn number(text: &str) -> f64 {
     text.trim().parse().unwrap_or(f64::NAN)
 }
 
-/// The lines of the table that strace makes.
+/// Reads the table that strace prints.
 fn calls(table: &str) -> HashMap<String, f64> {
     let rows = table.lines().filter_map(|line| {
         let mut cells = line.split_ascii_whitespace();

@@ -1,4 +1,4 @@
-//! Round trips: what each client takes from a sink that is always late, divided by how late it is.
+//! Round trips of each client: its time with a sink that delays all replies, divided by the delay.
 
 use super::figures::{Figure, Section, Unit};
 use super::programs::{Programs, number};
@@ -8,7 +8,7 @@ const ROUND_TRIPS: Unit = Unit { name: "round trips", places: 1, compared: true 
 /// Messages on one connection, and recipients of each.
 const CASES: &[(u32, u32)] = &[(1, 1), (1, 10), (20, 1), (200, 1)];
 
-/// Long enough that whatever else takes time hardly shows.
+/// In milliseconds: so long that all other work hardly counts.
 const DELAY: &str = "20";
 
 pub(super) fn measure(

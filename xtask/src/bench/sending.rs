@@ -1,4 +1,4 @@
-//! Sending: what each client takes for a message to the sink.
+//! Sending: what a message to the sink costs each client.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ struct Case {
     name: &'static str,
     size: usize,
     sink: Kind,
-    /// How many messages a counter counts; none where only the speed matters.
+    /// The number of messages that are counted; 0 where only the speed matters.
     counted: u64,
-    /// Whether memory is watched.
+    /// Whether memory is measured.
     memory: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Prompt,
-    /// It acknowledges late those who wait for it.
+    /// With delayed acknowledgments, which clients that wait for them notice.
     Plain,
     Tls,
 }
@@ -103,10 +103,10 @@ fn measure_case(programs: &Programs, case: &Case, section: &mut Section) -> Resu
     Ok(())
 }
 
-/// The client that is a program of its own: its memory cannot be looked at from inside.
+/// The client that is a program of its own, whose memory this process cannot measure.
 const EXTERNAL: &str = "smtp-source";
 
-/// One case under way.
+/// One case, with its sink.
 struct Bench<'a> {
     programs: &'a Programs,
     case: &'a Case,
@@ -115,13 +115,13 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Every client there is, whether or not it can do this case.
+    /// All clients, including those that cannot do this case.
     fn peers(&self) -> Result<Vec<String>, String> {
         let listed = self.programs.lines("deliver", &["list"])?;
         Ok(listed.into_iter().filter_map(|cells| cells.into_iter().next()).collect())
     }
 
-    /// What a program says about each client.
+    /// The columns that a program prints, by client.
     fn table(&self, program: &str, words: &[&str]) -> Result<HashMap<String, Vec<String>>, String> {
         let lines = self.programs.lines(program, words)?;
         Ok(lines.into_iter().map(|mut cells| (cells.remove(0), cells)).collect())
@@ -135,7 +135,7 @@ impl Bench<'_> {
         self.table("allocations", &words)
     }
 
-    /// Instructions for each message: what twice as many take more.
+    /// Instructions per message: the difference between a run and one with twice as many messages.
     fn instructions(&self, peer: &str) -> Result<Option<f64>, String> {
         let counted = |messages: u64| {
             let words = ["send", peer, &self.size, &messages.to_string(), &self.target];
@@ -146,9 +146,9 @@ impl Bench<'_> {
         Ok(twice.map(|twice| (twice - once) / self.case.counted as f64))
     }
 
-    /// System calls for each message: all of them, writes, reads.
+    /// System calls per message: all, writes, reads.
     fn system_calls(&self, peer: &str) -> Result<[Option<f64>; 3], String> {
-        // More than for the profiler: how often the client has to wait is a matter of chance.
+        // More than for the profiler, because the number of waits varies.
         let messages = 5 * self.case.counted;
         let counted = |messages: u64| {
             let words = ["send", peer, &self.size, &messages.to_string(), &self.target];

@@ -1,19 +1,19 @@
-//! Seeds: what the project's transcripts say, in the form that each target reads.
+//! Seeds: the lines of the project's transcripts, in the form that each target reads.
 
 use std::path::Path;
 use std::{fs, io};
 
-/// How a target's seeds are made. Octets stand before each: the choices that the target takes.
+/// The kind of a target's seeds. The octets before each are the choices that the target reads.
 pub(super) enum Seeds {
-    /// What servers say: all replies of a transcript, and each alone.
+    /// All replies of a transcript, and each alone.
     Replies(&'static [u8]),
-    /// What clients say: all lines of a transcript, and each alone.
+    /// All lines of the client of a transcript, and each alone.
     Commands(&'static [u8]),
-    /// All lines of a transcript, whoever says them.
+    /// The lines of the client, and the replies of the server.
     Everything(&'static [u8]),
-    /// What servers say in one session, for some sessions.
+    /// The replies of a transcript, once for each of several settings of the session.
     Sessions,
-    /// Replies, then commands, each with the octet that says so.
+    /// Replies, then commands, each after the octet that selects its kind.
     Both,
 }
 
@@ -33,23 +33,24 @@ impl Seeds {
     fn of(&self, transcript: &Transcript) -> Vec<Vec<u8>> {
         match self {
             Self::Replies(before) => {
-                let whole = [transcript.heard.concat()];
-                behind(before, whole.iter().chain(&transcript.heard))
+                let whole = [transcript.replies.concat()];
+                with_prefix(before, whole.iter().chain(&transcript.replies))
             }
             Self::Commands(before) => {
-                let whole = [transcript.said.concat()];
+                let whole = [transcript.commands.concat()];
                 let alone: Vec<String> =
-                    transcript.said.iter().map(|line| line.trim_end().to_owned()).collect();
-                behind(before, whole.iter().chain(&alone))
+                    transcript.commands.iter().map(|line| line.trim_end().to_owned()).collect();
+                with_prefix(before, whole.iter().chain(&alone))
             }
-            Self::Everything(before) => {
-                behind(before, [transcript.said.concat(), transcript.heard.concat()].iter())
-            }
+            Self::Everything(before) => with_prefix(
+                before,
+                [transcript.commands.concat(), transcript.replies.concat()].iter(),
+            ),
             Self::Sessions => {
-                // Flags; recipients, PRDR and the size of chunks; turns before it is given up; no
-                // cuts: see the target. With the second flag the server has greeted already.
-                let begin = [&transcript.heard[..]; 3];
-                let later = [transcript.heard.get(2..).unwrap_or_default(); 13];
+                // Flags; recipients, PRDR and the size of chunks; steps before it is given up; no
+                // cuts: see the target. With the second flag the greeting was received already.
+                let begin = [&transcript.replies[..]; 3];
+                let later = [transcript.replies.get(2..).unwrap_or_default(); 13];
                 let choices: [&[u8]; 16] = [
                     b"\0\0\0\0",
                     b"\x01\x01\0\0",
@@ -84,20 +85,20 @@ impl Seeds {
     }
 }
 
-fn behind<'a>(before: &[u8], texts: impl Iterator<Item = &'a String>) -> Vec<Vec<u8>> {
+fn with_prefix<'a>(before: &[u8], texts: impl Iterator<Item = &'a String>) -> Vec<Vec<u8>> {
     texts.map(|text| [before, text.as_bytes()].concat()).collect()
 }
 
-/// What was said in a dialogue, line ends included.
+/// The lines of a dialogue, line ends included.
 struct Transcript {
     /// The client's lines.
-    said: Vec<String>,
+    commands: Vec<String>,
     /// The server's replies.
-    heard: Vec<String>,
+    replies: Vec<String>,
 }
 
 impl Transcript {
-    /// Every transcript below this folder: the text files that have a line which somebody says.
+    /// Collects the transcripts below this folder: the text files with a line of a client or server.
     fn collect(folder: &Path, into: &mut Vec<Self>) -> io::Result<()> {
         let mut paths: Vec<_> =
             fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
@@ -115,17 +116,17 @@ impl Transcript {
     }
 
     fn read(text: &str) -> Self {
-        let mut transcript = Self { said: Vec::new(), heard: Vec::new() };
+        let mut transcript = Self { commands: Vec::new(), replies: Vec::new() };
         let mut reply = String::new();
         for line in text.lines() {
-            let words = line.get(..2).map(|voice| (voice, line[2..].trim_start()));
-            match words {
-                Some(("C:" | "C|" | "C~", said)) => transcript.said.push(format!("{said}\r\n")),
-                Some(("S:", heard)) => {
-                    reply.push_str(heard);
+            let parts = line.get(..2).map(|mark| (mark, line[2..].trim_start()));
+            match parts {
+                Some(("C:" | "C|" | "C~", text)) => transcript.commands.push(format!("{text}\r\n")),
+                Some(("S:", text)) => {
+                    reply.push_str(text);
                     reply.push_str("\r\n");
-                    if heard.as_bytes().get(3) != Some(&b'-') {
-                        transcript.heard.push(std::mem::take(&mut reply));
+                    if text.as_bytes().get(3) != Some(&b'-') {
+                        transcript.replies.push(std::mem::take(&mut reply));
                     }
                 }
                 _ => {}
@@ -135,7 +136,7 @@ impl Transcript {
     }
 
     fn is_empty(&self) -> bool {
-        self.said.is_empty() && self.heard.is_empty()
+        self.commands.is_empty() && self.replies.is_empty()
     }
 }
 
@@ -148,8 +149,8 @@ mod tests {
         let text =
             "# Words.\nS: 220 a\nC: EHLO b\n[text]\nS: 250-a\nS: 250 SIZE\nC| QUIT\nS: 221\n";
         let transcript = Transcript::read(text);
-        assert_eq!(transcript.said, ["EHLO b\r\n", "QUIT\r\n"]);
-        assert_eq!(transcript.heard, ["220 a\r\n", "250-a\r\n250 SIZE\r\n", "221\r\n"]);
+        assert_eq!(transcript.commands, ["EHLO b\r\n", "QUIT\r\n"]);
+        assert_eq!(transcript.replies, ["220 a\r\n", "250-a\r\n250 SIZE\r\n", "221\r\n"]);
 
         let commands = Seeds::Commands(b"\x01").of(&transcript);
         assert_eq!(commands, [&b"\x01EHLO b\r\nQUIT\r\n"[..], b"\x01EHLO b", b"\x01QUIT"]);

@@ -1,168 +1,160 @@
-//! Who depends on whom: the manifests, the table in docs/architecture.md, and the law.
+//! Which crate depends on which: the manifests, the table in docs/architecture.md, and the order of
+//! the layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
-use super::manifest::{self, Dependency, Purpose};
-use super::toml::Unreadable;
-use super::tree::{File, Tree};
+use super::tree::Tree;
+use crate::metadata::{Dependency, Package, Purpose};
 
 const DOCUMENT: &str = "docs/architecture.md";
 const BEGIN: &str = "<!-- arrows:begin -->";
 const END: &str = "<!-- arrows:end -->";
 
-/// The arrows that may exist among our own crates.
+/// The members that are not layers.
 ///
-/// They stand here as well as in the document, so that editing the table alone makes no upward
-/// arrow legal.
-const LAW: &[Arrows] = &[
-    Arrows { of: "smtp-error", down: &[], tests: &[] },
-    Arrows { of: "smtp-codec", down: &["smtp-error"], tests: &[] },
-    Arrows { of: "smtp-caps", down: &["smtp-codec", "smtp-error"], tests: &[] },
-    Arrows { of: "smtp-session", down: &["smtp-caps", "smtp-codec", "smtp-error"], tests: &[] },
-    Arrows {
-        of: "smtp-client",
-        down: &["smtp-caps", "smtp-codec", "smtp-error", "smtp-session"],
-        // Its own tests have more of its features than its users have by default.
-        tests: &["smtp-client", "smtp-testkit"],
-    },
-    Arrows { of: "smtp-testkit", down: &["smtp-error"], tests: &[] },
-    Arrows { of: "smtp-testkit-clients", down: &[], tests: &["smtp-client", "smtp-testkit"] },
-    Arrows { of: "smtp-bench", down: &["smtp-caps", "smtp-client", "smtp-codec"], tests: &[] },
-    Arrows { of: "xtask", down: &[], tests: &[] },
+/// They are listed here as well as in the document, so that no edit of the table alone lets them
+/// depend on a layer, or a layer on them.
+const APART: &[Apart] = &[
+    Apart { name: "smtp-testkit", tests_of: &["smtp-client", "smtp-testkit-clients"] },
+    Apart { name: "xtask", tests_of: &[] },
 ];
 
-struct Arrows {
-    of: &'static str,
-    down: &'static [&'static str],
-    /// What its tests may use on top.
-    tests: &'static [&'static str],
+/// A crate that depends on no crate of ours.
+struct Apart {
+    name: &'static str,
+    /// The only crates whose tests may depend on it.
+    tests_of: &'static [&'static str],
 }
 
-impl Arrows {
-    fn allow(&self, dependency: &Dependency) -> bool {
-        let package = dependency.package.as_str();
-        let for_tests = dependency.purpose == Purpose::Tests && self.tests.contains(&package);
-        !is_ours(package) || self.down.contains(&package) || for_tests
+fn apart(name: &str) -> Option<&'static Apart> {
+    APART.iter().find(|apart| apart.name == name)
+}
+
+fn is_ours(tree: &Tree, name: &str) -> bool {
+    apart(name).is_some() || tree.packages().any(|package| package.name == name)
+}
+
+/// Returns whether a crate may depend on another.
+///
+/// The members stand in the root manifest from the lowest layer to the highest, and each may depend
+/// only on those before it. The crates that are workspaces of their own may depend on any layer, and
+/// no crate on them.
+fn allows(tree: &Tree, of: &str, dependency: &Dependency) -> bool {
+    let on = dependency.package.as_str();
+    if !is_ours(tree, on) {
+        return true;
     }
-}
-
-fn is_ours(package: &str) -> bool {
-    LAW.iter().any(|arrows| arrows.of == package)
+    // A crate's tests may turn on its own features.
+    if on == of {
+        return dependency.purpose == Purpose::Tests;
+    }
+    if let Some(on) = apart(on) {
+        return dependency.purpose == Purpose::Tests && on.tests_of.contains(&of);
+    }
+    let layer = |name: &str| tree.members().iter().position(|member| member.name == name);
+    apart(of).is_none()
+        && layer(on).is_some_and(|below| layer(of).is_none_or(|above| below < above))
 }
 
 /// Every dependency is in its crate's row, every row is true, and no arrow points up.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut findings = members(tree);
-    let (rows, broken) = rows(tree);
-    findings.extend(broken);
-    let mut seen = BTreeSet::new();
-    for file in tree.manifests() {
-        match one_crate(tree, file, &rows) {
-            Ok((name, found)) => {
-                seen.insert(name);
-                findings.extend(found);
+    let (rows, mut findings) = rows(tree);
+    for package in tree.packages() {
+        findings.extend(outside(package));
+        findings.extend(upward(tree, package));
+        match rows.get(&package.name) {
+            Some(row) => findings.extend(unequal(tree, package, row)),
+            None => {
+                let text = format!("no row for `{}`; add one", package.name);
+                findings.push(Finding::new(DOCUMENT, 1, text));
             }
-            Err(Unreadable(line)) => findings.push(unreadable(&file.path, line)),
         }
     }
-    for row in rows.values().filter(|row| !seen.contains(&row.of)) {
-        let text = format!("a row for `{}`, which is no crate here; remove it", row.of);
+    let is_package = |row: &&Row| tree.packages().any(|package| package.name == row.of);
+    for row in rows.values().filter(|row| !is_package(row)) {
+        let text = format!("a row for `{}`, but there is no such crate; remove it", row.of);
         findings.push(Finding::new(DOCUMENT, row.line, text));
     }
     findings
 }
 
-fn unreadable(file: &str, line: usize) -> Finding {
-    Finding::new(file, line, "tidy cannot read this; write it in the plain form of its neighbors")
-}
-
-/// A member anywhere else would be out of sight of every rule.
-fn members(tree: &Tree) -> Vec<Finding> {
-    let Some(root) = tree.file("Cargo.toml") else { return Vec::new() };
-    let listed = match manifest::members(&root.text) {
-        Ok(listed) => listed,
-        Err(Unreadable(line)) => return vec![unreadable(&root.path, line)],
+/// The rules do not see the files of a crate in any other folder.
+fn outside(package: &Package) -> Option<Finding> {
+    let inside = match package.manifest.split('/').collect::<Vec<_>>()[..] {
+        ["crates", folder, "Cargo.toml"] | [folder @ "xtask", "Cargo.toml"] => {
+            folder == package.name
+        }
+        _ => false,
     };
-    let strays = listed
-        .into_iter()
-        .filter(|(_, folder)| !is_ours(folder.strip_prefix("crates/").unwrap_or(folder.as_str())));
-    strays
-        .map(|(line, folder)| {
-            let text = format!("member `{folder}` has no arrows in xtask/src/tidy/arrows.rs");
-            Finding::new(&root.path, line, text)
-        })
-        .collect()
+    let text = format!("move the crate to `crates/{}`, where tidy looks for it", package.name);
+    (!inside).then(|| Finding::new(&package.manifest, 1, text))
 }
 
-fn one_crate(
-    tree: &Tree,
-    file: &File,
-    rows: &BTreeMap<String, Row>,
-) -> Result<(String, Vec<Finding>), Unreadable> {
-    let root = tree.file("Cargo.toml").map_or("", |root| &root.text);
-    let renames = manifest::renames(root).unwrap_or_default();
-    let dependencies = manifest::dependencies(&file.text, &renames)?;
-    let name = manifest::name(&file.text)?.unwrap_or_default();
-    let mut findings = Vec::new();
-    match LAW.iter().find(|arrows| arrows.of == name) {
-        Some(arrows) => findings.extend(upward(file, arrows, &dependencies)),
-        None => {
-            let text = format!("crate `{name}` has no arrows in xtask/src/tidy/arrows.rs");
-            findings.push(Finding::new(&file.path, 1, text));
-        }
-    }
-    match rows.get(&name) {
-        Some(row) => findings.extend(unequal(file, row, &dependencies)),
-        None => {
-            let text = format!("no row for `{name}`; add one");
-            findings.push(Finding::new(DOCUMENT, 1, text));
-        }
-    }
-    Ok((name, findings))
-}
-
-fn upward(file: &File, arrows: &Arrows, dependencies: &[Dependency]) -> Vec<Finding> {
-    let illegal = dependencies.iter().filter(|dependency| !arrows.allow(dependency));
+fn upward(tree: &Tree, package: &Package) -> Vec<Finding> {
+    let of = package.name.as_str();
+    let illegal = package.dependencies.iter().filter(|dependency| !allows(tree, of, dependency));
     illegal
-        .map(|Dependency { line, package, .. }| {
-            let text = format!("{} must not know {package}; arrows point down only", arrows.of);
-            Finding::new(&file.path, *line, text)
+        .map(|dependency| {
+            let on = &dependency.package;
+            let text = format!("{of} must not depend on {on}; arrows point down only");
+            Finding::new(&package.manifest, line_of(tree, package, dependency), text)
         })
         .collect()
+}
+
+/// The line of the manifest in which the dependency begins, or 1: cargo does not tell the line.
+fn line_of(tree: &Tree, package: &Package, dependency: &Dependency) -> usize {
+    let Some(file) = tree.file(&package.manifest) else { return 1 };
+    let mut in_table = false;
+    for (number, line) in file.lines() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[') {
+            in_table = header.contains("dependencies");
+            let last = header.trim_end_matches(']').rsplit('.').next().unwrap_or_default();
+            if in_table && last.trim_matches(['"', '\'']) == dependency.key {
+                return number;
+            }
+        } else if in_table && line.split([' ', '.', '=']).next() == Some(&dependency.key) {
+            return number;
+        }
+    }
+    1
 }
 
 /// Where a manifest and its row differ, in either direction.
-fn unequal(file: &File, row: &Row, dependencies: &[Dependency]) -> Vec<Finding> {
+fn unequal(tree: &Tree, of: &Package, row: &Row) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for Dependency { line, package, purpose } in dependencies {
+    for dependency in &of.dependencies {
+        let Dependency { package, purpose, .. } = dependency;
+        let line = line_of(tree, of, dependency);
         let cell = match purpose {
-            Purpose::Crate if is_ours(package) => &row.ours,
+            Purpose::Crate if is_ours(tree, package) => &row.ours,
             Purpose::Crate => &row.others,
             Purpose::Tests => &row.tests,
             Purpose::Build => {
-                let text = format!("{package} for a build script; no crate here has one");
-                findings.push(Finding::new(&file.path, *line, text));
+                let text = format!("{package} for a build script; do without one");
+                findings.push(Finding::new(&of.manifest, line, text));
                 continue;
             }
         };
         if !cell.contains(package) {
             let text = format!("{package} is not in the row of {} in {DOCUMENT}", row.of);
-            findings.push(Finding::new(&file.path, *line, text));
+            findings.push(Finding::new(&of.manifest, line, text));
         }
     }
     let has = |package: &String, purpose: Purpose, ours: Option<bool>| {
-        dependencies.iter().any(|dependency| {
+        of.dependencies.iter().any(|dependency| {
             dependency.package == *package
                 && dependency.purpose == purpose
-                && ours.is_none_or(|ours| ours == is_ours(package))
+                && ours.is_none_or(|ours| ours == is_ours(tree, package))
         })
     };
     let ours = row.ours.iter().filter(|package| !has(package, Purpose::Crate, Some(true)));
     let others = row.others.iter().filter(|package| !has(package, Purpose::Crate, Some(false)));
     let tests = row.tests.iter().filter(|package| !has(package, Purpose::Tests, None));
     for package in ours.chain(others).chain(tests) {
-        let text = format!("{package} is not what {} says; mend the row", file.path);
+        let text = format!("{package} is not in {}; correct the row", of.manifest);
         findings.push(Finding::new(DOCUMENT, row.line, text));
     }
     findings

@@ -1,9 +1,9 @@
-//! RFC numbers in sources and documents: only those that are in force.
+//! Checks that sources and documents cite only RFCs that are in force.
 
 use super::Finding;
 use super::tree::{File, Tree};
 
-/// A number that must not be cited, and the one that takes its place.
+/// A number that must not be cited, and the one that replaces it.
 const REPLACED: &[(u32, u32)] = &[
     (821, 5321),
     (822, 5322),
@@ -21,18 +21,18 @@ const REPLACED: &[(u32, u32)] = &[
     (2821, 5321),
     (2822, 5322),
     (4409, 6409),
-    // Not obsolete, but a digit away from MT-PRIORITY, which is what is meant here.
+    // Not obsolete, but one digit away from MT-PRIORITY, which is meant in this project.
     (6758, 6710),
 ];
 
-/// What may stand between `RFC` and its number, and between the numbers of a list.
+/// What may separate `RFC` from its number, and the numbers of a list.
 const SEPARATORS: &[char] =
     &[' ', '\u{a0}', ',', '.', '/', '&', '-', '_', '#', ':', '*', '`', '(', ')', '[', ']'];
 
-/// The address type of delivery status notifications is a name, not a citation.
+/// The address type of delivery status notifications: a name, not a citation.
 const ADDRESS_TYPE: &str = "rfc822";
 
-/// A line that says that a number is obsolete may name it.
+/// A line with this word may name an obsolete number.
 const ADMITTED: &str = "obsolete";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -1,4 +1,4 @@
-//! The table of extensions in docs/extensions.md, held against the code.
+//! Checks the table of docs/extensions.md against the code.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +12,35 @@ const BEGIN: &str = "<!-- extensions:begin -->";
 const END: &str = "<!-- extensions:end -->";
 const CLIENT_TESTS: &str = "crates/smtp-client/tests/";
 
-/// Every extension has one row, in the order of the code; and what a row names is there.
+/// Every extension has one row, in the order of the code, and the types and files of a row exist.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let (document, source) = match (tree.file(DOCUMENT), tree.file(SOURCE)) {
         (None, None) => return Vec::new(),
         (None, Some(_)) => return vec![Finding::new(DOCUMENT, 1, "missing; write it")],
-        (Some(_), None) => return vec![Finding::new(SOURCE, 1, "no extensions here; mend tidy")],
+        (Some(_), None) => {
+            return vec![Finding::new(
+                SOURCE,
+                1,
+                "missing, but there is docs/extensions.md; correct `SOURCE` in tidy",
+            )];
+        }
         (Some(document), Some(source)) => (document, source),
     };
     let named = extensions(source);
     let (rows, mut findings) = rows(document);
     if named.is_empty() {
-        findings.push(Finding::new(SOURCE, 1, "no `extensions! {` that tidy can read; mend tidy"));
+        findings.push(Finding::new(
+            SOURCE,
+            1,
+            "no `extensions! {` that tidy can read; correct tidy",
+        ));
     }
     findings.extend(unequal(&named, &rows));
     let words = Words::of(tree);
     for row in &rows {
         let name = named.iter().find(|one| one.keyword == row.keyword).map_or("", |one| one.name);
-        let found = row.unknown(&words).into_iter();
-        let found = found.chain(row.astray(tree)).chain(row.unshown(tree, name));
+        let found = row.unknown_types(&words).into_iter();
+        let found = found.chain(row.missing_files(tree)).chain(row.unrelated_tests(tree, name));
         findings.extend(found.map(|text| Finding::new(DOCUMENT, row.line, text)));
     }
     findings
@@ -48,7 +58,7 @@ fn unequal(named: &[Extension<'_>], rows: &[Row<'_>]) -> Vec<Finding> {
             continue;
         };
         if row.rfc != *rfc {
-            let text = format!("`{keyword}` is of RFC {rfc} in {SOURCE}; make the two equal");
+            let text = format!("`{keyword}` has RFC {rfc} in {SOURCE}; make the two equal");
             findings.push(Finding::new(DOCUMENT, row.line, text));
         }
         for twin in of {
@@ -58,10 +68,11 @@ fn unequal(named: &[Extension<'_>], rows: &[Row<'_>]) -> Vec<Finding> {
     }
     let known = |row: &&Row<'_>| named.iter().any(|extension| extension.keyword == row.keyword);
     for row in rows.iter().filter(|row| !known(row)) {
-        let text = format!("a row for `{}`, which is no `Extension`; remove it", row.keyword);
+        let text =
+            format!("a row for `{}`, which `Extension` does not have; remove it", row.keyword);
         findings.push(Finding::new(DOCUMENT, row.line, text));
     }
-    // Order is of interest only once the two hold the same.
+    // The order matters only when both have the same extensions.
     let stray = rows.iter().zip(named).find(|(row, extension)| row.keyword != extension.keyword);
     if let (true, Some((row, extension))) = (findings.is_empty(), stray) {
         let text = format!("`{}` belongs here, as in {SOURCE}; move it", extension.keyword);
@@ -83,8 +94,8 @@ fn extensions(source: &File) -> Vec<Extension<'_>> {
     let mut found = Vec::new();
     let mut rfc = "-";
     for (line, text) in block.take_while(|(_, text)| text.trim() != "}") {
-        if let Some(says) = text.trim().strip_prefix("///") {
-            rfc = number(says).unwrap_or(rfc);
+        if let Some(comment) = text.trim().strip_prefix("///") {
+            rfc = number(comment).unwrap_or(rfc);
         } else if let Some((name, keyword)) = text.split_once(" = \"") {
             let keyword = keyword.split('"').next().unwrap_or_default();
             found.push(Extension { line, name: name.trim(), keyword, rfc });
@@ -96,9 +107,9 @@ fn extensions(source: &File) -> Vec<Extension<'_>> {
 
 /// The number of the first RFC that a line names.
 fn number(text: &str) -> Option<&str> {
-    let (_, behind) = text.split_once("RFC ")?;
-    let end = behind.find(|next: char| !next.is_ascii_digit()).unwrap_or(behind.len());
-    Some(&behind[..end]).filter(|number| !number.is_empty())
+    let (_, rest) = text.split_once("RFC ")?;
+    let end = rest.find(|next: char| !next.is_ascii_digit()).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|number| !number.is_empty())
 }
 
 /// A row of the table.
@@ -107,13 +118,13 @@ struct Row<'a> {
     keyword: &'a str,
     rfc: &'a str,
     types: &'a str,
-    /// Where it is checked, and where it is shown.
+    /// Where it is checked, and where it is tested.
     places: [&'a str; 2],
 }
 
 impl Row<'_> {
     /// What is wrong with the types that the row names.
-    fn unknown(&self, words: &Words<'_>) -> Vec<String> {
+    fn unknown_types(&self, words: &Words<'_>) -> Vec<String> {
         let types: Vec<&str> = self.types.split('`').skip(1).step_by(2).collect();
         let mut wrong = Vec::new();
         if types.is_empty() {
@@ -123,54 +134,60 @@ impl Row<'_> {
             let mut parts = path.split("::");
             let is_type = parts.next().is_some_and(|part| words.types.contains(part));
             if !is_type || !parts.all(|part| words.all.contains(part)) {
-                wrong.push(format!("`{path}` is in no crate; mend the row"));
+                wrong.push(format!("no crate has `{path}`; correct the row"));
             }
         }
         wrong
     }
 
     /// What is wrong with the files that the row names.
-    fn astray(&self, tree: &Tree) -> Vec<String> {
+    fn missing_files(&self, tree: &Tree) -> Vec<String> {
         let mut wrong = Vec::new();
         for place in self.places {
             if targets(place).next().is_none() {
-                wrong.push(format!("`{}` without a link to a file; add it", self.keyword));
+                wrong.push(format!("`{}` has no link to a file; add one", self.keyword));
             }
             for target in targets(place) {
                 if file(tree, target).is_none() {
-                    wrong.push(format!("{target} is no file; mend the link"));
+                    wrong.push(format!("there is no file {target}; correct the link"));
                 }
             }
         }
         wrong
     }
 
-    /// What is wrong with the tests that are to show it.
-    fn unshown(&self, tree: &Tree, name: &str) -> Vec<String> {
+    /// What is wrong with the tests that the row links.
+    fn unrelated_tests(&self, tree: &Tree, name: &str) -> Vec<String> {
         let [_, shown] = self.places;
         let mut wrong = Vec::new();
         for target in targets(shown) {
             let variant = format!("Extension::{name}");
-            let says =
+            let contains =
                 |file: &File| file.text.contains(self.keyword) || file.text.contains(&variant);
-            if file(tree, target).is_some_and(|file| !says(file)) {
-                wrong.push(format!("{target} does not say `{}`; mend the link", self.keyword));
+            if file(tree, target).is_some_and(|file| !contains(file)) {
+                wrong.push(format!(
+                    "{target} does not contain `{}`; correct the link",
+                    self.keyword
+                ));
             }
         }
         let is_parameter = self.types.contains("MailParam::") || self.types.contains("RcptParam::");
         if is_parameter && !targets(shown).any(|target| target.contains(CLIENT_TESTS)) {
-            wrong.push(format!("no test in {CLIENT_TESTS} shows `{}`; link it", self.keyword));
+            wrong.push(format!(
+                "no link to a test of `{}` in {CLIENT_TESTS}; add one",
+                self.keyword
+            ));
         }
         wrong
     }
 }
 
-/// Where the links of a cell lead.
+/// The targets of the links in a cell.
 fn targets(cell: &str) -> impl Iterator<Item = &str> {
     cell.split("](").skip(1).map(|link| link.split([')', '#']).next().unwrap_or_default())
 }
 
-/// The file that a link of the document leads to.
+/// The file that a link of the document refers to.
 fn file<'a>(tree: &'a Tree, target: &str) -> Option<&'a File> {
     tree.file(target.strip_prefix("../").unwrap_or_default())
 }
@@ -202,10 +219,10 @@ fn row(line: usize, text: &str) -> Option<Row<'_>> {
     Some(Row { line, keyword: keyword.trim_matches('`'), rfc, types, places: [checked, shown] })
 }
 
-/// The words of the crates' sources, tests aside.
+/// The words of the crates' sources without their tests.
 struct Words<'a> {
     all: BTreeSet<&'a str>,
-    /// Those that stand where a type is declared.
+    /// The names of declared types.
     types: BTreeSet<&'a str>,
 }
 

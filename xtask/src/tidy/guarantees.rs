@@ -1,27 +1,21 @@
-//! What docs/guarantees.md promises, held against the tests and the sources.
+//! Checks the promises of docs/guarantees.md against the tests and the sources.
 
 use super::Finding;
 use super::lexer::Token;
-use super::purity::is_path;
+use super::purity::{is_path, lower_layers};
 use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/guarantees.md";
 const BEGIN: &str = "<!-- threats:begin -->";
 const END: &str = "<!-- threats:end -->";
 
-/// The tests of the rows: each is named after its row, as `t1_...` is after T1.
+/// The tests of the rows: the name of each begins with its row, as `t1_...` for T1.
 const THREATS: &str = "crates/smtp-client/tests/it/threat";
 
-/// Where no process is started, and no clock read that somebody can set.
-const PROMISED: &[&str] = &[
-    "crates/smtp-error/src/",
-    "crates/smtp-codec/src/",
-    "crates/smtp-caps/src/",
-    "crates/smtp-session/src/",
-    "crates/smtp-client/src/",
-];
+/// Besides the layers below it, where no process is started and no wall clock read.
+const CLIENT: &str = "crates/smtp-client/src/";
 
-/// Every test that is named exists where its link leads, and the rows have every test of theirs.
+/// Every test that the document links exists, and every test of a row is linked in that row.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let tests: Vec<Test<'_>> = tree.sources().flat_map(row_tests).collect();
     let Some(document) = tree.file(DOCUMENT) else {
@@ -30,7 +24,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for (line, text) in document.lines() {
-        let wrong = links(text).filter_map(|link| link.astray(tree));
+        let wrong = links(text).filter_map(|link| link.broken(tree));
         findings.extend(wrong.map(|text| Finding::new(DOCUMENT, line, text)));
     }
     let rows = rows(document);
@@ -55,11 +49,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Nothing starts a process or reads the wall clock.
+/// Nothing starts a process or reads the wall clock, which the system may set at any time.
 pub(super) fn absent(tree: &Tree) -> Vec<Finding> {
+    let mut promised = lower_layers(tree);
+    promised.push(CLIENT.to_owned());
     let mut findings = Vec::new();
     for file in tree.sources() {
-        if !PROMISED.iter().any(|place| file.path.starts_with(place)) {
+        if !promised.iter().any(|place| file.path.starts_with(place)) {
             continue;
         }
         for (at, token) in file.tokens.iter().enumerate() {
@@ -83,7 +79,7 @@ struct Test<'a> {
     id: String,
 }
 
-/// The tests of this file that are named after a row.
+/// The tests of this file whose names begin with a row.
 fn row_tests(file: &File) -> impl Iterator<Item = Test<'_>> {
     let pairs = file.tokens.windows(2).filter(|_| file.path.starts_with(THREATS));
     pairs.filter(|pair| pair[0].text == "fn").filter_map(|pair| {
@@ -95,7 +91,7 @@ fn row_tests(file: &File) -> impl Iterator<Item = Test<'_>> {
     })
 }
 
-/// A link, and what it stands on.
+/// A link: its text and its target.
 struct Link<'a> {
     name: &'a str,
     target: &'a str,
@@ -110,34 +106,34 @@ fn links(text: &str) -> impl Iterator<Item = Link<'_>> {
 }
 
 impl Link<'_> {
-    /// The path of the file that it leads to, from the top.
+    /// The path of its file from the root of the project.
     fn path(&self) -> &str {
         self.target.strip_prefix("../").unwrap_or_default()
     }
 
-    /// What is wrong with it, if it is to lead to a test.
-    fn astray(&self, tree: &Tree) -> Option<String> {
+    /// What is wrong with the link, if its target is a source file.
+    fn broken(&self, tree: &Tree) -> Option<String> {
         let Self { name, target } = self;
         if !target.ends_with(".rs") {
             return None;
         }
         let Some(file) = tree.file(self.path()) else {
-            return Some(format!("{target} is no file; mend the link"));
+            return Some(format!("there is no file {target}; correct the link"));
         };
         let named = file.tokens.windows(2).enumerate();
         let mut named = named.filter(|(_, pair)| pair[0].text == "fn" && pair[1].text == *name);
         let found = named.any(|(at, _)| is_test(&file.tokens[..at]));
-        (!found).then(|| format!("no test `{name}` in {target}; mend the link"))
+        (!found).then(|| format!("there is no test `{name}` in {target}; correct the link"))
     }
 }
 
-/// Whether what stands before a function makes it a test.
+/// Returns whether the tokens before a function make it a test.
 fn is_test(before: &[Token]) -> bool {
     let words: Vec<&str> = before.iter().rev().take(3).map(|token| token.text.as_str()).collect();
     matches!(words[..], ["]", "test", _] | ["async", "]", "test"])
 }
 
-/// A row of the catalogue.
+/// A row of the table of threats.
 struct Row<'a> {
     line: usize,
     id: &'a str,
@@ -150,13 +146,14 @@ impl Row<'_> {
         links(self.tests).any(|link| link.name == test.name && link.path() == test.path)
     }
 
-    /// What is wrong with it: a row without a test says why, and others name no other row's.
+    /// What is wrong with the row: it must link its own tests only, or give a reason for having none.
     fn unfounded(&self) -> impl Iterator<Item = String> {
         let prefix = format!("{}_", self.id.to_ascii_lowercase());
         let other = links(self.tests).find(|link| !link.name.starts_with(&prefix));
-        let other = other.map(|link| format!("`{}` is no test of {}; move it", link.name, self.id));
+        let other =
+            other.map(|link| format!("`{}` is not a test of {}; move it", link.name, self.id));
         let empty = self.what.is_empty() || self.tests.is_empty();
-        let empty = empty.then(|| format!("{} without a test; add one, or say why not", self.id));
+        let empty = empty.then(|| format!("{} has no test; add one, or give the reason", self.id));
         other.into_iter().chain(empty)
     }
 }
@@ -164,7 +161,7 @@ impl Row<'_> {
 fn rows(document: &File) -> Vec<Row<'_>> {
     let table = document.lines().skip_while(|(_, line)| line.trim() != BEGIN).skip(1);
     let table = table.take_while(|(_, line)| line.trim() != END);
-    // The first two lines are the heading and the rule below it.
+    // The first two lines are the heading and the delimiter row.
     let lines = table.filter(|(_, line)| !line.trim().is_empty()).skip(2);
     lines
         .filter_map(|(line, text)| {

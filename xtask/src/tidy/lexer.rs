@@ -1,7 +1,8 @@
-//! Rust source to words and marks; comments and the insides of literals are left out.
+//! Splits Rust source into words and marks; drops comments and the contents of literals.
 //!
-//! Knows just enough of the language for that: no grammar, no macros.
+//! It has no grammar and expands no macros.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// A word (identifier, keyword or number), a lifetime, or a single mark such as `:`.
@@ -12,11 +13,14 @@ pub(super) struct Token {
 }
 
 pub(super) fn lex(source: &str) -> Vec<Token> {
-    let mut lexer = Lexer { chars: source.chars().collect(), at: 0, line: 1, tokens: Vec::new() };
-    while let Some(next) = lexer.peek(0) {
-        lexer.step(next);
-    }
-    lexer.tokens
+    Lexer::run(source).tokens
+}
+
+/// Returns the lines that hold more than comments and white space, counted from 1.
+///
+/// All lines of a literal are code, blank ones included.
+pub(super) fn code_lines(source: &str) -> BTreeSet<usize> {
+    Lexer::run(source).code
 }
 
 /// An inline `mod tests` under `#[cfg(test)]`: its tokens and its lines.
@@ -75,9 +79,24 @@ struct Lexer {
     at: usize,
     line: usize,
     tokens: Vec<Token>,
+    code: BTreeSet<usize>,
 }
 
 impl Lexer {
+    fn run(source: &str) -> Self {
+        let (tokens, code) = (Vec::new(), BTreeSet::new());
+        let mut lexer = Self { chars: source.chars().collect(), at: 0, line: 1, tokens, code };
+        while let Some(next) = lexer.peek(0) {
+            let first = lexer.line;
+            let is_comment = next == '/' && matches!(lexer.peek(1), Some('/' | '*'));
+            lexer.step(next);
+            if !is_comment && !next.is_whitespace() {
+                lexer.code.extend(first..=lexer.line);
+            }
+        }
+        lexer
+    }
+
     fn step(&mut self, next: char) {
         match (next, self.peek(1)) {
             ('/', Some('/')) => self.line_comment(),
@@ -132,7 +151,7 @@ impl Lexer {
         }
     }
 
-    /// A string whose opening `r` is behind us and whose hashes are ahead.
+    /// A string whose `r` was read already, and whose hashes come next.
     fn raw_string(&mut self, hashes: usize) {
         for _ in 0..=hashes {
             self.bump();
@@ -145,7 +164,7 @@ impl Lexer {
         }
     }
 
-    /// A char literal or a lifetime: a lifetime has no quote behind its first char.
+    /// A char literal or a lifetime: a lifetime has no quote after its first char.
     fn quote(&mut self) {
         if self.peek(1) == Some('\\') {
             self.at += 3;
@@ -156,13 +175,13 @@ impl Lexer {
             self.at += 1;
         } else {
             self.bump();
-            let name = self.run();
+            let name = self.read_word();
             self.push(format!("'{name}"));
         }
     }
 
     fn word(&mut self) {
-        let word = self.run();
+        let word = self.read_word();
         let prefix = matches!(word.as_str(), "r" | "b" | "br" | "c" | "cr");
         let hashes = (0..).take_while(|ahead| self.peek(*ahead) == Some('#')).count();
         match self.peek(hashes) {
@@ -177,7 +196,7 @@ impl Lexer {
         }
     }
 
-    fn run(&mut self) -> String {
+    fn read_word(&mut self) -> String {
         let mut text = String::new();
         while let Some(next) = self.peek(0).filter(|next| is_word(*next)) {
             text.push(next);

@@ -1,14 +1,15 @@
-//! What the README promises and the changelog records, held against what the project does.
+//! Checks that the README's commands are run by CI and that the changelog has the version.
+
+use std::collections::BTreeSet;
 
 use super::Finding;
-use super::toml;
 use super::tree::{File, Tree};
 
 const README: &str = "README.md";
 const RUN: &str = ".ci/run";
 const CHANGELOG: &str = "CHANGELOG.md";
 
-/// The README's first screen has two commands to copy, and every change runs both.
+/// Checks that the README begins with two commands to copy, and that CI runs both.
 pub(super) fn readme(tree: &Tree) -> Vec<Finding> {
     let Some(file) = tree.file(README) else {
         return vec![Finding::new(README, 1, "missing; write it")];
@@ -66,13 +67,17 @@ fn shell_blocks(file: &File) -> Vec<Block<'_>> {
     blocks
 }
 
-/// The workspace's version is the newest in the changelog, or what is unreleased is listed there.
+/// Checks that the workspace's version is the newest in the changelog, unless the changelog lists
+/// unreleased changes.
 pub(super) fn changelog(tree: &Tree) -> Vec<Finding> {
     let Some(file) = tree.file(CHANGELOG) else {
         return vec![Finding::new(CHANGELOG, 1, "missing; write it")];
     };
-    let Some(version) = tree.file("Cargo.toml").and_then(workspace_version) else {
-        return vec![Finding::new("Cargo.toml", 1, "no `workspace.package.version`; add it")];
+    let versions: BTreeSet<&str> =
+        tree.members().iter().map(|member| member.version.as_str()).collect();
+    let [version] = versions.iter().copied().collect::<Vec<_>>()[..] else {
+        let text = format!("{} versions; inherit one in all members", versions.len());
+        return vec![Finding::new("Cargo.toml", 1, text)];
     };
     let mut newest = None;
     for (number, line) in file.lines() {
@@ -91,23 +96,16 @@ pub(super) fn changelog(tree: &Tree) -> Vec<Finding> {
         Some((_, title)) if title == version => Vec::new(),
         _ => {
             let line = newest.map_or(1, |(number, _)| number);
-            let text = format!("nothing about {version}; add `## [Unreleased]` with an entry");
+            let text = format!("no section for {version}; add `## [Unreleased]` with an entry");
             vec![Finding::new(CHANGELOG, line, text)]
         }
     }
 }
 
-/// Whether the section whose heading is in line `heading` lists anything.
+/// Returns whether the section whose heading is in line `heading` has a list.
 fn has_entry(file: &File, heading: usize) -> bool {
     let mut section = file.text.lines().skip(heading).take_while(|line| !line.starts_with("## "));
     section.any(|line| line.starts_with("- "))
-}
-
-fn workspace_version(root: &File) -> Option<String> {
-    let entries = toml::read(&root.text).ok()?;
-    let version =
-        entries.into_iter().find(|entry| entry.is(&["workspace", "package", "version"]))?;
-    version.text
 }
 
 #[cfg(test)]

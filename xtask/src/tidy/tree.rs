@@ -1,46 +1,51 @@
-//! The project's files, read once; knows which file is what, and judges none.
+//! The project's files and packages, read once; classifies files, and judges none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
 
 use super::lexer::{self, Token};
+use crate::metadata::{self, Package, Purpose};
 
-/// The folders whose files the rules are about.
+/// The folders whose files the rules check.
 const FOLDERS: &[&str] = &["crates", "xtask", "docs"];
 
-/// The files at the top that some rule reads; every `.md` and `.toml` there is read as well.
+/// Files outside of these folders that a rule reads, besides the `.md` and `.toml` files at the root.
 const TOP: &[&str] = &[".ci/run"];
 
-/// Every file that a rule may ask for, by its path from the top, with `/` between the parts.
+/// Everything that a rule may look at.
 pub(super) struct Tree {
+    /// By the path from the root of the project, with `/` between the parts.
     files: BTreeMap<String, File>,
+    /// The members of the workspace, in the order in which the root manifest lists them.
+    members: Vec<Package>,
+    /// The packages in `crates/` that are workspaces of their own.
+    separate: Vec<Package>,
 }
 
 impl Tree {
-    pub(super) fn read(root: &Path) -> io::Result<Self> {
-        let mut tree = Self { files: BTreeMap::new() };
-        for folder in FOLDERS {
-            tree.walk(root, folder)?;
-        }
-        for path in TOP.iter().filter(|path| root.join(path).is_file()) {
-            tree.load(root, path)?;
-        }
-        for entry in fs::read_dir(root)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".md") || name.ends_with(".toml") {
-                tree.load(root, &name)?;
-            }
+    pub(super) fn read(root: &Path) -> Result<Self, String> {
+        let members = metadata::packages(root, "Cargo.toml")?;
+        let files = read_files(root).map_err(|error| format!("cannot read: {error}"))?;
+        let mut tree = Self { files, members, separate: Vec::new() };
+        for path in tree.separate_manifests() {
+            tree.separate.extend(metadata::packages(root, &path)?);
         }
         Ok(tree)
     }
 
-    /// A tree of made-up files.
+    /// A tree of made-up files and members.
     #[cfg(test)]
-    pub(super) fn of(files: &[(&str, &str)]) -> Self {
+    pub(super) fn of(files: &[(&str, &str)], members: &[Package]) -> Self {
         let files =
             files.iter().map(|(path, text)| ((*path).to_owned(), File::new(path, text))).collect();
-        Self { files }
+        Self { files, members: members.to_vec(), separate: Vec::new() }
+    }
+
+    /// The tree with these packages as workspaces of their own.
+    #[cfg(test)]
+    pub(super) fn with_separate(self, packages: &[Package]) -> Self {
+        Self { separate: packages.to_vec(), ..self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -59,42 +64,88 @@ impl Tree {
         self.files().filter(|file| file.is_source())
     }
 
-    /// The manifests of the workspace's members.
-    pub(super) fn manifests(&self) -> impl Iterator<Item = &File> {
-        self.files().filter(|file| {
-            matches!(
-                file.path.split('/').collect::<Vec<_>>()[..],
-                ["crates", _, "Cargo.toml"] | ["xtask", "Cargo.toml"]
-            )
-        })
+    pub(super) fn members(&self) -> &[Package] {
+        &self.members
     }
 
-    fn walk(&mut self, root: &Path, folder: &str) -> io::Result<()> {
-        let whole = root.join(folder);
-        if !whole.is_dir() {
-            return Ok(());
-        }
-        for entry in fs::read_dir(whole)? {
-            let entry = entry?;
-            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-            if entry.path().is_dir() {
-                self.walk(root, &path)?;
-            } else {
-                self.load(root, &path)?;
+    /// The members of the workspace, then the packages that are workspaces of their own.
+    pub(super) fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.members.iter().chain(&self.separate)
+    }
+
+    /// The names of the packages of this project that `name` depends on, directly or not, for
+    /// itself and not only for its tests.
+    pub(super) fn below(&self, name: &str) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        let mut pending = vec![name];
+        while let Some(next) = pending.pop() {
+            let package = self.packages().find(|package| package.name == next);
+            for dependency in package.into_iter().flat_map(|package| &package.dependencies) {
+                let ours = self.packages().find(|package| package.name == dependency.package);
+                let Some(ours) = ours.filter(|_| dependency.purpose == Purpose::Crate) else {
+                    continue;
+                };
+                if found.insert(ours.name.as_str()) {
+                    pending.push(&ours.name);
+                }
             }
         }
-        Ok(())
+        found
     }
 
-    fn load(&mut self, root: &Path, path: &str) -> io::Result<()> {
-        let bytes = fs::read(root.join(path))?;
-        let file = File::new(path, &String::from_utf8_lossy(&bytes));
-        self.files.insert(path.to_owned(), file);
-        Ok(())
+    fn separate_manifests(&self) -> Vec<String> {
+        let is_manifest = |path: &&String| {
+            matches!(path.split('/').collect::<Vec<_>>()[..], ["crates", _, "Cargo.toml"])
+        };
+        let is_member =
+            |path: &&String| self.members.iter().any(|member| member.manifest == **path);
+        let manifests = self.files.keys().filter(is_manifest);
+        manifests.filter(|path| !is_member(path)).cloned().collect()
     }
 }
 
-/// One file, and its tokens when it is Rust.
+fn read_files(root: &Path) -> io::Result<BTreeMap<String, File>> {
+    let mut files = BTreeMap::new();
+    for folder in FOLDERS {
+        walk(root, folder, &mut files)?;
+    }
+    for path in TOP.iter().filter(|path| root.join(path).is_file()) {
+        load(root, path, &mut files)?;
+    }
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".md") || name.ends_with(".toml") {
+            load(root, &name, &mut files)?;
+        }
+    }
+    Ok(files)
+}
+
+fn walk(root: &Path, folder: &str, files: &mut BTreeMap<String, File>) -> io::Result<()> {
+    let whole = root.join(folder);
+    if !whole.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(whole)? {
+        let entry = entry?;
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            walk(root, &path, files)?;
+        } else {
+            load(root, &path, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn load(root: &Path, path: &str, files: &mut BTreeMap<String, File>) -> io::Result<()> {
+    let bytes = fs::read(root.join(path))?;
+    let file = File::new(path, &String::from_utf8_lossy(&bytes));
+    files.insert(path.to_owned(), file);
+    Ok(())
+}
+
+/// One file, with its tokens if it is Rust.
 pub(super) struct File {
     pub(super) path: String,
     pub(super) text: String,
@@ -115,7 +166,7 @@ impl File {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    /// Whether the whole file is tests: in a folder `tests`, or `tests.rs` beside the code.
+    /// Returns whether the file holds only tests: in a folder `tests`, or named `tests.rs`.
     pub(super) fn is_tests(&self) -> bool {
         self.name() == "tests.rs" || self.path.split('/').any(|part| part == "tests")
     }
@@ -125,8 +176,8 @@ impl File {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
-    /// The rows of the table between two lines that mark it, without its heading and the rule
-    /// below that.
+    /// The rows of the table between the lines `begin` and `end`, without its heading and the
+    /// delimiter row.
     pub(super) fn table(&self, begin: &str, end: &str) -> impl Iterator<Item = (usize, &str)> {
         let table = self.lines().skip_while(move |(_, line)| line.trim() != begin).skip(1);
         let table = table.take_while(move |(_, line)| line.trim() != end);

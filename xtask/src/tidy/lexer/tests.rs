@@ -76,3 +76,11 @@ fn test_modules_are_found_by_their_attribute() {
     check_modules("#[cfg(any(test, unix))]\nmod tests {\n}", &[]);
     check_modules("// #[cfg(test)]\nmod tests {\n}", &[]);
 }
+
+#[test]
+fn code_lines_are_those_with_more_than_comments() {
+    let source =
+        "//! a\n\nfn f() { // b\n    /* c\n\n    d */\n    /* e */ g();\n\"h\n\n// i\n\"\n}\n";
+    let lines: Vec<usize> = code_lines(source).into_iter().collect();
+    assert_eq!(lines, [3, 7, 8, 9, 10, 11, 12]);
+}

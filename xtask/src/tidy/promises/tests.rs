@@ -1,6 +1,6 @@
-//! READMEs and changelogs that say what is not so.
+//! READMEs and changelogs that differ from the project.
 
-use super::super::tests::finds;
+use super::super::tests::{finds, layers};
 use super::*;
 
 const SCRIPT: &str = "#!/usr/bin/env bash\n# cargo fly\nstep run cargo run\nstep test cargo test\n";
@@ -57,8 +57,10 @@ fn a_command_that_is_not_run_as_it_stands_is_found() {
 
 #[track_caller]
 fn check_changelog(text: &str, places: &[&str]) {
-    let root = "[workspace]\n[workspace.package]\nversion = \"0.2.0\"\n";
-    finds(changelog, &[("Cargo.toml", root), (CHANGELOG, text)], places);
+    let mut members = layers();
+    members.iter_mut().for_each(|member| member.version = "0.2.0".to_owned());
+    let findings = changelog(&Tree::of(&[(CHANGELOG, text)], &members));
+    assert_eq!(super::super::tests::places(&findings), places);
 }
 
 #[test]
@@ -80,5 +82,14 @@ fn a_version_that_nothing_tells_about_is_found() {
     check_changelog("## [Unreleased]\n\n## [0.1.0]\n- Old.\n", &["CHANGELOG.md:3"]);
     check_changelog("## [0.2.0-rc.1]\n", &["CHANGELOG.md:1"]);
     finds(changelog, &[], &["CHANGELOG.md:1"]);
-    finds(changelog, &[(CHANGELOG, "")], &["Cargo.toml:1"]);
+}
+
+#[test]
+fn members_of_different_versions_are_found() {
+    let mut members = layers();
+    members[1].version = "0.2.0".to_owned();
+    for members in [&members[..], &[]] {
+        let findings = changelog(&Tree::of(&[(CHANGELOG, "")], members));
+        assert_eq!(super::super::tests::places(&findings), ["Cargo.toml:1"]);
+    }
 }

@@ -110,11 +110,24 @@ fn an_await_outside_the_loop_is_found() {
 }
 
 #[test]
-fn unsafe_code_is_found() {
-    let files = [
-        ("crates/a/src/lib.rs", "#![forbid(unsafe_code)]\n// unsafe\nfn f() {}"),
-        ("crates/a/src/fast.rs", "fn f() {\n    unsafe { g() }\n}"),
-        ("crates/a/tests/it/main.rs", "unsafe fn f() {}"),
-    ];
-    finds(unsafe_code, &files, &["crates/a/src/fast.rs:2", "crates/a/tests/it/main.rs:1"]);
+fn a_layer_is_pure_because_the_client_depends_on_it() {
+    use super::super::tests::{package, places};
+    use crate::metadata::Purpose;
+
+    let code = "use std::time::Instant;";
+    let file = ("crates/smtp-session/src/lib.rs", code);
+    finds(purity, &[file], &[]);
+    let used = |purpose| {
+        let client =
+            package("smtp-client", &[("smtp-caps", Purpose::Crate), ("smtp-session", purpose)]);
+        [package("smtp-caps", &[]), package("smtp-session", &[]), client]
+    };
+    let tree = Tree::of(&[file], &used(Purpose::Crate));
+    assert_eq!(places(&purity(&tree)), ["crates/smtp-session/src/lib.rs:1"]);
+    assert!(purity(&Tree::of(&[file], &used(Purpose::Tests))).is_empty());
+}
+
+#[test]
+fn a_workspace_without_layers_is_found() {
+    assert_eq!(purity(&Tree::of(&[], &[])).len(), 1);
 }

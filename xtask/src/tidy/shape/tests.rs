@@ -8,11 +8,11 @@ fn a_file_without_an_opening_sentence_is_found() {
     finds(
         opening,
         &[
-            ("crates/a/src/lib.rs", "//! Says something.\n"),
+            ("crates/a/src/lib.rs", "//! A sentence.\n"),
             ("crates/a/src/bare.rs", "use std::fmt;\n"),
             ("crates/a/src/empty.rs", ""),
             ("crates/a/src/late.rs", "\n//! Too late.\n"),
-            ("crates/a/src/mute.rs", "//!\n//! Says it in the second line.\n"),
+            ("crates/a/src/mute.rs", "//!\n//! In the second line.\n"),
             ("crates/a/tests/it/main.rs", "// Not a doc comment.\n"),
             ("crates/a/README.md", "no rule for me\n"),
         ],
@@ -28,32 +28,32 @@ fn a_file_without_an_opening_sentence_is_found() {
 
 #[test]
 fn a_long_file_is_found() {
-    let (full, over) = ("//! x\n".repeat(500), "//! x\n".repeat(501));
-    let (full_tests, over_tests) = ("//! x\n".repeat(500), "//! x\n".repeat(501));
+    let full = format!("//! x\n\n{}// y\n/* z\n */\n", "f();\n".repeat(500));
+    let over = format!("{full}f();\n");
     finds(
         length,
         &[
             ("crates/a/src/full.rs", &full),
             ("crates/a/src/over.rs", &over),
             ("crates/a/examples/over.rs", &over),
-            ("crates/a/tests/it/full.rs", &full_tests),
-            ("crates/a/tests/it/over.rs", &over_tests),
-            ("crates/a/src/full/tests.rs", &full_tests),
-            ("crates/a/src/over/tests.rs", &over_tests),
+            ("crates/a/tests/it/full.rs", &full),
+            ("crates/a/tests/it/over.rs", &over),
+            ("crates/a/src/full/tests.rs", &full),
+            ("crates/a/src/over/tests.rs", &over),
         ],
         &[
-            "crates/a/examples/over.rs:501",
-            "crates/a/src/over.rs:501",
-            "crates/a/src/over/tests.rs:501",
-            "crates/a/tests/it/over.rs:501",
+            "crates/a/examples/over.rs:506",
+            "crates/a/src/over.rs:506",
+            "crates/a/src/over/tests.rs:506",
+            "crates/a/tests/it/over.rs:506",
         ],
     );
 }
 
 #[test]
 fn inline_tests_do_not_count_but_other_modules_do() {
-    let code = "//! x\n".repeat(498);
-    let body = "    // x\n".repeat(50);
+    let code = "f();\n".repeat(498);
+    let body = "    f();\n".repeat(50);
     let tests = format!("{code}fn f() {{}}\n\n#[cfg(test)]\nmod tests {{\n{body}}}\n");
     let hidden = format!("{code}fn f() {{}}\n\nmod tests {{\n{body}}}\n");
     let not_tests = format!("{code}fn f() {{}}\n\n#[cfg(not(test))]\nmod tests {{\n{body}}}\n");
@@ -64,12 +64,12 @@ fn inline_tests_do_not_count_but_other_modules_do() {
             ("crates/a/src/hidden.rs", &hidden),
             ("crates/a/src/not.rs", &not_tests),
         ],
-        &["crates/a/src/hidden.rs:501", "crates/a/src/not.rs:501"],
+        &["crates/a/src/hidden.rs:502", "crates/a/src/not.rs:502"],
     );
 }
 
 #[test]
-fn empty_names_and_numbers_are_found() {
+fn general_names_and_rfc_numbers_are_found() {
     finds(
         names,
         &[
