@@ -1,4 +1,4 @@
-//! Where a server's connections come from.
+//! Accepts the connections of a server.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,7 +21,7 @@ use crate::watchdog::Watchdog;
 pub(crate) enum Acceptor {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixDoor),
+    Unix(UnixAcceptor),
     Pipes(mpsc::UnboundedReceiver<Pipe>),
 }
 
@@ -41,20 +41,21 @@ impl Acceptor {
                 Ok(Box::new(socket))
             }
             #[cfg(unix)]
-            Self::Unix(door) => {
-                let (socket, _) = door.listener.accept().await?;
+            Self::Unix(acceptor) => {
+                let (socket, _) = acceptor.listener.accept().await?;
                 Ok(Box::new(socket))
             }
             Self::Pipes(pipes) => match pipes.recv().await {
                 Some(pipe) => Ok(Box::new(pipe)),
-                None => Err(io::Error::other("nobody is left who could connect")),
+                None => Err(io::Error::other("no client can connect: every `Dialer` was dropped")),
             },
         }
     }
 }
 
 impl Acceptor {
-    /// The next connection; none once the verdict is asked for and nobody waits at the door.
+    /// Returns the next connection; `None` once the test has asked for the result and no connection
+    /// waits to be accepted.
     pub(crate) async fn accept_before(
         &mut self,
         watchdog: &mut Watchdog,
@@ -71,29 +72,30 @@ impl Acceptor {
     }
 }
 
-/// A Unix socket and its path, which would outlive the listener if nobody removed it.
+/// A Unix socket and its path. The file would outlive the listener, so dropping this removes it.
 #[cfg(unix)]
-pub(crate) struct UnixDoor {
+pub(crate) struct UnixAcceptor {
     listener: UnixListener,
     path: PathBuf,
 }
 
 #[cfg(unix)]
-impl UnixDoor {
+impl UnixAcceptor {
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         Ok(Self { listener: UnixListener::bind(&path)?, path })
     }
 }
 
 #[cfg(unix)]
-impl Drop for UnixDoor {
+impl Drop for UnixAcceptor {
     fn drop(&mut self) {
-        // Who removed it before us did the same.
+        // It is no error if the file was removed already.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Makes connections in memory to a server; for clients that connect by themselves, or again.
+/// Makes in-memory connections to a server, for clients that connect by themselves or more than
+/// once.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     server: mpsc::UnboundedSender<Pipe>,
@@ -109,7 +111,7 @@ impl Dialer {
     /// Connects. A server that has played all its scripts closes such a connection at once.
     pub fn dial(&self) -> Pipe {
         let (client, server) = pipe(self.window);
-        // A server that has ended drops its end, which is how the client notices.
+        // A server that has ended drops its end, so the client sees a closed connection.
         let _ = self.server.send(server);
         client
     }

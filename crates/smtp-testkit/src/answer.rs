@@ -1,15 +1,16 @@
-//! What a server does in place of its usual reply.
+//! Answers: what a server does instead of its usual reply.
 
 use std::str::FromStr;
 
 use crate::script::{Entry, Event, ScriptError, parse};
 
-/// What a rule makes the server do: a piece of a script with the server's lines only.
+/// What a rule makes the server do: a piece of a script that has only lines of the server.
 ///
-/// `S:` lines are the reply, `[usual]` is the reply that would have been given, and the stage
-/// directions `[delay]`, `[split]`, `[dribble]`, `[raw]`, `[starttls]`, `[tls-abort]`, `[half-close]`, `[stall]`,
-/// `[close]`, `[abort]` and `[reset]` do what they do in a [script](crate#the-format-of-scripts).
-/// An answer that neither replies nor ends the connection is followed by the usual reply.
+/// `S:` lines are the reply, and `[usual]` is the reply that the server would give without the
+/// rule. The stage directions `[delay]`, `[split]`, `[dribble]`, `[raw]`, `[starttls]`,
+/// `[tls-abort]`, `[half-close]`, `[stall]`, `[close]`, `[abort]` and `[reset]` mean the same as in
+/// a [script](crate#the-format-of-scripts). If an answer neither replies nor ends the connection,
+/// the usual reply follows it.
 ///
 /// ```
 /// use smtp_testkit::Answer;
@@ -25,7 +26,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A reply as it is: each line of `text` is one of the server's, whatever it says.
+    /// Makes an answer of a reply. Each line of `text` is sent as it is, with CRLF.
     pub fn reply(text: &str) -> Self {
         let entry = |(index, line): (usize, &str)| Entry {
             line: index + 1,
@@ -34,7 +35,7 @@ impl Answer {
         Self { entries: text.lines().enumerate().map(entry).collect() }
     }
 
-    /// The same, and then the server closes, unless the usual reply is given.
+    /// Adds `[close]`, unless the answer gives the usual reply.
     pub(crate) fn then_close(mut self) -> Self {
         if !self.gives_usual() {
             let line = self.entries.last().map_or(1, |entry| entry.line + 1);
@@ -43,29 +44,31 @@ impl Answer {
         self
     }
 
-    /// Whether the usual reply is given: where `[usual]` stands, or because nothing else is.
+    /// Returns whether the answer gives the usual reply: it has `[usual]`, or it neither replies
+    /// nor ends the connection.
     pub(crate) fn gives_usual(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry.event, Event::Usual)) || !self.settles()
+        self.entries.iter().any(|entry| matches!(entry.event, Event::Usual))
+            || !self.replaces_reply()
     }
 
     pub(crate) fn starts_tls(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.event, Event::StartTls))
     }
 
-    fn settles(&self) -> bool {
+    fn replaces_reply(&self) -> bool {
         self.entries
             .iter()
             .any(|entry| !matches!(entry.event, Event::Delay(_) | Event::Split(_) | Event::Usual))
     }
 
-    /// The code that the client is told first, where the usual reply has the code `usual`.
-    pub(crate) fn told(&self, usual: u16) -> Option<u16> {
+    /// Returns the first code that the client receives, if the usual reply has the code `usual`.
+    pub(crate) fn first_code(&self, usual: u16) -> Option<u16> {
         let (before, after) = self.around_usual();
         let usual = self.gives_usual().then_some(usual);
         code(before).or(usual).or_else(|| code(after))
     }
 
-    /// What happens before the usual reply, and what after it.
+    /// The entries before the usual reply and those after it.
     pub(crate) fn around_usual(&self) -> (&[Entry], &[Entry]) {
         let usual = self.entries.iter().position(|entry| matches!(entry.event, Event::Usual));
         match usual {

@@ -1,4 +1,4 @@
-//! What a test is asked, where it answers commands itself.
+//! The argument of the closure with which a test answers commands itself.
 
 use crate::command::Command;
 use crate::login::Login;
@@ -6,11 +6,11 @@ use crate::message::Message;
 use crate::report::TlsFacts;
 use crate::rule::{Case, What};
 
-/// A place in the dialogue where a reply is due, and what is known there.
+/// A point of the dialogue at which the server has to reply, and the state of the connection there.
 pub struct Asked<'a>(pub(crate) &'a Case<'a>);
 
 impl<'a> Asked<'a> {
-    /// The command that is to be answered; `None` where it is something else.
+    /// The command to reply to; `None` at the end of a message text.
     pub fn command(&self) -> Option<&'a Command> {
         match self.0.what {
             What::Command(command) => Some(command),
@@ -18,17 +18,18 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The verb of the command; empty where it is something else.
+    /// The verb of the command; empty at the end of a message text.
     pub fn verb(&self) -> &'a str {
         self.command().map_or("", Command::verb)
     }
 
-    /// The message whose text has ended and is to be answered.
+    /// The message whose text has ended and to which the server has to reply.
     pub fn message(&self) -> Option<&'a Message> {
         self.0.message
     }
 
-    /// The recipient whose reply to the text is due, where each has one.
+    /// The recipient whose reply is pending at the end of a text; `None` unless each recipient has
+    /// a reply of its own (LMTP and PRDR).
     pub fn recipient(&self) -> Option<&'a str> {
         match self.0.what {
             What::TextFor(recipient) => Some(recipient),
@@ -36,22 +37,22 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The connection, counted from one.
+    /// The number of the connection, counted from one.
     pub fn connection(&self) -> usize {
         self.0.connection + 1
     }
 
-    /// The sender of the transaction; empty before MAIL, and for a notification.
+    /// The sender of the transaction; empty before MAIL, and for the null reverse-path.
     pub fn sender(&self) -> &'a str {
         self.0.sender
     }
 
-    /// How TLS went; `None` in clear.
+    /// The facts of the TLS session; `None` without TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
         self.0.tls
     }
 
-    /// How the client logged in.
+    /// The login of the client, if it has logged in.
     pub fn login(&self) -> Option<&'a Login> {
         self.0.login
     }

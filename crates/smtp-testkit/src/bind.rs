@@ -1,4 +1,4 @@
-//! Where a server listens, and why it cannot.
+//! Listening on an address, and the error if that fails.
 
 use std::error::Error;
 use std::fmt;
@@ -6,30 +6,30 @@ use std::io;
 use std::net::{self, SocketAddr};
 use std::path::PathBuf;
 
-/// A server could not listen where it was to.
+/// The server could not listen on the address.
 ///
-/// Both `Display` and `Debug` name the address, say what the system said, and what to do. An
-/// [`io::Error`] that is made of it has the same kind, and carries it.
+/// Both `Display` and `Debug` name the address, the error of the system and what to do. The
+/// [`io::Error`] made from it has the same kind and contains it.
 #[non_exhaustive]
 pub enum BindError {
-    /// On TCP.
+    /// A TCP address.
     Tcp {
-        /// The address and the port that were asked for; port 0 is any free one.
+        /// The requested address and port; port 0 means any free port.
         addr: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// On a Unix socket.
+    /// A Unix socket.
     Unix {
-        /// Where the socket was to be.
+        /// The requested path of the socket.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl BindError {
-    /// The kind of the system's error, such as [`io::ErrorKind::AddrInUse`].
+    /// Returns the kind of the system's error, such as [`io::ErrorKind::AddrInUse`].
     pub fn kind(&self) -> io::ErrorKind {
         self.cause().kind()
     }
@@ -84,7 +84,7 @@ impl From<BindError> for io::Error {
     }
 }
 
-/// Listens on `addr`; the runtime that is to serve it takes the result.
+/// Listens on `addr` without a runtime; the listener is non-blocking.
 pub(crate) fn listen(addr: SocketAddr) -> Result<net::TcpListener, BindError> {
     let listen = || {
         let listener = net::TcpListener::bind(addr)?;

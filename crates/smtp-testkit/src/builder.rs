@@ -1,6 +1,6 @@
-//! What can be settled about a server before it starts.
+//! The settings of a server before it starts.
 
-mod manners;
+mod host;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 #[cfg(unix)]
@@ -10,31 +10,30 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[cfg(unix)]
-use crate::acceptor::UnixDoor;
+use crate::acceptor::UnixAcceptor;
 use crate::acceptor::{Acceptor, Dialer};
 use crate::bind::{BindError, listen};
 use crate::certificate::{Authority, CertificateKind};
-use crate::home::Home;
-use crate::host::Manners;
+use crate::host::HostConfig;
 use crate::pipe::{DEFAULT_WINDOW, Pipe};
+use crate::runtime::ServerRuntime;
 use crate::script::Script;
 use crate::server::{Parts, Server};
 use crate::tls::{ClientCertificate, TlsVersions};
 
-/// Puts a [`Server`] together.
+/// Configures and starts a [`Server`].
 ///
-/// Without a [script](Self::script), the server is the well-behaved one: strict, with nothing on
-/// offer but what is [offered](Self::offer), and with [rules](Self::rule) for what it is to do
-/// otherwise.
+/// Without a [script](Self::script), the server follows the protocol strictly. It offers only the
+/// extensions [given to it](Self::offer), and [rules](Self::rule) make exceptions.
 ///
-/// Where there is no tokio runtime, the server runs in a thread of its own.
+/// Without a tokio runtime, the server runs in a thread of its own.
 #[derive(Debug)]
 #[must_use = "nothing listens before one of the methods that start a server is called"]
 pub struct ServerBuilder {
     parts: Parts,
     window: usize,
     addr: SocketAddr,
-    home: Option<Home>,
+    runtime: Option<ServerRuntime>,
 }
 
 impl ServerBuilder {
@@ -42,7 +41,7 @@ impl ServerBuilder {
         Self {
             parts: Parts {
                 scripts: Vec::new(),
-                manners: Manners::default(),
+                host: HostConfig::default(),
                 authority: None,
                 certificate: CertificateKind::Good,
                 versions: TlsVersions::Both,
@@ -53,87 +52,87 @@ impl ServerBuilder {
             },
             window: DEFAULT_WINDOW,
             addr: FREE_PORT,
-            home: None,
+            runtime: None,
         }
     }
 
-    /// Adds a script for one more connection; connections are served in the order of the scripts,
-    /// one after the other.
+    /// Adds a script for one more connection. The connections are served one after the other, in
+    /// the order of the scripts.
     pub fn script(mut self, script: Script) -> Self {
         self.parts.scripts.push(script);
         self
     }
 
-    /// Who issues the server's certificate; by default, an authority of its own.
+    /// Sets the authority that issues the server's certificate; by default, a new one.
     pub fn authority(mut self, authority: Authority) -> Self {
         self.parts.authority = Some(authority);
         self
     }
 
-    /// What is wrong with the server's certificate; by default, nothing.
+    /// Sets a fault of the server's certificate; by default, it has none.
     pub fn certificate(mut self, kind: CertificateKind) -> Self {
         self.parts.certificate = kind;
         self
     }
 
-    /// Which versions of TLS the server speaks; by default, 1.2 and 1.3.
+    /// Sets the TLS versions that the server accepts; by default, 1.2 and 1.3.
     pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
         self.parts.versions = versions;
         self
     }
 
-    /// Whether the client must show a certificate, which the server's
-    /// [authority](Self::authority) has issued; by default, none is asked for.
+    /// Sets whether the client must present a certificate issued by the server's
+    /// [authority](Self::authority); by default, the server requests none.
     pub fn client_certificate(mut self, wanted: ClientCertificate) -> Self {
         self.parts.client_certificate = wanted;
         self
     }
 
-    /// How long [`Server::finish`] waits for each thing that the client is to do, and the other
-    /// waits for what they are asked for, as long as a client is there; by default, ten seconds.
-    pub fn watchdog(mut self, patience: Duration) -> Self {
-        self.parts.watchdog = patience;
+    /// Sets how long [`Server::finish`] waits for each action of the client, and how long the other
+    /// waits last while a client may still act; by default, 10 seconds.
+    pub fn watchdog(mut self, timeout: Duration) -> Self {
+        self.parts.watchdog = timeout;
         self
     }
 
-    /// How long a client has to connect again, once all its connections have ended, before
-    /// [`Server::messages`] and [`Server::message`] give up; by default, 500 milliseconds.
+    /// Sets how long [`Server::messages`] and [`Server::message`] wait for another connection after
+    /// all connections have ended; by default, 500 milliseconds.
     ///
-    /// Set this for a client that pauses between two attempts, if the test waits while the client
-    /// pauses, or before it has been started again. The [watchdog](Self::watchdog) bounds the wait
-    /// in any case. For connections that cannot be followed by another one, such as that of
-    /// [`pipe`](Self::pipe), and for a server with scripts, this time means nothing.
+    /// Set this for a client that pauses between two attempts. The [watchdog](Self::watchdog)
+    /// bounds the wait in any case. The setting has no effect on a server with scripts, nor where
+    /// no other connection can be made, as with [`pipe`](Self::pipe).
     pub fn reconnect_within(mut self, time: Duration) -> Self {
         self.parts.reconnect = time;
         self
     }
 
-    /// Ends a test that is stuck: after this time the server closes whatever is open, so that a
-    /// client that waits for it fails, and [`finish`](Server::finish) says where it was. By
-    /// default, a server waits for its client as long as the test does.
+    /// Bounds the whole test: after this time the server closes all connections, so that a client
+    /// that waits for a reply fails, and [`finish`](Server::finish) reports the state of the
+    /// dialogue. By default, there is no bound.
     pub fn deadline(mut self, time: Duration) -> Self {
         self.parts.deadline = Some(time);
         self
     }
 
-    /// Runs the server in a thread of its own, also inside of a runtime: for tests that block.
+    /// Runs the server in a thread of its own even inside of a runtime, for tests that block.
     pub fn own_thread(mut self) -> Self {
-        self.home = Some(Home::thread());
+        self.runtime = Some(ServerRuntime::thread());
         self
     }
 
-    /// How many octets a pipe holds unread in each direction before a writer must wait; by
+    /// Sets how many unread octets a pipe holds in each direction before a writer has to wait; by
     /// default, 65,536.
     pub fn window(mut self, octets: usize) -> Self {
         self.window = octets;
         self
     }
 
-    /// The address and the port that [`tcp`](Self::tcp) listens on; by default, a free port of
+    /// Sets the address and the port for [`tcp`](Self::tcp); by default, a free port of
     /// `127.0.0.1`.
     ///
-    /// Port 0 is any free port, which [`Server::addr`] tells. A fixed port is for a client whose
-    /// configuration has one; tests that use the same port cannot run side by side.
+    /// Port 0 means any free port; [`Server::addr`] returns the one chosen. A fixed port is for a
+    /// client whose configuration requires it; tests that use the same port cannot run at the same
+    /// time.
     ///
     /// ```no_run
     /// use std::net::{Ipv6Addr, SocketAddr};
@@ -149,30 +148,30 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on TCP: on a free port of `127.0.0.1`, or [where the test
-    /// says](Self::listen_on).
+    /// Listens on TCP: on a free port of `127.0.0.1`, or on the address given to
+    /// [`listen_on`](Self::listen_on).
     pub fn tcp(self) -> Result<Server, BindError> {
-        let Self { parts, home, addr, .. } = self;
+        let Self { parts, runtime, addr, .. } = self;
         let listener = listen(addr)?;
-        let home = home.unwrap_or_else(Home::here_or_thread);
+        let runtime = runtime.unwrap_or_else(ServerRuntime::here_or_thread);
         let listener = {
-            let _inside = home.handle().enter();
+            let _inside = runtime.handle().enter();
             TcpListener::from_std(listener).map_err(|source| BindError::Tcp { addr, source })?
         };
-        Ok(Server::start(parts, Acceptor::Tcp(listener), home))
+        Ok(Server::start(parts, Acceptor::Tcp(listener), runtime))
     }
 
-    /// Listens on a Unix socket, which is removed when the server has ended.
+    /// Listens on a Unix socket, whose file is removed when the server has ended.
     #[cfg(unix)]
     pub fn unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
-        let Self { parts, home, .. } = self;
-        let home = home.unwrap_or_else(Home::here_or_thread);
+        let Self { parts, runtime, .. } = self;
+        let runtime = runtime.unwrap_or_else(ServerRuntime::here_or_thread);
         let path = path.as_ref().to_owned();
-        let door = {
-            let _inside = home.handle().enter();
-            UnixDoor::open(path.clone()).map_err(|source| BindError::Unix { path, source })?
+        let acceptor = {
+            let _inside = runtime.handle().enter();
+            UnixAcceptor::open(path.clone()).map_err(|source| BindError::Unix { path, source })?
         };
-        Ok(Server::start(parts, Acceptor::Unix(door), home))
+        Ok(Server::start(parts, Acceptor::Unix(acceptor), runtime))
     }
 
     /// Serves one connection in memory, and returns the client's end.
@@ -182,11 +181,11 @@ impl ServerBuilder {
         (server, client)
     }
 
-    /// Serves connections in memory, which the client makes with the [`Dialer`].
+    /// Serves in-memory connections, which the client makes with the [`Dialer`].
     pub fn pipes(self) -> (Server, Dialer) {
         let (dialer, acceptor) = Dialer::new(self.window);
-        let home = self.home.unwrap_or_else(Home::here_or_thread);
-        (Server::start(self.parts, acceptor, home), dialer)
+        let runtime = self.runtime.unwrap_or_else(ServerRuntime::here_or_thread);
+        (Server::start(self.parts, acceptor, runtime), dialer)
     }
 }
 

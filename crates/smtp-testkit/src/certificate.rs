@@ -1,4 +1,5 @@
-//! Certificates made at run time: an authority that a client can trust, and what it issues.
+//! Certificates made at run time: an authority that a client can trust, and the certificates that
+//! it issues.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,28 +10,28 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The names that every good certificate carries.
+/// The names in every certificate without a wrong name.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// What is wrong, if anything, with the certificate that the server shows.
+/// The fault, if any, of the server's certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CertificateKind {
-    /// Nothing: issued by the authority, valid now, for `localhost`, `127.0.0.1`, `::1` and the
+    /// No fault: issued by the authority, valid now, for `localhost`, `127.0.0.1`, `::1` and the
     /// names given to the authority.
     #[default]
     Good,
-    /// It was valid long ago.
+    /// It has expired.
     Expired,
-    /// It will be valid far in the future.
+    /// It is not valid yet.
     NotYetValid,
     /// It is for `wrong-name.invalid` only.
     WrongName,
-    /// It vouches for itself, and the authority does not.
+    /// It is self-signed instead of issued by the authority.
     SelfSigned,
-    /// Another authority issued it, which no client was told of.
+    /// It was issued by another authority, which no client trusts.
     UnknownAuthority,
-    /// It is good for clients only.
+    /// Its extended key usage permits clients only.
     ForClients,
 }
 
@@ -64,9 +65,9 @@ impl Authority {
         Self { issuer: Arc::new(issuer), names: Vec::new() }
     }
 
-    /// Adds a host name or an IP address to the names of the good certificates that follow.
+    /// Adds a host name or an IP address to the certificates that the authority issues from now on.
     pub fn name(mut self, name: &str) -> Result<Self, InvalidName> {
-        // The names of the trade are ASCII; this is the one reason why rcgen refuses a name.
+        // rcgen refuses a name only if it is not ASCII.
         if name.is_empty() || !name.is_ascii() {
             return Err(InvalidName { name: name.to_owned() });
         }
@@ -74,17 +75,17 @@ impl Authority {
         Ok(self)
     }
 
-    /// The authority's own certificate, which a client is to trust.
+    /// The certificate of the authority as DER; the client has to trust it.
     pub fn der(&self) -> &[u8] {
         self.issuer.der()
     }
 
-    /// The authority's own certificate, as PEM.
+    /// The certificate of the authority as PEM.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// Makes a key and a certificate for it.
+    /// Issues a certificate for a new key.
     ///
     /// # Panics
     ///
@@ -129,7 +130,7 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// A certificate and its key, for a server of the caller's own.
+/// A certificate and its key, for a server of the caller.
 #[derive(Clone)]
 pub struct Identity {
     certificate: Vec<u8>,
@@ -162,7 +163,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// A name that no certificate can carry: it is empty or not ASCII.
+/// A name that no certificate can have: it is empty or not ASCII.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is neither a host name in ASCII nor an IP address")]
 pub struct InvalidName {
@@ -176,6 +177,6 @@ fn named(common_name: &str) -> DistinguishedName {
 }
 
 fn new_key() -> KeyPair {
-    // The one failure that is left is a system without randomness, which no test survives.
+    // This fails only if the system has no random octets.
     KeyPair::generate().expect("the system gives random octets")
 }

@@ -1,5 +1,5 @@
-//! One command line of a client, read by the letter of RFC 5321, 4.1; no code of a client or of
-//! another server is behind it.
+//! Parses one command line of a client by the grammar of RFC 5321, 4.1. It shares no code with a
+//! client or another server.
 
 mod lenient;
 mod path;
@@ -26,32 +26,32 @@ pub struct Command {
     params: Vec<(String, Option<String>)>,
 }
 
-/// Why a line is no command.
+/// Why a line is not a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// It does not end in CRLF, or a CR or LF stands inside of it.
-    #[error("a line ends in CRLF and has no other CR or LF")]
+    /// It does not end in CRLF, or it contains another CR or LF.
+    #[error("a line must end in CRLF and have no other CR or LF")]
     LineEnd,
-    /// It is neither ASCII nor UTF-8, or has a control character in it.
-    #[error("a command has printable characters only")]
+    /// It is neither ASCII nor UTF-8, or it contains a control character.
+    #[error("a command must have printable characters only")]
     Characters,
-    /// It does not begin with a word of letters.
-    #[error("a command begins with a word of letters and digits")]
+    /// It does not begin with a verb.
+    #[error("a command must begin with a verb of letters and digits")]
     Verb,
-    /// `FROM:<...>` or `TO:<...>` is missing or is no path.
-    #[error("`MAIL FROM:` and `RCPT TO:` are followed by an address in angle brackets")]
+    /// `FROM:<...>` or `TO:<...>` is missing, or the path is malformed.
+    #[error("`MAIL FROM:` and `RCPT TO:` must be followed by an address in angle brackets")]
     Path,
-    /// What stands behind the path is no list of parameters.
-    #[error("parameters are `NAME` or `NAME=value`, with one space before each, none twice")]
+    /// The octets after the path are not a list of parameters.
+    #[error("parameters must be `NAME` or `NAME=value`, with one space before each, none twice")]
     Params,
-    /// Something is missing behind the verb, or too much stands there.
-    #[error("the argument is not what this command takes")]
+    /// The verb lacks its argument, or has too many.
+    #[error("this command does not take this argument")]
     Argument,
 }
 
 impl Command {
-    /// Reads a line with its CRLF.
+    /// Parses a line with its CRLF.
     pub fn read(line: &[u8]) -> Result<Self, Malformed> {
         let text = text(line)?;
         if text.chars().any(char::is_control) {
@@ -60,8 +60,7 @@ impl Command {
         Self::parse(text, Grammar::Strict)
     }
 
-    /// Reads a line with its CRLF that [`read`](Self::read) refuses, as servers do that are not
-    /// strict.
+    /// Parses a line with its CRLF that [`read`](Self::read) refuses, as lenient servers do.
     pub(crate) fn read_leniently(line: &[u8]) -> Result<Self, Malformed> {
         let text = text(line)?;
         if text.chars().any(|char| char.is_control() && char != '\t') {
@@ -70,7 +69,7 @@ impl Command {
         Self::parse_leniently(text)
     }
 
-    /// Reads a line without its end, as leniently as it takes.
+    /// Parses a line without its CRLF, leniently if the strict grammar refuses it.
     pub(crate) fn of_line(line: &str) -> Option<Self> {
         Self::parse(line, Grammar::Strict).or_else(|_| Self::parse_leniently(line)).ok()
     }
@@ -83,7 +82,7 @@ impl Command {
 
     fn parse(text: &str, grammar: Grammar) -> Result<Self, Malformed> {
         let line = text.to_owned();
-        // Blanks at the end mean nothing (RFC 5321, 4.1.1).
+        // Spaces at the end have no meaning (RFC 5321, 4.1.1).
         let text = text.trim_end_matches(' ');
         let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
         let word = |verb: &str| verb.bytes().all(|octet| octet.is_ascii_alphanumeric());
@@ -100,7 +99,7 @@ impl Command {
         command.complete(grammar)
     }
 
-    /// Reads the argument as the verb asks for.
+    /// Parses the argument as the verb requires.
     fn complete(self, grammar: Grammar) -> Result<Self, Malformed> {
         let argument = self.argument.as_str();
         match self.verb.as_str() {
@@ -109,7 +108,8 @@ impl Command {
             "DATA" | "RSET" | "QUIT" | "STARTTLS" if !argument.is_empty() => {
                 Err(Malformed::Argument)
             }
-            // A name that is no domain is looked at leniently: many machines have one.
+            // The name after EHLO may be any word, because many machines have host names that are
+            // not domains.
             "EHLO" | "HELO" | "LHLO" if argument.is_empty() => Err(Malformed::Argument),
             "EHLO" | "HELO" | "LHLO" if argument.contains(' ') && grammar == Grammar::Strict => {
                 Err(Malformed::Argument)
@@ -142,7 +142,7 @@ impl Command {
         Ok(Self { path: Some(found.to_owned()), params, ..self })
     }
 
-    /// The line without its CRLF, as it came.
+    /// The line as received, without its CRLF.
     pub fn line(&self) -> &str {
         &self.line
     }
@@ -152,8 +152,8 @@ impl Command {
         &self.verb
     }
 
-    /// What stands behind the verb; where the server has tolerated bad syntax, as the grammar writes
-    /// it.
+    /// The argument of the verb, in the form of the grammar even if the server tolerated bad
+    /// syntax.
     pub fn argument(&self) -> &str {
         &self.argument
     }
@@ -163,18 +163,18 @@ impl Command {
         self.path.as_deref()
     }
 
-    /// The parameters of MAIL or RCPT, as they came.
+    /// The parameters of MAIL or RCPT, as received.
     pub fn params(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.params.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 
-    /// What a parameter says; empty for one without a value.
+    /// The value of a parameter; empty for one without a value.
     pub fn param(&self, name: &str) -> Option<&str> {
         let (_, value) = self.params().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
         Some(value.unwrap_or_default())
     }
 
-    /// For BDAT: how many octets follow, and whether they are the last.
+    /// For BDAT, the number of octets that follow and whether this is the last chunk.
     pub fn chunk(&self) -> Option<(usize, bool)> {
         let (octets, last) = match self.argument.split_once(' ') {
             Some((octets, word)) if word.eq_ignore_ascii_case("LAST") => (octets, true),
@@ -186,16 +186,17 @@ impl Command {
     }
 }
 
-/// How closely a line is held to the grammar.
+/// How strictly a line is parsed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Grammar {
-    /// RFC 5321.
+    /// The grammar of RFC 5321.
     Strict,
-    /// The line was rewritten, and the address is one that servers understand.
+    /// The line was rewritten to the grammar, but the address may deviate from it as servers
+    /// tolerate.
     Lenient,
 }
 
-/// A line as text, without its CRLF.
+/// The line as text, without its CRLF.
 fn text(line: &[u8]) -> Result<&str, Malformed> {
     let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
     if line.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
@@ -210,7 +211,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// Reads ` NAME=value NAME`; a name counts once.
+/// Parses ` NAME=value NAME`; no name may occur twice.
 fn params(text: &str) -> Option<Vec<(String, Option<String>)>> {
     if text.is_empty() {
         return Some(Vec::new());

@@ -1,4 +1,4 @@
-//! A number with what it counts, in the singular or the plural.
+//! A number and the noun that it counts, in the singular or the plural.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Octets in double quotes, as `[raw "..."]` writes them and reports show them.
+//! Octets in double quotes, as in `[raw "..."]` and in reports.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The same is shown for debugging.
+/// The same as `Display`.
 impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -39,7 +39,7 @@ impl fmt::Display for Unquoted<'_> {
     }
 }
 
-/// Reads what [`Unquoted`] writes; on failure, the escape that means nothing.
+/// Reverses [`Unquoted`]; the error is the invalid escape.
 pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.chars();

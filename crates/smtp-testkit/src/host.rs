@@ -1,17 +1,17 @@
-//! The well-behaved server: what it offers, whom it knows, and its exceptions.
+//! The server with rules: its extensions, its users and its exceptions.
 
 mod auth;
+mod client_io;
 mod effect;
 mod exchange;
 mod extension;
-mod hearing;
 pub(crate) mod judge;
+mod receiving;
 mod reply;
 mod session;
 mod state;
 mod text;
 mod usual;
-mod wire;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,18 +22,18 @@ use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::lint::Lint;
 use crate::login::{Account, Secret};
-use crate::rule::{Admission, Book, Case, Rule, What};
+use crate::rule::{Admission, Case, Rule, RuleSet, What};
 
 pub(crate) use self::session::Session;
 
-/// Which protocol a server with rules speaks.
+/// The protocol of a server with rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// EHLO, and one reply for a message (RFC 5321).
+    /// SMTP: EHLO, and one reply per message (RFC 5321).
     #[default]
     Smtp,
-    /// LHLO, and a reply for each recipient of a message (RFC 2033).
+    /// LMTP: LHLO, and one reply per recipient of a message (RFC 2033).
     Lmtp,
 }
 
@@ -41,22 +41,22 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Greeting {
-    /// The greeting is in clear; TLS may come with STARTTLS.
+    /// The greeting is in clear; STARTTLS may follow.
     #[default]
     InClear,
-    /// TLS comes first.
+    /// The connection begins with TLS.
     UnderTls,
 }
 
-/// What a test answers a command with, if anything.
+/// The closure with which a test answers commands.
 type Responder = Box<dyn FnMut(&Asked<'_>) -> Option<Answer> + Send>;
 
-/// What a server with rules is made of, while it is put together.
+/// The settings of a server with rules.
 #[derive(Default)]
-pub(crate) struct Manners {
+pub(crate) struct HostConfig {
     pub(crate) protocol: Protocol,
     pub(crate) greeting: Greeting,
-    /// EHLO lines in the order in which they were given.
+    /// Lines of the EHLO reply, in the order in which they were added.
     pub(crate) offers: Vec<String>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) rules: Vec<Rule>,
@@ -65,9 +65,9 @@ pub(crate) struct Manners {
     pub(crate) denied: BTreeSet<Lint>,
 }
 
-impl fmt::Debug for Manners {
+impl fmt::Debug for HostConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manners")
+        f.debug_struct("HostConfig")
             .field("protocol", &self.protocol)
             .field("offers", &self.offers)
             .field("rules", &self.rules)
@@ -75,40 +75,40 @@ impl fmt::Debug for Manners {
     }
 }
 
-/// The same at work, for all connections.
+/// A server with rules, shared by all its connections.
 pub(crate) struct Host {
     protocol: Protocol,
     greeting: Greeting,
     offers: Vec<String>,
     accounts: Vec<Account>,
-    rules: Mutex<Book>,
-    patience: Option<Duration>,
-    /// After how many octets of a text a rule wants to be asked.
-    marks: Vec<usize>,
+    rules: Mutex<RuleSet>,
+    idle: Option<Duration>,
+    /// The numbers of octets of a message text at which rules apply.
+    text_offsets: Vec<usize>,
     responder: Option<Mutex<Responder>>,
     tolerated: BTreeSet<Lint>,
 }
 
-/// How the server calls itself.
+/// The host name of the server.
 pub(crate) const NAME: &str = "mx.testkit.example";
 
 impl Host {
-    pub(crate) fn new(manners: Manners) -> Self {
-        let rules = Book::new(manners.rules);
+    pub(crate) fn new(host: HostConfig) -> Self {
+        let rules = RuleSet::new(host.rules);
         Self {
-            protocol: manners.protocol,
-            greeting: manners.greeting,
-            offers: manners.offers,
-            accounts: manners.accounts,
-            patience: rules.patience(),
-            marks: rules.marks(),
+            protocol: host.protocol,
+            greeting: host.greeting,
+            offers: host.offers,
+            accounts: host.accounts,
+            idle: rules.idle(),
+            text_offsets: rules.text_offsets(),
             rules: Mutex::new(rules),
-            responder: manners.responder.map(Mutex::new),
-            tolerated: manners.tolerated,
+            responder: host.responder.map(Mutex::new),
+            tolerated: host.tolerated,
         }
     }
 
-    /// What the test wants to happen in this case, if it is nothing usual.
+    /// The answer of the test in this case; `None` for the usual reply.
     fn exception(&self, case: &Case<'_>) -> Option<Answer> {
         let asked = matches!(case.what, What::Command(_) | What::Text | What::TextFor(_));
         if let Some(responder) = self.responder.as_ref().filter(|_| asked) {
@@ -120,13 +120,13 @@ impl Host {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).answer(case)
     }
 
-    /// What the test wants to happen at the greeting; a connection that is greeted well counts as
-    /// open as long as it keeps the second value.
+    /// The answer of the test at the greeting. A connection that is greeted with 2yz counts as open
+    /// for as long as it keeps the second value.
     fn greet(&self, case: &Case<'_>) -> (Option<Answer>, Option<Admission>) {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).greet(case)
     }
 
-    /// The rules that had to have a turn and had none, in words.
+    /// Describes the required rules that were never used.
     pub(crate) fn missed(&self) -> Vec<String> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).missed()
     }
@@ -135,7 +135,7 @@ impl Host {
         self.tolerated.contains(&lint)
     }
 
-    /// What is offered under a keyword: the words behind it.
+    /// The words after a keyword in the EHLO reply.
     fn offered(&self, keyword: &str) -> Option<Vec<&str>> {
         self.offers.iter().find_map(|line| {
             let mut words = line.split(' ').filter(|word| !word.is_empty());
@@ -150,12 +150,12 @@ impl Host {
         self.offered(keyword).is_some()
     }
 
-    /// The largest text, if SIZE says one.
+    /// The limit that SIZE states.
     fn size_limit(&self) -> Option<usize> {
         self.offered("SIZE")?.first()?.parse().ok().filter(|&limit| limit > 0)
     }
 
-    /// A number in the line of LIMITS.
+    /// A value in the LIMITS line.
     fn limit(&self, name: &str) -> Option<usize> {
         let words = self.offered("LIMITS")?;
         let values = words.iter().filter_map(|word| word.split_once('='));
@@ -166,7 +166,7 @@ impl Host {
         self.password_where(|known| known == user).map(|(_, password)| password)
     }
 
-    /// The first user with a password whose name fits, and that password.
+    /// The first user with a matching name and a password, and that password.
     fn password_where(&self, fits: impl Fn(&str) -> bool) -> Option<(&str, &str)> {
         self.accounts.iter().find_map(|account| match &account.secret {
             Secret::Password(password) if fits(&account.user) => {

@@ -1,4 +1,4 @@
-//! What the client has sent and the script has not come to yet.
+//! Octets that the client has sent and the server has not consumed.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -11,17 +11,17 @@ use tokio::io::AsyncReadExt;
 
 use crate::stream::Stream;
 
-/// More than one segment of a pipe with the usual window.
+/// More than one segment of a pipe with the default window.
 const READ_SIZE: usize = 64 * 1024 + 1;
 
-/// Octets that wait to be held against the script.
+/// Received octets that are not consumed yet.
 #[derive(Default)]
 pub(crate) struct Inbox {
     octets: BytesMut,
     taken: usize,
-    /// Where segments end, counted from the first octet of the connection; known on a pipe only.
+    /// The ends of segments, counted from the first octet of the connection; known on a pipe only.
     ends: VecDeque<usize>,
-    /// Whether the octets in front continue the segment of what was taken last.
+    /// Whether the first octets continue the segment that was consumed last.
     inside_segment: bool,
     end: Option<End>,
 }
@@ -33,8 +33,8 @@ pub(crate) enum End {
     Closed,
     /// Under TLS, it closed without `close_notify`.
     Cut,
-    /// The connection broke.
-    Broken,
+    /// The connection failed.
+    Failed,
 }
 
 impl Inbox {
@@ -42,7 +42,8 @@ impl Inbox {
         &self.octets
     }
 
-    /// Set once the client has ended its side; what it sent before may still wait here.
+    /// How the client ended its side, if it has; octets that it sent before may still be
+    /// unconsumed.
     pub(crate) fn end(&self) -> Option<End> {
         self.end
     }
@@ -53,7 +54,7 @@ impl Inbox {
         let room = self.octets.capacity() - self.octets.len();
         match stream.duplex().read_buf(&mut self.octets).await {
             Ok(0) => self.end = Some(End::Closed),
-            // A full buffer may hold the first part of a longer segment.
+            // A full buffer may hold only the first part of a segment.
             Ok(read) if stream.keeps_segments() && read < room => {
                 self.ends.push_back(self.taken + self.octets.len());
             }
@@ -61,37 +62,37 @@ impl Inbox {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.end = Some(End::Cut);
             }
-            Err(_) => self.end = Some(End::Broken),
+            Err(_) => self.end = Some(End::Failed),
         }
     }
 
-    /// Reads once if there is something to read at this moment.
+    /// Reads once, without waiting.
     pub(crate) async fn fill_now(&mut self, stream: &mut Stream) {
         let mut fill = pin!(self.fill(stream));
         poll_fn(|cx| {
-            // A read that must wait has taken nothing, so it can be given up.
+            // A pending read has consumed nothing, so it can be dropped.
             let _ = fill.as_mut().poll(cx);
             Poll::Ready(())
         })
         .await;
     }
 
-    /// The length of the first line, with its end, once it is there.
+    /// The length of the first line, with its end, if it has arrived completely.
     pub(crate) fn line(&self) -> Option<usize> {
         self.octets.iter().position(|&octet| octet == b'\n').map(|at| at + 1)
     }
 
-    /// Whether the first `length` octets came in one segment.
+    /// Returns whether the first `length` octets arrived in one segment.
     pub(crate) fn in_one_segment(&self, length: usize) -> bool {
         self.ends.front().is_none_or(|&end| end >= self.taken + length)
     }
 
-    /// Whether the octets in front came in one segment with what was taken before them.
+    /// Returns whether the first octets arrived in the same segment as those consumed before them.
     pub(crate) fn continues_segment(&self) -> bool {
         self.inside_segment
     }
 
-    /// Takes the first `length` octets.
+    /// Consumes the first `length` octets.
     pub(crate) fn take(&mut self, length: usize) -> Bytes {
         self.taken += length;
         self.inside_segment = true;

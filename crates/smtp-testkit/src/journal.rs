@@ -1,4 +1,4 @@
-//! What is known of a server's connections so far; the server writes, and tests look on.
+//! The journal of a server's connections, written by the server and read by tests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::lint::Finding;
 use crate::message::Message;
 use crate::report::{Conversation, Line, Report};
 
-/// The report while it grows, and which clients may still add to it. A clone is the same journal.
+/// The growing report, and the clients that may still add to it. A clone is the same journal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     entries: Arc<Mutex<Entries>>,
@@ -21,23 +21,23 @@ pub(crate) struct Journal {
 #[derive(Debug, Default)]
 struct Entries {
     report: Report,
-    /// How many connections are open.
+    /// The number of open connections.
     open: usize,
-    /// No further connection is accepted.
+    /// Whether the server has stopped accepting connections.
     closed: bool,
 }
 
-/// Why no message can come any more, or none is to be expected.
+/// Why no further message is to be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gone {
     /// No connection is open, and none can be made.
     ForGood,
-    /// Every connection has ended, and no other was made within this time.
+    /// All connections have ended, and no other was made within this time.
     Within(Duration),
 }
 
 impl Journal {
-    /// Begins the page of one more connection.
+    /// Begins the page of a new connection.
     pub(crate) fn open(&self) -> Page {
         let connection = self.change(|entries| {
             entries.open += 1;
@@ -47,26 +47,26 @@ impl Journal {
         Page { journal: self.clone(), connection }
     }
 
-    /// Notes that no further connection is accepted.
+    /// Records that the server accepts no further connection.
     pub(crate) fn close(&self) {
         self.change(|entries| entries.closed = true);
     }
 
-    /// Everything up to now.
+    /// The report up to now.
     pub(crate) fn report(&self) -> Report {
         self.with(|entries| entries.report.clone())
     }
 
-    /// Looks at the report each time that something changes, until `look` has seen enough.
+    /// Calls `look` with the report after each change until it returns a value.
     pub(crate) async fn until<T>(&self, look: impl Fn(&Report) -> Option<T>) -> T {
         self.until_entries(move |entries| look(&entries.report)).await
     }
 
-    /// Waits until no client is left that could send a message: one that could connect again is
-    /// given `reconnect` for it, or as long as it takes.
+    /// Waits until no client can send a message. A client that could connect again has `reconnect`
+    /// for that; with `None`, the wait does not end while connections can be made.
     pub(crate) async fn until_gone(&self, reconnect: Option<Duration>) -> Gone {
         loop {
-            // With the number of connections, one that has come and gone since is noticed, too.
+            // The number of connections shows one that was made and ended in between.
             let state = |entries: &Entries| {
                 Some((entries.gone(reconnect)?, entries.report.connections.len()))
             };
@@ -76,8 +76,8 @@ impl Journal {
             if timeout(time, self.until_entries(changed)).await.is_ok() {
                 continue;
             }
-            // A connection that was made in time may wait for the server to accept it.
-            for _ in 0..TURNS_FOR_ACCEPTING {
+            // A connection made in time may still wait for the server to accept it.
+            for _ in 0..YIELDS_BEFORE_GONE {
                 yield_now().await;
             }
             if self.with(|entries| state(entries)) == Some(before) {
@@ -96,7 +96,7 @@ impl Journal {
         }
     }
 
-    /// Makes a change that tests may wait for.
+    /// Makes a change and wakes the tests that wait for one.
     fn change<T>(&self, change: impl FnOnce(&mut Entries) -> T) -> T {
         let changed = self.with(change);
         self.news.notify_waiters();
@@ -104,13 +104,14 @@ impl Journal {
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&mut Entries) -> T) -> T {
-        // A panic elsewhere leaves a report whole: it only ever grows by whole pieces.
+        // A panic elsewhere cannot leave the report incomplete: each change adds one complete
+        // element.
         use_it(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// How often the server's task runs before a client counts as gone.
-const TURNS_FOR_ACCEPTING: usize = 8;
+/// How often the server's task is scheduled before a client counts as gone.
+const YIELDS_BEFORE_GONE: usize = 8;
 
 impl Entries {
     fn gone(&self, reconnect: Option<Duration>) -> Option<Gone> {
@@ -129,7 +130,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The connection, counted from zero.
+    /// The number of the connection, counted from zero.
     pub(crate) fn connection(&self) -> usize {
         self.connection
     }
@@ -138,7 +139,7 @@ impl Page {
         self.write(|page| page.dialogue.push(line));
     }
 
-    /// Notes a message, which from now on can be waited for.
+    /// Records a message, which tests may wait for.
     pub(crate) fn message(&self, message: Message) {
         self.journal.change(|entries| {
             let connections = &mut entries.report.connections;
@@ -161,7 +162,7 @@ impl Page {
 }
 
 impl Drop for Page {
-    /// The connection has ended.
+    /// Records that the connection has ended.
     fn drop(&mut self) {
         self.journal.change(|entries| entries.open -= 1);
     }

@@ -1,4 +1,4 @@
-//! A server for tests of whatever sends mail by SMTP or LMTP.
+//! A server for tests of software that sends mail by SMTP or LMTP.
 //!
 #![doc = include_str!("../guide/page.md")]
 
@@ -11,7 +11,6 @@ mod certificate;
 mod command;
 mod counted;
 mod escape;
-mod home;
 mod host;
 mod inbox;
 mod journal;
@@ -26,6 +25,7 @@ mod player;
 mod recorder;
 mod report;
 mod rule;
+mod runtime;
 mod script;
 mod server;
 mod stream;

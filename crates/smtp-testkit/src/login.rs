@@ -1,15 +1,15 @@
-//! Who may log in, and who did.
+//! The accounts of a server, and the login of a client.
 
 use std::fmt;
 
-/// Somebody whom the server knows.
+/// A user of the server.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) user: String,
     pub(crate) secret: Secret,
 }
 
-/// What proves who one is; hidden in `Debug`.
+/// The secret of a user; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Secret {
     Password(String),
@@ -22,14 +22,14 @@ impl fmt::Debug for Account {
     }
 }
 
-/// How a client logged in.
+/// The login of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Login {
     /// The mechanism, in upper case.
     pub mechanism: String,
-    /// Who it is: the user, the trace of ANONYMOUS, or the identity that EXTERNAL asks for.
+    /// The user name, the trace of ANONYMOUS, or the identity that EXTERNAL requests.
     pub user: String,
-    /// On whose behalf it acts, if it said so and that is somebody else.
+    /// The authorization identity, if the client gave one other than `user`.
     pub on_behalf_of: Option<String>,
 }

@@ -1,22 +1,22 @@
-//! How a line that arrived is held against the line of a script.
+//! Compares a received line with the line of a script.
 
-/// What a script demands of a line besides its place in the order.
+/// How a received line has to match the line of a script.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Matching {
-    /// `C:`: octet for octet.
+    /// `C:`: the same octets.
     #[default]
     Exact,
-    /// `C|`: octet for octet, and in one segment with its `C|` neighbors.
+    /// `C|`: the same octets, in one segment with the neighboring `C|` lines.
     Group,
     /// `C~`: `*` stands for any octets, or none.
     Glob,
 }
 
 impl Matching {
-    /// Whether `received` is what `expected` asks for; both with their CRLF.
+    /// Returns whether `received` matches `expected`; both include their CRLF.
     ///
-    /// Whether a [group](Self::Group) came in one segment is not visible here.
+    /// This does not check whether a [group](Self::Group) arrived in one segment.
     pub fn accepts(self, expected: &[u8], received: &[u8]) -> bool {
         match self {
             Self::Exact | Self::Group => expected == received,
@@ -33,8 +33,8 @@ impl Matching {
     }
 }
 
-/// Takes each literal part at its first place: with `*` as the only wildcard, an earlier place
-/// never spoils what follows.
+/// Matches each literal part at its first occurrence. As `*` is the only wildcard, a later
+/// occurrence cannot match more.
 fn glob(pattern: &[u8], octets: &[u8]) -> bool {
     let mut parts = pattern.split(|&octet| octet == b'*');
     let Some(mut rest) = parts.next().and_then(|head| octets.strip_prefix(head)) else {
@@ -54,7 +54,7 @@ fn glob(pattern: &[u8], octets: &[u8]) -> bool {
     true
 }
 
-/// Where `needle` first occurs in `octets`.
+/// The position of the first `needle` in `octets`.
 pub(crate) fn position(octets: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);

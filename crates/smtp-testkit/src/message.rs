@@ -1,4 +1,4 @@
-//! The messages that a client hands over, as sent and as meant.
+//! Messages of a client, as sent and as decoded.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::escape::Escaped;
 use crate::login::Login;
 use crate::report::TlsFacts;
 
-/// A message that the client handed over.
+/// A message that the client has sent.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Message {
-    /// How many messages came before it on all connections.
+    /// The number of messages before it, on all connections.
     pub(crate) number: usize,
     pub(crate) mail: Option<String>,
     pub(crate) rcpts: Vec<String>,
@@ -22,59 +22,60 @@ pub struct Message {
 }
 
 impl Message {
-    /// The MAIL command that the client sent before it, without CRLF.
+    /// The MAIL command before it, without CRLF.
     pub fn mail(&self) -> Option<&str> {
         self.mail.as_deref()
     }
 
-    /// The RCPT commands that the client sent before it, without CRLF; of a server with rules,
-    /// those that were accepted.
+    /// The RCPT commands before it, without CRLF; with a server with rules, only those that were
+    /// accepted.
     pub fn rcpts(&self) -> &[String] {
         &self.rcpts
     }
 
-    /// The address that it comes from, without angle brackets; empty for a notification.
+    /// The address in MAIL, without angle brackets; empty for the null reverse-path.
     pub fn sender(&self) -> Option<String> {
         address(self.mail()?)
     }
 
-    /// The addresses that it goes to, without angle brackets.
+    /// The addresses in RCPT, without angle brackets.
     pub fn recipients(&self) -> Vec<String> {
         self.rcpts.iter().filter_map(|line| address(line)).collect()
     }
 
-    /// What a parameter of MAIL says; empty for one without a value.
+    /// The value of a parameter of MAIL; empty for one without a value.
     pub fn mail_param(&self, name: &str) -> Option<String> {
         param(self.mail()?, name)
     }
 
-    /// What a parameter of the RCPT for this recipient says; empty for one without a value.
+    /// The value of a parameter of the RCPT for this recipient; empty for one without a value.
     pub fn rcpt_param(&self, recipient: &str, name: &str) -> Option<String> {
         let to_them = |line: &&String| address(line).is_some_and(|to| to == recipient);
         param(self.rcpts.iter().find(to_them)?, name)
     }
 
-    /// The octets on the wire; with DATA, including dots added and the line with a single dot.
+    /// The octets as sent; with DATA, including added dots and the final line with a single dot.
     pub fn sent(&self) -> &[u8] {
         &self.sent
     }
 
-    /// The text as the client meant it: dots that were added are gone, and so is the last line.
+    /// The message text, without added dots and without the final line with a single dot.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// How many octets came in each BDAT chunk; empty with DATA.
+    /// The number of octets in each BDAT chunk; empty with DATA.
     pub fn chunks(&self) -> &[usize] {
         &self.chunks
     }
 
-    /// How TLS had gone when a server with rules took the message; `None` in clear.
+    /// The facts of the TLS session, if a server with rules accepted the message under TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
         self.tls
     }
 
-    /// As whom the client had logged in when a server with rules took the message.
+    /// The login of the client, if it had logged in before a server with rules accepted the
+    /// message.
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
@@ -101,7 +102,7 @@ fn param(line: &str, name: &str) -> Option<String> {
     Command::of_line(line)?.param(name).map(str::to_owned)
 }
 
-/// The transaction that the client's command lines have built up so far.
+/// The transaction that the client's command lines have built so far.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
     pending: Message,
@@ -109,7 +110,7 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// Notes what a line means to the transaction, if it is a command that means something to it.
+    /// Records a line if it is a command that changes the transaction.
     pub(crate) fn line(&mut self, octets: &[u8]) {
         let line = String::from_utf8_lossy(octets.strip_suffix(b"\r\n").unwrap_or(octets));
         let upper = line.to_ascii_uppercase();
@@ -125,13 +126,13 @@ impl Transaction {
         }
     }
 
-    /// A text arrived that ends with the line with a single dot.
+    /// Returns the message of a text that ends with a single dot.
     pub(crate) fn text(&mut self, sent: &[u8]) -> Message {
         let message = std::mem::take(&mut self.pending);
         Message { sent: sent.to_vec(), text: unstuff(sent), ..message }
     }
 
-    /// A chunk arrived; the message, if the BDAT before it said that it was the last.
+    /// Adds a chunk, and returns the message if the BDAT command before it said LAST.
     pub(crate) fn chunk(&mut self, octets: &[u8]) -> Option<Message> {
         self.pending.sent.extend_from_slice(octets);
         self.pending.text.extend_from_slice(octets);
@@ -140,10 +141,10 @@ impl Transaction {
     }
 }
 
-/// The line that ends a text, when another line comes before it.
+/// The end of a text that has at least one line before it.
 pub(crate) const END_OF_TEXT: &[u8] = b"\r\n.\r\n";
 
-/// Takes the last line off, and the first dot of each other line that begins with one. Only CRLF
+/// Removes the final line, and the first dot of every other line that begins with one. Only CRLF
 /// ends a line here (RFC 5321, 4.5.2).
 pub(crate) fn unstuff(sent: &[u8]) -> Vec<u8> {
     let body = sent.strip_suffix(b".\r\n").unwrap_or(sent);

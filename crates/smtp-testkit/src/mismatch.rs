@@ -1,4 +1,4 @@
-//! Where a client departs from the script, told so that one sees what to mend.
+//! The error of a failed test: where the client deviates from the script, and what to fix.
 
 mod columns;
 mod pages;
@@ -18,12 +18,12 @@ use crate::matching::Matching;
 use crate::report::Report;
 use crate::script::{Event, Script};
 
-/// The client did not do what the script says.
+/// The client did not do what the test expects.
 ///
-/// Both `Display` and `Debug` print the whole story: the connection and the line of the script,
-/// what was expected and what came, then script and dialogue side by side with a `>` where they
-/// part, or the dialogue alone where there is no script. The text has no ports in it, and of times
-/// only pauses of a second and more, so that it can be compared.
+/// Both `Display` and `Debug` print a full explanation: the connection and the line of the script,
+/// what was expected and what was received, then script and dialogue side by side with a `>` where
+/// they differ. Without a script, the dialogue stands alone. The text contains no ports, and of
+/// times only pauses of at least one second, so that tests can compare it.
 #[derive(Clone)]
 pub struct Mismatch(Box<Story>);
 
@@ -31,59 +31,59 @@ pub struct Mismatch(Box<Story>);
 struct Story {
     connection: usize,
     scripts: Vec<Script>,
-    departure: Departure,
+    divergence: Divergence,
     report: Report,
     denied: BTreeSet<Lint>,
 }
 
-/// In which way a client departs from the script.
+/// How the client deviates from the script or from the expectation of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MismatchKind {
-    /// The client sent a line, and not the one that was expected.
+    /// The client sent another line than the expected one.
     WrongLine,
-    /// The client sent something before the reply that it had to wait for.
+    /// The client sent something before a reply that it must wait for.
     SentAhead,
-    /// The lines of a `C|` group came in more than one segment.
+    /// The lines of a `C|` group arrived in more than one segment.
     SeveralSegments,
-    /// The client closed while something was expected of it.
+    /// The client closed before it did everything that the script expects.
     ClosedEarly,
     /// The client sent something where `[expect-close]` expects it to close.
     InsteadOfClose,
-    /// The client sent something after the end of the script, where it was to close.
+    /// The client sent something after the end of the script instead of closing.
     AfterTheEnd,
     /// The TLS handshake failed.
     Handshake,
-    /// A script was left for a connection that the client did not make.
+    /// The client did not make the connection for a script.
     NotConnected,
-    /// The client did nothing for as long as the watchdog allows.
+    /// The client did nothing before the watchdog expired.
     Unfinished,
-    /// The runtime that the server ran on was shut down.
+    /// The runtime of the server was shut down.
     Interrupted,
     /// The client made mistakes that the test denies.
     Denied,
-    /// A rule that is required never had its turn.
+    /// A required rule was never used.
     UnusedRule,
-    /// The message that the test waited for did not come.
+    /// The message that the test waits for did not arrive.
     NoMessage,
-    /// A message came where the test expected none.
+    /// A message arrived where the test expects none.
     UnexpectedMessage,
 }
 
-/// What a player knows when client and script part.
+/// The state of a connection where client and script differ.
 #[derive(Clone)]
-pub(crate) struct Departure {
+pub(crate) struct Divergence {
     pub(crate) kind: MismatchKind,
-    /// The entry of the script; one past the last at its end.
+    /// The index of the entry of the script; one past the last at its end.
     pub(crate) entry: usize,
-    /// What arrived and was not taken yet.
+    /// The octets that were received and not consumed.
     pub(crate) received: Vec<u8>,
     pub(crate) end: Option<End>,
     pub(crate) reason: Option<String>,
 }
 
-impl Departure {
-    /// A departure that is not the doing of octets.
+impl Divergence {
+    /// A divergence that no octets of the client caused.
     pub(crate) fn without_octets(kind: MismatchKind) -> Self {
         Self { kind, entry: 0, received: Vec::new(), end: None, reason: None }
     }
@@ -94,33 +94,33 @@ impl Departure {
 }
 
 impl Mismatch {
-    /// `connection` counts from zero.
+    /// Makes the error; `connection` counts from zero.
     pub(crate) fn new(
         connection: usize,
         scripts: Vec<Script>,
-        departure: Departure,
+        divergence: Divergence,
         report: Report,
     ) -> Self {
         let denied = BTreeSet::new();
-        Self(Box::new(Story { connection, scripts, departure, report, denied }))
+        Self(Box::new(Story { connection, scripts, divergence, report, denied }))
     }
 
-    /// What a server without a script has to say.
-    pub(crate) fn told(kind: MismatchKind, reason: String, report: Report) -> Self {
+    /// Makes the error of a server without a script.
+    pub(crate) fn without_script(kind: MismatchKind, reason: String, report: Report) -> Self {
         let reason = Some(reason).filter(|reason| !reason.is_empty());
-        let departure = Departure { reason, ..Departure::without_octets(kind) };
-        Self::new(0, Vec::new(), departure, report)
+        let divergence = Divergence { reason, ..Divergence::without_octets(kind) };
+        Self::new(0, Vec::new(), divergence, report)
     }
 
-    /// The mistakes of these kinds that the clients made, if any.
+    /// Returns the error for the mistakes of these kinds, if the clients made any.
     pub(crate) fn denied(denied: &BTreeSet<Lint>, report: &Report) -> Option<Self> {
         let is_denied = |finding: &Finding| denied.contains(&finding.lint);
         let connection = report
             .connections()
             .iter()
             .position(|connection| connection.findings().iter().any(is_denied))?;
-        let departure = Departure::without_octets(MismatchKind::Denied);
-        let mut mismatch = Self::new(connection, Vec::new(), departure, report.clone());
+        let divergence = Divergence::without_octets(MismatchKind::Denied);
+        let mut mismatch = Self::new(connection, Vec::new(), divergence, report.clone());
         mismatch.0.denied.clone_from(denied);
         Some(mismatch)
     }
@@ -130,23 +130,24 @@ impl Mismatch {
         self.0.report.findings().filter(|finding| self.0.denied.contains(&finding.lint))
     }
 
-    /// In which way client and script part.
+    /// The kind of mismatch.
     pub fn kind(&self) -> MismatchKind {
-        self.0.departure.kind
+        self.0.divergence.kind
     }
 
-    /// The connection, counted from one.
+    /// The number of the connection, counted from one.
     pub fn connection(&self) -> usize {
         self.0.connection + 1
     }
 
-    /// The line of the script; `None` at its end, or if there was no connection to play it on.
+    /// The line number in the script; `None` at its end, or if there was no connection to play it
+    /// on.
     pub fn script_line(&self) -> Option<usize> {
-        let entry = self.script()?.entries().get(self.0.departure.entry)?;
+        let entry = self.script()?.entries().get(self.0.divergence.entry)?;
         self.is_on_a_line().then_some(entry.line)
     }
 
-    /// The line that the script expected of the client, with its CRLF; `None` if it expected
+    /// The line that the script expects of the client, with its CRLF; `None` if it expects
     /// something other than a line.
     pub fn expected(&self) -> Option<&[u8]> {
         match self.event() {
@@ -155,13 +156,13 @@ impl Mismatch {
         }
     }
 
-    /// What came instead: the first line of what the script had not come to yet.
+    /// The first line of the octets that were received instead.
     pub fn received(&self) -> &[u8] {
-        let received = &self.0.departure.received;
+        let received = &self.0.divergence.received;
         received.split_inclusive(|&octet| octet == b'\n').next().unwrap_or_default()
     }
 
-    /// What went over the wire until then.
+    /// The report of everything up to the mismatch.
     pub fn report(&self) -> &Report {
         &self.0.report
     }
@@ -171,11 +172,11 @@ impl Mismatch {
     }
 
     fn event(&self) -> Option<&Event> {
-        let entry = self.script()?.entries().get(self.0.departure.entry)?;
+        let entry = self.script()?.entries().get(self.0.divergence.entry)?;
         self.is_on_a_line().then_some(&entry.event)
     }
 
-    /// Under which column of a quoted line that was not the one expected the two part.
+    /// The column at which the quoted line differs from the expected one.
     fn column(&self) -> Option<usize> {
         let Some(Event::Client { octets, matching: Matching::Exact | Matching::Group }) =
             self.event()
@@ -195,7 +196,7 @@ impl Mismatch {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}{}", Place(self), Kind(self))?;
-        if let Some(reason) = &self.0.departure.reason {
+        if let Some(reason) = &self.0.divergence.reason {
             writeln!(f, "  because   {reason}")?;
         }
         let Some(script) = self.script() else {
@@ -211,8 +212,8 @@ impl fmt::Display for Mismatch {
         match self.0.report.connections().get(self.0.connection) {
             Some(connection) => {
                 let dialogue = connection.dialogue();
-                let parting = self.0.departure.entry;
-                write!(f, "\n{}", Columns { script, dialogue, parting })
+                let mark = self.0.divergence.entry;
+                write!(f, "\n{}", Columns { script, dialogue, mark })
             }
             None => Ok(()),
         }
@@ -221,7 +222,7 @@ impl fmt::Display for Mismatch {
 
 impl fmt::Debug for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `unwrap` puts this behind words of its own.
+        // `unwrap` prints this after its own text on the same line.
         writeln!(f)?;
         fmt::Display::fmt(self, f)
     }

@@ -1,20 +1,20 @@
-//! In which pieces a reply leaves, and how fast.
+//! The pieces in which a reply is written, and the time between them.
 
 use std::time::Duration;
 
 use crate::script::Event;
 
-/// What `[split]` and `[dribble]` ask for.
+/// The setting of `[split]` or `[dribble]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
-    /// The octets of each write; at least one.
+    /// The octets per write; at least one.
     pub(crate) octets: usize,
     /// The time between two writes.
     pub(crate) every: Duration,
 }
 
 impl Pace {
-    /// What an event asks for, if it does.
+    /// The pace that an event sets, if it sets one.
     pub(crate) fn of(event: &Event) -> Option<Self> {
         match event {
             Event::Split(octets) => Some(Self { octets: *octets, every: Duration::ZERO }),
@@ -23,7 +23,7 @@ impl Pace {
         }
     }
 
-    /// All of these octets at once.
+    /// All octets in one write.
     pub(crate) fn at_once(octets: &[u8]) -> Self {
         Self { octets: octets.len().max(1), every: Duration::ZERO }
     }

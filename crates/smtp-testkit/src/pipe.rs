@@ -1,4 +1,4 @@
-//! A connection in memory that keeps what each write put on it together.
+//! An in-memory connection that keeps the octets of each write together.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many octets a pipe takes in each direction before the writer must wait.
+/// The octets that a pipe holds in each direction before the writer has to wait.
 pub(crate) const DEFAULT_WINDOW: usize = 64 * 1024;
 
-/// Makes a connection in memory, as two ends.
+/// Makes an in-memory connection and returns its two ends.
 ///
-/// `window` is how many octets each direction holds unread before a writer must wait; at least
-/// one.
+/// `window` is the number of unread octets that each direction holds before a writer has to wait;
+/// at least one.
 pub fn pipe(window: usize) -> (Pipe, Pipe) {
     let [there, back] = [Lane::new(window), Lane::new(window)];
     (
@@ -24,21 +24,21 @@ pub fn pipe(window: usize) -> (Pipe, Pipe) {
     )
 }
 
-/// One end of a connection in memory.
+/// One end of an in-memory connection.
 ///
-/// What one write puts in is one segment, also when it is a vectored write, and a read returns
-/// octets of one segment only: a test sees how its client cut what it wrote. A write that does not
-/// fit into the window is cut there.
+/// Each write is one segment, vectored writes included, and a read returns octets of one segment
+/// only, so a test sees how its client divides its writes. A write that does not fit into the
+/// window is split there.
 ///
 /// `shutdown` closes the writing half; dropping an end closes both. The pipe needs no I/O driver,
-/// so that tokio's paused clock is exact.
+/// so tokio's paused clock is exact.
 pub struct Pipe {
     incoming: Arc<Mutex<Lane>>,
     outgoing: Arc<Mutex<Lane>>,
 }
 
 impl Pipe {
-    /// Breaks the connection: what is under way is lost, and the other end's next read or write
+    /// Resets the connection: unread octets are lost, and the next read or write of the other end
     /// fails with [`io::ErrorKind::ConnectionReset`].
     pub fn reset(self) {
         for lane in [&self.incoming, &self.outgoing] {
@@ -49,7 +49,7 @@ impl Pipe {
         }
     }
 
-    /// Waits until the other end writes no more, without reading what it wrote before.
+    /// Waits until the other end has closed its writing half, without reading what it wrote before.
     pub(crate) fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
         let mut lane = lock(&self.incoming);
         if lane.closed || lane.reset {
@@ -131,9 +131,9 @@ struct Lane {
     segments: VecDeque<Vec<u8>>,
     unread: usize,
     window: usize,
-    /// The writing end writes no more.
+    /// The writing end was closed.
     closed: bool,
-    /// The reading end is gone.
+    /// The reading end was dropped.
     abandoned: bool,
     reset: bool,
     reader: Option<Waker>,
@@ -214,7 +214,7 @@ fn wake(waker: &mut Option<Waker>) {
     }
 }
 
-/// A panic elsewhere leaves a lane whole: no method stops between two of its steps.
+/// A panic elsewhere cannot leave a lane inconsistent: no method panics between two changes.
 fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
     lane.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! Plays one script on one connection.
 
-mod hearing;
-mod speaking;
+mod receiving;
+mod sending;
 
 use std::time::Duration;
 
@@ -10,40 +10,40 @@ use tokio::time::{Instant, sleep};
 use crate::inbox::{End, Inbox};
 use crate::journal::Page;
 use crate::message::Transaction;
-use crate::mismatch::{Departure, MismatchKind};
+use crate::mismatch::{Divergence, MismatchKind};
 use crate::pace::Pace;
 use crate::report::{Line, Speaker};
 use crate::script::{Event, Script};
 use crate::stream::{Socket, Stream};
-use crate::tls::Terms;
-use crate::watchdog::{Exhausted, Watchdog};
+use crate::tls::TlsSettings;
+use crate::watchdog::{Expired, Watchdog};
 
-/// A script, and how far a connection has come in it.
+/// A script, and the position of a connection in it.
 pub(crate) struct Player<'a> {
     script: &'a Script,
-    terms: Option<&'a Terms>,
+    tls_settings: Option<&'a TlsSettings>,
     watchdog: &'a mut Watchdog,
     accepted: Instant,
-    /// The entry being played.
+    /// The index of the current entry.
     cursor: usize,
     inbox: Inbox,
     transaction: Transaction,
     page: Page,
-    /// What `[split]` or `[dribble]` asked for.
+    /// The setting of `[split]` or `[dribble]` for the next reply.
     pace: Option<Pace>,
-    end_noted: bool,
+    end_recorded: bool,
 }
 
 impl<'a> Player<'a> {
     pub(crate) fn new(
         script: &'a Script,
-        terms: Option<&'a Terms>,
+        tls_settings: Option<&'a TlsSettings>,
         watchdog: &'a mut Watchdog,
         page: Page,
     ) -> Self {
         Self {
             script,
-            terms,
+            tls_settings,
             watchdog,
             accepted: Instant::now(),
             cursor: 0,
@@ -51,33 +51,32 @@ impl<'a> Player<'a> {
             transaction: Transaction::default(),
             page,
             pace: None,
-            end_noted: false,
+            end_recorded: false,
         }
     }
 
-    /// Plays until the script has ended or the client departs from it; then the connection is
-    /// closed.
-    pub(crate) async fn play(mut self, socket: Box<dyn Socket>) -> Result<(), Departure> {
+    /// Plays until the script ends or the client deviates from it, then closes the connection.
+    pub(crate) async fn play(mut self, socket: Box<dyn Socket>) -> Result<(), Divergence> {
         let outcome = self.perform(Stream::Clear(socket)).await;
         if outcome.is_err() {
-            self.record_the_rest();
+            self.record_rest();
         }
         outcome
     }
 
-    async fn perform(&mut self, mut stream: Stream) -> Result<(), Departure> {
+    async fn perform(&mut self, mut stream: Stream) -> Result<(), Divergence> {
         while let Some(entry) = self.script.entries().get(self.cursor) {
             match &entry.event {
                 Event::Client { octets, matching } => {
-                    self.hear_line(&mut stream, octets, *matching).await?;
+                    self.receive_line(&mut stream, octets, *matching).await?;
                 }
-                Event::Text => self.hear_text(&mut stream).await?,
-                Event::Chunk(octets) => self.hear_chunk(&mut stream, *octets).await?,
+                Event::Text => self.receive_text(&mut stream).await?,
+                Event::Chunk(octets) => self.receive_chunk(&mut stream, *octets).await?,
                 Event::ExpectClose => {
-                    self.hear_close(&mut stream, MismatchKind::InsteadOfClose).await?;
+                    self.receive_close(&mut stream, MismatchKind::InsteadOfClose).await?;
                 }
-                Event::Server(_) => self.say_block(&mut stream).await?,
-                Event::Raw(octets) => self.say_raw(&mut stream, octets).await?,
+                Event::Server(_) => self.send_block(&mut stream).await?,
+                Event::Raw(octets) => self.send_raw(&mut stream, octets).await?,
                 event @ (Event::Split(_) | Event::Dribble { .. }) => self.pace = Pace::of(event),
                 Event::Delay(time) => sleep(*time).await,
                 Event::Tls | Event::StartTls => stream = self.encrypt(stream).await?,
@@ -85,53 +84,53 @@ impl<'a> Player<'a> {
                 Event::Close | Event::TlsAbort => return self.close(stream).await,
                 Event::Abort => {
                     stream.abort();
-                    self.note("the server closed without a word");
+                    self.record_event("the server aborted the connection");
                     return Ok(());
                 }
                 Event::Reset => {
                     stream.reset();
-                    self.note("the server reset the connection");
+                    self.record_event("the server reset the connection");
                     return Ok(());
                 }
                 Event::Stall => return self.stall(stream).await,
-                // Only an answer has it, and no script does.
+                // The parser accepts it in answers only.
                 Event::Usual => {}
             }
             self.cursor += 1;
         }
-        self.hear_close(&mut stream, MismatchKind::AfterTheEnd).await?;
+        self.receive_close(&mut stream, MismatchKind::AfterTheEnd).await?;
         self.close(stream).await
     }
 
-    async fn encrypt(&mut self, stream: Stream) -> Result<Stream, Departure> {
+    async fn encrypt(&mut self, stream: Stream) -> Result<Stream, Divergence> {
         if !self.inbox.octets().is_empty() {
-            return Err(self.departure(MismatchKind::SentAhead));
+            return Err(self.divergence(MismatchKind::SentAhead));
         }
-        let terms = self.terms.ok_or(rustls::Error::NoCertificatesPresented);
-        let config = terms
-            .and_then(Terms::config)
-            .map_err(|error| self.departure(MismatchKind::Handshake).because(&error))?;
+        let tls_settings = self.tls_settings.ok_or(rustls::Error::NoCertificatesPresented);
+        let config = tls_settings
+            .and_then(TlsSettings::config)
+            .map_err(|error| self.divergence(MismatchKind::Handshake).because(&error))?;
         let encrypted = self.watchdog.watch(stream.encrypt(config)).await;
         match encrypted {
             Ok(Ok(stream)) => {
                 self.page.write(|page| stream.describe(page));
-                self.note("TLS handshake");
+                self.record_event("TLS handshake");
                 Ok(stream)
             }
-            Ok(Err(error)) => Err(self.departure(MismatchKind::Handshake).because(&error)),
-            Err(exhausted) => Err(self.unfinished(&exhausted)),
+            Ok(Err(error)) => Err(self.divergence(MismatchKind::Handshake).because(&error)),
+            Err(expired) => Err(self.unfinished(&expired)),
         }
     }
 
-    async fn stall(&mut self, stream: Stream) -> Result<(), Departure> {
+    async fn stall(&mut self, stream: Stream) -> Result<(), Divergence> {
         let gone = self.watchdog.watch(stream.gone()).await;
-        gone.map_err(|exhausted| self.unfinished(&exhausted))?;
-        self.note("the client closed");
+        gone.map_err(|expired| self.unfinished(&expired))?;
+        self.record_event("the client closed");
         Ok(())
     }
 
-    fn departure(&self, kind: MismatchKind) -> Departure {
-        Departure {
+    fn divergence(&self, kind: MismatchKind) -> Divergence {
+        Divergence {
             kind,
             entry: self.cursor,
             received: self.inbox.octets().to_vec(),
@@ -140,8 +139,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn unfinished(&self, exhausted: &Exhausted) -> Departure {
-        self.departure(MismatchKind::Unfinished).because(exhausted)
+    fn unfinished(&self, expired: &Expired) -> Divergence {
+        self.divergence(MismatchKind::Unfinished).because(expired)
     }
 
     fn record(&self, speaker: Speaker, octets: &[u8]) {
@@ -153,13 +152,13 @@ impl<'a> Player<'a> {
         self.page.line(Line { speaker, octets: octets.to_vec(), elapsed, script_line });
     }
 
-    fn note(&self, happened: &str) {
+    fn record_event(&self, happened: &str) {
         self.record(Speaker::Stage, happened.as_bytes());
     }
 
-    /// Records what the client sent that the script did not come to, for the mismatch to show.
-    fn record_the_rest(&mut self) {
-        // It may have come long before the wait for more of it ended.
+    /// Records the octets that the script did not consume, for the mismatch to show.
+    fn record_rest(&mut self) {
+        // They may have arrived long before the wait for more octets ended.
         let before = self.page.read(|page| page.dialogue.last().map(|line| line.elapsed));
         let before = before.unwrap_or_default();
         while let Some(length) = self.inbox.line() {
@@ -170,18 +169,18 @@ impl<'a> Player<'a> {
         if !rest.is_empty() {
             self.record_at(Speaker::Client, &rest, before);
         }
-        self.note_end();
+        self.record_end();
     }
 
-    /// Notes, once, how the client ended its side.
-    fn note_end(&mut self) {
-        if std::mem::replace(&mut self.end_noted, self.inbox.end().is_some()) {
+    /// Records, once, how the client ended its side.
+    fn record_end(&mut self) {
+        if std::mem::replace(&mut self.end_recorded, self.inbox.end().is_some()) {
             return;
         }
         match self.inbox.end() {
-            Some(End::Closed) => self.note("the client closed"),
-            Some(End::Cut) => self.note("the client closed without close_notify"),
-            Some(End::Broken) => self.note("the connection broke"),
+            Some(End::Closed) => self.record_event("the client closed"),
+            Some(End::Cut) => self.record_event("the client closed without close_notify"),
+            Some(End::Failed) => self.record_event("the connection failed"),
             None => {}
         }
     }

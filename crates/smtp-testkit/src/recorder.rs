@@ -1,7 +1,7 @@
-//! A proxy between any client and a real server, which writes down what they say as scripts.
+//! A proxy between a client and a real server that records their dialogues as scripts.
 
-mod scribe;
-mod tape;
+mod proxy;
+mod script_writer;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,19 +14,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::scribe::Scribe;
-use self::tape::Tape;
+use self::proxy::Proxy;
+use self::script_writer::ScriptWriter;
 use crate::acceptor::Acceptor;
 use crate::bind::listen;
 use crate::builder::FREE_PORT;
 use crate::certificate::{Authority, CertificateKind};
-use crate::home::Home;
 use crate::host::Greeting;
-use crate::tls::{ClientCertificate, Terms, TlsVersions};
+use crate::runtime::ServerRuntime;
+use crate::tls::{ClientCertificate, TlsSettings, TlsVersions};
 use crate::waiting::Waiting;
 use crate::watchdog::Watchdog;
 
-/// Puts a [`Recording`] together: which server to record.
+/// Configures and starts a [`Recording`].
 ///
 /// ```
 /// use smtp_testkit::{Recorder, Script, Server};
@@ -72,31 +72,32 @@ impl Recorder {
         Self { upstream, addr: FREE_PORT, trusted: None, greeting: Greeting::InClear }
     }
 
-    /// Whether TLS comes first, on both sides; by default, the connection begins in clear.
+    /// Sets whether the connection begins with TLS, on both sides; by default, it begins in clear.
     pub fn greeting(self, greeting: Greeting) -> Self {
         Self { greeting, ..self }
     }
 
-    /// Goes along with TLS: the server is this one by the word of this authority (DER). The
-    /// client has to trust the [authority of the recording](Recording::authority).
+    /// Enables TLS. The proxy accepts the server if its certificate is for this name and issued by
+    /// this authority (DER). The client has to trust the [authority of the
+    /// recording](Recording::authority).
     pub fn trust(self, name: &str, authority: &[u8]) -> Self {
         Self { trusted: Some((name.to_owned(), authority.to_vec())), ..self }
     }
 
-    /// The address and the port that the client is to connect to; by default, a free port of
-    /// `127.0.0.1`.
+    /// Sets the address and the port for the client; by default, a free port of `127.0.0.1`.
     pub fn listen_on(self, addr: impl Into<SocketAddr>) -> Self {
         Self { addr: addr.into(), ..self }
     }
 
-    /// Listens on TCP: on a free port of `127.0.0.1`, or [where the test says](Self::listen_on).
-    /// If it cannot, the error carries a [`BindError`](crate::BindError).
+    /// Listens on TCP: on a free port of `127.0.0.1`, or on the address given to
+    /// [`listen_on`](Self::listen_on). The error contains a [`BindError`](crate::BindError) if that
+    /// fails.
     pub fn tcp(self) -> io::Result<Recording> {
         let listener = listen(self.addr)?;
         let addr = listener.local_addr()?;
-        let home = Home::here_or_thread();
+        let runtime = ServerRuntime::here_or_thread();
         let listener = {
-            let _inside = home.handle().enter();
+            let _inside = runtime.handle().enter();
             TcpListener::from_std(listener)?
         };
         let authority = Authority::new();
@@ -107,12 +108,12 @@ impl Recorder {
             acceptor: Acceptor::Tcp(listener),
             watchdog: Watchdog::new(asked),
         };
-        let task = home.handle().spawn(run.all());
-        Ok(Recording { addr, authority, ask, task, home })
+        let task = runtime.handle().spawn(run.all());
+        Ok(Recording { addr, authority, ask, task, runtime })
     }
 }
 
-/// A proxy at work.
+/// A running proxy.
 #[derive(Debug)]
 #[must_use = "the scripts come with `finish`"]
 pub struct Recording {
@@ -120,40 +121,40 @@ pub struct Recording {
     authority: Authority,
     ask: watch::Sender<Option<Duration>>,
     task: JoinHandle<Vec<String>>,
-    home: Home,
+    runtime: ServerRuntime,
 }
 
 impl Recording {
-    /// Where the client is to connect.
+    /// The address for the client.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Whom the client has to trust.
+    /// The authority that the client has to trust.
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// Waits until the connections have ended, at most ten seconds, and gives a script for each.
+    /// Waits until the connections have ended, at most ten seconds, and returns a script for each.
     ///
-    /// What follows AUTH and 334 is a secret, and stands as `C~` and `*` in the script; a text
-    /// stands as `[text]` or `[chunk]`. What was said is otherwise there as it was said.
+    /// The script has no secrets: `C~` and `*` replace the arguments of AUTH and the responses to
+    /// 334. A message text becomes `[text]` or `[chunk]`. Everything else is recorded as sent.
     pub fn finish(self) -> Waiting<Vec<String>> {
-        let Self { ask, task, home, .. } = self;
+        let Self { ask, task, runtime, .. } = self;
         let _ = ask.send(Some(Duration::from_secs(10)));
-        Waiting::new(home, async move {
+        Waiting::new(runtime, async move {
             let _ask = ask;
             task.await.unwrap_or_default()
         })
     }
 }
 
-/// The server that is recorded, and how to go to TLS on both sides.
+/// The recorded server, and the TLS settings for both sides.
 struct Upstream {
     addr: SocketAddr,
     trusted: Option<(ServerName<'static>, Arc<ClientConfig>)>,
     greeting: Greeting,
-    terms: Terms,
+    tls_settings: TlsSettings,
 }
 
 impl Upstream {
@@ -165,13 +166,13 @@ impl Upstream {
                 client_config(der).map_err(io::Error::other)?,
             )),
         };
-        let terms = Terms {
+        let tls_settings = TlsSettings {
             identity: authority.issue(CertificateKind::Good),
             authority: authority.clone(),
             versions: TlsVersions::Both,
             client_certificate: ClientCertificate::NotAsked,
         };
-        Ok(Self { addr: recorder.upstream, trusted, greeting: recorder.greeting, terms })
+        Ok(Self { addr: recorder.upstream, trusted, greeting: recorder.greeting, tls_settings })
     }
 }
 
@@ -186,7 +187,7 @@ fn client_config(authority: Vec<u8>) -> Result<Arc<ClientConfig>, rustls::Error>
     Ok(Arc::new(config))
 }
 
-/// The task: a tape for each connection.
+/// The task of the proxy.
 struct Run {
     upstream: Arc<Upstream>,
     acceptor: Acceptor,
@@ -195,23 +196,24 @@ struct Run {
 
 impl Run {
     async fn all(mut self) -> Vec<String> {
-        let mut tapes = JoinSet::new();
-        let mut scripts: Vec<Arc<Mutex<Scribe>>> = Vec::new();
+        let mut proxies = JoinSet::new();
+        let mut scripts: Vec<Arc<Mutex<ScriptWriter>>> = Vec::new();
         while let Some(client) = self.acceptor.accept_before(&mut self.watchdog).await {
-            let scribe = Arc::new(Mutex::new(Scribe::default()));
-            scripts.push(scribe.clone());
+            let writer = Arc::new(Mutex::new(ScriptWriter::default()));
+            scripts.push(writer.clone());
             let upstream = self.upstream.clone();
             let watchdog = self.watchdog.clone();
-            tapes.spawn(async move {
+            proxies.spawn(async move {
                 let Ok(server) = TcpStream::connect(upstream.addr).await else { return };
-                // Small pieces must not wait for each other: their order is what is recorded.
+                // Without delay, so that the recorded order of the pieces is the order in which
+                // they were sent.
                 let _ = server.set_nodelay(true);
-                Tape::new(client, server, scribe, &upstream, watchdog).run().await;
+                Proxy::new(client, server, writer, &upstream, watchdog).run().await;
             });
         }
-        while tapes.join_next().await.is_some() {}
-        let script = |scribe: &Arc<Mutex<Scribe>>| {
-            scribe.lock().unwrap_or_else(PoisonError::into_inner).script()
+        while proxies.join_next().await.is_some() {}
+        let script = |writer: &Arc<Mutex<ScriptWriter>>| {
+            writer.lock().unwrap_or_else(PoisonError::into_inner).script()
         };
         scripts.iter().map(script).collect()
     }

@@ -1,4 +1,4 @@
-//! What was said on the connections of a server, as it went over the wire.
+//! The report of a server: the dialogues on its connections.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::login::Login;
 use crate::message::Message;
 use crate::transcript::Transcript;
 
-/// Everything that a server saw and did.
+/// Everything that a server received and did.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub(crate) connections: Vec<Conversation>,
@@ -34,13 +34,13 @@ impl Report {
         messages
     }
 
-    /// What the clients did wrong, as a server with rules saw it. With a script it is what is wrong
-    /// with the texts; of everything else the script is the judge.
+    /// The mistakes of the clients that a server with rules detected. With a script, these are only
+    /// the mistakes in message texts; the script itself checks everything else.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.connections.iter().flat_map(|connection| &connection.findings)
     }
 
-    /// The kinds of mistakes that were made, each once.
+    /// The kinds of mistakes that were made, without duplicates.
     pub fn lints(&self) -> Vec<Lint> {
         let mut lints: Vec<Lint> = self.findings().map(|finding| finding.lint).collect();
         lints.sort();
@@ -49,9 +49,9 @@ impl Report {
     }
 }
 
-/// What was said on one connection.
+/// The dialogue on one connection.
 ///
-/// Its `Display` is the dialogue as a script writes it.
+/// `Display` shows it in the format of scripts.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
     pub(crate) dialogue: Vec<Line>,
@@ -63,38 +63,38 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// What went over the wire, in the order in which the script came to it.
+    /// The lines and texts that were sent, in the order in which the server processed them.
     pub fn dialogue(&self) -> &[Line] {
         &self.dialogue
     }
 
-    /// What `[text]` and `[chunk]` took, or a server with rules; a text that a script has as `C:`
-    /// lines is dialogue only, and so is one that was refused.
+    /// The messages that `[text]` and `[chunk]` received, or that a server with rules accepted. A
+    /// text that a script has as `C:` lines is only in the dialogue.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 
-    /// How TLS went; `None` if the connection stayed in clear.
+    /// The facts of the TLS session; `None` if the connection stayed in clear.
     pub fn tls(&self) -> Option<TlsFacts> {
         self.tls
     }
 
-    /// The name of the server that the client put into its handshake.
+    /// The server name that the client sent in its handshake (SNI).
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }
 
-    /// How the client logged in.
+    /// The login of the client, if it has logged in.
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
 
-    /// What the client did wrong, in the order in which it was noticed.
+    /// The mistakes of the client, in the order in which they were detected.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// The client has ended its side, under TLS with a word or without.
+    /// Records how the client ended its side under TLS.
     pub(crate) fn closed(&mut self, close_notify: bool) {
         if let Some(tls) = &mut self.tls {
             tls.close_notify = close_notify;
@@ -108,17 +108,18 @@ impl fmt::Display for Conversation {
     }
 }
 
-/// A piece of the dialogue: a line, a text, a chunk, or something that happened besides.
+/// A piece of the dialogue: a line, a message text, a chunk, or an event such as a handshake.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
     /// Who wrote it.
     pub speaker: Speaker,
-    /// What was written, with its CRLF; for the stage, what happened, in words.
+    /// The octets as sent, with CRLF; for an event, its description.
     pub octets: Vec<u8>,
     /// The time since the connection was accepted.
     pub elapsed: Duration,
-    /// The line of the script that was being played; `None` after the last one, and without one.
+    /// The line of the script that was being played; `None` after the last line, and without a
+    /// script.
     pub script_line: Option<usize>,
 }
 
@@ -135,21 +136,21 @@ impl fmt::Debug for Line {
 pub enum Speaker {
     /// The client under test.
     Client,
-    /// The server, as its script told it.
+    /// The server.
     Server,
-    /// Neither: a handshake, or the end of the connection.
+    /// An event: a handshake, or the end of the connection.
     Stage,
 }
 
-/// How TLS went on a connection.
+/// The facts of the TLS session of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsFacts {
-    /// The client said `close_notify` before it closed, and the server came to read it.
+    /// Whether the client sent `close_notify` before it closed, and the server read it.
     pub close_notify: bool,
-    /// The version that the two agreed on.
+    /// The negotiated version.
     pub version: TlsVersion,
-    /// The client showed a certificate.
+    /// Whether the client presented a certificate.
     pub client_certificate: bool,
 }
 

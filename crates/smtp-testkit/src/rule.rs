@@ -1,7 +1,7 @@
-//! When a server with rules does something other than usual: what is matched, and how often.
+//! Rules: when a server deviates from its usual reply, and how often.
 
-mod count;
 mod open;
+mod set;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::command::Command;
 use crate::counted::Counted;
 use crate::matching::Matching;
 
-pub(crate) use self::count::{Book, Case};
 pub(crate) use self::open::Admission;
+pub(crate) use self::set::{Case, RuleSet};
 
-/// An exception to what a well-behaved server does.
+/// An exception to the usual behavior of a server.
 ///
-/// Rules are tried in the order in which they were given; the first whose pattern fits and whose
-/// turn it is decides. A rule that has been used up lets the next one have its turn.
+/// The server tries the rules in the order in which they were added, and uses the first whose
+/// pattern and counts match. A rule that has been used up is skipped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,11 +35,11 @@ pub(crate) use self::open::Admission;
 /// Rule::connections_above(2).reply("421 4.7.0 too many connections");
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a rule does nothing before a server has it"]
+#[must_use = "a rule does nothing until it is added to a server"]
 pub struct Rule {
-    moment: Moment,
+    trigger: Trigger,
     when: Vec<When>,
-    /// Whether the connection ends after an answer that is not the usual reply.
+    /// Whether the connection ends after an answer without the usual reply.
     closes: bool,
     scope: Scope,
     after: usize,
@@ -49,9 +49,9 @@ pub struct Rule {
     pub(crate) answer: Answer,
 }
 
-/// What a rule waits for.
+/// The point of the dialogue at which a rule applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Moment {
+enum Trigger {
     Greeting,
     Command(String),
     InsideText(usize),
@@ -60,11 +60,11 @@ enum Moment {
     Idle(Duration),
 }
 
-/// The state that a connection, or the server, must be in for a rule to apply.
+/// A state of the connection or the server in which a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum When {
-    /// Outside of TLS.
+    /// Without TLS.
     Clear,
     /// Under TLS.
     Tls,
@@ -72,33 +72,32 @@ pub enum When {
     LoggedOut,
     /// After the client has logged in.
     LoggedIn,
-    /// While more than this number of connections are open at the same time, the one that the rule
-    /// is asked for included: for a limit that a server checks later than at the greeting, as with
-    /// a 432 at the end of a text.
+    /// While more than this number of connections are open, including the one that the rule is
+    /// checked on. This is for a limit that a server enforces later than at the greeting, as with
+    /// 432 at the end of a text.
     ///
-    /// A connection is open from the moment at which the server greets it with 2yz to its end; a
-    /// 221 or a 421 ends it when the server writes that reply. One that gets another greeting, or
-    /// none, is never counted.
+    /// A connection is open from the 2yz greeting to its end, or until the server writes 221 or
+    /// 421. A connection with another greeting, or without one, is never counted.
     ConnectionsAbove(usize),
 }
 
-/// What a rule counts together.
+/// The group of events that a rule counts together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// All that happens on the server.
+    /// All events on the server.
     #[default]
     Server,
-    /// What happens on one connection.
+    /// The events on one connection.
     Connection,
-    /// The same sender with the same command line, on any connection.
+    /// The events with the same sender and the same command line, on any connection.
     Envelope,
 }
 
 impl Rule {
-    fn at(moment: Moment) -> Self {
+    fn at(trigger: Trigger) -> Self {
         Self {
-            moment,
+            trigger,
             when: Vec::new(),
             closes: false,
             scope: Scope::Server,
@@ -110,29 +109,29 @@ impl Rule {
         }
     }
 
-    /// At a command line like this, where `*` stands for any octets. Case does not matter. A line
-    /// whose bad syntax is [tolerated](crate::ServerBuilder::tolerate) is matched as it came, and as
-    /// the grammar writes it.
+    /// Applies to command lines that match the pattern, where `*` stands for any octets, without
+    /// regard to case. A line whose bad syntax is [tolerated](crate::ServerBuilder::tolerate) is
+    /// matched both as received and in the form of the grammar.
     ///
-    /// It is asked for each command that can be read, also where the usual reply is a refusal. What
-    /// follows a 334 is no command: only `AUTH` itself is matched. At BDAT, the chunk has arrived,
-    /// and at the last one, so has the message.
+    /// The rule is checked for each well-formed command, even if the usual reply is a refusal. The
+    /// responses to 334 are not commands; only `AUTH` itself is matched. For BDAT, the rule is
+    /// checked after the chunk has arrived; for the last chunk, after the whole message has.
     pub fn on(pattern: &str) -> Self {
-        Self::at(Moment::Command(pattern.to_owned()))
+        Self::at(Trigger::Command(pattern.to_owned()))
     }
 
-    /// Where the greeting is due.
+    /// Applies in place of the greeting.
     pub fn greeting() -> Self {
-        Self::at(Moment::Greeting)
+        Self::at(Trigger::Greeting)
     }
 
-    /// At the greeting of a connection that is made while `count` others are open: a limit to
-    /// `count` connections at a time. The answer takes the place of the greeting, and then the
-    /// server closes the connection; only one that contains `[usual]` lets the connection in.
-    /// As soon as one of the others has ended, the next connection is served.
+    /// Applies to the greeting of a connection that is made while `count` others are open: a limit
+    /// of `count` connections at a time. The server gives the answer instead of the greeting and
+    /// closes the connection, unless the answer contains `[usual]`. As soon as one of the others
+    /// has ended, the next connection is served.
     ///
-    /// What counts as open is said at [`When::ConnectionsAbove`]; a connection that this rule
-    /// turns away does not. It works on every transport, for a server without scripts.
+    /// [`When::ConnectionsAbove`] defines which connections are open; one that this rule refuses is
+    /// not. The rule works on every transport, for a server without scripts.
     ///
     /// ```
     /// use smtp_testkit::{Rule, Server};
@@ -145,108 +144,109 @@ impl Rule {
     /// Rule::connections_above(2).answer(slow);
     /// ```
     pub fn connections_above(count: usize) -> Self {
-        let rule = Self::at(Moment::Greeting).when(When::ConnectionsAbove(count));
+        let rule = Self::at(Trigger::Greeting).when(When::ConnectionsAbove(count));
         Self { closes: true, ..rule }
     }
 
-    /// Inside of a text that comes with DATA, once so many octets of it have arrived: for a reply
-    /// that is too early, or a connection that breaks there. Reading goes on afterwards.
+    /// Applies inside of a text sent with DATA, after this number of its octets have arrived: for
+    /// an early reply, or a connection that fails there. Afterwards the server reads on.
     pub fn inside_text(octets: usize) -> Self {
-        Self::at(Moment::InsideText(octets))
+        Self::at(Trigger::InsideText(octets))
     }
 
-    /// At the end of a text: where the reply to it is due. With a reply for each recipient, at
-    /// each of them.
+    /// Applies to the reply at the end of a text. If each recipient has a reply, it applies to each
+    /// of them.
     pub fn text() -> Self {
-        Self::at(Moment::Text)
+        Self::at(Trigger::Text)
     }
 
-    /// At the end of a text, where the reply for a recipient like this is due; only LMTP and PRDR
-    /// have one.
+    /// Applies to the reply at the end of a text for a recipient that matches the pattern; only
+    /// LMTP and PRDR have such replies.
     pub fn text_for(recipient: &str) -> Self {
-        Self::at(Moment::TextFor(recipient.to_owned()))
+        Self::at(Trigger::TextFor(recipient.to_owned()))
     }
 
-    /// When the client has been silent for so long where a command may come and nothing is under
-    /// way. Of several, the one with the shortest time has its turn.
+    /// Applies when the client has sent nothing for this long outside of a transaction. Of several
+    /// such rules, the one with the shortest time is used.
     pub fn idle(time: Duration) -> Self {
-        Self::at(Moment::Idle(time))
+        Self::at(Trigger::Idle(time))
     }
 
-    /// Only in this state; of several, all must hold.
+    /// Restricts the rule to this state. Several states must all hold.
     pub fn when(mut self, state: When) -> Self {
         self.when.push(state);
         self
     }
 
-    /// What is counted together; by default, everything on the server.
+    /// Sets which events are counted together; by default, all on the server.
     pub fn counted(self, scope: Scope) -> Self {
         Self { scope, ..self }
     }
 
-    /// Lets the first so many pass.
+    /// Skips the first `count` matches.
     pub fn after(self, count: usize) -> Self {
         Self { after: count, ..self }
     }
 
-    /// Applies so many times, and no more.
+    /// Applies at most `count` times.
     pub fn times(self, count: usize) -> Self {
         Self { times: Some(count), ..self }
     }
 
-    /// Applies to what exceeds so many within this time.
+    /// Applies to matches beyond `count` per period `within`.
     pub fn above(self, count: usize, within: Duration) -> Self {
         Self { above: Some((count, within)), ..self }
     }
 
-    /// Makes it a [`Mismatch`](crate::Mismatch) if the rule never has its turn: a test of an
+    /// Makes [`finish`](crate::Server::finish) fail if the rule is never used, because a test of an
     /// exception that does not happen proves nothing.
     pub fn required(self) -> Self {
         Self { required: true, ..self }
     }
 
-    /// Replies with these lines, as they are.
+    /// Sets the reply lines, which are sent as they are.
     pub fn reply(self, lines: &str) -> Self {
         self.answer(Answer::reply(lines))
     }
 
-    /// Does what the answer says.
+    /// Sets the answer.
     pub fn answer(self, answer: Answer) -> Self {
         Self { answer, ..self }
     }
 
-    /// Whether a handshake may follow.
+    /// Returns whether the rule may start a TLS handshake.
     pub(crate) fn may_start_tls(&self) -> bool {
         let on_starttls =
-            matches!(&self.moment, Moment::Command(pattern) if like(pattern, "STARTTLS"));
+            matches!(&self.trigger, Trigger::Command(pattern) if like(pattern, "STARTTLS"));
         on_starttls || self.answer.starts_tls()
     }
 
-    /// How long a client may be silent before this rule has its turn.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        match self.moment {
-            Moment::Idle(time) => Some(time),
+    /// The silence of the client after which this rule applies.
+    pub(crate) fn idle_time(&self) -> Option<Duration> {
+        match self.trigger {
+            Trigger::Idle(time) => Some(time),
             _ => None,
         }
     }
 
-    /// How many octets of a text this rule waits for.
+    /// The number of octets of a text after which this rule applies.
     pub(crate) fn octets(&self) -> Option<usize> {
-        match self.moment {
-            Moment::InsideText(octets) => Some(octets),
+        match self.trigger {
+            Trigger::InsideText(octets) => Some(octets),
             _ => None,
         }
     }
 
-    /// The answer that this rule gives, with all that follows from the kind of rule.
-    fn given(&self) -> Answer {
+    /// The answer of this rule, with the end of the connection if this kind of rule adds it.
+    fn full_answer(&self) -> Answer {
         match self.closes {
             true => self.answer.clone().then_close(),
             false => self.answer.clone(),
         }
     }
 
-    /// `open` is how many connections are open, that of the case included.
+    /// Returns whether the rule matches; `open` is the number of open connections, including that
+    /// of the case.
     fn fits(&self, case: &Case<'_>, open: usize) -> bool {
         let holds = |state: &When| match *state {
             When::Clear => case.tls.is_none(),
@@ -255,12 +255,12 @@ impl Rule {
             When::LoggedIn => case.login.is_some(),
             When::ConnectionsAbove(count) => open > count,
         };
-        self.moment.is_now(case) && self.when.iter().all(holds)
+        self.trigger.matches(case) && self.when.iter().all(holds)
     }
 }
 
-impl Moment {
-    fn is_now(&self, case: &Case<'_>) -> bool {
+impl Trigger {
+    fn matches(&self, case: &Case<'_>) -> bool {
         match (self, case.what) {
             (Self::Greeting, What::Greeting) => true,
             (Self::Text, What::Text | What::TextFor(_)) => true,
@@ -276,7 +276,7 @@ impl Moment {
     }
 }
 
-/// What has just happened.
+/// The event for which the rules are checked.
 #[derive(Clone, Copy)]
 pub(crate) enum What<'a> {
     Greeting,
@@ -289,15 +289,15 @@ pub(crate) enum What<'a> {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.moment {
-            Moment::Greeting => f.write_str("at the greeting"),
-            Moment::Command(pattern) => write!(f, "on `{pattern}`"),
-            Moment::InsideText(octets) => {
+        match &self.trigger {
+            Trigger::Greeting => f.write_str("at the greeting"),
+            Trigger::Command(pattern) => write!(f, "on `{pattern}`"),
+            Trigger::InsideText(octets) => {
                 write!(f, "inside of a text, after {}", Counted(*octets, "octet"))
             }
-            Moment::Text => f.write_str("at the end of a text"),
-            Moment::TextFor(pattern) => write!(f, "at the end of a text for `{pattern}`"),
-            Moment::Idle(time) => write!(f, "after {time:?} of silence"),
+            Trigger::Text => f.write_str("at the end of a text"),
+            Trigger::TextFor(pattern) => write!(f, "at the end of a text for `{pattern}`"),
+            Trigger::Idle(time) => write!(f, "after {time:?} of silence"),
         }?;
         self.when.iter().try_for_each(|state| match state {
             When::ConnectionsAbove(1) => f.write_str(" while more than 1 connection is open"),

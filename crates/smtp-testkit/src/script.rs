@@ -1,4 +1,4 @@
-//! A parsed script: what the server says, what it expects to hear, and in which order.
+//! A parsed script: the lines of the server, the lines expected of the client, and their order.
 
 mod direction;
 mod error;
@@ -15,9 +15,9 @@ pub use self::error::{ScriptError, ScriptErrorKind};
 use crate::escape::Escaped;
 use crate::matching::Matching;
 
-/// One connection, written as RFC 5321, appendix D, writes dialogues.
+/// The script of one connection, in the style of RFC 5321, appendix D.
 ///
-/// The format is described on the [crate page](crate#the-format-of-scripts).
+/// The [crate page](crate#the-format-of-scripts) describes the format.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     entries: Vec<Entry>,
@@ -25,8 +25,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads a script; the error names the line, what is wrong with it, and the place in the
-    /// program that has this call.
+    /// Parses a script. The error names the line, the problem and the place of this call.
     #[track_caller]
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
         let caller = Location::caller();
@@ -34,7 +33,7 @@ impl Script {
         Ok(Self { entries, file: None })
     }
 
-    /// Reads the script in a file; errors and mismatches name the file as well.
+    /// Reads and parses a file; errors and mismatches name it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ScriptError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -44,15 +43,15 @@ impl Script {
         Ok(Self { entries, file: Some(path.to_owned()) })
     }
 
-    /// The file that it was read from.
+    /// The file that the script was read from.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// What happens, in order; comments and empty lines are not part of it.
+    /// The entries in order, without comments and empty lines.
     ///
-    /// Whoever tests a protocol engine without a socket walks these: hand it the octets of
-    /// [`Event::Server`], and hold what it writes against [`Event::Client`].
+    /// A test of a protocol engine without a socket can iterate over these: pass the octets of
+    /// [`Event::Server`] to the engine, and compare its output with [`Event::Client`].
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -62,7 +61,7 @@ impl Script {
     }
 }
 
-/// Two scripts are equal that play the same, wherever they were read from.
+/// Two scripts are equal if they have the same entries, regardless of their files.
 impl PartialEq for Script {
     fn eq(&self, other: &Self) -> bool {
         self.entries == other.entries
@@ -85,13 +84,13 @@ impl FromStr for Script {
 pub struct Entry {
     /// The line in the text of the script, counted from one.
     pub line: usize,
-    /// What happens there.
+    /// The event of the line.
     pub event: Event,
 }
 
-/// What one line of a script makes happen.
+/// The event of one line of a script.
 ///
-/// Its `Display` is the line as a script writes it.
+/// `Display` is the line in the format of scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -99,27 +98,27 @@ pub enum Event {
     Client {
         /// The line with its CRLF; for [`Matching::Glob`], the pattern with CRLF.
         octets: Vec<u8>,
-        /// How what arrives is held against it.
+        /// How the received line has to match.
         matching: Matching,
     },
-    /// `S:`: the server sends this line, given with its CRLF. Neighbors are one write.
+    /// `S:`: the server sends this line, which includes its CRLF. Adjacent lines are one write.
     Server(Vec<u8>),
-    /// `[raw "..."]`: the server sends exactly these octets, whatever the client has sent.
+    /// `[raw "..."]`: the server sends exactly these octets, even if the client has sent something.
     Raw(Vec<u8>),
-    /// `[split N]`: the block of `S:` lines that follows leaves in writes of this many octets.
+    /// `[split N]`: the block of `S:` lines that follows is written in pieces of this many octets.
     Split(usize),
-    /// `[dribble N T]`: the same, with this much time before each write but the first.
+    /// `[dribble N T]`: the same, with this time between two writes.
     Dribble {
         /// The octets of each write.
         octets: usize,
-        /// The time between two of them.
+        /// The time between two writes.
         every: Duration,
     },
     /// `[text]`: the client sends a message text, up to the line with a single dot.
     Text,
     /// `[chunk N]`: the client sends this many octets, whatever they are.
     Chunk(usize),
-    /// `[delay 30s]`: the server does nothing for this long.
+    /// `[delay 30s]`: the server waits for this long.
     Delay(Duration),
     /// `[tls]`: the connection begins with a TLS handshake.
     Tls,
@@ -133,14 +132,14 @@ pub enum Event {
     Abort,
     /// `[reset]`: the server resets the connection.
     Reset,
-    /// `[half-close]`: the server says that it will write no more, and reads on.
+    /// `[half-close]`: the server closes its writing half, and reads on.
     HalfClose,
-    /// `[stall]`: the server neither reads nor writes until the client has gone.
+    /// `[stall]`: the server neither reads nor writes until the client has closed.
     Stall,
-    /// `[expect-close]`: the client closes, or says that it will write no more.
+    /// `[expect-close]`: the client closes the connection or its writing half.
     ExpectClose,
-    /// `[usual]`: the server gives the reply that it would give without a rule. Only an
-    /// [`Answer`](crate::Answer) has it.
+    /// `[usual]`: the server gives its usual reply. Only an [`Answer`](crate::Answer) may contain
+    /// it.
     Usual,
 }
 
@@ -171,7 +170,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// A time as a script writes it.
+/// A time in the format of scripts.
 struct Time(Duration);
 
 impl fmt::Display for Time {
@@ -183,7 +182,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// A line on the wire as a script writes it: without its CRLF, and escaped where it is not text.
+/// A line in the format of scripts: without its CRLF, and lossy if it is not UTF-8.
 struct ScriptLine<'a>(&'static str, &'a [u8]);
 
 impl fmt::Display for ScriptLine<'_> {

@@ -1,4 +1,4 @@
-//! A server that plays its scripts, or keeps to the rules, in a task of its own.
+//! A server that plays scripts or follows rules, in a task of its own.
 
 mod missing;
 mod run;
@@ -15,66 +15,65 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use self::missing::{Departed, MessagesHaveCome};
+use self::missing::{ClientsGone, MessagesArrived};
 pub(crate) use self::run::{Parts, Run};
 use crate::acceptor::Acceptor;
 use crate::bind::BindError;
 use crate::builder::ServerBuilder;
 use crate::certificate::Authority;
-use crate::home::Home;
 use crate::journal::{Gone, Journal};
 use crate::message::Message;
-use crate::mismatch::{Departure, Mismatch, MismatchKind};
+use crate::mismatch::{Divergence, Mismatch, MismatchKind};
 use crate::pipe::Pipe;
 use crate::report::Report;
+use crate::runtime::ServerRuntime;
 use crate::script::Script;
 use crate::waiting::Waiting;
 
-/// A running server: one script for each connection, or, without scripts, a well-behaved server
-/// with [rules](crate::Rule) for any number of connections at a time.
+/// A running server. With scripts, it plays one on each connection. Without, it follows the
+/// protocol and its [rules](crate::Rule), on any number of connections at a time.
 ///
-/// The verdict is asked for with [`finish`](Self::finish). Dropping a server stops it and proves
-/// nothing. It runs in the runtime of the test that starts it, and in a thread of its own where
-/// there is none.
+/// [`finish`](Self::finish) returns the result. Dropping a server stops it and checks nothing. It
+/// runs in the runtime of the test that starts it, or in a thread of its own if there is none.
 ///
-/// Before each block of `S:` lines and before each reply, the client's task gets a few turns to
-/// send what it must not. On a current-thread runtime, this catches a client that does not wait.
-/// On other runtimes, and in another process, a client may send ahead a moment too late to be
-/// noticed; what it sent is then taken for its next line.
+/// Before each block of `S:` lines and before each reply, the server yields a few times, so that
+/// the client's task can send what it must not send yet. On a current-thread runtime, this detects
+/// every client that does not wait. On other runtimes and in other processes, the client may send
+/// too late to be detected; its octets then count as its next line.
 ///
-/// Over sockets, leave the clock running: tokio moves a paused clock on when all tasks wait, even
-/// if octets are still on their way through the system. Over a [`Pipe`] a paused clock is exact.
+/// Over sockets, do not pause the clock: tokio advances a paused clock when all tasks wait, even if
+/// octets are still in transit in the system. Over a [`Pipe`] a paused clock is exact.
 #[derive(Debug)]
-#[must_use = "a server proves nothing until `finish` is called"]
+#[must_use = "a server checks nothing until `finish` is called"]
 pub struct Server {
     task: Option<JoinHandle<Result<Report, Mismatch>>>,
     ask: Arc<watch::Sender<Option<Duration>>>,
     watchdog: Duration,
-    /// What a client that has gone is given to come back; `None` where scripts decide that.
+    /// The time in which a client may connect again; `None` if scripts determine the connections.
     reconnect: Option<Duration>,
     addr: Option<SocketAddr>,
     authority: OnceLock<Authority>,
     journal: Journal,
-    home: Home,
+    runtime: ServerRuntime,
 }
 
 impl Server {
-    /// Plays `script` on a free port of `127.0.0.1`, to one client.
+    /// Plays `script` on a free port of `127.0.0.1`, for one client.
     pub fn tcp(script: Script) -> Result<Self, BindError> {
         Self::builder().script(script).tcp()
     }
 
-    /// Plays `script` over memory, and returns the client's end.
+    /// Plays `script` on an in-memory connection, and returns the client's end.
     pub fn pipe(script: Script) -> (Self, Pipe) {
         Self::builder().script(script).pipe()
     }
 
-    /// Rules, several scripts, other transports, other certificates.
+    /// Returns a builder for rules, several scripts, other transports and other certificates.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::new()
     }
 
-    pub(crate) fn start(parts: Parts, acceptor: Acceptor, home: Home) -> Self {
+    pub(crate) fn start(parts: Parts, acceptor: Acceptor, runtime: ServerRuntime) -> Self {
         let watchdog = parts.watchdog;
         let deadline = parts.deadline;
         let reconnect = parts.scripts.is_empty().then_some(parts.reconnect);
@@ -84,21 +83,21 @@ impl Server {
         let ask = Arc::new(ask);
         let journal = Journal::default();
         let run = Run::new(parts, &authority, acceptor, asked, journal.clone());
-        let task = Some(home.handle().spawn(run.all()));
-        let server = Self { task, ask, watchdog, reconnect, addr, authority, journal, home };
+        let task = Some(runtime.handle().spawn(run.all()));
+        let server = Self { task, ask, watchdog, reconnect, addr, authority, journal, runtime };
         if let Some(time) = deadline {
-            server.give_up_after(time);
+            server.start_deadline(time);
         }
         server
     }
 
-    /// Asks for the verdict, without any patience, if the test has not asked by then.
-    fn give_up_after(&self, time: Duration) {
+    /// Asks for the result with a timeout of zero, unless the test has asked before.
+    fn start_deadline(&self, time: Duration) {
         let ask = Arc::downgrade(&self.ask);
-        self.home.handle().spawn(async move {
+        self.runtime.handle().spawn(async move {
             sleep(time).await;
             if let Some(ask) = ask.upgrade() {
-                // A test that has asked already has more patience.
+                // The test has asked already, with a longer timeout.
                 ask.send_if_modified(|asked| {
                     let first = asked.is_none();
                     asked.get_or_insert(Duration::ZERO);
@@ -108,7 +107,7 @@ impl Server {
         });
     }
 
-    /// Where the server listens.
+    /// The address on which the server listens.
     ///
     /// # Panics
     ///
@@ -127,124 +126,125 @@ impl Server {
         self.authority().pem()
     }
 
-    /// Who issued the server's certificate, and can issue one for the client.
+    /// The authority that issued the server's certificate, and can issue one for the client.
     pub fn authority(&self) -> &Authority {
         self.authority.get_or_init(Authority::new)
     }
 
-    /// What has happened so far.
+    /// Returns the report up to now.
     pub fn report(&self) -> Report {
         self.journal.report()
     }
 
-    /// Waits until this number of messages have come in all.
+    /// Waits until this number of messages have arrived in all.
     ///
     /// The wait ends with a [`Mismatch`]:
     ///
-    /// - at once, when no connection is open and none can be made any more: that of
+    /// - at once, if no connection is open and none can be made: the connection of
     ///   [`pipe`](ServerBuilder::pipe) has ended, every [`Dialer`](crate::Dialer) was dropped, all
-    ///   scripts have been played, or the server has ended;
-    /// - when at least one connection was made, all have ended, and no other is made within half a
-    ///   second, or the time that [`reconnect_within`](ServerBuilder::reconnect_within) sets. That
-    ///   time counts from the end of the last connection, or from this call if that is later; while
-    ///   a script waits for another connection, it does not count;
-    /// - when the [watchdog](ServerBuilder::watchdog) has waited in vain, after ten seconds: for a
-    ///   client that has not connected yet, or that is connected and sends no message.
+    ///   scripts were played, or the server has ended;
+    /// - if at least one connection was made, all have ended, and no other is made within half a
+    ///   second, or within [`reconnect_within`](ServerBuilder::reconnect_within). That time counts
+    ///   from the end of the last connection, or from this call if that is later; it does not count
+    ///   while a script waits for another connection;
+    /// - after 10 seconds, or the time of the [watchdog](ServerBuilder::watchdog), if a client has
+    ///   not connected yet, or is connected and sends no message.
     pub fn messages(&self, count: usize) -> Waiting<Result<Vec<Message>, Mismatch>> {
-        let looked = move |report: &Report| {
+        let look = move |report: &Report| {
             let messages = report.messages();
             (messages.len() >= count).then(|| messages.into_iter().cloned().collect())
         };
-        self.until(looked, move |come| {
-            format!("{}, and the test waits for {count}", MessagesHaveCome(come))
+        self.until(look, move |arrived| {
+            format!("{}, and the test waits for {count}", MessagesArrived(arrived))
         })
     }
 
-    /// Waits for a message that `is_it` takes, whether it has come already or not; the wait ends as
-    /// that for [`messages`](Self::messages) does.
+    /// Waits for a message for which `is_it` returns `true`, including those that arrived before.
+    /// The wait ends under the same conditions as that of [`messages`](Self::messages).
     pub fn message(
         &self,
         is_it: impl Fn(&Message) -> bool + Send + 'static,
     ) -> Waiting<Result<Message, Mismatch>> {
-        let looked = move |report: &Report| {
+        let look = move |report: &Report| {
             report.messages().into_iter().find(|message| is_it(message)).cloned()
         };
-        self.until(looked, |come| {
-            let which = match come {
+        self.until(look, |arrived| {
+            let which = match arrived {
                 0 => "",
-                1 => ", and it is not the one",
-                _ => ", and none of them is the one",
+                1 => ", and it does not match",
+                _ => ", and none of them matches",
             };
-            format!("{}{which}", MessagesHaveCome(come))
+            format!("{}{which}", MessagesArrived(arrived))
         })
     }
 
-    /// Waits for so long, during which no message may come; what had come before does not count.
+    /// Waits for `within` and fails if a message arrives in that time. Earlier messages do not
+    /// count.
     pub fn no_message(&self, within: Duration) -> Waiting<Result<(), Mismatch>> {
         let journal = self.journal.clone();
         let before = journal.report().messages().len();
-        self.ask_here(async move {
+        self.run_here(async move {
             let more = |report: &Report| (report.messages().len() > before).then_some(());
             match timeout(within, journal.until(more)).await {
                 Err(_) => Ok(()),
                 Ok(()) => {
                     let kind = MismatchKind::UnexpectedMessage;
-                    Err(Mismatch::told(kind, String::new(), journal.report()))
+                    Err(Mismatch::without_script(kind, String::new(), journal.report()))
                 }
             }
         })
     }
 
-    /// `missing` says what is missing when this number of messages have come.
+    /// `missing` describes what is missing after this number of messages.
     fn until<T: Send + 'static>(
         &self,
         look: impl Fn(&Report) -> Option<T> + Send + 'static,
         missing: impl Fn(usize) -> String + Send + 'static,
     ) -> Waiting<Result<T, Mismatch>> {
         let journal = self.journal.clone();
-        let (patience, reconnect) = (self.watchdog, self.reconnect);
-        self.ask_here(async move {
-            let gone = timeout(patience, unless_gone(&journal, look, reconnect)).await;
+        let (limit, reconnect) = (self.watchdog, self.reconnect);
+        self.run_here(async move {
+            let gone = timeout(limit, unless_gone(&journal, look, reconnect)).await;
             if let Ok(Ok(seen)) = gone {
                 return Ok(seen);
             }
             let report = journal.report();
             let why = match gone {
                 Ok(Err(gone)) => {
-                    Departed { gone, connections: report.connections().len() }.to_string()
+                    ClientsGone { gone, connections: report.connections().len() }.to_string()
                 }
                 _ => String::new(),
             };
             let reason = missing(report.messages().len()) + &why;
-            Err(Mismatch::told(MismatchKind::NoMessage, reason, report))
+            Err(Mismatch::without_script(MismatchKind::NoMessage, reason, report))
         })
     }
 
-    /// Runs a wait where the server runs, by the server's clock.
-    fn ask_here<T: Send + 'static>(
+    /// Runs a wait in the runtime of the server, with its clock.
+    fn run_here<T: Send + 'static>(
         &self,
         wait: impl Future<Output = Result<T, Mismatch>> + Send + 'static,
     ) -> Waiting<Result<T, Mismatch>> {
-        let task = self.home.handle().spawn(wait);
-        Waiting::new(self.home.clone(), joined(task))
+        let task = self.runtime.handle().spawn(wait);
+        Waiting::new(self.runtime.clone(), joined(task))
     }
 
-    /// Waits until the scripts have been played, or the clients are done, and tells how it went.
+    /// Waits until the scripts were played or the clients are done, and returns the result.
     ///
-    /// From now on, the server waits only so long for each thing that the client is to do (ten
-    /// seconds unless [set](ServerBuilder::watchdog)); a `[delay]` is no waiting for the client.
-    /// The client may be dropped before. A reply that the client no longer reads is no mismatch:
-    /// not every transport tells its writer.
+    /// From now on, the server waits for each action of the client for 10 seconds, or as long as
+    /// the [watchdog](ServerBuilder::watchdog) allows; a `[delay]` is not such a wait. The client
+    /// may be dropped before. It is no mismatch if the client does not read a reply, because some
+    /// transports do not report that.
     ///
-    /// A server with rules takes no more connections from now on, and closes those on which
-    /// nothing is under way.
+    /// From now on, a server with rules accepts no connection, and closes those without a
+    /// transaction.
     pub fn finish(mut self) -> Waiting<Result<Report, Mismatch>> {
-        // A server that has ended needs no patience.
+        // Sending fails if the server has ended already.
         let _ = self.ask.send(Some(self.watchdog));
-        let home = self.home.clone();
+        let runtime = self.runtime.clone();
         let task = self.task.take();
-        Waiting::new(home, async move {
-            // Keeps what the server's task listens to.
+        Waiting::new(runtime, async move {
+            // Keeps the sender that the server's task listens to.
             let server = self;
             let verdict = match task {
                 Some(task) => joined(Stopping(task)).await,
@@ -264,7 +264,7 @@ impl Drop for Server {
     }
 }
 
-/// What `look` sees in the end, or why it will not.
+/// Returns the value of `look`, or why no client can change the report any more.
 async fn unless_gone<T>(
     journal: &Journal,
     look: impl Fn(&Report) -> Option<T>,
@@ -277,7 +277,7 @@ async fn unless_gone<T>(
             return Poll::Ready(Ok(seen));
         }
         let Poll::Ready(gone) = gone.as_mut().poll(cx) else { return Poll::Pending };
-        // The last thing that a client did may be what is waited for.
+        // The last action of a client may be the awaited one.
         Poll::Ready(match seen.as_mut().poll(cx) {
             Poll::Ready(seen) => Ok(seen),
             Poll::Pending => Err(gone),
@@ -286,7 +286,7 @@ async fn unless_gone<T>(
     .await
 }
 
-/// A task that ends when nobody waits for it any more.
+/// A task that is aborted when this is dropped.
 struct Stopping<T>(JoinHandle<T>);
 
 impl<T> Future for Stopping<T> {
@@ -317,6 +317,6 @@ async fn joined<T>(
 }
 
 fn interrupted() -> Mismatch {
-    let departure = Departure::without_octets(MismatchKind::Interrupted);
-    Mismatch::new(0, Vec::new(), departure, Report::default())
+    let divergence = Divergence::without_octets(MismatchKind::Interrupted);
+    Mismatch::new(0, Vec::new(), divergence, Report::default())
 }

@@ -1,4 +1,4 @@
-//! The server's end of a connection: over which transport, and whether under TLS.
+//! The server's end of a connection: its transport, with or without TLS.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,15 +16,15 @@ use tokio_rustls::server::TlsStream;
 use crate::pipe::Pipe;
 use crate::report::{Conversation, TlsFacts, TlsVersion};
 
-/// What the server needs of a transport besides reading and writing.
+/// Functions of a transport besides reading and writing.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {
-    /// Breaks the connection so that the client notices it as an error, where the transport can.
+    /// Resets the connection, if the transport can, so that the client receives an error.
     fn reset(self: Box<Self>);
 
-    /// Waits until the client writes no more, without reading what it wrote before.
+    /// Waits until the client has closed its writing half, without reading.
     fn gone(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
-    /// Whether a read returns what the client wrote at once, and nothing else.
+    /// Returns whether one read returns exactly one write of the client.
     fn keeps_segments(&self) -> bool {
         false
     }
@@ -46,7 +46,7 @@ impl Socket for Pipe {
 
 impl Socket for TcpStream {
     fn reset(self: Box<Self>) {
-        // A socket that cannot be told is closed instead; there is nobody to tell.
+        // If the option cannot be set, the socket is closed instead.
         let _ = self.set_zero_linger();
     }
 
@@ -55,7 +55,7 @@ impl Socket for TcpStream {
             while let Ok(ready) = self.ready(Interest::READABLE).await
                 && !ready.is_read_closed()
             {
-                // Forgets that there is something to read, so that only news end the wait.
+                // Clears the readiness, so that only a change ends the wait.
                 let _ = self.try_io(Interest::READABLE, would_block);
             }
         })
@@ -64,7 +64,7 @@ impl Socket for TcpStream {
 
 #[cfg(unix)]
 impl Socket for UnixStream {
-    /// A Unix socket knows no reset; it is closed.
+    /// Unix sockets have no reset; the socket is closed.
     fn reset(self: Box<Self>) {}
 
     fn gone(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -82,12 +82,12 @@ fn would_block() -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// What is read from and written to.
+/// A bidirectional byte stream.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A connection, in clear or under TLS, until the server ends it.
+/// A connection with or without TLS, until the server ends it.
 pub(crate) enum Stream {
     Clear(Box<dyn Socket>),
     Tls(Box<TlsStream<Box<dyn Socket>>>),
@@ -108,13 +108,13 @@ impl Stream {
         }
     }
 
-    /// Ends the connection in order; under TLS, with `close_notify`.
+    /// Closes the connection; under TLS, with `close_notify`.
     pub(crate) async fn close(mut self) {
-        // The client may be gone already, which is as good.
+        // It is no error if the client has closed already.
         let _ = self.duplex().shutdown().await;
     }
 
-    /// Ends the connection without a word.
+    /// Closes the connection; under TLS, without `close_notify`.
     pub(crate) fn abort(self) {
         drop(self.into_socket());
     }
@@ -130,13 +130,13 @@ impl Stream {
         }
     }
 
-    /// Goes from clear to TLS, as the server.
+    /// Makes a TLS handshake as the server.
     pub(crate) async fn encrypt(self, config: Arc<ServerConfig>) -> io::Result<Self> {
         let stream = TlsAcceptor::from(config).accept(self.into_socket()).await?;
         Ok(Self::Tls(Box::new(stream)))
     }
 
-    /// Notes how the handshake went.
+    /// Records the result of the handshake.
     pub(crate) fn describe(&self, page: &mut Conversation) {
         let Some(session) = self.session() else { return };
         page.server_name = session.server_name().map(str::to_owned);
@@ -150,7 +150,7 @@ impl Stream {
         });
     }
 
-    /// The state of TLS, once there is any.
+    /// The TLS session, if there is one.
     pub(crate) fn session(&self) -> Option<&ServerConnection> {
         match self {
             Self::Clear(_) => None,

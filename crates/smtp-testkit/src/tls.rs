@@ -1,4 +1,4 @@
-//! The TLS side of the server: which versions, whose certificate, and what it asks of the client.
+//! The TLS settings of the server: versions, certificate, and the requirements for the client.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
 use crate::certificate::{Authority, Identity};
 
-/// Which versions of TLS the server speaks.
+/// The TLS versions that the server accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsVersions {
@@ -32,29 +32,29 @@ impl TlsVersions {
     }
 }
 
-/// Whether the client must show a certificate of its own.
+/// Whether the client has to present a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientCertificate {
-    /// None is asked for.
+    /// The server requests none.
     #[default]
     NotAsked,
-    /// One is asked for; a client without goes on without.
+    /// The server requests one; a client without may continue.
     Optional,
-    /// Without one that the authority has issued, the handshake fails.
+    /// The handshake fails without one that the authority issued.
     Required,
 }
 
-/// What a server brings to a handshake.
+/// The settings for a handshake.
 #[derive(Debug)]
-pub(crate) struct Terms {
+pub(crate) struct TlsSettings {
     pub(crate) identity: Identity,
     pub(crate) authority: Authority,
     pub(crate) versions: TlsVersions,
     pub(crate) client_certificate: ClientCertificate,
 }
 
-impl Terms {
+impl TlsSettings {
     pub(crate) fn config(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -77,8 +77,8 @@ impl Terms {
         };
         let mut config =
             builder.with_single_cert(self.identity.chain(), self.identity.private_key())?;
-        // With tickets, the server would have the last word of a handshake, and a client that
-        // leaves right after it would sometimes look like one that broke it.
+        // With tickets, the server would send last in a handshake, and a client that closes right
+        // afterwards would sometimes look like one that failed it.
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
     }

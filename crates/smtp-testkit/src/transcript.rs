@@ -1,11 +1,11 @@
-//! Dialogue lines as a script writes them.
+//! Pieces of a dialogue in the format of scripts.
 
 use std::fmt;
 
 use crate::escape::Unquoted;
 use crate::report::{Line, Speaker};
 
-/// Shows a piece of the dialogue as the script lines that would play it.
+/// Shows a piece of the dialogue as lines of a script.
 pub(crate) struct Transcript<'a>(pub(crate) &'a Line);
 
 impl fmt::Display for Transcript<'_> {
@@ -33,8 +33,8 @@ impl fmt::Display for Transcript<'_> {
     }
 }
 
-/// How long nothing was said before a piece of the dialogue, in whole seconds; nothing is shown of
-/// less, so that the text of a report is the same each time.
+/// The time since the piece before, in whole seconds. Shorter pauses are not shown, so that the
+/// text of a report is the same each time.
 pub(crate) struct Pause<'a> {
     pub(crate) dialogue: &'a [Line],
     pub(crate) at: usize,
@@ -52,7 +52,7 @@ impl fmt::Display for Pause<'_> {
     }
 }
 
-/// Shows octets as text, and escapes what is not.
+/// Shows octets as text, and escapes those that are not text.
 pub(crate) struct Visible<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Visible<'_> {

@@ -1,4 +1,4 @@
-//! What a test waits for: a future in asynchronous tests, a call that blocks in others.
+//! A result that a test waits for: a future in asynchronous tests, a blocking call in others.
 
 use std::fmt;
 use std::future::Future;
@@ -9,33 +9,36 @@ use std::thread::{self, Thread};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::home::Home;
+use crate::runtime::ServerRuntime;
 
-/// Something that the server will have to say.
+/// A future result of the server.
 ///
-/// Asynchronous tests `.await` it. Others call [`wait`](Self::wait); it is the same thing. The
-/// server begins at once, so that time counts from the call that gave this.
-#[must_use = "what the server says comes with `.await` or `.wait()`"]
+/// Asynchronous tests `.await` it; others call [`wait`](Self::wait). The operation begins at the
+/// call that returned this, so timeouts count from there.
+#[must_use = "the result comes with `.await` or `.wait()`"]
 pub struct Waiting<T> {
     answer: Pin<Box<dyn Future<Output = T> + Send>>,
-    /// Keeps the place where the server runs until it has answered.
-    home: Option<Home>,
+    /// Keeps the runtime of the server until the result is there.
+    runtime: Option<ServerRuntime>,
 }
 
 impl<T> Waiting<T> {
-    pub(crate) fn new(home: Home, answer: impl Future<Output = T> + Send + 'static) -> Self {
-        Self { answer: Box::pin(answer), home: Some(home) }
+    pub(crate) fn new(
+        runtime: ServerRuntime,
+        answer: impl Future<Output = T> + Send + 'static,
+    ) -> Self {
+        Self { answer: Box::pin(answer), runtime: Some(runtime) }
     }
 
-    /// Blocks this thread until the server has answered.
+    /// Blocks this thread until the result is there.
     ///
     /// # Panics
     ///
-    /// Where it would never end: inside of the single-threaded runtime that the server itself
-    /// runs on. Write `.await` there, or give the server a [thread of its
+    /// Panics if it would block forever: inside of the single-threaded runtime that the server runs
+    /// on. Use `.await` there, or run the server in a [thread of its
     /// own](crate::ServerBuilder::own_thread).
     pub fn wait(self) -> T {
-        let shares_runtime = self.home.as_ref().is_some_and(|home| !home.is_thread());
+        let shares_runtime = self.runtime.as_ref().is_some_and(|runtime| !runtime.is_thread());
         let in_single_thread = Handle::try_current()
             .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
         assert!(
@@ -61,7 +64,7 @@ impl<T> fmt::Debug for Waiting<T> {
     }
 }
 
-/// Runs a future that needs no runtime of its own on this thread.
+/// Runs a future on this thread, without a runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);

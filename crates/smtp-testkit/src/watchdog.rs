@@ -1,4 +1,4 @@
-//! How long the server waits for a client once the test asks for the verdict.
+//! Bounds how long the server waits for a client after the test has asked for the result.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// Sleeps until the verdict is asked for; from then on, each wait is bounded.
+/// Inactive until the test asks for the result; from then on, it bounds each wait.
 #[derive(Clone)]
 pub(crate) struct Watchdog {
-    /// The patience to have, once the verdict has been asked for.
+    /// The timeout, once the test has asked for the result.
     asked: watch::Receiver<Option<Duration>>,
 }
 
@@ -20,38 +20,38 @@ impl Watchdog {
         Self { asked }
     }
 
-    /// Waits for the client to do its part, unless the patience ends first.
-    pub(crate) async fn watch<F: Future>(&mut self, waited: F) -> Result<F::Output, Exhausted> {
+    /// Waits for `waited`, unless the timeout expires first.
+    pub(crate) async fn watch<F: Future>(&mut self, waited: F) -> Result<F::Output, Expired> {
         let mut waited = pin!(waited);
-        let mut exhausted = pin!(self.exhausted());
+        let mut expired = pin!(self.expired());
         poll_fn(|cx| match waited.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => exhausted.as_mut().poll(cx).map(Err),
+            Poll::Pending => expired.as_mut().poll(cx).map(Err),
         })
         .await
     }
 
-    /// Waits until the verdict is asked for, and tells what patience to have.
+    /// Waits until the test asks for the result, and returns the timeout.
     pub(crate) async fn asked(&mut self) -> Duration {
-        let patience = match self.asked.wait_for(Option::is_some).await {
-            Ok(patience) => *patience,
-            // Nobody will ask.
+        let timeout = match self.asked.wait_for(Option::is_some).await {
+            Ok(timeout) => *timeout,
+            // The test can no longer ask.
             Err(_) => None,
         };
-        match patience {
-            Some(patience) => patience,
+        match timeout {
+            Some(timeout) => timeout,
             None => pending().await,
         }
     }
 
-    async fn exhausted(&mut self) -> Exhausted {
-        let patience = self.asked().await;
-        sleep(patience).await;
-        Exhausted(patience)
+    async fn expired(&mut self) -> Expired {
+        let timeout = self.asked().await;
+        sleep(timeout).await;
+        Expired(timeout)
     }
 }
 
-/// The client let the patience of the watchdog end.
+/// The watchdog's timeout expired.
 #[derive(Debug, thiserror::Error)]
-#[error("the watchdog waited {0:?} in vain")]
-pub(crate) struct Exhausted(Duration);
+#[error("the watchdog expired after {0:?}")]
+pub(crate) struct Expired(Duration);

@@ -1,26 +1,27 @@
-//! Command lines that break the grammar and that servers in use understand all the same: what such
-//! a line means, written as the grammar has it.
+//! Rewrites command lines that break the grammar, but that many servers understand, to the grammar.
 
 use super::path;
 
-/// The verb and the argument that `text` means; `None` if it cannot be understood.
+/// Returns the verb and the argument that `text` means; `None` if it cannot be understood.
 ///
-/// Blanks and tabs may stand at the start and be doubled anywhere. What else is taken, verb by
-/// verb, is in [`ServerBuilder::tolerate`](crate::ServerBuilder::tolerate).
+/// Spaces and tabs may precede the line and be doubled anywhere.
+/// [`ServerBuilder::tolerate`](crate::ServerBuilder::tolerate) lists what else is accepted for each
+/// verb.
 pub(super) fn rewrite(text: &str) -> Option<(String, String)> {
     let (verb, rest) = first_word(text.trim_matches(is_blank));
     let verb = verb.to_ascii_uppercase();
     let argument = match verb.as_str() {
         "MAIL" => addressed("FROM", rest)?,
         "RCPT" => addressed("TO", rest)?,
-        // Words after these mean nothing; STARTTLS has a reply for them (RFC 3207, 4).
+        // Words after these verbs are ignored; STARTTLS has a reply for them (RFC 3207, 4).
         "DATA" | "RSET" | "QUIT" => String::new(),
         _ => words(rest),
     };
     Some((verb, argument))
 }
 
-/// `FROM:<address> NAME=value`, with blanks about the colon and with or without the brackets.
+/// Parses `FROM:<address> NAME=value`, with spaces around the colon and with or without the
+/// brackets.
 fn addressed(keyword: &str, text: &str) -> Option<String> {
     let head = text.get(..keyword.len())?;
     let rest = text[keyword.len()..].trim_start_matches(is_blank).strip_prefix(':')?;
@@ -44,7 +45,7 @@ fn first_word(text: &str) -> (&str, &str) {
     }
 }
 
-/// The words with one space between two.
+/// Joins the words with single spaces.
 fn words(text: &str) -> String {
     text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

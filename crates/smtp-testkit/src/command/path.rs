@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-/// Takes `<...>` off the front, without its source route, and returns what stands behind.
+/// Splits `<...>` off, and returns its content without the source route, and the rest of the text.
 pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('<')?;
     let mut quoted = false;
@@ -24,7 +24,7 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Takes an address without brackets off the front, up to a blank outside of quotes.
+/// Splits an address without brackets off, up to a space or tab outside of quotes.
 pub(super) fn bare(text: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let mut escaped = false;
@@ -41,8 +41,8 @@ pub(super) fn bare(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(end.unwrap_or(text.len()))).filter(|(address, _)| !address.is_empty())
 }
 
-/// `@one,@two:local@domain` means `local@domain`. The path has at most 256 octets with its route, and
-/// a route does not lead to a postmaster without a domain.
+/// `@one,@two:local@domain` means `local@domain`. The path has at most 256 octets with its route,
+/// and a route cannot precede a postmaster without a domain.
 fn without_route(path: &str) -> Option<&str> {
     if !path.starts_with('@') {
         return Some(path);
@@ -52,7 +52,7 @@ fn without_route(path: &str) -> Option<&str> {
     (hops && mailbox.contains('@') && path.len() <= 254).then_some(mailbox)
 }
 
-/// Whether this is `local@domain`.
+/// Returns whether the text is `local@domain`.
 pub(super) fn is_mailbox(text: &str) -> bool {
     let end = match text.strip_prefix('"') {
         Some(rest) => quoted_end(rest).map(|end| end + 1),
@@ -63,8 +63,8 @@ pub(super) fn is_mailbox(text: &str) -> bool {
     local.len() <= 64 && text.len() <= 254 && domain.is_some_and(is_host)
 }
 
-/// Whether servers know where such an address leads: its local part may have dots anywhere, its
-/// domain may have underscores and a dot at its end, or be missing.
+/// Returns whether servers understand such an address: its local-part may have dots anywhere, and
+/// its domain may have underscores and a final dot, or be missing.
 pub(super) fn is_understood(text: &str) -> bool {
     let end = match text.strip_prefix('"') {
         Some(rest) => quoted_end(rest).map(|end| end + 1),
@@ -82,7 +82,8 @@ pub(super) fn is_understood(text: &str) -> bool {
     }
 }
 
-/// Where a quoted string ends that began before `rest`: behind its closing quote.
+/// Returns the end of a quoted string whose opening quote precedes `rest`: the position after its
+/// closing quote.
 fn quoted_end(rest: &str) -> Option<usize> {
     let mut escaped = false;
     for (at, char) in rest.char_indices() {
@@ -104,7 +105,7 @@ fn is_dot_or_atom(char: char) -> bool {
     char.is_ascii_alphanumeric() || !char.is_ascii() || "!#$%&'*+-/=?^_`{|}~.".contains(char)
 }
 
-/// Whether this is a domain or an address literal.
+/// Returns whether the text is a domain or an address literal.
 pub(super) fn is_host(text: &str) -> bool {
     match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(literal) => is_literal(literal),
@@ -129,7 +130,7 @@ fn is_literal(text: &str) -> bool {
     match text.split_once(':') {
         None => is_ipv4(text),
         Some((tag, address)) if tag.eq_ignore_ascii_case("IPv6") => is_ipv6(address),
-        // Without its tag, an IPv6 address would look like one of these.
+        // Without its tag, an IPv6 address would look like a tag and content.
         Some(_) if text.parse::<Ipv6Addr>().is_ok() => false,
         Some((tag, content)) => {
             let inside = |octet: u8| matches!(octet, 33..=90 | 94..=126);
@@ -142,7 +143,8 @@ fn is_literal(text: &str) -> bool {
     }
 }
 
-/// Four numbers of one to three digits, up to 255; zeros may precede them.
+/// Returns whether the text is four numbers of one to three digits, up to 255; leading zeros are
+/// allowed.
 fn is_ipv4(address: &str) -> bool {
     let number = |digits: &str| {
         (1..=3).contains(&digits.len())
@@ -152,12 +154,13 @@ fn is_ipv4(address: &str) -> bool {
     address.split('.').count() == 4 && address.split('.').all(number)
 }
 
-/// Whether `::`, if it is there, stands for two groups at least.
+/// Returns whether the text is an IPv6 address in which `::`, if present, stands for at least two
+/// groups.
 fn is_ipv6(address: &str) -> bool {
     let written = address.split(':').filter(|group| !group.is_empty());
     let groups: usize = written.map(|group| 1 + usize::from(group.contains('.'))).sum();
     let last = address.rfind(':').map_or(0, |colon| colon + 1);
-    // The library takes no zeros before the numbers of an IPv4 address.
+    // The parser of the standard library refuses leading zeros in an embedded IPv4 address.
     let plain = match is_ipv4(&address[last..]) {
         true => format!("{}0:0", &address[..last]),
         false => address.to_owned(),

@@ -1,4 +1,4 @@
-//! Lines of the grammar, and lines beside it.
+//! Command lines inside and outside of the grammar.
 
 use super::*;
 
@@ -83,7 +83,7 @@ fn what_is_malformed_is_refused() {
     refuses("AUTH\r\n", Malformed::Argument);
 }
 
-/// What a line means to a server that tolerates bad syntax, and that it is bad syntax.
+/// Checks what a line that breaks the grammar means to a server that tolerates bad syntax.
 #[track_caller]
 fn means(line: &str, meant: &str) {
     let line = format!("{line}\r\n");

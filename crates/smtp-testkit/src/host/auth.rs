@@ -1,39 +1,39 @@
-//! The AUTH command: challenges and responses until it is decided who the client is.
+//! The AUTH command: challenges and responses until the client is authenticated or refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::exchange::{Channel, Denial, Step, begin};
-use super::hearing::{Heard, Patience};
+use super::client_io::SessionEnd;
+use super::exchange::{Channel, Denial, MechanismStep, begin};
+use super::receiving::{Input, LineWait};
 use super::reply::Reply;
 use super::session::Session;
-use super::wire::Over;
 use crate::command::Command;
 use crate::lint::Lint;
 use crate::login::Login;
 use crate::rule::What;
 
-/// Mechanisms that show a secret to whoever listens.
+/// Mechanisms that send a secret which others on the network can read.
 const REVEALING: [&str; 4] = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
 
 impl Session {
-    pub(super) async fn log_in(&mut self, command: &Command) -> Result<(), Over> {
+    pub(super) async fn handle_auth(&mut self, command: &Command) -> Result<(), SessionEnd> {
         let (name, initial) = match command.argument().split_once(' ') {
             Some((name, initial)) => (name.to_ascii_uppercase(), Some(initial.to_owned())),
             None => (command.argument().to_ascii_uppercase(), None),
         };
         if self.state.tls.is_none() && REVEALING.contains(&name.as_str()) {
-            self.wire.blame(Lint::AuthInClear, format!("AUTH {name} outside of TLS"));
+            self.io.record_finding(Lint::AuthInClear, format!("AUTH {name} outside of TLS"));
         }
-        self.notice_ahead(true).await?;
+        self.check_pipelining(true).await?;
         let exception = self.exception(What::Command(command));
-        let verdict = self.judged(command);
-        if verdict.reply.code != 334 || exception.as_ref().is_some_and(|it| !it.gives_usual()) {
-            let code = self.give(exception, &verdict.reply).await?;
+        let usual = self.judge(command);
+        if usual.reply.code != 334 || exception.as_ref().is_some_and(|it| !it.gives_usual()) {
+            let code = self.reply(exception, &usual.reply).await?;
             if code == Some(235) {
                 self.logged_in(Login { mechanism: name, user: String::new(), on_behalf_of: None });
             }
-            self.state.farewell |= code == Some(421);
+            self.state.closing |= code == Some(421);
             return Ok(());
         }
         let answer = exception.unwrap_or_default();
@@ -46,21 +46,21 @@ impl Session {
             }
             Err(denial) => denial.reply(),
         };
-        self.give(None, &reply).await?;
+        self.reply(None, &reply).await?;
         self.perform(after).await
     }
 
     fn logged_in(&mut self, login: Login) {
-        self.wire.page.write(|page| page.login = Some(login.clone()));
+        self.io.page.write(|page| page.login = Some(login.clone()));
         self.state.login = Some(login);
     }
 
-    /// Challenges and responses.
+    /// Runs the challenges and responses of a mechanism.
     async fn exchange(
         &mut self,
         name: &str,
         initial: Option<String>,
-    ) -> Result<Result<Login, Denial>, Over> {
+    ) -> Result<Result<Login, Denial>, SessionEnd> {
         let channel = self.channel()?;
         let Some(mut exchange) = begin(name, self.host.clone(), channel) else {
             return Ok(Err(Denial::Unsupported));
@@ -75,20 +75,20 @@ impl Session {
         };
         loop {
             let challenge = match exchange.step(response.as_deref()) {
-                Step::Challenge(challenge) => challenge,
-                Step::Done(login) => return Ok(Ok(login)),
-                Step::Denied(denial) => return Ok(Err(denial)),
+                MechanismStep::Challenge(challenge) => challenge,
+                MechanismStep::Done(login) => return Ok(Ok(login)),
+                MechanismStep::Denied(denial) => return Ok(Err(denial)),
             };
             let line = format!("334 {}\r\n", STANDARD.encode(challenge));
-            self.wire.say(line.as_bytes()).await?;
-            let patience = Patience { silence: None, at_rest: false };
-            let Heard::Line(line) = self.wire.line(patience).await? else {
-                self.wire.ended();
-                return self.wire.close("the server closed").await.map(|()| Err(Denial::Given));
+            self.io.send(line.as_bytes()).await?;
+            let wait = LineWait { silence: None, may_finish: false };
+            let Input::Line(line) = self.io.line(wait).await? else {
+                self.io.record_end();
+                return self.io.close("the server closed").await.map(|()| Err(Denial::Canceled));
             };
             let text = String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(&line));
             if text == "*" {
-                return Ok(Err(Denial::Given));
+                return Ok(Err(Denial::Canceled));
             }
             match STANDARD.decode(text.as_bytes()) {
                 Ok(octets) => response = Some(octets),
@@ -98,16 +98,16 @@ impl Session {
     }
 
     fn bad_base64(&self, text: &str) -> Denial {
-        self.wire.blame(Lint::BadSyntax, format!("`{text}` is not base64"));
+        self.io.record_finding(Lint::BadSyntax, format!("`{text}` is not base64"));
         Denial::Malformed
     }
 
-    /// What a mechanism can know of the connection.
-    fn channel(&mut self) -> Result<Channel, Over> {
-        let connection = self.wire.page.connection();
+    /// The properties of the connection that mechanisms use.
+    fn channel(&mut self) -> Result<Channel, SessionEnd> {
+        let connection = self.io.page.connection();
         let client_certificate = self.state.tls.is_some_and(|tls| tls.client_certificate);
         let server_certificate = self.certificate();
-        let session = self.wire.stream()?.session();
+        let session = self.io.stream()?.session();
         let exporter = session.and_then(|session| {
             let label = b"EXPORTER-Channel-Binding";
             session.export_keying_material([0; 32], label, Some(b"")).ok()

@@ -1,17 +1,17 @@
-//! What a reply does to the state of a connection.
+//! Applies replies to the state of a connection.
 
+use super::client_io::SessionEnd;
 use super::session::Session;
 use super::state::{Envelope, Hello, State, domain};
-use super::wire::Over;
 use crate::command::Command;
 
 impl Session {
-    /// What a reply with this code has done to the state.
-    pub(super) async fn take_effect(
+    /// Updates the state after a reply with this code.
+    pub(super) async fn apply(
         &mut self,
         command: Command,
         code: Option<u16>,
-    ) -> Result<(), Over> {
+    ) -> Result<(), SessionEnd> {
         let good = code.is_some_and(|code| (200..300).contains(&code));
         match command.verb() {
             "EHLO" | "LHLO" | "HELO" if good => {
@@ -36,38 +36,40 @@ impl Session {
             }
             "DATA" if code == Some(354) => self.text().await?,
             "STARTTLS" if good && self.state.tls.is_none() => self.starttls().await?,
-            "QUIT" if good => self.state.farewell = true,
-            // The client speaks for another one from now on, and begins again.
+            "QUIT" if good => self.state.closing = true,
+            // The client now acts for another client, and the session starts again.
             "XCLIENT" if good => {
                 self.state = State { tls: self.state.tls, ..State::default() };
             }
             _ => {}
         }
-        self.state.farewell |= code == Some(421);
+        self.state.closing |= code == Some(421);
         Ok(())
     }
 
-    pub(super) async fn starttls(&mut self) -> Result<(), Over> {
-        let early = self.wire.inbox.octets().len();
+    pub(super) async fn starttls(&mut self) -> Result<(), SessionEnd> {
+        let early = self.io.inbox.octets().len();
         if early > 0 {
-            // They came in clear and must not count as said under TLS (RFC 3207, 4.2).
-            self.wire.take(early);
-            self.wire.happened("these octets came in clear and are forgotten");
+            // They were sent without TLS and must not count as sent under TLS (RFC 3207, 4.2).
+            self.io.take(early);
+            self.io.record_event("these octets were sent without TLS and are discarded");
         }
         self.encrypt().await?;
         self.state.fresh_tls = true;
         Ok(())
     }
 
-    pub(super) async fn encrypt(&mut self) -> Result<(), Over> {
-        let terms = self.terms.clone().ok_or(Over::Ended)?;
-        self.wire.encrypt(&terms).await?;
-        self.state.encrypted(self.wire.page.read(|page| page.tls));
+    pub(super) async fn encrypt(&mut self) -> Result<(), SessionEnd> {
+        let tls_settings = self.tls_settings.clone().ok_or(SessionEnd::Closed)?;
+        self.io.encrypt(&tls_settings).await?;
+        self.state.encrypted(self.io.page.read(|page| page.tls));
         Ok(())
     }
 
-    /// The certificate that the server shows.
+    /// The certificate of the server.
     pub(super) fn certificate(&self) -> Option<Vec<u8>> {
-        self.terms.as_ref().map(|terms| terms.identity.certificate_der().to_vec())
+        self.tls_settings
+            .as_ref()
+            .map(|tls_settings| tls_settings.identity.certificate_der().to_vec())
     }
 }

@@ -1,4 +1,4 @@
-//! The mechanisms of AUTH, the server's side: what is asked, and whether the answer is right.
+//! The server's side of the AUTH mechanisms.
 
 mod saslprep;
 mod scram;
@@ -14,30 +14,30 @@ use super::reply::Reply;
 use crate::login::Login;
 
 /// One run of a mechanism.
-pub(super) trait Exchange: Send {
-    /// What follows from a response; `None` where the client gave no initial response.
-    fn step(&mut self, response: Option<&[u8]>) -> Step;
+pub(super) trait Mechanism: Send {
+    /// Returns the next step after a response; `None` stands for a missing initial response.
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep;
 }
 
-/// What the server says next.
-pub(super) enum Step {
+/// What the server does next.
+pub(super) enum MechanismStep {
     Challenge(Vec<u8>),
     Done(Login),
     Denied(Denial),
 }
 
-/// Why a client is not let in.
+/// Why a login is refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Denial {
-    /// The secret is wrong, or nobody has that name.
+    /// The user is unknown, or the secret is wrong.
     Wrong,
-    /// A response is not what the mechanism asks for.
+    /// A response is malformed.
     Malformed,
-    /// An initial response where the server speaks first.
+    /// The client sent an initial response, but the server has to send first.
     TooEarly,
-    /// The client gave up.
-    Given,
-    /// The server offers what it does not know.
+    /// The client canceled the exchange.
+    Canceled,
+    /// The server offers a mechanism that it does not implement.
     Unsupported,
 }
 
@@ -46,14 +46,14 @@ impl Denial {
         match self {
             Self::Wrong => Reply::new(535, "5.7.8", "these credentials are wrong"),
             Self::Malformed => Reply::new(501, "5.5.2", "this response is malformed"),
-            Self::TooEarly => Reply::new(501, "5.7.0", "the server speaks first"),
-            Self::Given => Reply::new(501, "5.7.0", "given up"),
+            Self::TooEarly => Reply::new(501, "5.7.0", "the server sends first"),
+            Self::Canceled => Reply::new(501, "5.7.0", "authentication canceled"),
             Self::Unsupported => Reply::new(504, "5.5.4", "this mechanism is unknown here"),
         }
     }
 }
 
-/// What a mechanism can know of the connection.
+/// The properties of the connection that mechanisms use.
 pub(super) struct Channel {
     pub(super) connection: usize,
     pub(super) client_certificate: bool,
@@ -63,8 +63,8 @@ pub(super) struct Channel {
     pub(super) server_certificate: Option<Vec<u8>>,
 }
 
-/// Begins a mechanism, if there is one of this name.
-pub(super) fn begin(name: &str, host: Arc<Host>, channel: Channel) -> Option<Box<dyn Exchange>> {
+/// Starts the mechanism of this name, if it is implemented.
+pub(super) fn begin(name: &str, host: Arc<Host>, channel: Channel) -> Option<Box<dyn Mechanism>> {
     let (plain, bound) = match name.strip_suffix("-PLUS") {
         Some(plain) => (plain, true),
         None => (name, false),
@@ -74,11 +74,11 @@ pub(super) fn begin(name: &str, host: Arc<Host>, channel: Channel) -> Option<Box
         "SCRAM-SHA-256" => Box::new(Scram::new(host, Hash::Sha256, bound, channel)),
         _ if bound => return None,
         "PLAIN" => Box::new(Plain { host }),
-        "LOGIN" => Box::new(LoginWords { host, user: None, asked: false }),
+        "LOGIN" => Box::new(LoginPrompts { host, user: None, prompted: false }),
         "CRAM-MD5" => Box::new(CramMd5 {
             host,
             challenge: format!("<{}@{}>", channel.connection + 1, super::NAME),
-            asked: false,
+            prompted: false,
         }),
         "XOAUTH2" => Box::new(Bearer { host, kind: BearerKind::Xoauth2, failed: false }),
         "OAUTHBEARER" => Box::new(Bearer { host, kind: BearerKind::OauthBearer, failed: false }),
@@ -88,68 +88,68 @@ pub(super) fn begin(name: &str, host: Arc<Host>, channel: Channel) -> Option<Box
     })
 }
 
-fn done(mechanism: &str, user: &str, on_behalf_of: &str) -> Step {
+fn done(mechanism: &str, user: &str, on_behalf_of: &str) -> MechanismStep {
     let other = !on_behalf_of.is_empty() && on_behalf_of != user;
-    Step::Done(Login {
+    MechanismStep::Done(Login {
         mechanism: mechanism.to_owned(),
         user: user.to_owned(),
         on_behalf_of: other.then(|| on_behalf_of.to_owned()),
     })
 }
 
-/// The response as text, or the end of the exchange.
-fn text(response: &[u8]) -> Result<&str, Step> {
-    std::str::from_utf8(response).map_err(|_| Step::Denied(Denial::Malformed))
+/// The response as text, or the denial.
+fn text(response: &[u8]) -> Result<&str, MechanismStep> {
+    std::str::from_utf8(response).map_err(|_| MechanismStep::Denied(Denial::Malformed))
 }
 
-/// RFC 4616; its section 2 has the server prepare what it compares.
+/// RFC 4616; section 2 requires the server to prepare names and passwords.
 struct Plain {
     host: Arc<Host>,
 }
 
-impl Exchange for Plain {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
-        let Some(response) = response else { return Step::Challenge(Vec::new()) };
+impl Mechanism for Plain {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
+        let Some(response) = response else { return MechanismStep::Challenge(Vec::new()) };
         let words = match text(response) {
             Ok(text) => text.split('\0').collect::<Vec<_>>(),
             Err(denied) => return denied,
         };
         let [on_behalf_of, user, password] = words[..] else {
-            return Step::Denied(Denial::Malformed);
+            return MechanismStep::Denied(Denial::Malformed);
         };
         match self.host.password_where(|known| saslprep::is_same(known, user)) {
             Some((name, known)) if saslprep::is_same(known, password) => {
                 done("PLAIN", name, on_behalf_of)
             }
-            _ => Step::Denied(Denial::Wrong),
+            _ => MechanismStep::Denied(Denial::Wrong),
         }
     }
 }
 
-/// Two questions, of no RFC.
-struct LoginWords {
+/// LOGIN: two prompts, specified in no RFC.
+struct LoginPrompts {
     host: Arc<Host>,
     user: Option<String>,
-    asked: bool,
+    prompted: bool,
 }
 
-impl Exchange for LoginWords {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
+impl Mechanism for LoginPrompts {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
         let Some(response) = response else {
-            return Step::Challenge(b"Username:".to_vec());
+            return MechanismStep::Challenge(b"Username:".to_vec());
         };
         let word = match text(response) {
             Ok(word) => word,
             Err(denied) => return denied,
         };
-        if !std::mem::replace(&mut self.asked, true) {
+        if !std::mem::replace(&mut self.prompted, true) {
             self.user = Some(word.to_owned());
-            return Step::Challenge(b"Password:".to_vec());
+            return MechanismStep::Challenge(b"Password:".to_vec());
         }
         let user = self.user.as_deref().unwrap_or_default();
         match self.host.password(user) {
             Some(known) if known == word => done("LOGIN", user, ""),
-            _ => Step::Denied(Denial::Wrong),
+            _ => MechanismStep::Denied(Denial::Wrong),
         }
     }
 }
@@ -158,27 +158,27 @@ impl Exchange for LoginWords {
 struct CramMd5 {
     host: Arc<Host>,
     challenge: String,
-    asked: bool,
+    prompted: bool,
 }
 
-impl Exchange for CramMd5 {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
+impl Mechanism for CramMd5 {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
         let Some(response) = response else {
-            self.asked = true;
-            return Step::Challenge(self.challenge.clone().into_bytes());
+            self.prompted = true;
+            return MechanismStep::Challenge(self.challenge.clone().into_bytes());
         };
-        if !self.asked {
-            return Step::Denied(Denial::TooEarly);
+        if !self.prompted {
+            return MechanismStep::Denied(Denial::TooEarly);
         }
         let Some((user, digest)) = text(response).ok().and_then(|text| text.rsplit_once(' '))
         else {
-            return Step::Denied(Denial::Malformed);
+            return MechanismStep::Denied(Denial::Malformed);
         };
         let password = self.host.password(user).unwrap_or_default();
         let right = hmac_md5(password.as_bytes(), self.challenge.as_bytes());
         match right == digest && !password.is_empty() {
             true => done("CRAM-MD5", user, ""),
-            false => Step::Denied(Denial::Wrong),
+            false => MechanismStep::Denied(Denial::Wrong),
         }
     }
 }
@@ -196,20 +196,20 @@ enum BearerKind {
     OauthBearer,
 }
 
-/// A token, and the detour that a wrong one takes.
+/// A bearer token. After a wrong token, the client has to respond to an error challenge.
 struct Bearer {
     host: Arc<Host>,
     kind: BearerKind,
     failed: bool,
 }
 
-impl Exchange for Bearer {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
+impl Mechanism for Bearer {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
         if self.failed {
-            // The client says that it has read the error.
-            return Step::Denied(Denial::Wrong);
+            // The client has confirmed the error challenge.
+            return MechanismStep::Denied(Denial::Wrong);
         }
-        let Some(response) = response else { return Step::Challenge(Vec::new()) };
+        let Some(response) = response else { return MechanismStep::Challenge(Vec::new()) };
         let response = match text(response) {
             Ok(response) => response,
             Err(denied) => return denied,
@@ -223,17 +223,17 @@ impl Exchange for Bearer {
         let user = match (first.strip_prefix(head), self.kind) {
             (Some(user), _) => Some(user.trim_end_matches(',')),
             (None, BearerKind::OauthBearer) if first == "n,," => None,
-            _ => return Step::Denied(Denial::Malformed),
+            _ => return MechanismStep::Denied(Denial::Malformed),
         };
         let token = fields.find_map(|field| field.strip_prefix("auth=Bearer "));
         let Some(token) = token.filter(|_| response.ends_with("\x01\x01")) else {
-            return Step::Denied(Denial::Malformed);
+            return MechanismStep::Denied(Denial::Malformed);
         };
         if let Some(account) = self.host.knows_token(user, token) {
             return done(name, &account.user, "");
         }
         self.failed = true;
-        Step::Challenge(match self.kind {
+        MechanismStep::Challenge(match self.kind {
             BearerKind::Xoauth2 => {
                 br#"{"status":"400","schemes":"Bearer","scope":"https://mail.testkit.example/"}"#
                     .to_vec()
@@ -243,17 +243,17 @@ impl Exchange for Bearer {
     }
 }
 
-/// RFC 4422, appendix A: the certificate of the client says who it is.
+/// RFC 4422, appendix A: the client certificate identifies the client.
 struct External {
     certified: bool,
 }
 
-impl Exchange for External {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
-        let Some(response) = response else { return Step::Challenge(Vec::new()) };
+impl Mechanism for External {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
+        let Some(response) = response else { return MechanismStep::Challenge(Vec::new()) };
         match (text(response), self.certified) {
             (Ok(user), true) => done("EXTERNAL", user, ""),
-            (Ok(_), false) => Step::Denied(Denial::Wrong),
+            (Ok(_), false) => MechanismStep::Denied(Denial::Wrong),
             (Err(denied), _) => denied,
         }
     }
@@ -262,9 +262,9 @@ impl Exchange for External {
 /// RFC 4505.
 struct Anonymous;
 
-impl Exchange for Anonymous {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
-        let Some(response) = response else { return Step::Challenge(Vec::new()) };
+impl Mechanism for Anonymous {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
+        let Some(response) = response else { return MechanismStep::Challenge(Vec::new()) };
         match text(response) {
             Ok(trace) => done("ANONYMOUS", trace, ""),
             Err(denied) => denied,

@@ -1,6 +1,6 @@
-//! Which parameters and verbs belong to which extension, and what their values may be.
+//! The parameters and verbs of each extension, and the values that they may have.
 
-/// A parameter: whose it is, on which verb, and how much longer it makes the line at most.
+/// A parameter: its extension and verb, and by how many octets it may extend the line.
 pub(super) struct Param {
     pub(super) keyword: &'static str,
     pub(super) verb: &'static str,
@@ -19,7 +19,8 @@ const fn param(
     Param { keyword, verb, name, octets, value }
 }
 
-/// The octets are what the extension grants on top of 512, or what the parameter can take.
+/// The number of octets is what the extension adds to the limit of 512, or what the parameter
+/// needs.
 const PARAMS: &[Param] = &[
     param("8BITMIME", "MAIL", "BODY", 17, is_body),
     param("AUTH", "MAIL", "AUTH", 500, is_something),
@@ -46,7 +47,7 @@ const PARAMS: &[Param] = &[
     param("XVERP", "MAIL", "XVERP", 9, |_| true),
 ];
 
-/// Verbs that exist only where their extension is offered.
+/// Verbs that are known only if their extension is offered.
 const VERBS: &[(&str, &str)] = &[
     ("ATRN", "ATRN"),
     ("AUTH", "AUTH"),
@@ -59,18 +60,18 @@ const VERBS: &[(&str, &str)] = &[
     ("XFORWARD", "XFORWARD"),
 ];
 
-/// Every parameter of this name on this verb.
+/// The parameter of this name on this verb.
 pub(super) fn find(verb: &str, name: &str) -> Option<&'static Param> {
     PARAMS.iter().find(|param| param.verb == verb && param.name.eq_ignore_ascii_case(name))
 }
 
-/// How much longer than 512 octets a line may be, with what is offered.
+/// By how many octets a line may exceed 512, with the extensions that are offered.
 pub(super) fn allowance(verb: &str, is_offered: impl Fn(&str) -> bool) -> usize {
     let granted = PARAMS.iter().filter(|param| param.verb == verb && is_offered(param.keyword));
     granted.map(|param| param.octets).sum()
 }
 
-/// The extension that a verb belongs to, if it is no part of the basic protocol.
+/// The extension of a verb; `None` for verbs of the basic protocol.
 pub(super) fn of_verb(verb: &str) -> Option<&'static str> {
     VERBS.iter().find(|(found, _)| *found == verb).map(|(_, keyword)| *keyword)
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a line or a text, by looking at its octets.
+//! Finds mistakes in the octets of command lines and message texts.
 
 use super::Host;
 use super::extension;
@@ -8,16 +8,16 @@ use crate::counted::Counted;
 use crate::lint::Lint;
 use crate::message::Message;
 
-/// A mistake, and what exactly it was.
+/// A mistake and its details.
 pub(crate) type Mistake = (Lint, String);
 
-/// The longest command line without any extension, and the longest of AUTH.
+/// The longest command line without extensions, and the longest of AUTH, in octets.
 const LINE: usize = 512;
 const AUTH_LINE: usize = 12_288;
-/// The longest line of a text, with its CRLF and without a doubled dot.
+/// The longest line of a text in octets, with its CRLF and without an added dot.
 const TEXT_LINE: usize = 1_000;
 
-/// What the octets of a command line show.
+/// Finds the mistakes in a command line.
 pub(super) fn line(host: &Host, line: &[u8]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let body = line.strip_suffix(b"\r\n").unwrap_or(line);
@@ -25,7 +25,7 @@ pub(super) fn line(host: &Host, line: &[u8]) -> Vec<Mistake> {
         mistakes.push((Lint::BareLf, "the line ends in LF alone".to_owned()));
     }
     if body.contains(&b'\r') {
-        mistakes.push((Lint::BareCr, "a CR stands inside of the line".to_owned()));
+        mistakes.push((Lint::BareCr, "the line contains a CR".to_owned()));
     }
     let verb = body.split(|&octet| octet == b' ').next().unwrap_or_default();
     let verb = String::from_utf8_lossy(verb).to_ascii_uppercase();
@@ -35,17 +35,17 @@ pub(super) fn line(host: &Host, line: &[u8]) -> Vec<Mistake> {
     };
     if line.len() > most {
         let octets = Counted(line.len(), "octet");
-        let what = format!("{octets}, and a server need not take more than {most}");
+        let what = format!("{octets}, but servers need not accept more than {most}");
         mistakes.push((Lint::OverLongLine, what));
     }
     mistakes
 }
 
-/// What a command says in UTF-8 without having been allowed to.
+/// Finds UTF-8 in a command that SMTPUTF8 does not allow.
 pub(super) fn utf8(state: &State, command: &Command) -> Option<Mistake> {
     let allowed = match (command.verb(), &state.envelope) {
         ("MAIL", _) => command.param("SMTPUTF8").is_some(),
-        ("RCPT", Some(envelope)) => envelope.says("SMTPUTF8"),
+        ("RCPT", Some(envelope)) => envelope.has_param("SMTPUTF8"),
         _ => return None,
     };
     let path = command.path().unwrap_or_default();
@@ -53,7 +53,7 @@ pub(super) fn utf8(state: &State, command: &Command) -> Option<Mistake> {
         .then(|| (Lint::Utf8WithoutSmtpUtf8, format!("the address {path}")))
 }
 
-/// What MAIL declared about the text.
+/// The declarations of MAIL about the text.
 struct Declared {
     body: String,
     smtputf8: bool,
@@ -71,7 +71,7 @@ impl Declared {
     }
 }
 
-/// What the text of a message shows, as it was meant and as it came.
+/// Finds the mistakes in the text of a message, as sent and as decoded.
 pub(crate) fn text(message: &Message) -> Vec<Mistake> {
     let mail = message.mail().and_then(Command::of_line);
     let declared = Declared::by(mail.as_ref());
@@ -83,11 +83,11 @@ pub(crate) fn text(message: &Message) -> Vec<Mistake> {
     }
     mistakes.extend(eight_bit(&declared, text));
     if let Some(size) = declared.size.filter(|&size| text.len() > size) {
-        let what = format!("SIZE={size}, and the text has {}", Counted(text.len(), "octet"));
+        let what = format!("SIZE={size}, but the text has {}", Counted(text.len(), "octet"));
         mistakes.push((Lint::SizeLies, what));
     }
     let with_dots = message.chunks().is_empty().then_some(message.sent());
-    if let Some(line) = with_dots.and_then(undoubled) {
+    if let Some(line) = with_dots.and_then(first_undoubled) {
         let what = format!("line {line} of the text begins with a single dot");
         mistakes.push((Lint::MissingDotStuffing, what));
     }
@@ -131,8 +131,8 @@ fn eight_bit(declared: &Declared, text: &[u8]) -> Vec<Mistake> {
     mistakes
 }
 
-/// The first line, as it was sent, that begins with one dot only.
-fn undoubled(sent: &[u8]) -> Option<usize> {
+/// The number of the first line, as sent, that begins with a single dot.
+fn first_undoubled(sent: &[u8]) -> Option<usize> {
     let body = sent.strip_suffix(b".\r\n").unwrap_or(sent);
     let mut start = 0;
     let mut number = 1;

@@ -1,6 +1,6 @@
-//! A reply of the well-behaved server.
+//! A reply of a server with rules.
 
-/// A code, an enhanced code, and what is said.
+/// A code, an enhanced code, and lines of text.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) code: u16,
@@ -22,7 +22,7 @@ impl Reply {
         self.code < 400
     }
 
-    /// The octets, with the enhanced code where it is offered.
+    /// The octets of the reply, with the enhanced code if the extension is offered.
     pub(super) fn octets(&self, enhanced: bool) -> Vec<u8> {
         let last = self.lines.len().saturating_sub(1);
         let line = |(index, text): (usize, &String)| {

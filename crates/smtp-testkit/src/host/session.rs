@@ -2,134 +2,137 @@
 
 use std::sync::Arc;
 
-use super::hearing::{Heard, Patience};
+use super::client_io::{ClientIo, SessionEnd};
 use super::judge;
+use super::receiving::{Input, LineWait};
 use super::reply::Reply;
 use super::state::{Hello, State};
-use super::usual::{Verdict, malformed};
-use super::wire::{Over, Wire};
+use super::usual::{UsualReply, malformed};
 use super::{Greeting, Host, NAME, Protocol};
 use crate::answer::Answer;
 use crate::command::{Command, Malformed};
 use crate::journal::Page;
 use crate::lint::Lint;
-use crate::mismatch::Departure;
+use crate::mismatch::Divergence;
 use crate::rule::{Case, What};
 use crate::script::{Entry, Event};
 use crate::stream::Socket;
-use crate::tls::Terms;
+use crate::tls::TlsSettings;
 use crate::watchdog::Watchdog;
 
-/// A connection, its state, and the server it belongs to.
+/// A connection, its state, and the server that it belongs to.
 pub(crate) struct Session {
     pub(super) host: Arc<Host>,
-    pub(super) wire: Wire,
+    pub(super) io: ClientIo,
     pub(super) state: State,
-    pub(super) terms: Option<Arc<Terms>>,
+    pub(super) tls_settings: Option<Arc<TlsSettings>>,
 }
 
 impl Session {
     pub(crate) fn new(
         host: Arc<Host>,
         socket: Box<dyn Socket>,
-        terms: Option<Arc<Terms>>,
+        tls_settings: Option<Arc<TlsSettings>>,
         page: Page,
         watchdog: Watchdog,
     ) -> Self {
-        let wire = Wire::new(socket, page, watchdog);
-        Self { host, wire, state: State::default(), terms }
+        let io = ClientIo::new(socket, page, watchdog);
+        Self { host, io, state: State::default(), tls_settings }
     }
 
     /// Serves until one side ends the connection.
-    pub(crate) async fn serve(mut self) -> Result<(), Departure> {
-        match self.converse().await {
-            Ok(()) | Err(Over::Ended) => Ok(()),
-            Err(Over::Stuck(departure)) => Err(departure),
+    pub(crate) async fn serve(mut self) -> Result<(), Divergence> {
+        match self.run().await {
+            Ok(()) | Err(SessionEnd::Closed) => Ok(()),
+            Err(SessionEnd::TimedOut(divergence)) => Err(divergence),
         }
     }
 
-    async fn converse(&mut self) -> Result<(), Over> {
+    async fn run(&mut self) -> Result<(), SessionEnd> {
         if self.host.greeting == Greeting::UnderTls {
             self.encrypt().await?;
         }
         self.greet().await?;
-        while !self.state.farewell {
-            let patience =
-                Patience { silence: self.host.patience, at_rest: self.state.envelope.is_none() };
-            match self.wire.line(patience).await? {
-                Heard::Line(line) => self.hear(&line).await?,
-                Heard::Silence => self.interrupt().await?,
-                Heard::Leave => {
-                    return self.wire.close("the server closed: the test is over").await;
+        while !self.state.closing {
+            let wait =
+                LineWait { silence: self.host.idle, may_finish: self.state.envelope.is_none() };
+            match self.io.line(wait).await? {
+                Input::Line(line) => self.handle_line(&line).await?,
+                Input::Silence => self.handle_idle().await?,
+                Input::Finish => {
+                    return self.io.close("the server closed: the test is over").await;
                 }
-                Heard::End => {
-                    self.wire.ended();
-                    self.wire.blame(Lint::NoQuit, "the connection ended without it".to_owned());
-                    return self.wire.close("the server closed").await;
+                Input::End => {
+                    self.io.record_end();
+                    self.io.record_finding(
+                        Lint::NoQuit,
+                        "the connection ended before QUIT".to_owned(),
+                    );
+                    return self.io.close("the server closed").await;
                 }
             }
         }
-        self.wire.close("the server closed").await
+        self.io.close("the server closed").await
     }
 
-    async fn greet(&mut self) -> Result<(), Over> {
-        self.wire.look_ahead().await?;
-        if !self.wire.inbox.octets().is_empty() {
-            self.wire.happened("the client has sent something before the greeting");
-            self.wire.blame(Lint::BeforeGreeting, "before the greeting".to_owned());
+    async fn greet(&mut self) -> Result<(), SessionEnd> {
+        self.io.look_ahead().await?;
+        if !self.io.inbox.octets().is_empty() {
+            self.io.record_event("the client sent something before the greeting");
+            self.io.record_finding(Lint::BeforeGreeting, "before the greeting".to_owned());
         }
         let (exception, admission) = self.host.greet(&self.case(What::Greeting, ""));
-        self.wire.admission = admission;
+        self.io.admission = admission;
         let protocol = match self.host.protocol {
             Protocol::Smtp => "ESMTP",
             Protocol::Lmtp => "LMTP",
         };
         let greeting = Reply::new(220, "", format!("{NAME} {protocol} ready"));
-        let code = self.give(exception, &greeting).await?;
-        self.state.farewell |= code.is_some_and(|code| code == 421);
+        let code = self.reply(exception, &greeting).await?;
+        self.state.closing |= code.is_some_and(|code| code == 421);
         Ok(())
     }
 
-    /// A rule that waits for silence has its turn.
-    async fn interrupt(&mut self) -> Result<(), Over> {
-        let Some(silence) = self.host.patience else { return Ok(()) };
+    /// Applies a rule that waits for silence.
+    async fn handle_idle(&mut self) -> Result<(), SessionEnd> {
+        let Some(silence) = self.host.idle else { return Ok(()) };
         match self.exception(What::Idle(silence)) {
             Some(answer) => self.perform(&answer.entries).await,
             None => Ok(()),
         }
     }
 
-    /// One line of the client where a command is due.
-    async fn hear(&mut self, line: &[u8]) -> Result<(), Over> {
+    /// Handles a line of the client where a command is expected.
+    async fn handle_line(&mut self, line: &[u8]) -> Result<(), SessionEnd> {
         let mut too_long = false;
         for (lint, what) in judge::line(&self.host, line) {
             too_long |= lint == Lint::OverLongLine && !self.host.tolerates(lint);
-            self.wire.blame(lint, what);
+            self.io.record_finding(lint, what);
         }
         if too_long {
-            return self.give(None, &Reply::new(500, "5.5.2", "line too long")).await.map(|_| ());
+            return self.reply(None, &Reply::new(500, "5.5.2", "line too long")).await.map(|_| ());
         }
         let command = match self.read(line) {
             Ok((command, None)) => command,
             Ok((command, Some(tolerated))) => {
-                self.wire.blame(Lint::BadSyntax, tolerated.to_string());
+                self.io.record_finding(Lint::BadSyntax, tolerated.to_string());
                 command
             }
             Err(why) => return self.refuse_line(line, why).await,
         };
         if std::mem::take(&mut self.state.fresh_tls) && !is_hello(&command) {
             let what = format!("{} came first", command.verb());
-            self.wire.blame(Lint::NoEhloAfterStartTls, what);
+            self.io.record_finding(Lint::NoEhloAfterStartTls, what);
         }
         match command.verb() {
             "BDAT" => self.chunk(&command).await,
-            "AUTH" => self.log_in(&command).await,
-            _ => self.obey(command).await,
+            "AUTH" => self.handle_auth(&command).await,
+            _ => self.handle_command(command).await,
         }
     }
 
-    /// Reads a command, and what is wrong with it where that is tolerated. A bare LF is the end of a
-    /// line only where it is tolerated.
+    /// Parses a command. The second value is its mistake, if that is tolerated. A bare LF ends a
+    /// line only if that is tolerated.
     fn read(&self, line: &[u8]) -> Result<(Command, Option<Malformed>), Malformed> {
         let line = match line.strip_suffix(b"\n") {
             Some(body) if !body.ends_with(b"\r") && self.host.tolerates(Lint::BareLf) => {
@@ -147,52 +150,52 @@ impl Session {
         }
     }
 
-    async fn refuse_line(&mut self, line: &[u8], why: Malformed) -> Result<(), Over> {
-        let verdict = malformed(why);
-        if let Some((lint, what)) = verdict.mistake {
-            self.wire.blame(lint, what);
+    async fn refuse_line(&mut self, line: &[u8], why: Malformed) -> Result<(), SessionEnd> {
+        let usual = malformed(why);
+        if let Some((lint, what)) = usual.mistake {
+            self.io.record_finding(lint, what);
         }
-        self.give(None, &verdict.reply).await?;
+        self.reply(None, &usual.reply).await?;
         let lost = line.len() > 4 && line[..4].eq_ignore_ascii_case(b"BDAT");
         if lost {
-            // Nobody knows how many octets follow.
-            return self.wire.close("the server closed: the chunk has no length").await;
+            // The number of octets that follow is unknown.
+            return self.io.close("the server closed: the chunk has no length").await;
         }
         Ok(())
     }
 
-    /// A command that is one line and one reply.
-    async fn obey(&mut self, command: Command) -> Result<(), Over> {
-        self.notice_ahead(ends_group(&command)).await?;
+    /// Handles a command that is one line and has one reply.
+    async fn handle_command(&mut self, command: Command) -> Result<(), SessionEnd> {
+        self.check_pipelining(ends_group(&command)).await?;
         let exception = self.exception(What::Command(&command));
-        let verdict = self.judged(&command);
-        let code = self.give(exception, &verdict.reply).await?;
-        self.take_effect(command, code).await
+        let usual = self.judge(&command);
+        let code = self.reply(exception, &usual.reply).await?;
+        self.apply(command, code).await
     }
 
-    /// The usual reply; the mistake behind it is noted.
-    pub(super) fn judged(&self, command: &Command) -> Verdict {
-        let verdict = self.host.usual(&self.state, command);
-        if let Some((lint, what)) = &verdict.mistake {
-            self.wire.blame(*lint, what.clone());
+    /// Returns the usual reply, and records the mistake that caused it.
+    pub(super) fn judge(&self, command: &Command) -> UsualReply {
+        let usual = self.host.usual(&self.state, command);
+        if let Some((lint, what)) = &usual.mistake {
+            self.io.record_finding(*lint, what.clone());
         }
-        verdict
+        usual
     }
 
-    /// Notes what the client sent before the reply that is due now.
-    pub(super) async fn notice_ahead(&mut self, last_of_group: bool) -> Result<(), Over> {
-        self.wire.look_ahead().await?;
-        let ahead = self.wire.inbox.octets();
+    /// Records whether the client has sent more before the pending reply.
+    pub(super) async fn check_pipelining(&mut self, last_of_group: bool) -> Result<(), SessionEnd> {
+        self.io.look_ahead().await?;
+        let ahead = self.io.inbox.octets();
         if ahead.is_empty() {
             return Ok(());
         }
         let first = ahead.split(|&octet| octet == b'\n').next().unwrap_or_default();
         let first = String::from_utf8_lossy(&first[..first.len().min(60)]).trim_end().to_owned();
-        let what = format!("`{first}` came before the reply");
+        let what = format!("`{first}` arrived before the reply");
         if !self.host.offers("PIPELINING") || self.state.hello != Hello::Extended {
-            self.wire.blame(Lint::PipelinedWithoutOffer, what);
+            self.io.record_finding(Lint::PipelinedWithoutOffer, what);
         } else if last_of_group {
-            self.wire.blame(Lint::PastSynchronization, what);
+            self.io.record_finding(Lint::PastSynchronization, what);
         }
         Ok(())
     }
@@ -204,7 +207,7 @@ impl Session {
     pub(super) fn case<'a>(&'a self, what: What<'a>, sender: &'a str) -> Case<'a> {
         Case {
             what,
-            connection: self.wire.page.connection(),
+            connection: self.io.page.connection(),
             sender,
             tls: self.state.tls,
             login: self.state.login.as_ref(),
@@ -212,25 +215,26 @@ impl Session {
         }
     }
 
-    /// Gives the usual reply, or what takes its place; the code that the client was told.
-    pub(super) async fn give(
+    /// Gives the answer of the exception, or the usual reply; returns the first code that the
+    /// client received.
+    pub(super) async fn reply(
         &mut self,
         exception: Option<Answer>,
         usual: &Reply,
-    ) -> Result<Option<u16>, Over> {
+    ) -> Result<Option<u16>, SessionEnd> {
         let answer = exception.unwrap_or_default();
         let (before, after) = answer.around_usual();
         self.perform(before).await?;
         if answer.gives_usual() {
             let octets = usual.octets(self.host.offers("ENHANCEDSTATUSCODES"));
-            self.wire.say(&octets).await?;
+            self.io.send(&octets).await?;
         }
         self.perform(after).await?;
-        Ok(answer.told(usual.code))
+        Ok(answer.first_code(usual.code))
     }
 
-    /// Does what an answer says; reply lines that are neighbors are one write.
-    pub(super) async fn perform(&mut self, entries: &[Entry]) -> Result<(), Over> {
+    /// Performs the entries of an answer; adjacent reply lines are one write.
+    pub(super) async fn perform(&mut self, entries: &[Entry]) -> Result<(), SessionEnd> {
         let reply = |entry: &Entry| matches!(entry.event, Event::Server(_));
         for group in entries.chunk_by(|one, other| reply(one) && reply(other)) {
             match &group[0].event {
@@ -240,10 +244,10 @@ impl Session {
                         _ => None,
                     });
                     let block = lines.collect::<Vec<_>>().concat();
-                    self.wire.say(&block).await?;
+                    self.io.send(&block).await?;
                 }
                 Event::StartTls => self.starttls().await?,
-                event => self.wire.act(event).await?,
+                event => self.io.perform_event(event).await?,
             }
         }
         Ok(())
@@ -254,7 +258,7 @@ fn is_hello(command: &Command) -> bool {
     matches!(command.verb(), "EHLO" | "LHLO" | "QUIT")
 }
 
-/// Whether a command must be the last of its group (RFC 2920, 3.1).
+/// Returns whether a command must be the last of its group (RFC 2920, 3.1).
 fn ends_group(command: &Command) -> bool {
     !matches!(command.verb(), "MAIL" | "RCPT" | "RSET" | "BDAT")
 }

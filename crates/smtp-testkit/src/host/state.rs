@@ -1,4 +1,4 @@
-//! What a connection has come to.
+//! The state of a connection.
 
 use std::collections::BTreeSet;
 
@@ -6,43 +6,43 @@ use crate::command::Command;
 use crate::login::Login;
 use crate::report::TlsFacts;
 
-/// Everything that decides what may come next.
+/// The state that determines which commands are valid.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) hello: Hello,
     pub(super) tls: Option<TlsFacts>,
-    /// No command has come since the handshake of STARTTLS.
+    /// No command was received since the handshake of STARTTLS.
     pub(super) fresh_tls: bool,
     pub(super) login: Option<Login>,
     pub(super) envelope: Option<Envelope>,
-    /// How many MAIL commands were accepted.
+    /// The number of accepted MAIL commands.
     pub(super) mails: usize,
-    /// The domains of all recipients that were accepted, in lower case.
+    /// The domains of all accepted recipients, in lower case.
     pub(super) domains: BTreeSet<String>,
-    /// The client has said QUIT, or the server has given up on it.
-    pub(super) farewell: bool,
+    /// The server will close the connection, after QUIT or 421.
+    pub(super) closing: bool,
 }
 
-/// How the client introduced itself.
+/// The greeting command of the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Hello {
-    /// Not yet, or not since TLS began.
+    /// None, or none since TLS began.
     #[default]
     Missing,
-    /// With HELO: nothing was offered.
+    /// HELO, which offers no extensions.
     Plain,
-    /// With EHLO or LHLO.
+    /// EHLO or LHLO.
     Extended,
 }
 
-/// A transaction that has begun.
+/// An open transaction.
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) mail: Command,
     pub(super) rcpts: Vec<Command>,
-    /// How many recipients were refused.
+    /// The number of refused recipients.
     pub(super) refused: usize,
-    /// What came in chunks so far; `None` before the first.
+    /// The chunks received so far; `None` before the first.
     pub(super) chunks: Option<Chunks>,
 }
 
@@ -57,8 +57,8 @@ impl Envelope {
         Self { mail, rcpts: Vec::new(), refused: 0, chunks: None }
     }
 
-    /// Whether MAIL has a parameter.
-    pub(super) fn says(&self, name: &str) -> bool {
+    /// Returns whether MAIL has a parameter.
+    pub(super) fn has_param(&self, name: &str) -> bool {
         self.mail.param(name).is_some()
     }
 
@@ -73,7 +73,7 @@ impl State {
         self.envelope.as_ref().and_then(|envelope| envelope.mail.path()).unwrap_or_default()
     }
 
-    /// Forgets what was learned before TLS (RFC 3207, 4.2).
+    /// Resets everything that was learned without TLS (RFC 3207, 4.2).
     pub(super) fn encrypted(&mut self, facts: Option<TlsFacts>) {
         *self = Self { tls: facts, ..Self::default() };
     }

@@ -1,10 +1,10 @@
-//! The text of a message, in one piece or in chunks, and the replies that end it.
+//! Receives the text of a message, with DATA or in chunks, and gives the replies at its end.
 
+use super::client_io::SessionEnd;
 use super::judge;
 use super::reply::Reply;
 use super::session::Session;
 use super::state::{Chunks, Envelope};
-use super::wire::Over;
 use super::{Host, Protocol};
 use crate::answer::Answer;
 use crate::command::Command;
@@ -13,99 +13,106 @@ use crate::matching::position;
 use crate::message::{END_OF_TEXT, Message, unstuff};
 use crate::rule::{Case, What};
 
-/// A reply that is due at the end of a text, and what may take its place.
-type Due = (Option<Answer>, Reply);
+/// A pending reply at the end of a text, and the answer that may replace it.
+type PendingReply = (Option<Answer>, Reply);
 
 impl Session {
-    /// Takes a text up to the line with a single dot.
-    pub(super) async fn text(&mut self) -> Result<(), Over> {
-        self.wire.due = "the end of the text, CRLF.CRLF";
+    /// Receives a text up to the line with a single dot.
+    pub(super) async fn text(&mut self) -> Result<(), SessionEnd> {
+        self.io.awaited = "the end of the text, CRLF.CRLF";
         let length = self.end_of_text().await?;
-        let sent = self.wire.take(length);
+        let sent = self.io.take(length);
         let Some(envelope) = self.state.envelope.take() else { return Ok(()) };
         let message = Message { text: unstuff(&sent), sent: sent.to_vec(), ..Message::default() };
-        self.settle(envelope, message, None).await
+        self.finish_message(envelope, message, None).await
     }
 
-    /// Waits for the end of the text, and tells how long it is.
-    async fn end_of_text(&mut self) -> Result<usize, Over> {
+    /// Waits for the end of the text, and returns its length.
+    async fn end_of_text(&mut self) -> Result<usize, SessionEnd> {
         let alone = &END_OF_TEXT[b"\r\n".len()..];
-        let mut marks = self.host.marks.clone().into_iter().peekable();
+        let mut text_offsets = self.host.text_offsets.clone().into_iter().peekable();
         let mut searched = 0;
         loop {
-            while let Some(mark) = marks.next_if(|&mark| mark <= self.wire.inbox.octets().len()) {
-                if let Some(answer) = self.exception(What::InsideText(mark)) {
+            while let Some(offset) =
+                text_offsets.next_if(|&offset| offset <= self.io.inbox.octets().len())
+            {
+                if let Some(answer) = self.exception(What::InsideText(offset)) {
                     self.perform(&answer.entries).await?;
                 }
             }
-            let octets = self.wire.inbox.octets();
+            let octets = self.io.inbox.octets();
             if octets.starts_with(alone) {
                 return Ok(alone.len());
             }
             if let Some(at) = position(&octets[searched..], END_OF_TEXT) {
                 return Ok(searched + at + END_OF_TEXT.len());
             }
-            // The end may have begun to arrive.
+            // The end may have arrived in part.
             searched = octets.len().saturating_sub(END_OF_TEXT.len() - 1);
             self.more().await?;
         }
     }
 
-    /// Takes a chunk, whether it is welcome or not.
-    pub(super) async fn chunk(&mut self, command: &Command) -> Result<(), Over> {
+    /// Receives a chunk, whether it is accepted or refused.
+    pub(super) async fn chunk(&mut self, command: &Command) -> Result<(), SessionEnd> {
         let Some((length, last)) = command.chunk() else { return Ok(()) };
-        let verdict = self.judged(command);
-        self.wire.due = "the rest of the chunk";
-        while self.wire.inbox.octets().len() < length {
+        let usual = self.judge(command);
+        self.io.awaited = "the rest of the chunk";
+        while self.io.inbox.octets().len() < length {
             self.more().await?;
         }
-        let octets = self.wire.take(length);
+        let octets = self.io.take(length);
         let exception = self.exception(What::Command(command));
-        let told = exception.as_ref().map_or(Some(250), |answer| answer.told(250));
+        let told = exception.as_ref().map_or(Some(250), |answer| answer.first_code(250));
         let refused = told.is_some_and(|code| code >= 400);
-        let welcome = verdict.reply.is_good() && !refused;
+        let welcome = usual.reply.is_good() && !refused;
         let envelope = self.state.envelope.take().filter(|_| welcome);
         let Some(mut envelope) = envelope else {
-            // After a chunk that failed, nothing but a new transaction makes sense.
-            return self.answer_chunk(exception, &verdict.reply).await;
+            // After a chunk that failed, only a new transaction is valid.
+            return self.answer_chunk(exception, &usual.reply).await;
         };
         let chunks = envelope.chunks.get_or_insert_with(Chunks::default);
         chunks.text.extend_from_slice(&octets);
         chunks.sizes.push(length);
         if !last {
             self.state.envelope = Some(envelope);
-            return self.answer_chunk(exception, &verdict.reply).await;
+            return self.answer_chunk(exception, &usual.reply).await;
         }
         let Chunks { text, sizes } = envelope.chunks.take().unwrap_or_default();
         let message = Message { sent: text.clone(), text, chunks: sizes, ..Message::default() };
-        self.settle(envelope, message, exception).await
+        self.finish_message(envelope, message, exception).await
     }
 
-    async fn answer_chunk(&mut self, exception: Option<Answer>, usual: &Reply) -> Result<(), Over> {
-        self.notice_ahead(false).await?;
-        let code = self.give(exception, usual).await?;
-        self.state.farewell |= code == Some(421);
+    async fn answer_chunk(
+        &mut self,
+        exception: Option<Answer>,
+        usual: &Reply,
+    ) -> Result<(), SessionEnd> {
+        self.check_pipelining(false).await?;
+        let code = self.reply(exception, usual).await?;
+        self.state.closing |= code == Some(421);
         Ok(())
     }
 
-    async fn more(&mut self) -> Result<(), Over> {
-        if self.wire.inbox.end().is_some() {
-            self.wire.ended();
+    async fn more(&mut self) -> Result<(), SessionEnd> {
+        if self.io.inbox.end().is_some() {
+            self.io.record_end();
             let what = "the connection ended inside of a text".to_owned();
-            self.wire.blame(Lint::NoQuit, what);
-            return self.wire.close("the server closed").await;
+            self.io.record_finding(Lint::NoQuit, what);
+            return self.io.close("the server closed").await;
         }
-        self.wire.fill().await
+        self.io.fill().await
     }
 
-    /// Says what becomes of a message, which is known to the test before the client hears of it.
-    /// What is done about the last chunk is done about the message.
-    async fn settle(
+    /// Records the message and gives its replies. The message is recorded first, so the test can
+    /// see it before the client receives a reply. The answer for the last chunk is the answer for
+    /// the message.
+    async fn finish_message(
         &mut self,
         envelope: Envelope,
         message: Message,
         last_chunk: Option<Answer>,
-    ) -> Result<(), Over> {
+    ) -> Result<(), SessionEnd> {
         let message = Message {
             mail: Some(envelope.mail.line().to_owned()),
             rcpts: envelope.rcpts.iter().map(|rcpt| rcpt.line().to_owned()).collect(),
@@ -114,35 +121,35 @@ impl Session {
             ..message
         };
         let refusal = self.inspect(&message);
-        self.notice_ahead(false).await?;
-        let mut dues = self.dues(&envelope, &message, refusal);
-        if let (Some(answer), Some((exception, _))) = (last_chunk, dues.first_mut()) {
+        self.check_pipelining(false).await?;
+        let mut pending = self.pending(&envelope, &message, refusal);
+        if let (Some(answer), Some((exception, _))) = (last_chunk, pending.first_mut()) {
             exception.get_or_insert(answer);
         }
         // A reply that is withheld leaves the client in doubt about a message that has arrived.
-        let taken = dues.iter().any(|due| code(due).is_none_or(|code| code < 300));
+        let taken = pending.iter().any(|due| code(due).is_none_or(|code| code < 300));
         if taken {
-            self.wire.page.message(message);
+            self.io.page.message(message);
         }
         let each = self.host.protocol == Protocol::Smtp && is_for_each(&self.host, &envelope);
         if each {
-            self.give(None, &Reply::new(353, "", "a reply for each recipient follows")).await?;
+            self.reply(None, &Reply::new(353, "", "a reply for each recipient follows")).await?;
         }
-        for (exception, reply) in dues {
-            let code = self.give(exception, &reply).await?;
-            self.state.farewell |= code == Some(421);
+        for (exception, reply) in pending {
+            let code = self.reply(exception, &reply).await?;
+            self.state.closing |= code == Some(421);
         }
         if each {
             let last = match taken {
                 true => Reply::new(250, "2.0.0", "done"),
                 false => Reply::new(550, "5.0.0", "for none of them"),
             };
-            self.give(None, &last).await?;
+            self.reply(None, &last).await?;
         }
         Ok(())
     }
 
-    /// Notes what is wrong with a text; the refusal, if the server cannot take it.
+    /// Records the mistakes in a text; returns the refusal, if the server cannot accept it.
     fn inspect(&self, message: &Message) -> Option<Reply> {
         let mut refusal = None;
         for (lint, what) in judge::text(message) {
@@ -150,7 +157,7 @@ impl Session {
                 let text = format!("the client {lint}: {what}");
                 refusal.get_or_insert_with(|| Reply::new(554, "5.6.0", text));
             }
-            self.wire.blame(lint, what);
+            self.io.record_finding(lint, what);
         }
         let limit = self.host.size_limit().unwrap_or(usize::MAX);
         if message.text.len() > limit {
@@ -159,8 +166,13 @@ impl Session {
         refusal
     }
 
-    /// One reply for the message, or one for each recipient.
-    fn dues(&self, envelope: &Envelope, message: &Message, refusal: Option<Reply>) -> Vec<Due> {
+    /// Returns one pending reply for the message, or one for each recipient.
+    fn pending(
+        &self,
+        envelope: &Envelope,
+        message: &Message,
+        refusal: Option<Reply>,
+    ) -> Vec<PendingReply> {
         let usual = refusal.unwrap_or_else(|| Reply::new(250, "2.0.0", "message taken"));
         let sender = envelope.mail.path().unwrap_or_default();
         let due = |what| {
@@ -178,16 +190,16 @@ impl Session {
     }
 }
 
-/// The code that a client will be told; `None` if it is told none.
-fn code((exception, usual): &Due) -> Option<u16> {
-    exception.as_ref().map_or(Some(usual.code), |answer| answer.told(usual.code))
+/// The first code that a client will receive; `None` if it receives none.
+fn code((exception, usual): &PendingReply) -> Option<u16> {
+    exception.as_ref().map_or(Some(usual.code), |answer| answer.first_code(usual.code))
 }
 
 fn is_for_each(host: &Host, envelope: &Envelope) -> bool {
-    host.protocol == Protocol::Lmtp || envelope.says("PRDR")
+    host.protocol == Protocol::Lmtp || envelope.has_param("PRDR")
 }
 
-/// Whether a strict server does not take a text for this.
+/// Returns whether a strict server refuses a text for this mistake.
 fn is_refused(lint: Lint) -> bool {
     matches!(
         lint,

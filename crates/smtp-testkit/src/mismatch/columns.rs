@@ -1,4 +1,4 @@
-//! Script and dialogue side by side.
+//! Shows script and dialogue side by side.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use crate::report::Line;
 use crate::script::{Event, Script};
 use crate::transcript::{Pause, Transcript, Visible};
 
-/// How many lines of the script are shown before and after the one where they part.
+/// The lines of the script that are shown before and after the mismatch.
 const BEFORE: usize = 12;
 const AFTER: usize = 4;
 
-/// How many characters of a line are shown in each column.
+/// The characters of a line that are shown in each column.
 const WIDEST_LEFT: usize = 48;
 const WIDEST_RIGHT: usize = 96;
 
-/// How many lines are shown of what was said at one line of the script.
-const SAID_AT_ONE: usize = 6;
+/// The lines of the dialogue that are shown for one line of the script.
+const MOST_AT_ONE: usize = 6;
 
-/// Two columns with a `>` where they part.
+/// Two columns, with a `>` at the mismatch.
 pub(super) struct Columns<'a> {
     pub(super) script: &'a Script,
     pub(super) dialogue: &'a [Line],
-    /// The entry of the script where they part; one past the last at its end.
-    pub(super) parting: usize,
+    /// The index of the entry with the mismatch; one past the last at the end of the script.
+    pub(super) mark: usize,
 }
 
 impl fmt::Display for Columns<'_> {
@@ -55,8 +55,8 @@ impl Row {
 impl Columns<'_> {
     fn rows(&self) -> Vec<Row> {
         let entries = self.script.entries();
-        let first = self.parting.saturating_sub(BEFORE);
-        let last = entries.len().min(self.parting + 1 + AFTER);
+        let first = self.mark.saturating_sub(BEFORE);
+        let last = entries.len().min(self.mark + 1 + AFTER);
 
         let mut rows = vec![Row::new("script", "dialogue")];
         if first > 0 {
@@ -64,15 +64,15 @@ impl Columns<'_> {
         }
         for (index, entry) in entries.iter().enumerate().take(last).skip(first) {
             let head = Row {
-                marker: if index == self.parting { '>' } else { ' ' },
+                marker: if index == self.mark { '>' } else { ' ' },
                 line: entry.line.to_string(),
                 ..Row::new(&cut(&visible(&entry.event), WIDEST_LEFT), "")
             };
-            rows.extend(beside(head, self.said_at(Some(entry.line))));
+            rows.extend(beside(head, self.dialogue_at(Some(entry.line))));
         }
-        if self.parting == entries.len() {
+        if self.mark == entries.len() {
             let head = Row { marker: '>', ..Row::new("(end of the script)", "") };
-            rows.extend(beside(head, self.said_at(None)));
+            rows.extend(beside(head, self.dialogue_at(None)));
         }
         if last < entries.len() {
             rows.push(Row::new(&format!("({} more)", Counted(entries.len() - last, "line")), ""));
@@ -80,8 +80,8 @@ impl Columns<'_> {
         rows
     }
 
-    /// What was said at a line of the script, or after the last one.
-    fn said_at(&self, line: Option<usize>) -> Vec<String> {
+    /// The dialogue at a line of the script, or after the last one.
+    fn dialogue_at(&self, line: Option<usize>) -> Vec<String> {
         let pieces = self.dialogue.iter().enumerate();
         let pieces = pieces.filter(|(_, piece)| piece.script_line == line);
         let mut said = Vec::new();
@@ -93,9 +93,9 @@ impl Columns<'_> {
                 line.push_str(&Pause { dialogue: self.dialogue, at }.to_string());
             }
         }
-        if said.len() > SAID_AT_ONE {
-            let hidden = said.len() - (SAID_AT_ONE - 1);
-            said.truncate(SAID_AT_ONE - 1);
+        if said.len() > MOST_AT_ONE {
+            let hidden = said.len() - (MOST_AT_ONE - 1);
+            said.truncate(MOST_AT_ONE - 1);
             said.push(format!("({} more)", Counted(hidden, "line")));
         }
         said
@@ -109,7 +109,7 @@ fn beside(head: Row, said: Vec<String>) -> impl Iterator<Item = Row> {
     [head].into_iter().chain(said.map(|line| Row::new("", &line)))
 }
 
-/// The line of the script, without what would move the columns.
+/// The line of the script, with characters escaped that would break the columns.
 fn visible(event: &Event) -> String {
     Visible(event.to_string().as_bytes()).to_string()
 }

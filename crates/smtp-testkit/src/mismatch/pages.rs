@@ -1,4 +1,4 @@
-//! The dialogues of a server without a script, with a `>` where the client is to be mended.
+//! Shows the dialogues of a server without a script, with a `>` at each mistake of the client.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,14 +9,15 @@ use crate::lint::{Finding, Lint};
 use crate::report::{Conversation, Report};
 use crate::transcript::{Pause, Transcript};
 
-/// How many lines of a dialogue are shown around each finding, and of one without any.
+/// The lines of a dialogue that are shown around each finding, and at the end of one without
+/// findings.
 const AROUND: usize = 4;
 const AT_MOST: usize = 30;
-/// How many lines are shown of one text, and how many characters of a line.
+/// The lines of one text that are shown, and the characters of a line.
 const OF_ONE: usize = 6;
 const WIDEST: usize = 110;
 
-/// First the mistakes, each with its remedy; then what was said.
+/// The mistakes, each with its remedy, and then the dialogues.
 pub(super) struct Pages<'a> {
     pub(super) report: &'a Report,
     pub(super) denied: &'a BTreeSet<Lint>,
@@ -29,7 +30,7 @@ impl fmt::Display for Pages<'_> {
                 let Finding { lint, what, .. } = finding;
                 let place = format!("connection {}, line {}", index + 1, finding.at + 1);
                 writeln!(f, "  {place}: the client {lint}: {what}")?;
-                writeln!(f, "      to mend it: {}", lint.remedy())?;
+                writeln!(f, "      fix: {}", lint.remedy())?;
             }
         }
         for (index, connection) in self.report.connections().iter().enumerate() {
@@ -42,7 +43,7 @@ impl fmt::Display for Pages<'_> {
             page(f, connection, &findings)?;
         }
         if self.report.connections().is_empty() {
-            writeln!(f, "  nobody has connected")?;
+            writeln!(f, "  no client connected")?;
         }
         Ok(())
     }
@@ -75,8 +76,8 @@ fn page(
         }
         let marker = if findings.iter().any(|finding| finding.at == at) { '>' } else { ' ' };
         let text = Transcript(line).to_string();
-        let said: Vec<&str> = text.lines().collect();
-        for (index, piece) in said.iter().take(OF_ONE).enumerate() {
+        let shown_lines: Vec<&str> = text.lines().collect();
+        for (index, piece) in shown_lines.iter().take(OF_ONE).enumerate() {
             let number = if index == 0 { (at + 1).to_string() } else { String::new() };
             let marker = if index == 0 { marker } else { ' ' };
             let line = format!("{marker} {number:>4}  {}", cut(piece, WIDEST));
@@ -86,8 +87,8 @@ fn page(
             }
             writeln!(f)?;
         }
-        if said.len() > OF_ONE {
-            writeln!(f, "        ({} more)", Counted(said.len() - OF_ONE, "line"))?;
+        if shown_lines.len() > OF_ONE {
+            writeln!(f, "        ({} more)", Counted(shown_lines.len() - OF_ONE, "line"))?;
         }
     }
     Ok(())

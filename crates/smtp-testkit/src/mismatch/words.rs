@@ -13,24 +13,24 @@ impl fmt::Display for MismatchKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WrongLine => "the client sent another line",
-            Self::SentAhead => "the client sent ahead: it did not wait for the server",
+            Self::SentAhead => "the client sent ahead: it did not wait for the reply",
             Self::SeveralSegments => "the client sent a group of lines in several segments",
             Self::ClosedEarly => "the client closed too early",
-            Self::InsteadOfClose => "unexpected octets where the client was to close",
-            Self::AfterTheEnd => "unexpected octets after the end of the script",
+            Self::InsteadOfClose => "the client sent octets instead of closing",
+            Self::AfterTheEnd => "the client sent octets after the end of the script",
             Self::Handshake => "the TLS handshake failed",
             Self::NotConnected => "the client did not connect",
             Self::Unfinished => "the client did nothing more",
             Self::Interrupted => "the runtime of the server was shut down",
             Self::Denied => "the client made mistakes that this test denies",
-            Self::UnusedRule => "a rule that the test needs never had its turn",
-            Self::NoMessage => "the message that the test waits for did not come",
-            Self::UnexpectedMessage => "a message came where the test expects none",
+            Self::UnusedRule => "a required rule was never used",
+            Self::NoMessage => "the message that the test waits for did not arrive",
+            Self::UnexpectedMessage => "a message arrived where the test expects none",
         })
     }
 }
 
-/// In which way they part, where the number of mistakes is known.
+/// The kind of mismatch, in the singular if there is one mistake.
 pub(super) struct Kind<'a>(pub(super) &'a Mismatch);
 
 impl fmt::Display for Kind<'_> {
@@ -44,7 +44,7 @@ impl fmt::Display for Kind<'_> {
     }
 }
 
-/// Where they part, in words.
+/// The place of the mismatch.
 pub(super) struct Place<'a>(pub(super) &'a Mismatch);
 
 impl fmt::Display for Place<'_> {
@@ -65,7 +65,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What the script waited for, in words.
+/// What the script expected.
 pub(super) struct Expected<'a>(pub(super) &'a Mismatch);
 
 impl fmt::Display for Expected<'_> {
@@ -79,7 +79,7 @@ impl fmt::Display for Expected<'_> {
                 write!(f, "{} in one segment with the `C|` lines around it", Escaped(octets))
             }
             (_, Some(Event::Client { octets, matching: Matching::Glob })) => {
-                write!(f, "a line like {}", Escaped(octets))
+                write!(f, "a line that matches {}", Escaped(octets))
             }
             (_, Some(Event::Client { octets, .. })) => write!(f, "{}", Escaped(octets)),
             (_, Some(Event::Text)) => f.write_str("a message text that ends with CRLF.CRLF"),
@@ -90,31 +90,31 @@ impl fmt::Display for Expected<'_> {
             (_, Some(Event::Server(_) | Event::Raw(_))) => {
                 f.write_str("the client to read what the server writes")
             }
-            (_, Some(Event::Stall)) => f.write_str("the client to go away"),
+            (_, Some(Event::Stall)) => f.write_str("the client to close"),
             (_, Some(_) | None) => f.write_str("the client to close"),
         }
     }
 }
 
-/// What came instead, in words.
+/// What was received instead.
 pub(super) struct Received<'a>(pub(super) &'a Mismatch);
 
 impl fmt::Display for Received<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let departure = &self.0.0.departure;
+        let divergence = &self.0.0.divergence;
         let first = self.0.received();
         let first = &first[..first.len().min(MOST_SHOWN)];
         if !first.is_empty() {
             write!(f, "{}", Escaped(first))?;
         }
-        let more = departure.received.len() - first.len();
+        let more = divergence.received.len() - first.len();
         if more > 0 {
             write!(f, " and {} more", Counted(more, "octet"))?;
         }
-        let end = match departure.end {
+        let end = match divergence.end {
             Some(End::Closed) => "the end of the connection",
             Some(End::Cut) => "the end of the connection, without close_notify",
-            Some(End::Broken) => "a broken connection",
+            Some(End::Failed) => "a failed connection",
             None if first.is_empty() => "nothing",
             None => return Ok(()),
         };
@@ -125,5 +125,5 @@ impl fmt::Display for Received<'_> {
     }
 }
 
-/// How many octets of a line are shown.
+/// The octets of a line that are shown.
 const MOST_SHOWN: usize = 256;

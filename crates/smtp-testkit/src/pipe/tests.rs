@@ -1,4 +1,4 @@
-//! The pipe by itself.
+//! Tests of the pipe alone.
 
 use std::pin::pin;
 
@@ -13,7 +13,7 @@ async fn read(pipe: &mut Pipe, most: usize) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// Whether a future must wait at this moment.
+/// Returns whether a future is pending.
 async fn waits(future: impl Future) -> bool {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await

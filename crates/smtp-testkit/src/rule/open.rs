@@ -1,4 +1,4 @@
-//! Which connections are open at the same time, for rules that limit their number.
+//! Counts the open connections, for rules that limit their number.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct OpenConnections(Arc<Mutex<BTreeSet<usize>>>);
 
 impl OpenConnections {
-    /// How many connections are open, `connection` included, whether it was greeted or not.
+    /// Returns the number of open connections, including `connection` even if it is not counted.
     pub(crate) fn count_with(&self, connection: usize) -> usize {
         let open = self.lock();
         open.len() + usize::from(!open.contains(&connection))
     }
 
-    /// Counts `connection` until the returned value is dropped.
+    /// Counts `connection` as open until the returned value is dropped.
     pub(crate) fn admit(&self, connection: usize) -> Admission {
         self.lock().insert(connection);
         Admission { all: self.clone(), connection }
     }
 
-    /// A panic elsewhere leaves the set whole: each change is one call.
+    /// A panic elsewhere cannot leave the set inconsistent: each change is one call.
     fn lock(&self) -> MutexGuard<'_, BTreeSet<usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

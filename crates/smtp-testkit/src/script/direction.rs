@@ -1,11 +1,11 @@
-//! Stage directions: what stands in square brackets.
+//! Parses stage directions: the lines in square brackets.
 
 use std::time::Duration;
 
 use super::{Event, ScriptErrorKind};
 use crate::escape::unescape;
 
-/// Reads a stage direction, brackets included.
+/// Parses a stage direction, including its brackets.
 pub(super) fn event(text: &str) -> Result<Event, ScriptErrorKind> {
     let inside = text
         .trim_end()
@@ -32,7 +32,7 @@ pub(super) fn event(text: &str) -> Result<Event, ScriptErrorKind> {
     }
 }
 
-/// The stage directions that stand alone.
+/// The stage directions without arguments.
 fn bare(name: &str) -> Option<(&'static str, Event)> {
     Some(match name {
         "text" => ("text", Event::Text),

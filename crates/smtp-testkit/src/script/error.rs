@@ -1,4 +1,4 @@
-//! What can be wrong with the text of a script.
+//! The errors in the text of a script.
 
 use std::error::Error;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
-/// A line of a script that means nothing, or that cannot follow the lines before it.
+/// An invalid line of a script.
 ///
-/// Both `Display` and `Debug` say where and what to write instead.
+/// Both `Display` and `Debug` name the place and what to write instead.
 #[derive(Clone)]
 pub struct ScriptError {
     line: usize,
@@ -18,7 +18,7 @@ pub struct ScriptError {
     caller: Option<&'static Location<'static>>,
 }
 
-/// Two errors are equal that find the same wrong with the same line, wherever it was read from.
+/// Two errors are equal if line and problem are the same, regardless of the file.
 impl PartialEq for ScriptError {
     fn eq(&self, other: &Self) -> bool {
         (self.line, &self.text, &self.kind) == (other.line, &other.text, &other.kind)
@@ -50,12 +50,12 @@ impl ScriptError {
         self.line
     }
 
-    /// The line itself, without the white space that leads it.
+    /// The line itself, without leading white space.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What is wrong with it.
+    /// The problem.
     pub fn kind(&self) -> &ScriptErrorKind {
         &self.kind
     }
@@ -89,54 +89,54 @@ impl fmt::Debug for ScriptError {
 
 impl Error for ScriptError {}
 
-/// What is wrong with a line of a script.
+/// The problem of a line of a script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptErrorKind {
     /// The file cannot be read.
     #[error("the script cannot be read: {cause}")]
     Unreadable {
-        /// What the system says.
+        /// The error of the system.
         cause: io::ErrorKind,
     },
     /// The line is neither a line of the dialogue nor a stage direction.
-    #[error("a line begins with `C:`, `C|`, `C~`, `S:`, `[` or `#`")]
+    #[error("a line must begin with `C:`, `C|`, `C~`, `S:`, `[` or `#`")]
     UnknownLine,
     /// The separator after `C:` or `S:` is missing.
     #[error("one space must follow `{prefix}`")]
     MissingSpace {
-        /// What the line begins with.
+        /// The beginning of the line.
         prefix: &'static str,
     },
-    /// A stage direction does not end.
+    /// A stage direction has no closing bracket.
     #[error("the stage direction has no closing `]`")]
     UnclosedBracket,
-    /// There is no stage direction of this name.
-    #[error("there is no stage direction `{name}`")]
+    /// The stage direction is unknown.
+    #[error("unknown stage direction `{name}`")]
     UnknownDirection {
         /// The name as written.
         name: String,
     },
-    /// The stage direction needs to be told more.
+    /// The stage direction lacks its argument.
     #[error("`{name}` needs {needs}")]
     MissingArgument {
         /// The stage direction.
         name: &'static str,
-        /// What it needs.
+        /// The argument that it needs.
         needs: &'static str,
     },
-    /// The stage direction stands alone.
+    /// The stage direction has an argument, but takes none.
     #[error("`{name}` takes no argument")]
     UnexpectedArgument {
         /// The stage direction.
         name: &'static str,
     },
-    /// The count is not one that the stage direction can use.
-    #[error("`{written}` is not a number of octets that `{name}` can use")]
+    /// The number is invalid for the stage direction.
+    #[error("`{written}` is not a valid number of octets for `{name}`")]
     BadCount {
         /// The stage direction.
         name: &'static str,
-        /// The count as written.
+        /// The number as written.
         written: String,
     },
     /// The time is not a whole number with a unit.
@@ -146,36 +146,36 @@ pub enum ScriptErrorKind {
         written: String,
     },
     /// The octets of `[raw]` are not in double quotes.
-    #[error("the octets of `raw` stand in double quotes")]
+    #[error("the octets of `raw` must be in double quotes")]
     Unquoted,
     /// A backslash in `[raw]` is followed by something that it does not escape.
-    #[error(r#"`{escape}` is none of `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH`"#)]
+    #[error(r#"`{escape}` is not one of `\r`, `\n`, `\t`, `\0`, `\\`, `\"` and `\xHH`"#)]
     BadEscape {
         /// The escape as written.
         escape: String,
     },
-    /// The line is not for the server to do, and an answer is the server's.
-    #[error("an answer has `S:` lines and what the server does, and no such line")]
+    /// The line is not for the server, but an answer has only lines of the server.
+    #[error("an answer may have only `S:` lines and stage directions of the server")]
     NotAnAnswer,
-    /// `[usual]` stands in a script, or twice in an answer.
-    #[error("`usual` stands in the answer of a rule, once")]
+    /// `[usual]` is in a script, or in an answer for the second time.
+    #[error("`usual` may be used only in an answer, and only once")]
     UsualMisplaced,
-    /// `[split]` or `[dribble]` is not followed by what it cuts.
+    /// No `S:` line follows `[split]` or `[dribble]`.
     #[error("`split` and `dribble` must be followed by an `S:` line")]
     SplitWithoutReply,
-    /// `[tls]` comes after something else.
-    #[error("`tls` begins a connection and so begins a script")]
+    /// `[tls]` is not the first entry.
+    #[error("`tls` must be the first line of a script")]
     TlsNotFirst,
     /// The connection is under TLS already.
-    #[error("the connection is under TLS already")]
+    #[error("the connection already uses TLS")]
     TlsTwice,
-    /// The connection was over in an earlier line.
+    /// An earlier line has ended the connection.
     #[error("nothing can follow `{last}`")]
     AfterTheEnd {
-        /// What ended it.
+        /// The line that ended it.
         last: String,
     },
-    /// The server said in an earlier line that it writes no more.
+    /// The server has closed its writing half in an earlier line.
     #[error("the server cannot write after `[half-close]`")]
     AfterHalfClose,
     /// The client was expected to close in an earlier line.

@@ -1,9 +1,9 @@
-//! The text of a script, line by line, and what may follow what.
+//! Parses the text of a script, and checks the order of its lines.
 
 use super::{Entry, Event, ScriptError, ScriptErrorKind, direction};
 use crate::matching::Matching;
 
-/// Reads a whole script.
+/// Parses a whole script.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ScriptError> {
     let (entries, last) = read(text, Order::default())?;
     match last {
@@ -14,7 +14,7 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ScriptError> {
     }
 }
 
-/// Reads an answer: what the server does in place of its usual reply.
+/// Parses an answer: what the server does instead of its usual reply.
 pub(crate) fn answer(text: &str) -> Result<Vec<Entry>, ScriptError> {
     read(text, Order { answers: true, ..Order::default() }).map(|(entries, _)| entries)
 }
@@ -61,10 +61,10 @@ fn event(text: &str) -> Result<Event, ScriptErrorKind> {
     Err(ScriptErrorKind::UnknownLine)
 }
 
-/// What the lines so far allow to follow.
+/// What may follow the lines so far.
 #[derive(Default)]
 struct Order {
-    /// Only the server acts, and may give its usual reply.
+    /// The text is an answer: only the server acts, and `[usual]` is allowed.
     answers: bool,
     usual: bool,
     last: Last,

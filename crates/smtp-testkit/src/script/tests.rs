@@ -1,4 +1,4 @@
-//! Reading scripts, and every way in which one can be wrong.
+//! Valid scripts, and every error.
 
 use super::*;
 

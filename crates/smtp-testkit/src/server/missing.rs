@@ -1,30 +1,30 @@
-//! Why a message that a test waits for has not come, in words.
+//! Explains why a message that a test waits for has not arrived.
 
 use std::fmt;
 
 use crate::counted::Counted;
 use crate::journal::Gone;
 
-/// How many messages have come.
-pub(super) struct MessagesHaveCome(pub(super) usize);
+/// The number of messages that have arrived.
+pub(super) struct MessagesArrived(pub(super) usize);
 
-impl fmt::Display for MessagesHaveCome {
+impl fmt::Display for MessagesArrived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            0 => f.write_str("no message has come"),
-            1 => f.write_str("1 message has come"),
-            count => write!(f, "{} have come", Counted(count, "message")),
+            0 => f.write_str("no message has arrived"),
+            1 => f.write_str("1 message has arrived"),
+            count => write!(f, "{} have arrived", Counted(count, "message")),
         }
     }
 }
 
-/// That every client has gone, after this number of connections.
-pub(super) struct Departed {
+/// All clients are gone, after this number of connections.
+pub(super) struct ClientsGone {
     pub(super) gone: Gone,
     pub(super) connections: usize,
 }
 
-impl fmt::Display for Departed {
+impl fmt::Display for ClientsGone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("; every client has gone: ")?;
         match self.connections {

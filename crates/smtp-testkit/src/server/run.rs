@@ -1,4 +1,4 @@
-//! The task of a server: which connections it takes, and what it does with them.
+//! The task of a server: accepts connections and serves them.
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
@@ -10,22 +10,22 @@ use tokio::task::JoinSet;
 
 use crate::acceptor::Acceptor;
 use crate::certificate::{Authority, CertificateKind};
-use crate::host::{Greeting, Host, Manners, Session};
+use crate::host::{Greeting, Host, HostConfig, Session};
 use crate::journal::Journal;
 use crate::lint::Lint;
-use crate::mismatch::{Departure, Mismatch, MismatchKind};
+use crate::mismatch::{Divergence, Mismatch, MismatchKind};
 use crate::player::Player;
 use crate::report::Report;
 use crate::rule::Rule;
 use crate::script::Script;
-use crate::tls::{ClientCertificate, Terms, TlsVersions};
+use crate::tls::{ClientCertificate, TlsSettings, TlsVersions};
 use crate::watchdog::Watchdog;
 
-/// What a server is made of.
+/// The settings of a server.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) scripts: Vec<Script>,
-    pub(crate) manners: Manners,
+    pub(crate) host: HostConfig,
     pub(crate) authority: Option<Authority>,
     pub(crate) certificate: CertificateKind,
     pub(crate) versions: TlsVersions,
@@ -36,27 +36,27 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Making keys takes a while, so that only who needs TLS has any.
+    /// Returns whether TLS may be needed. Making keys takes time, so other servers make none.
     fn needs_tls(&self) -> bool {
-        let manners = &self.manners;
-        let offered = manners.offers.iter().any(|line| line.eq_ignore_ascii_case("STARTTLS"));
-        let by_rule = manners.rules.iter().any(Rule::may_start_tls);
-        // Nobody knows what the test will answer.
-        let by_test = manners.responder.is_some();
+        let host = &self.host;
+        let offered = host.offers.iter().any(|line| line.eq_ignore_ascii_case("STARTTLS"));
+        let by_rule = host.rules.iter().any(Rule::may_start_tls);
+        // The closure may answer with `[starttls]`.
+        let by_test = host.responder.is_some();
         self.scripts.iter().any(Script::needs_tls)
             || offered
             || by_rule
             || by_test
-            || manners.greeting == Greeting::UnderTls
+            || host.greeting == Greeting::UnderTls
     }
 }
 
-/// A server at work.
+/// A running server.
 pub(crate) struct Run {
     scripts: Vec<Script>,
     host: Arc<Host>,
     denied: BTreeSet<Lint>,
-    terms: Option<Arc<Terms>>,
+    tls_settings: Option<Arc<TlsSettings>>,
     acceptor: Acceptor,
     watchdog: Watchdog,
     journal: Journal,
@@ -70,9 +70,9 @@ impl Run {
         asked: watch::Receiver<Option<Duration>>,
         journal: Journal,
     ) -> Self {
-        let terms = parts.needs_tls().then(|| {
+        let tls_settings = parts.needs_tls().then(|| {
             let authority = authority.get_or_init(Authority::new).clone();
-            Arc::new(Terms {
+            Arc::new(TlsSettings {
                 identity: authority.issue(parts.certificate),
                 authority,
                 versions: parts.versions,
@@ -81,9 +81,9 @@ impl Run {
         });
         Self {
             scripts: parts.scripts,
-            denied: &parts.manners.denied - &parts.manners.tolerated,
-            host: Arc::new(Host::new(parts.manners)),
-            terms,
+            denied: &parts.host.denied - &parts.host.tolerated,
+            host: Arc::new(Host::new(parts.host)),
+            tls_settings,
             acceptor,
             watchdog: Watchdog::new(asked),
             journal,
@@ -91,7 +91,7 @@ impl Run {
     }
 
     pub(crate) async fn all(self) -> Result<Report, Mismatch> {
-        // However the task ends, no connection is accepted afterwards.
+        // No connection is accepted afterwards, however the task ends.
         let _closing = Closing(self.journal.clone());
         match self.scripts.is_empty() {
             true => self.serve().await,
@@ -99,26 +99,26 @@ impl Run {
         }
     }
 
-    /// One script after the other, each on a connection of its own.
+    /// Plays the scripts one after the other, each on a connection of its own.
     async fn play(mut self) -> Result<Report, Mismatch> {
         for (connection, script) in self.scripts.iter().enumerate() {
             let accepted = self.watchdog.watch(self.acceptor.accept()).await;
             let outcome = match accepted {
                 Ok(Ok(socket)) => {
-                    let terms = self.terms.as_deref();
+                    let tls_settings = self.tls_settings.as_deref();
                     let page = self.journal.open();
-                    Player::new(script, terms, &mut self.watchdog, page).play(socket).await
+                    Player::new(script, tls_settings, &mut self.watchdog, page).play(socket).await
                 }
                 Ok(Err(error)) => {
-                    Err(Departure::without_octets(MismatchKind::NotConnected).because(&error))
+                    Err(Divergence::without_octets(MismatchKind::NotConnected).because(&error))
                 }
-                Err(exhausted) => {
-                    Err(Departure::without_octets(MismatchKind::NotConnected).because(&exhausted))
+                Err(expired) => {
+                    Err(Divergence::without_octets(MismatchKind::NotConnected).because(&expired))
                 }
             };
-            if let Err(departure) = outcome {
+            if let Err(divergence) = outcome {
                 let report = self.journal.report();
-                return Err(Mismatch::new(connection, self.scripts, departure, report));
+                return Err(Mismatch::new(connection, self.scripts, divergence, report));
             }
         }
         let report = self.journal.report();
@@ -128,30 +128,30 @@ impl Run {
         }
     }
 
-    /// Any number of connections at a time, until the verdict is asked for.
+    /// Serves any number of connections at a time, until the test asks for the result.
     async fn serve(mut self) -> Result<Report, Mismatch> {
         let mut sessions = JoinSet::new();
         while let Some(socket) = self.acceptor.accept_before(&mut self.watchdog).await {
             let page = self.journal.open();
             let connection = page.connection();
-            let terms = self.terms.clone();
+            let tls_settings = self.tls_settings.clone();
             let host = self.host.clone();
-            let session = Session::new(host, socket, terms, page, self.watchdog.clone());
+            let session = Session::new(host, socket, tls_settings, page, self.watchdog.clone());
             sessions.spawn(async move { (connection, session.serve().await) });
         }
         self.journal.close();
-        let mut stuck = Vec::new();
+        let mut timed_out = Vec::new();
         while let Some(ended) = sessions.join_next().await {
             match ended {
-                Ok((connection, Err(departure))) => stuck.push((connection, departure)),
+                Ok((connection, Err(divergence))) => timed_out.push((connection, divergence)),
                 Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
                 _ => {}
             }
         }
         let report = self.journal.report();
-        let first = stuck.into_iter().min_by_key(|(connection, _)| *connection);
-        if let Some((connection, departure)) = first {
-            return Err(Mismatch::new(connection, Vec::new(), departure, report));
+        let first = timed_out.into_iter().min_by_key(|(connection, _)| *connection);
+        if let Some((connection, divergence)) = first {
+            return Err(Mismatch::new(connection, Vec::new(), divergence, report));
         }
         if let Some(mismatch) = Mismatch::denied(&self.denied, &report) {
             return Err(mismatch);
@@ -159,14 +159,14 @@ impl Run {
         match self.host.missed() {
             missed if missed.is_empty() => Ok(report),
             missed => {
-                let reason = format!("the client gave no occasion: {}", missed.join("; "));
-                Err(Mismatch::told(MismatchKind::UnusedRule, reason, report))
+                let reason = format!("never used: {}", missed.join("; "));
+                Err(Mismatch::without_script(MismatchKind::UnusedRule, reason, report))
             }
         }
     }
 }
 
-/// Notes the end of a server's task in its journal.
+/// Records the end of a server's task in its journal.
 struct Closing(Journal);
 
 impl Drop for Closing {

@@ -16,9 +16,9 @@ fn bind(addr: impl Into<SocketAddr>) -> Result<Server, BindError> {
 /// The server is there for a client that connects to `addr`.
 async fn greets(addr: SocketAddr) {
     let mut client = Client(TcpStream::connect(addr).await.unwrap());
-    client.hear("220 mx.testkit.example ESMTP ready\r\n").await;
-    client.say("QUIT\r\n").await;
-    client.hear("221 goodbye\r\n").await;
+    client.receive("220 mx.testkit.example ESMTP ready\r\n").await;
+    client.send("QUIT\r\n").await;
+    client.receive("221 goodbye\r\n").await;
 }
 
 #[tokio::test]

@@ -28,9 +28,9 @@ async fn connect(server: &Server, pipe: Pipe, version: &'static SupportedProtoco
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TlsConnector::from(Arc::new(config)).connect(name, pipe).await.unwrap();
     let mut client = Client(stream);
-    client.hear_segment().await;
-    client.say("EHLO client.example\r\n").await;
-    client.hear(&format!("250-mx.testkit.example\r\n250 {OFFER}\r\n")).await;
+    client.receive_segment().await;
+    client.send("EHLO client.example\r\n").await;
+    client.receive(&format!("250-mx.testkit.example\r\n250 {OFFER}\r\n")).await;
     client
 }
 
@@ -59,8 +59,8 @@ fn sign(key: &[u8], message: &[u8]) -> Vec<u8> {
 async fn log_in(client: &mut Tls, mechanism: &str, flag: &str, bound: &[u8]) -> String {
     let bare = "n=tim,r=abc";
     let first = STANDARD.encode(format!("{flag},,{bare}"));
-    client.say(&format!("AUTH {mechanism} {first}\r\n")).await;
-    let reply = client.hear_segment().await;
+    client.send(&format!("AUTH {mechanism} {first}\r\n")).await;
+    let reply = client.receive_segment().await;
     let Some(challenge) = reply.strip_prefix("334 ") else { return reply };
     let challenge = String::from_utf8(STANDARD.decode(challenge.trim_end()).unwrap()).unwrap();
     let fields: Vec<&str> = challenge.split(',').collect();
@@ -77,16 +77,16 @@ async fn log_in(client: &mut Tls, mechanism: &str, flag: &str, bound: &[u8]) -> 
     let signature = sign(digest::digest(&digest::SHA256, &key).as_ref(), signed.as_bytes());
     let proof: Vec<u8> = key.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
     let last = STANDARD.encode(format!("{unproven},p={}", STANDARD.encode(proof)));
-    client.say(&format!("{last}\r\n")).await;
-    let reply = client.hear_segment().await;
+    client.send(&format!("{last}\r\n")).await;
+    let reply = client.receive_segment().await;
     if !reply.starts_with("334 ") {
         return reply;
     }
     let expected = sign(&sign(&salted, b"Server Key"), signed.as_bytes());
     let expected = STANDARD.encode(format!("v={}", STANDARD.encode(expected)));
     assert_eq!(reply, format!("334 {expected}\r\n"), "the server proves itself");
-    client.say("\r\n").await;
-    client.hear_segment().await
+    client.send("\r\n").await;
+    client.receive_segment().await
 }
 
 fn server() -> (Server, Pipe) {

@@ -7,30 +7,30 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 pub(crate) struct Client<S>(pub(crate) S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    pub(crate) async fn say(&mut self, octets: &str) {
+    pub(crate) async fn send(&mut self, octets: &str) {
         self.0.write_all(octets.as_bytes()).await.unwrap();
         self.0.flush().await.unwrap();
     }
 
-    pub(crate) async fn hear(&mut self, expected: &str) {
+    pub(crate) async fn receive(&mut self, expected: &str) {
         let mut octets = vec![0; expected.len()];
         self.0.read_exact(&mut octets).await.unwrap();
         assert_eq!(String::from_utf8_lossy(&octets), expected);
     }
 
     /// What one read returns.
-    pub(crate) async fn hear_segment(&mut self) -> String {
+    pub(crate) async fn receive_segment(&mut self) -> String {
         let mut octets = vec![0; 4096];
         let count = self.0.read(&mut octets).await.unwrap();
         String::from_utf8_lossy(&octets[..count]).into_owned()
     }
 
     /// The end of the connection, in order or not.
-    pub(crate) async fn hear_end_or_reset(&mut self) {
+    pub(crate) async fn receive_end_or_reset(&mut self) {
         assert_eq!(self.0.read(&mut [0; 16]).await.unwrap_or_default(), 0, "nothing may follow");
     }
 
-    pub(crate) async fn hear_end(&mut self) {
+    pub(crate) async fn receive_end(&mut self) {
         assert_eq!(self.0.read(&mut [0; 16]).await.unwrap(), 0, "the server should have closed");
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn play(text: &str) -> (Server, Client<Pipe>) {
 /// The way in which a client departs that says `octets` at once and closes.
 pub(crate) async fn departure(text: &str, octets: &str) -> Option<MismatchKind> {
     let (server, mut client) = play(text);
-    client.say(octets).await;
+    client.send(octets).await;
     drop(client);
     server.finish().await.err().map(|mismatch| mismatch.kind())
 }

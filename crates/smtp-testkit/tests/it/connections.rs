@@ -14,8 +14,8 @@ fn two_scripts() -> ServerBuilder {
 
 async fn visit(stream: impl AsyncRead + AsyncWrite + Unpin, greeting: &str) {
     let mut client = Client(stream);
-    client.hear(greeting).await;
-    client.say("QUIT\r\n").await;
+    client.receive(greeting).await;
+    client.send("QUIT\r\n").await;
 }
 
 #[tokio::test]
@@ -44,9 +44,9 @@ async fn pipes_play_their_scripts_in_order() {
 async fn a_server_that_has_played_all_scripts_refuses() {
     let (server, dialer) = Server::builder().script(script("[close]")).pipes();
     let mut client = Client(dialer.dial());
-    client.hear_end().await;
+    client.receive_end().await;
     server.finish().await.unwrap();
-    Client(dialer.dial()).hear_end().await;
+    Client(dialer.dial()).receive_end().await;
 }
 
 #[tokio::test(start_paused = true)]

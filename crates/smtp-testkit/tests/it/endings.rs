@@ -11,8 +11,8 @@ use crate::client::{Client, departure, play, script};
 #[tokio::test]
 async fn the_server_closes() {
     let (server, mut client) = play("S: 421 bye\n[close]");
-    client.hear("421 bye\r\n").await;
-    client.hear_end().await;
+    client.receive("421 bye\r\n").await;
+    client.receive_end().await;
     let error = client.0.write_all(b"NOOP\r\n").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     server.finish().await.unwrap();
@@ -21,7 +21,7 @@ async fn the_server_closes() {
 #[tokio::test]
 async fn the_server_resets_a_pipe() {
     let (server, mut client) = play("C: NOOP\n[reset]");
-    client.say("NOOP\r\n").await;
+    client.send("NOOP\r\n").await;
     let error = client.0.read_u8().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     server.finish().await.unwrap();
@@ -31,7 +31,7 @@ async fn the_server_resets_a_pipe() {
 async fn the_server_resets_a_tcp_connection() {
     let server = Server::tcp(script("C: NOOP\n[reset]")).unwrap();
     let mut client = Client(TcpStream::connect(server.addr()).await.unwrap());
-    client.say("NOOP\r\n").await;
+    client.send("NOOP\r\n").await;
     let error = client.0.read_u8().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     server.finish().await.unwrap();
@@ -40,9 +40,9 @@ async fn the_server_resets_a_tcp_connection() {
 #[tokio::test]
 async fn the_server_writes_no_more_and_reads_on() {
     let (server, mut client) = play("S: 421 bye\n[half-close]\nC: QUIT\n[expect-close]");
-    client.hear("421 bye\r\n").await;
-    client.hear_end().await;
-    client.say("QUIT\r\n").await;
+    client.receive("421 bye\r\n").await;
+    client.receive_end().await;
+    client.send("QUIT\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -50,10 +50,10 @@ async fn the_server_writes_no_more_and_reads_on() {
 #[tokio::test]
 async fn the_client_writes_no_more_and_reads_on() {
     let (server, mut client) = play("C: QUIT\n[expect-close]\nS: 221 bye\n[close]");
-    client.say("QUIT\r\n").await;
+    client.send("QUIT\r\n").await;
     client.0.shutdown().await.unwrap();
-    client.hear("221 bye\r\n").await;
-    client.hear_end().await;
+    client.receive("221 bye\r\n").await;
+    client.receive_end().await;
     server.finish().await.unwrap();
 }
 
@@ -74,8 +74,8 @@ async fn the_end_instead_of_a_line_is_a_mismatch() {
 #[tokio::test]
 async fn a_mismatch_closes_the_connection() {
     let (server, mut client) = play("C: QUIT\nS: 221 bye");
-    client.say("NOOP\r\n").await;
-    client.hear_end().await;
+    client.send("NOOP\r\n").await;
+    client.receive_end().await;
     assert_eq!(server.finish().await.unwrap_err().kind(), MismatchKind::WrongLine);
 }
 
@@ -84,7 +84,7 @@ async fn a_stalled_server_lets_the_window_fill() {
     let builder = Server::builder().script(script("C: DATA\n[stall]"));
     let (server, pipe) = builder.window(16).pipe();
     let mut client = Client(pipe);
-    client.say("DATA\r\n").await;
+    client.send("DATA\r\n").await;
     tokio::time::pause();
     let stuck = client.0.write_all(&[b'x'; 17]);
     tokio::time::timeout(std::time::Duration::from_secs(600), stuck).await.unwrap_err();
@@ -96,8 +96,8 @@ async fn a_stalled_server_lets_the_window_fill() {
 async fn a_stalled_server_notices_that_a_tcp_client_has_gone() {
     let server = Server::tcp(script("C: DATA\n[stall]")).unwrap();
     let mut client = Client(TcpStream::connect(server.addr()).await.unwrap());
-    client.say("DATA\r\n").await;
-    client.say("this stays unread\r\n").await;
+    client.send("DATA\r\n").await;
+    client.send("this stays unread\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -106,5 +106,5 @@ async fn a_stalled_server_notices_that_a_tcp_client_has_gone() {
 async fn a_dropped_server_closes_the_connection() {
     let (server, mut client) = play("C: NOOP");
     drop(server);
-    client.hear_end().await;
+    client.receive_end().await;
 }

@@ -18,8 +18,8 @@ fn on_noop(answer: &str) -> ServerBuilder {
 async fn heard(answer: &str) -> (Vec<String>, io::Result<()>) {
     let (server, pipe) = on_noop(answer).pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
-    client.say("NOOP\r\n").await;
+    client.receive_segment().await;
+    client.send("NOOP\r\n").await;
     let mut pieces = Vec::new();
     let end = loop {
         let mut octets = [0; 512];
@@ -56,10 +56,10 @@ async fn the_connection_ends_as_the_answer_says() {
 async fn an_answer_takes_its_time() {
     let (server, pipe) = on_noop("[delay 5m]").pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
+    client.receive_segment().await;
     let begun = Instant::now();
-    client.say("NOOP\r\n").await;
-    client.hear("250 OK\r\n").await;
+    client.send("NOOP\r\n").await;
+    client.receive("250 OK\r\n").await;
     assert_eq!(begun.elapsed(), Duration::from_secs(300));
     drop(client);
     server.finish().await.unwrap();
@@ -72,7 +72,7 @@ async fn a_reply_dribbles() {
     let mut client = Client(pipe);
     let begun = Instant::now();
     for (piece, minutes) in [("22", 0), ("0 ", 1), ("a\r", 2), ("\n", 3)] {
-        assert_eq!(client.hear_segment().await, piece);
+        assert_eq!(client.receive_segment().await, piece);
         assert_eq!(begun.elapsed(), Duration::from_secs(60 * minutes));
     }
     drop(client);
@@ -80,10 +80,10 @@ async fn a_reply_dribbles() {
 
     let (server, pipe) = on_noop("[dribble 1 1s]\n[usual]").pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
-    client.say("NOOP\r\n").await;
-    assert_eq!(client.hear_segment().await, "2");
-    client.hear("50 OK\r\n").await;
+    client.receive_segment().await;
+    client.send("NOOP\r\n").await;
+    assert_eq!(client.receive_segment().await, "2");
+    client.receive("50 OK\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -94,7 +94,7 @@ async fn a_tcp_connection_is_reset_inside_of_a_text() {
     let server = Server::builder().rule(reset).tcp().unwrap();
     let mut client = Client(tokio::net::TcpStream::connect(server.addr()).await.unwrap());
     in_text(&mut client).await;
-    client.say("0123456789").await;
+    client.send("0123456789").await;
     let error = client.0.read(&mut [0; 16]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     drop(client);
@@ -107,20 +107,20 @@ async fn a_reply_comes_too_early_and_the_text_is_read_to_its_end() {
     let (server, pipe) = Server::builder().rule(early).pipe();
     let mut client = Client(pipe);
     in_text(&mut client).await;
-    client.say("0123").await;
-    client.hear("550 too early\r\n").await;
-    client.say("\r\n.\r\n").await;
-    client.hear("250 message taken\r\n").await;
+    client.send("0123").await;
+    client.receive("550 too early\r\n").await;
+    client.send("\r\n.\r\n").await;
+    client.receive("250 message taken\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
 
 /// Goes as far as 354.
 async fn in_text<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(client: &mut Client<S>) {
-    client.hear_segment().await;
+    client.receive_segment().await;
     for line in ["EHLO a", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "DATA"] {
-        client.say(&format!("{line}\r\n")).await;
-        client.hear_segment().await;
+        client.send(&format!("{line}\r\n")).await;
+        client.receive_segment().await;
     }
 }
 
@@ -129,13 +129,13 @@ async fn the_reply_to_the_last_chunk_is_lost() {
     let lost = Rule::on("BDAT * LAST").answer("[close]".parse().unwrap());
     let (server, pipe) = Server::builder().offer("CHUNKING").rule(lost).pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
+    client.receive_segment().await;
     for line in ["EHLO a", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "BDAT 2\r\n"] {
-        client.say(&format!("{line}\r\n")).await;
-        client.hear_segment().await;
+        client.send(&format!("{line}\r\n")).await;
+        client.receive_segment().await;
     }
-    client.say("BDAT 3 LAST\r\na\r\n").await;
-    client.hear_end().await;
+    client.send("BDAT 3 LAST\r\na\r\n").await;
+    client.receive_end().await;
     drop(client);
     assert_eq!(server.finish().await.unwrap().messages()[0].chunks(), [2, 3]);
 }
@@ -149,8 +149,8 @@ async fn an_answer_may_depend_on_the_text() {
     let (server, pipe) = builder.pipe();
     let mut client = Client(pipe);
     in_text(&mut client).await;
-    client.say("virus\r\n.\r\n").await;
-    client.hear("554 5.7.1 a virus\r\n").await;
+    client.send("virus\r\n.\r\n").await;
+    client.receive("554 5.7.1 a virus\r\n").await;
     drop(client);
     assert!(server.finish().await.unwrap().messages().is_empty());
 }

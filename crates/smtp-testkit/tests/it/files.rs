@@ -42,7 +42,7 @@ async fn a_mismatch_names_the_file_and_the_line() {
     let (server, pipe) = Server::pipe(Script::read(&path).unwrap());
     fs::remove_file(&path).unwrap();
     let mut client = Client(pipe);
-    client.say("HELP\r\n").await;
+    client.send("HELP\r\n").await;
     drop(client);
     let shown = server.finish().await.unwrap_err().to_string();
     let place = format!("connection 1 of 1, {}:2: the client sent another line", path.display());

@@ -18,24 +18,24 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Connects, is greeted, and quits.
 async fn visit(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut client = Client(stream);
-    client.hear_segment().await;
-    client.say("QUIT\r\n").await;
-    client.hear_segment().await;
+    client.receive_segment().await;
+    client.send("QUIT\r\n").await;
+    client.receive_segment().await;
 }
 
 async fn deliver(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut client = Client(stream);
     for line in ["EHLO a", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "DATA", "."] {
-        client.hear_segment().await;
-        client.say(&format!("{line}\r\n")).await;
+        client.receive_segment().await;
+        client.send(&format!("{line}\r\n")).await;
     }
-    client.hear_segment().await;
+    client.receive_segment().await;
 }
 
 /// The wait ends after this time, because every client has gone.
 #[track_caller]
 fn check<T>(begun: Instant, waited: Result<T, Mismatch>, after: Duration, gone: &str) {
-    let Err(mismatch) = waited else { panic!("a message has come") };
+    let Err(mismatch) = waited else { panic!("a message has arrived") };
     assert_eq!(mismatch.kind(), MismatchKind::NoMessage);
     assert_eq!(begun.elapsed(), after, "{mismatch}");
     assert!(mismatch.to_string().contains(gone), "{mismatch}");
@@ -45,11 +45,11 @@ fn check<T>(begun: Instant, waited: Result<T, Mismatch>, after: Duration, gone: 
 async fn a_connection_that_no_other_can_follow_has_ended() {
     let (server, pipe) = Server::builder().pipe();
     visit(pipe).await;
-    let gone = "because   no message has come, and the test waits for 1; every client has gone: \
+    let gone = "because   no message has arrived, and the test waits for 1; every client has gone: \
         1 connection was made and has ended, and no other can be made\n";
     let begun = Instant::now();
     check(begun, server.messages(1).await, Duration::ZERO, gone);
-    check(begun, server.message(|_| true).await, Duration::ZERO, "no message has come; every");
+    check(begun, server.message(|_| true).await, Duration::ZERO, "no message has arrived; every");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn a_client_that_may_still_come_or_send_is_waited_for() {
     let (server, dialer) = Server::builder().pipes();
     check(Instant::now(), server.messages(1).await, WATCHDOG, "the test waits for 1\n");
     let mut client = Client(dialer.dial());
-    client.hear_segment().await;
+    client.receive_segment().await;
     check(Instant::now(), server.messages(1).await, WATCHDOG, "the test waits for 1\n");
     drop(client);
 }
@@ -120,7 +120,7 @@ async fn persistent(builder: ServerBuilder, pause: Duration) -> Result<Vec<Messa
     let waiting = server.messages(1);
     let client = tokio::spawn(async move {
         for _ in 0..2 {
-            Client(dialer.dial()).hear_segment().await;
+            Client(dialer.dial()).receive_segment().await;
             sleep(pause).await;
         }
         deliver(dialer.dial()).await;
@@ -169,7 +169,7 @@ async fn a_message_with_which_the_client_goes_is_seen() {
 async fn scripts_say_how_many_connections_come() {
     let builder =
         || Server::builder().script(script("C: NOOP\nS: 250 OK")).script(script("[text]"));
-    let say = async |pipe: Pipe, octets: &str| Client(pipe).say(octets).await;
+    let say = async |pipe: Pipe, octets: &str| Client(pipe).send(octets).await;
 
     let (server, dialer) = builder().pipes();
     let waiting = server.messages(1);
@@ -224,21 +224,21 @@ fn over_tcp_the_wait_ends_without_the_watchdog() {
 #[tokio::test(start_paused = true)]
 async fn what_has_come_is_counted() {
     let (server, dialer) = Server::builder().reconnect_within(Duration::ZERO).pipes();
-    for (come, waited, which) in [
-        ("no message has come, and the test waits for 3; ", 3, "no message has come; "),
+    for (arrived, waited, which) in [
+        ("no message has arrived, and the test waits for 3; ", 3, "no message has arrived; "),
         (
-            "1 message has come, and the test waits for 3; ",
+            "1 message has arrived, and the test waits for 3; ",
             3,
-            "1 message has come, and it is not the one; ",
+            "1 message has arrived, and it does not match; ",
         ),
         (
-            "2 messages have come, and the test waits for 3; ",
+            "2 messages have arrived, and the test waits for 3; ",
             3,
-            "2 messages have come, and none of them is the one; ",
+            "2 messages have arrived, and none of them matches; ",
         ),
     ] {
         visit(dialer.dial()).await;
-        check(Instant::now(), server.messages(waited).await, Duration::ZERO, come);
+        check(Instant::now(), server.messages(waited).await, Duration::ZERO, arrived);
         check(Instant::now(), server.message(|_| false).await, Duration::ZERO, which);
         deliver(dialer.dial()).await;
     }

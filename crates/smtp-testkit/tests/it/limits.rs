@@ -13,14 +13,14 @@ const GREETING: &str = "220 mx.testkit.example ESMTP ready\r\n";
 
 async fn served<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Client<S> {
     let mut client = Client(stream);
-    client.hear(GREETING).await;
+    client.receive(GREETING).await;
     client
 }
 
 async fn turned_away(stream: impl AsyncRead + AsyncWrite + Unpin, greeting: &str) {
     let mut client = Client(stream);
-    client.hear(&format!("{greeting}\r\n")).await;
-    client.hear_end().await;
+    client.receive(&format!("{greeting}\r\n")).await;
+    client.receive_end().await;
 }
 
 fn at_most(count: usize, greeting: &str) -> (Server, Dialer) {
@@ -64,8 +64,8 @@ async fn the_next_is_served_when_one_has_ended() {
 
     let (server, dialer) = Server::builder().rule(limit()).pipes();
     let quit = async |mut client: Client<Pipe>| {
-        client.say("QUIT\r\n").await;
-        client.hear("221 goodbye\r\n").await;
+        client.send("QUIT\r\n").await;
+        client.receive("221 goodbye\r\n").await;
     };
     makes_room(server, dialer, quit).await;
 
@@ -73,9 +73,9 @@ async fn the_next_is_served_when_one_has_ended() {
         let ending = Rule::on("NOOP").answer(answer.parse().unwrap());
         let (server, dialer) = Server::builder().rule(limit()).rule(ending).pipes();
         let sent_away = async |mut client: Client<Pipe>| {
-            client.say("NOOP\r\n").await;
-            client.hear(last).await;
-            client.hear_end_or_reset().await;
+            client.send("NOOP\r\n").await;
+            client.receive(last).await;
+            client.receive_end_or_reset().await;
         };
         makes_room(server, dialer, sent_away).await;
     }
@@ -88,8 +88,8 @@ async fn the_limit_is_kept_over_tcp() {
     let connect = async || TcpStream::connect(server.addr()).await.unwrap();
     let mut first = served(connect().await).await;
     turned_away(connect().await, "554 5.7.1 too many").await;
-    first.say("QUIT\r\n").await;
-    first.hear("221 goodbye\r\n").await;
+    first.send("QUIT\r\n").await;
+    first.receive("221 goodbye\r\n").await;
     drop(served(connect().await).await);
     server.finish().await.unwrap();
 }
@@ -105,7 +105,7 @@ async fn what_is_turned_away_does_not_count_however_long_it_takes() {
     drop(first);
     let second = served(dialer.dial()).await;
     let mut waiting = Client(waiting);
-    waiting.hear("421 4.7.0 too many\r\n").await;
+    waiting.receive("421 4.7.0 too many\r\n").await;
     assert_eq!(begun.elapsed(), Duration::from_secs(3600));
     drop((second, waiting));
     server.finish().await.unwrap();
@@ -117,7 +117,7 @@ async fn a_refused_greeting_of_another_rule_does_not_count() {
     let limit = Rule::connections_above(1).reply("421 4.7.0 too many");
     let (server, dialer) = Server::builder().rule(blocked).rule(limit).pipes();
     let mut first = Client(dialer.dial());
-    first.hear("554 5.7.1 blocked\r\n").await;
+    first.receive("554 5.7.1 blocked\r\n").await;
     let second = served(dialer.dial()).await;
     turned_away(dialer.dial(), "421 4.7.0 too many").await;
     drop((first, second));
@@ -142,14 +142,14 @@ async fn a_limit_can_be_checked_later_than_at_the_greeting() {
     let limit = Rule::on("MAIL *").when(When::ConnectionsAbove(1)).reply("432 4.3.2 too many");
     let (server, dialer) = Server::builder().rule(limit).pipes();
     let mail = async |client: &mut Client<Pipe>, reply: &str| {
-        client.say("RSET\r\n").await;
-        client.hear("250 forgotten\r\n").await;
-        client.say("MAIL FROM:<a@example.org>\r\n").await;
-        client.hear(reply).await;
+        client.send("RSET\r\n").await;
+        client.receive("250 forgotten\r\n").await;
+        client.send("MAIL FROM:<a@example.org>\r\n").await;
+        client.receive(reply).await;
     };
     let mut first = served(dialer.dial()).await;
-    first.say("EHLO client.example\r\n").await;
-    first.hear("250 mx.testkit.example\r\n").await;
+    first.send("EHLO client.example\r\n").await;
+    first.receive("250 mx.testkit.example\r\n").await;
     mail(&mut first, "250 sender taken\r\n").await;
     let second = served(dialer.dial()).await;
     mail(&mut first, "432 4.3.2 too many\r\n").await;

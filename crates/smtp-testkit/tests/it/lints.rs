@@ -8,10 +8,10 @@ use crate::client::Client;
 async fn outcome(builder: ServerBuilder, said: &[&str]) -> Result<Report, Mismatch> {
     let (server, pipe) = builder.pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
+    client.receive_segment().await;
     for piece in said {
-        client.say(piece).await;
-        client.hear_segment().await;
+        client.send(piece).await;
+        client.receive_segment().await;
     }
     drop(client);
     server.finish().await
@@ -63,9 +63,9 @@ async fn a_group_ends_with_some_commands() {
 async fn who_speaks_first_is_noted() {
     let (server, pipe) = plain().pipe();
     let mut client = Client(pipe);
-    client.say(EHLO).await;
-    client.hear("220 mx.testkit.example ESMTP ready\r\n250 mx.testkit.example\r\n").await;
-    client.say("QUIT\r\n").await;
+    client.send(EHLO).await;
+    client.receive("220 mx.testkit.example ESMTP ready\r\n250 mx.testkit.example\r\n").await;
+    client.send("QUIT\r\n").await;
     drop(client);
     assert_eq!(server.finish().await.unwrap().lints(), [Lint::BeforeGreeting]);
 }
@@ -127,7 +127,7 @@ async fn a_client_says_quit() {
     // One that was left open when the test asked is not to blame.
     let (server, pipe) = plain().pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
+    client.receive_segment().await;
     assert_eq!(server.finish().await.unwrap().lints(), []);
 }
 
@@ -142,10 +142,10 @@ async fn what_is_denied_says_where_and_how_to_mend_it() {
     let shown = mismatch.to_string();
     let expected = "\
 the client made mistakes that this test denies
-  connection 1, line 4: the client pipelined though PIPELINING is not offered: `RCPT TO:<b@example.org>` came before the reply
-      to mend it: wait for each reply unless the server's EHLO reply lists PIPELINING
-  connection 1, line 10: the client closed without QUIT: the connection ended without it
-      to mend it: send QUIT and read its reply before closing
+  connection 1, line 4: the client pipelined though PIPELINING is not offered: `RCPT TO:<b@example.org>` arrived before the reply
+      fix: wait for each reply unless the server's EHLO reply lists PIPELINING
+  connection 1, line 10: the client closed without QUIT: the connection ended before QUIT
+      fix: send QUIT and read its reply before closing
 
 connection 1 of 1
      1  S: 220 mx.testkit.example ESMTP ready
@@ -173,15 +173,15 @@ async fn what_is_not_denied_is_only_noted() {
 async fn tolerating(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
     let (server, pipe) = builder.tolerate(Lint::BadSyntax).deny(Lint::ALL).pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
-    client.say(EHLO).await;
-    client.hear_segment().await;
+    client.receive_segment().await;
+    client.send(EHLO).await;
+    client.receive_segment().await;
     for (said, reply) in dialogue {
-        client.say(&format!("{said}\r\n")).await;
-        assert_eq!(client.hear_segment().await, format!("{reply}\r\n"), "{said:?}");
+        client.send(&format!("{said}\r\n")).await;
+        assert_eq!(client.receive_segment().await, format!("{reply}\r\n"), "{said:?}");
     }
-    client.say("QUIT\r\n").await;
-    client.hear_segment().await;
+    client.send("QUIT\r\n").await;
+    client.receive_segment().await;
     drop(client);
     server.finish().await.unwrap()
 }
@@ -221,12 +221,12 @@ async fn parameters_count_where_bad_syntax_is_tolerated() {
     ];
     let (server, pipe) = plain().offer("SIZE 30").tolerate(Lint::BadSyntax).pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
+    client.receive_segment().await;
     for (said, reply) in
         [("EHLO my computer", "250-mx.testkit.example\r\n250 SIZE 30")].iter().chain(&dialogue)
     {
-        client.say(&format!("{said}\r\n")).await;
-        client.hear(&format!("{reply}\r\n")).await;
+        client.send(&format!("{said}\r\n")).await;
+        client.receive(&format!("{reply}\r\n")).await;
     }
     drop(client);
     let report = server.finish().await.unwrap();
@@ -235,12 +235,12 @@ async fn parameters_count_where_bad_syntax_is_tolerated() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_also_where_bad_syntax_is_tolerated() {
-    let path = "501 `MAIL FROM:` and `RCPT TO:` are followed by an address in angle brackets";
+    let path = "501 `MAIL FROM:` and `RCPT TO:` must be followed by an address in angle brackets";
     let dialogue = [
         ("MAIL FROM:", path),
         ("MAIL <a@example.org>", path),
         ("MAIL FROM:<a@example.org", path),
-        ("<html>", "500 a command begins with a word of letters and digits"),
+        ("<html>", "500 a command must begin with a verb of letters and digits"),
         ("HELLO", "500 unknown command"),
     ];
     let report = tolerating(plain(), &dialogue).await;

@@ -6,7 +6,7 @@ use crate::client::{Client, departure, play, script};
 
 async fn report(text: &str, octets: &str) -> Report {
     let (server, mut client) = play(text);
-    client.say(octets).await;
+    client.send(octets).await;
     drop(client);
     server.finish().await.unwrap()
 }
@@ -27,15 +27,15 @@ async fn a_text_is_recorded_with_its_envelope() {
         C: QUIT
     ";
     let (server, mut client) = play(script);
-    client.say("MAIL FROM:<a@example.org>\r\n").await;
-    client.say("RCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\nDATA\r\n").await;
-    client.hear("250 OK\r\n250 OK\r\n250 OK\r\n354 go on\r\n").await;
+    client.send("MAIL FROM:<a@example.org>\r\n").await;
+    client.send("RCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\nDATA\r\n").await;
+    client.receive("250 OK\r\n250 OK\r\n250 OK\r\n354 go on\r\n").await;
     // The end of the text is torn apart.
     for part in ["hello\r\n..dots\r\n.", "..\r\n", "\r", "\n.", "\r", "\n"] {
-        client.say(part).await;
+        client.send(part).await;
     }
-    client.hear("250 OK\r\n").await;
-    client.say("QUIT\r\n").await;
+    client.receive("250 OK\r\n").await;
+    client.send("QUIT\r\n").await;
     drop(client);
 
     let report = server.finish().await.unwrap();
@@ -98,7 +98,7 @@ async fn what_is_wrong_with_a_text_is_noted_and_can_be_denied() {
     let denying = Server::builder().script(script(text)).deny([Lint::SizeLies]);
     let (server, pipe) = denying.pipe();
     let mut client = Client(pipe);
-    client.say(octets).await;
+    client.send(octets).await;
     drop(client);
     let mismatch = server.finish().await.unwrap_err();
     assert_eq!(mismatch.kind(), MismatchKind::Denied);

@@ -32,10 +32,10 @@ const GROUP: &str = "
 #[tokio::test]
 async fn one_by_one_holds_for_a_client_that_waits() {
     let (server, mut client) = play(ONE_BY_ONE);
-    client.say("MAIL FROM:<a@example.org>\r\n").await;
-    client.hear("250 OK\r\n").await;
-    client.say("RCPT TO:<b@example.org>\r\n").await;
-    client.hear("250 OK\r\n").await;
+    client.send("MAIL FROM:<a@example.org>\r\n").await;
+    client.receive("250 OK\r\n").await;
+    client.send("RCPT TO:<b@example.org>\r\n").await;
+    client.receive("250 OK\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -49,10 +49,10 @@ async fn one_by_one_fails_for_a_client_that_runs_ahead() {
 #[tokio::test]
 async fn two_writes_in_a_row_run_ahead_as_well() {
     let (server, mut client) = play(ONE_BY_ONE);
-    client.say("MAIL FROM:<a@example.org>\r\n").await;
+    client.send("MAIL FROM:<a@example.org>\r\n").await;
     tokio::task::yield_now().await;
-    client.say("RCPT TO:<b@example.org>\r\n").await;
-    client.hear_end().await;
+    client.send("RCPT TO:<b@example.org>\r\n").await;
+    client.receive_end().await;
     assert_eq!(server.finish().await.unwrap_err().kind(), MismatchKind::SentAhead);
 }
 
@@ -60,7 +60,7 @@ async fn two_writes_in_a_row_run_ahead_as_well() {
 async fn a_client_that_runs_ahead_is_caught_over_tcp() {
     let server = Server::tcp(script(ONE_BY_ONE)).unwrap();
     let mut client = Client(TcpStream::connect(server.addr()).await.unwrap());
-    client.say("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n").await;
+    client.send("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n").await;
     assert_eq!(server.finish().await.unwrap_err().kind(), MismatchKind::SentAhead);
 }
 
@@ -72,9 +72,9 @@ async fn a_client_that_speaks_before_the_greeting_is_caught() {
 #[tokio::test]
 async fn together_holds_for_a_client_that_pipelines() {
     let (server, mut client) = play(TOGETHER);
-    client.say("MAIL FROM:<a@example.org>\r\n").await;
-    client.say("RCPT TO:<b@example.org>\r\n").await;
-    assert_eq!(client.hear_segment().await, "250 OK\r\n250 OK\r\n");
+    client.send("MAIL FROM:<a@example.org>\r\n").await;
+    client.send("RCPT TO:<b@example.org>\r\n").await;
+    assert_eq!(client.receive_segment().await, "250 OK\r\n250 OK\r\n");
     drop(client);
     server.finish().await.unwrap();
 }
@@ -82,7 +82,7 @@ async fn together_holds_for_a_client_that_pipelines() {
 #[tokio::test(start_paused = true)]
 async fn together_fails_for_a_client_that_waits() {
     let (server, mut client) = play(TOGETHER);
-    client.say("MAIL FROM:<a@example.org>\r\n").await;
+    client.send("MAIL FROM:<a@example.org>\r\n").await;
     let mismatch = server.finish().await.unwrap_err();
     assert_eq!(mismatch.kind(), MismatchKind::Unfinished);
     assert_eq!(mismatch.script_line(), Some(3));
@@ -91,8 +91,8 @@ async fn together_fails_for_a_client_that_waits() {
 #[tokio::test]
 async fn a_group_arrives_in_one_segment() {
     let (server, mut client) = play(GROUP);
-    client.say("NOOP\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n").await;
-    client.hear("250 OK\r\n").await;
+    client.send("NOOP\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n").await;
+    client.receive("250 OK\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -100,12 +100,12 @@ async fn a_group_arrives_in_one_segment() {
 #[tokio::test]
 async fn a_vectored_write_is_one_segment() {
     let (server, mut client) = play(GROUP);
-    client.say("NOOP\r\n").await;
+    client.send("NOOP\r\n").await;
     let lines = ["MAIL FROM:<a@example.org>\r\n", "RCPT TO:<b@example.org>\r\n"];
     let slices = lines.map(|line| IoSlice::new(line.as_bytes()));
     let written = client.0.write_vectored(&slices).await.unwrap();
     assert_eq!(written, lines.concat().len());
-    client.hear("250 OK\r\n").await;
+    client.receive("250 OK\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -113,8 +113,8 @@ async fn a_vectored_write_is_one_segment() {
 #[tokio::test]
 async fn a_group_in_two_segments_is_a_mismatch() {
     let (server, mut client) = play(GROUP);
-    client.say("NOOP\r\nMAIL FROM:<a@example.org>\r\n").await;
-    client.say("RCPT TO:<b@example.org>\r\n").await;
+    client.send("NOOP\r\nMAIL FROM:<a@example.org>\r\n").await;
+    client.send("RCPT TO:<b@example.org>\r\n").await;
     let mismatch = server.finish().await.unwrap_err();
     assert_eq!(mismatch.kind(), MismatchKind::SeveralSegments);
     assert_eq!(mismatch.script_line(), Some(4));
@@ -123,8 +123,8 @@ async fn a_group_in_two_segments_is_a_mismatch() {
 #[tokio::test]
 async fn a_line_of_a_group_in_two_segments_is_a_mismatch() {
     let (server, mut client) = play(GROUP);
-    client.say("NOOP\r\nMAIL FROM:").await;
-    client.say("<a@example.org>\r\nRCPT TO:<b@example.org>\r\n").await;
+    client.send("NOOP\r\nMAIL FROM:").await;
+    client.send("<a@example.org>\r\nRCPT TO:<b@example.org>\r\n").await;
     let mismatch = server.finish().await.unwrap_err();
     assert_eq!(mismatch.kind(), MismatchKind::SeveralSegments);
     assert_eq!(mismatch.script_line(), Some(3));
@@ -156,9 +156,9 @@ async fn raw_octets_do_not_wait_for_the_client_to_be_silent() {
         [text]
     "#,
     );
-    client.say("DATA\r\nfirst line\r\n").await;
-    client.hear("354 go\r\n550 too much\r\n").await;
-    client.say("second line\r\n.\r\n").await;
+    client.send("DATA\r\nfirst line\r\n").await;
+    client.receive("354 go\r\n550 too much\r\n").await;
+    client.send("second line\r\n.\r\n").await;
     drop(client);
     let report = server.finish().await.unwrap();
     assert_eq!(report.messages()[0].text(), b"first line\r\nsecond line\r\n");

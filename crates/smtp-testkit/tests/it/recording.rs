@@ -13,10 +13,10 @@ use tokio_rustls::client::TlsStream;
 
 use crate::client::Client;
 
-async fn say_all<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, lines: &[&str]) {
+async fn send_all<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, lines: &[&str]) {
     for line in lines {
-        client.say(line).await;
-        client.hear_segment().await;
+        client.send(line).await;
+        client.receive_segment().await;
     }
 }
 
@@ -39,8 +39,8 @@ async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
 /// Delivers a message after STARTTLS.
 async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(stream: S, authority: &Authority) {
     let mut client = Client(stream);
-    client.hear_segment().await;
-    say_all(&mut client, &["EHLO client.example\r\n", "STARTTLS\r\n"]).await;
+    client.receive_segment().await;
+    send_all(&mut client, &["EHLO client.example\r\n", "STARTTLS\r\n"]).await;
     let mut client = encrypt(client.0, authority).await;
     let lines = [
         "EHLO client.example\r\n",
@@ -51,8 +51,8 @@ async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(stream: S, authority: &Autho
         "Subject: hi\r\n\r\n.\r\n",
         "QUIT\r\n",
     ];
-    say_all(&mut client, &lines).await;
-    client.hear_end().await;
+    send_all(&mut client, &lines).await;
+    client.receive_end().await;
 }
 
 const SCRIPT: &str = "\
@@ -107,9 +107,9 @@ async fn a_server_that_nobody_vouches_for_is_not_given_the_secret() {
     let stranger = Authority::new();
     let recording = Recorder::new(real.addr()).trust("localhost", stranger.der()).tcp().unwrap();
     let mut client = Client(TcpStream::connect(recording.addr()).await.unwrap());
-    client.hear_segment().await;
-    say_all(&mut client, &["EHLO client.example\r\n", "STARTTLS\r\n"]).await;
-    client.hear_end().await;
+    client.receive_segment().await;
+    send_all(&mut client, &["EHLO client.example\r\n", "STARTTLS\r\n"]).await;
+    client.receive_end().await;
     drop(client);
     let scripts = recording.finish().await;
     assert!(scripts[0].ends_with("S: 220 go ahead\n"), "{}", scripts[0]);
@@ -123,9 +123,9 @@ async fn implicit_tls_is_recorded() {
     let recording = recorder.greeting(Greeting::UnderTls).tcp().unwrap();
     let stream = TcpStream::connect(recording.addr()).await.unwrap();
     let mut client = encrypt(stream, recording.authority()).await;
-    client.hear_segment().await;
-    say_all(&mut client, &["QUIT\r\n"]).await;
-    client.hear_end().await;
+    client.receive_segment().await;
+    send_all(&mut client, &["QUIT\r\n"]).await;
+    client.receive_end().await;
     let script = "[tls]\nS: 220 mx.testkit.example ESMTP ready\nC: QUIT\nS: 221 goodbye\n[close]\n";
     assert_eq!(recording.finish().await, [script]);
     real.finish().await.unwrap();

@@ -12,16 +12,16 @@ const EHLO: &str = "EHLO client.example";
 async fn talk(server: ServerBuilder, dialogue: &[(&str, &str)]) -> Server {
     let (server, pipe) = server.pipe();
     let mut client = Client(pipe);
-    client.hear("220 mx.testkit.example ESMTP ready\r\n").await;
+    client.receive("220 mx.testkit.example ESMTP ready\r\n").await;
     converse(&mut client, dialogue).await;
     server
 }
 
 async fn converse(client: &mut Client<Pipe>, dialogue: &[(&str, &str)]) {
     for (said, heard) in dialogue {
-        client.say(&format!("{said}\r\n")).await;
+        client.send(&format!("{said}\r\n")).await;
         if !heard.is_empty() {
-            client.hear(&format!("{heard}\r\n")).await;
+            client.receive(&format!("{heard}\r\n")).await;
         }
     }
 }
@@ -63,7 +63,7 @@ async fn commands_out_of_place_are_refused() {
         ("LHLO a", "500 unknown command"),
         (
             "MAIL FROM: <a@example.org>",
-            "501 `MAIL FROM:` and `RCPT TO:` are followed by an address in angle brackets",
+            "501 `MAIL FROM:` and `RCPT TO:` must be followed by an address in angle brackets",
         ),
         QUIT,
     ];
@@ -135,7 +135,7 @@ async fn what_is_offered_is_kept_to() {
             "250-mx.testkit.example\r\n250-SIZE 30\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-XODD\r\n250 LIMITS RCPTMAX=1",
         ),
         ("MAIL FROM:<a@example.org> SIZE=31", "552 5.3.4 too large"),
-        ("MAIL FROM:<a@example.org> SIZE=x", "501 5.5.4 `x` is no value of SIZE"),
+        ("MAIL FROM:<a@example.org> SIZE=x", "501 5.5.4 `x` is not a value of SIZE"),
         ("MAIL FROM:<a@example.org> BODY=BINARYMIME", "555 5.5.4 BODY is not offered"),
         ("MAIL FROM:<käse@example.org> SMTPUTF8 RET=FULL XODD=1", "250 2.1.0 sender taken"),
         ("RCPT TO:<b@example.org> NOTIFY=NEVER", "250 2.1.5 recipient taken"),
@@ -189,7 +189,7 @@ async fn a_rate_is_kept() {
     let fast = Rule::on("NOOP").above(2, minute).reply("450 too fast");
     let (server, pipe) = Server::builder().rule(fast).pipe();
     let mut client = Client(pipe);
-    client.hear("220 mx.testkit.example ESMTP ready\r\n").await;
+    client.receive("220 mx.testkit.example ESMTP ready\r\n").await;
     let ok = ("NOOP", "250 OK");
     converse(&mut client, &[ok, ok, ("NOOP", "450 too fast")]).await;
     tokio::time::advance(minute).await;
@@ -230,8 +230,8 @@ async fn a_client_that_says_nothing_is_sent_away() {
     let (server, pipe) = Server::builder().rule(idle).pipe();
     let begun = tokio::time::Instant::now();
     let mut client = Client(pipe);
-    client.hear("220 mx.testkit.example ESMTP ready\r\n421 4.4.2 idle\r\n").await;
-    client.hear_end().await;
+    client.receive("220 mx.testkit.example ESMTP ready\r\n421 4.4.2 idle\r\n").await;
+    client.receive_end().await;
     assert_eq!(begun.elapsed(), minutes);
     server.finish().await.unwrap();
 }
@@ -250,7 +250,7 @@ async fn lmtp_has_a_reply_for_each_recipient() {
     let full = Rule::text_for("full@*").reply("552 5.2.2 full");
     let (server, pipe) = Server::builder().protocol(Protocol::Lmtp).rule(full).pipe();
     let mut client = Client(pipe);
-    client.hear("220 mx.testkit.example LMTP ready\r\n").await;
+    client.receive("220 mx.testkit.example LMTP ready\r\n").await;
     let taken = "250 2.1.5 recipient taken";
     let dialogue = [
         ("EHLO a", "500 5.5.1 unknown command"),

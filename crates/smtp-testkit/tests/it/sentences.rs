@@ -7,7 +7,7 @@ use crate::client::{Client, play};
 /// What the server says about a client that says these octets at once and closes.
 async fn shown(script: &str, octets: &str) -> String {
     let (server, mut client) = play(script);
-    client.say(octets).await;
+    client.send(octets).await;
     drop(client);
     server.finish().await.unwrap_err().to_string()
 }
@@ -46,10 +46,10 @@ async fn after_text(builder: ServerBuilder, text: &str) -> Mismatch {
     let (server, pipe) = builder.pipe();
     let mut client = Client(pipe);
     for said in TRANSACTION.iter().chain(&[text]) {
-        client.hear_segment().await;
-        client.say(said).await;
+        client.receive_segment().await;
+        client.send(said).await;
     }
-    client.hear_segment().await;
+    client.receive_segment().await;
     drop(client);
     server.finish().await.unwrap_err()
 }
@@ -69,17 +69,17 @@ async fn mistakes_and_lines_of_a_text() {
 
 #[tokio::test]
 async fn the_size_that_was_announced() {
-    for (octets, shown) in [("a", "SIZE=0, and the text has 1 octet\n"), ("ab", "has 2 octets\n")] {
+    for (octets, shown) in [("a", "SIZE=0, but the text has 1 octet\n"), ("ab", "has 2 octets\n")] {
         let builder = Server::builder().offer("SIZE").offer("CHUNKING").deny([Lint::SizeLies]);
         let (server, pipe) = builder.pipe();
         let mut client = Client(pipe);
         let chunk = format!("BDAT {} LAST\r\n{octets}", octets.len());
         let mail = "MAIL FROM:<a@example.org> SIZE=0\r\n";
         for said in [TRANSACTION[0], mail, TRANSACTION[2], &chunk, "QUIT\r\n"] {
-            client.hear_segment().await;
-            client.say(said).await;
+            client.receive_segment().await;
+            client.send(said).await;
         }
-        client.hear_segment().await;
+        client.receive_segment().await;
         drop(client);
         check(&server.finish().await.unwrap_err().to_string(), shown);
     }
@@ -98,13 +98,13 @@ async fn octets_of_a_rule() {
 #[tokio::test(start_paused = true)]
 async fn octets_that_are_not_the_whole() {
     for (octets, shown) in [
-        ("Q", "and the last octet below is not the whole of it; "),
-        ("QU", "and the last octets below are not the whole of it; "),
+        ("Q", "and received only the last octet below; "),
+        ("QU", "and received only the last octets below; "),
     ] {
         let (server, pipe) = Server::builder().pipe();
         let mut client = Client(pipe);
-        client.hear_segment().await;
-        client.say(octets).await;
+        client.receive_segment().await;
+        client.send(octets).await;
         check(&server.finish().await.unwrap_err().to_string(), shown);
     }
 }

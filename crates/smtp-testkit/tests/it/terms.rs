@@ -98,10 +98,10 @@ async fn a_certificate_is_a_login() {
     let (server, pipe) = builder.offer("AUTH EXTERNAL").pipe();
     let mut client = handshake(&server, pipe, NEW, Shown::Certificate).await.unwrap();
     for line in ["EHLO client.example\r\n", "AUTH EXTERNAL =\r\n", "QUIT\r\n"] {
-        client.hear_segment().await;
-        client.say(line).await;
+        client.receive_segment().await;
+        client.send(line).await;
     }
-    client.hear("221 goodbye\r\n").await;
+    client.receive("221 goodbye\r\n").await;
     drop(client);
     let report = server.finish().await.unwrap();
     let [connection] = report.connections() else { panic!("one: {report:?}") };
@@ -114,11 +114,11 @@ async fn a_certificate_is_a_login() {
 /// Goes to TLS on a server that offers it, as far as the handshake.
 async fn starttls(server: &Server, pipe: Pipe, said: &str) -> Client<TlsStream<Pipe>> {
     let mut client = Client(pipe);
-    client.hear_segment().await;
-    client.say("EHLO client.example\r\n").await;
-    client.hear("250-mx.testkit.example\r\n250 STARTTLS\r\n").await;
-    client.say(said).await;
-    client.hear("220 go ahead\r\n").await;
+    client.receive_segment().await;
+    client.send("EHLO client.example\r\n").await;
+    client.receive("250-mx.testkit.example\r\n250 STARTTLS\r\n").await;
+    client.send(said).await;
+    client.receive("220 go ahead\r\n").await;
     handshake(server, client.0, NEW, Shown::Nothing).await.unwrap()
 }
 
@@ -126,12 +126,12 @@ async fn starttls(server: &Server, pipe: Pipe, said: &str) -> Client<TlsStream<P
 async fn what_was_learned_before_tls_is_forgotten() {
     let (server, pipe) = Server::builder().offer("STARTTLS").pipe();
     let mut client = starttls(&server, pipe, "STARTTLS\r\n").await;
-    client.say("MAIL FROM:<a@example.org>\r\n").await;
-    client.hear("503 EHLO comes first\r\n").await;
-    client.say("EHLO client.example\r\n").await;
-    client.hear("250 mx.testkit.example\r\n").await;
-    client.say("QUIT\r\n").await;
-    client.hear("221 goodbye\r\n").await;
+    client.send("MAIL FROM:<a@example.org>\r\n").await;
+    client.receive("503 EHLO comes first\r\n").await;
+    client.send("EHLO client.example\r\n").await;
+    client.receive("250 mx.testkit.example\r\n").await;
+    client.send("QUIT\r\n").await;
+    client.receive("221 goodbye\r\n").await;
     drop(client);
     let report = server.finish().await.unwrap();
     assert_eq!(report.lints(), [Lint::BadSequence, Lint::NoEhloAfterStartTls]);
@@ -141,16 +141,16 @@ async fn what_was_learned_before_tls_is_forgotten() {
 async fn octets_in_clear_behind_starttls_do_not_count() {
     let (server, pipe) = Server::builder().offer("STARTTLS").offer("PIPELINING").pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
-    client.say("EHLO client.example\r\n").await;
-    client.hear_segment().await;
-    client.say("STARTTLS\r\nMAIL FROM:<evil@example.org>\r\n").await;
-    client.hear("220 go ahead\r\n").await;
+    client.receive_segment().await;
+    client.send("EHLO client.example\r\n").await;
+    client.receive_segment().await;
+    client.send("STARTTLS\r\nMAIL FROM:<evil@example.org>\r\n").await;
+    client.receive("220 go ahead\r\n").await;
     let mut client = handshake(&server, client.0, NEW, Shown::Nothing).await.unwrap();
-    client.say("EHLO client.example\r\n").await;
-    client.hear("250-mx.testkit.example\r\n250 PIPELINING\r\n").await;
-    client.say("QUIT\r\n").await;
-    client.hear("221 goodbye\r\n").await;
+    client.send("EHLO client.example\r\n").await;
+    client.receive("250-mx.testkit.example\r\n250 PIPELINING\r\n").await;
+    client.send("QUIT\r\n").await;
+    client.receive("221 goodbye\r\n").await;
     drop(client);
     assert_eq!(server.finish().await.unwrap().lints(), [Lint::PastSynchronization]);
 }
@@ -165,11 +165,11 @@ async fn a_rule_puts_garbage_before_and_after_starttls() {
     {
         let (server, pipe) = Server::builder().offer("STARTTLS").rule(rule).pipe();
         let mut client = Client(pipe);
-        client.hear_segment().await;
-        client.say("EHLO client.example\r\n").await;
-        client.hear_segment().await;
-        client.say("STARTTLS\r\n").await;
-        client.hear(heard).await;
+        client.receive_segment().await;
+        client.send("EHLO client.example\r\n").await;
+        client.receive_segment().await;
+        client.send("STARTTLS\r\n").await;
+        client.receive(heard).await;
         drop(handshake(&server, client.0, NEW, Shown::Nothing).await.unwrap());
         server.finish().await.unwrap();
     }
@@ -180,9 +180,9 @@ async fn a_rule_closes_without_close_notify() {
     let cut = Rule::on("QUIT").answer("S: 221 bye\n[abort]".parse().unwrap());
     let (server, pipe) = under_tls().rule(cut).pipe();
     let mut client = handshake(&server, pipe, NEW, Shown::Nothing).await.unwrap();
-    client.hear_segment().await;
-    client.say("QUIT\r\n").await;
-    client.hear("221 bye\r\n").await;
+    client.receive_segment().await;
+    client.send("QUIT\r\n").await;
+    client.receive("221 bye\r\n").await;
     let end = client.0.read(&mut [0; 16]).await;
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     server.finish().await.unwrap();

@@ -12,10 +12,10 @@ use crate::client::{Client, play, script};
 async fn a_delay_is_exact() {
     let (server, mut client) = play("C: NOOP\n[delay 10m]\nS: 250 OK\n[delay 1ms]\n[close]");
     let begun = Instant::now();
-    client.say("NOOP\r\n").await;
-    client.hear("250 OK\r\n").await;
+    client.send("NOOP\r\n").await;
+    client.receive("250 OK\r\n").await;
     assert_eq!(begun.elapsed(), Duration::from_secs(600));
-    client.hear_end().await;
+    client.receive_end().await;
     assert_eq!(begun.elapsed(), Duration::from_millis(600_001));
 
     let report = server.finish().await.unwrap();
@@ -26,8 +26,8 @@ async fn a_delay_is_exact() {
 #[tokio::test(start_paused = true)]
 async fn a_delay_longer_than_the_watchdog_does_not_wake_it() {
     let (server, mut client) = play("S: 220 ready\nC: NOOP\n[delay 1h]\nS: 250 OK");
-    client.hear("220 ready\r\n").await;
-    client.say("NOOP\r\n").await;
+    client.receive("220 ready\r\n").await;
+    client.send("NOOP\r\n").await;
     let reply = timeout(Duration::from_secs(300), client.0.read_u8());
     reply.await.expect_err("the client's patience ends first");
     drop(client);
@@ -38,8 +38,8 @@ async fn a_delay_longer_than_the_watchdog_does_not_wake_it() {
 async fn the_watchdog_sleeps_until_the_verdict_is_asked_for() {
     let (server, mut client) = play("C: NOOP\nS: 250 OK");
     tokio::time::advance(Duration::from_secs(3600)).await;
-    client.say("NOOP\r\n").await;
-    client.hear("250 OK\r\n").await;
+    client.send("NOOP\r\n").await;
+    client.receive("250 OK\r\n").await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -63,7 +63,7 @@ async fn the_watchdog_counts_from_the_last_sign_of_life() {
     for line in ["ONE\r\n", "TWO\r\n", "THREE\r\n"] {
         // Virtual time; all three together are more than the watchdog allows for one.
         timeout(Duration::from_secs(9), client.0.read_u8()).await.unwrap_err();
-        client.say(line).await;
+        client.send(line).await;
     }
     drop(client);
     verdict.await.unwrap().unwrap();
@@ -83,10 +83,10 @@ async fn a_client_that_does_not_read_is_found_by_the_watchdog() {
 async fn a_reply_can_be_dribbled() {
     let (server, mut client) = play("[split 1]\nS: 220 a\nS: 220 b\nC: NOOP\nS: 250 whole");
     for octet in "220 a\r\n220 b\r\n".chars() {
-        assert_eq!(client.hear_segment().await, octet.to_string());
+        assert_eq!(client.receive_segment().await, octet.to_string());
     }
-    client.say("NOOP\r\n").await;
-    assert_eq!(client.hear_segment().await, "250 whole\r\n");
+    client.send("NOOP\r\n").await;
+    assert_eq!(client.receive_segment().await, "250 whole\r\n");
     drop(client);
     server.finish().await.unwrap();
 }

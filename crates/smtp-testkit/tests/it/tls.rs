@@ -41,9 +41,9 @@ const STARTTLS: &str = "
 
 async fn starttls(pipe: Pipe) -> Client<Pipe> {
     let mut client = Client(pipe);
-    client.hear("220 ready\r\n").await;
-    client.say("STARTTLS\r\n").await;
-    client.hear("220 go\r\n").await;
+    client.receive("220 ready\r\n").await;
+    client.send("STARTTLS\r\n").await;
+    client.receive("220 go\r\n").await;
     client
 }
 
@@ -53,8 +53,8 @@ async fn a_connection_goes_from_clear_to_tls() {
     let client = starttls(pipe).await;
     let tls = handshake(client.0, server.authority_der(), "localhost").await.unwrap();
     let mut client = Client(tls);
-    client.say("QUIT\r\n").await;
-    client.hear("221 bye\r\n").await;
+    client.send("QUIT\r\n").await;
+    client.receive("221 bye\r\n").await;
     client.0.shutdown().await.unwrap();
     drop(client);
 
@@ -67,7 +67,7 @@ async fn a_client_that_leaves_without_close_notify_is_recorded() {
     let (server, pipe) = Server::pipe(script("[tls]\nS: 220 ready"));
     let tls = handshake(pipe, server.authority_der(), "127.0.0.1").await.unwrap();
     let mut client = Client(tls);
-    client.hear("220 ready\r\n").await;
+    client.receive("220 ready\r\n").await;
     drop(client);
     let report = server.finish().await.unwrap();
     assert!(!report.connections()[0].tls().unwrap().close_notify);
@@ -78,8 +78,8 @@ async fn a_tcp_connection_under_tls_is_reset() {
     let server = Server::tcp(script("[tls]\nS: 220 ready\nC: NOOP\n[reset]")).unwrap();
     let stream = TcpStream::connect(server.addr()).await.unwrap();
     let mut client = Client(handshake(stream, server.authority_der(), "::1").await.unwrap());
-    client.hear("220 ready\r\n").await;
-    client.say("NOOP\r\n").await;
+    client.receive("220 ready\r\n").await;
+    client.send("NOOP\r\n").await;
     let error = client.0.read_u8().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     server.finish().await.unwrap();
@@ -114,8 +114,8 @@ async fn the_server_closes_instead_of_the_handshake() {
 #[tokio::test]
 async fn octets_in_clear_after_starttls_are_caught() {
     let (server, mut client) = crate::client::play(STARTTLS);
-    client.hear("220 ready\r\n").await;
-    client.say("STARTTLS\r\nEHLO a\r\n").await;
+    client.receive("220 ready\r\n").await;
+    client.send("STARTTLS\r\nEHLO a\r\n").await;
     assert_eq!(server.finish().await.unwrap_err().kind(), MismatchKind::SentAhead);
 }
 

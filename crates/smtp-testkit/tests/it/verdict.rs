@@ -22,8 +22,8 @@ S: 250 OK";
 async fn mismatch(script: &str, dialogue: &[(&str, &str)]) -> Mismatch {
     let (server, mut client) = play(script);
     for (heard, said) in dialogue {
-        client.hear(heard).await;
-        client.say(said).await;
+        client.receive(heard).await;
+        client.send(said).await;
     }
     drop(client);
     server.finish().await.unwrap_err()
@@ -91,7 +91,7 @@ async fn a_client_that_sent_ahead() {
     check(
         &mismatch,
         r#"
-connection 1 of 1, line 3 of the script: the client sent ahead: it did not wait for the server
+connection 1 of 1, line 3 of the script: the client sent ahead: it did not wait for the reply
   expected  nothing before the reply "250 OK\r\n"
   received  "RCPT TO:<b@example.org>\r\n"
 
@@ -133,7 +133,7 @@ async fn a_client_that_closed_within_a_line() {
         &mismatch,
         r#"
 connection 1 of 1, line 2 of the script: the client closed too early
-  expected  a line like "EHLO *\r\n"
+  expected  a line that matches "EHLO *\r\n"
   received  "EHLO cli", then the end of the connection
 
         script        | dialogue
@@ -155,7 +155,7 @@ async fn octets_after_the_end_of_the_script() {
     check(
         &mismatch,
         r#"
-connection 1 of 1: unexpected octets after the end of the script
+connection 1 of 1: the client sent octets after the end of the script
   expected  the client to close
   received  "NOOP\r\n"
 
@@ -175,14 +175,14 @@ connection 1 of 1: unexpected octets after the end of the script
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_nothing() {
     let (server, mut client) = play("S: 220 ready\nC: EHLO a\nS: 250 OK\n[text]\nS: 250 OK");
-    client.hear("220 ready\r\n").await;
-    client.say("EHLO a").await;
+    client.receive("220 ready\r\n").await;
+    client.send("EHLO a").await;
     let mismatch = server.finish().await.unwrap_err();
     check(
         &mismatch,
         r#"
 connection 1 of 1, line 2 of the script: the client did nothing more
-  because   the watchdog waited 10s in vain
+  because   the watchdog expired after 10s
   expected  "EHLO a\r\n"
   received  "EHLO a"
 
@@ -205,7 +205,7 @@ async fn a_client_that_does_not_close() {
         &mismatch,
         r#"
 connection 1 of 1, end of the script: the client did nothing more
-  because   the watchdog waited 10s in vain
+  because   the watchdog expired after 10s
   expected  the client to close
   received  nothing
 
@@ -272,7 +272,7 @@ async fn a_connection_that_nobody_makes() {
         &mismatch,
         r#"
 connection 1 of 1: the client did not connect
-  because   nobody is left who could connect
+  because   no client can connect: every `Dialer` was dropped
   expected  a connection
 "#,
     );

@@ -67,14 +67,14 @@ async fn a_wait_that_would_never_end_panics() {
 async fn a_message_that_does_not_come_ends_the_wait() {
     let (server, pipe) = Server::builder().pipe();
     let mut client = Client(pipe);
-    client.hear_segment().await;
-    client.say("EHLO client.example\r\n").await;
-    client.hear_segment().await;
+    client.receive_segment().await;
+    client.send("EHLO client.example\r\n").await;
+    client.receive_segment().await;
     let mismatch = server.messages(1).await.unwrap_err();
     assert_eq!(mismatch.kind(), MismatchKind::NoMessage);
     let expected = "\
-the message that the test waits for did not come
-  because   no message has come, and the test waits for 1
+the message that the test waits for did not arrive
+  because   no message has arrived, and the test waits for 1
 
 connection 1 of 1
      1  S: 220 mx.testkit.example ESMTP ready
@@ -95,8 +95,8 @@ async fn no_message_for_a_time() {
     let watched = server.no_message(hour);
     let mut client = Client(pipe);
     for line in MESSAGE {
-        client.hear_segment().await;
-        client.say(line).await;
+        client.receive_segment().await;
+        client.send(line).await;
     }
     assert_eq!(watched.await.unwrap_err().kind(), MismatchKind::UnexpectedMessage);
 }
@@ -106,17 +106,17 @@ async fn a_client_that_stops_inside_of_a_text_is_a_mismatch() {
     let (server, pipe) = Server::builder().pipe();
     let mut client = Client(pipe);
     for line in &MESSAGE[..4] {
-        client.hear_segment().await;
-        client.say(line).await;
+        client.receive_segment().await;
+        client.send(line).await;
     }
-    client.hear_segment().await;
-    client.say("Subject: hi\r\n").await;
+    client.receive_segment().await;
+    client.send("Subject: hi\r\n").await;
     let mismatch = server.finish().await.unwrap_err();
     assert_eq!(mismatch.kind(), MismatchKind::Unfinished, "{mismatch}");
     assert_eq!(mismatch.received(), b"Subject: hi\r\n");
     let expected = "\
 the client did nothing more
-  because   the server waited for the end of the text, CRLF.CRLF, and the last octets below are not the whole of it; the watchdog waited 10s in vain
+  because   the server waited for the end of the text, CRLF.CRLF, and received only the last octets below; the watchdog expired after 10s
 
 connection 1 of 1
      1  S: 220 mx.testkit.example ESMTP ready
@@ -129,7 +129,7 @@ connection 1 of 1
      8  C: DATA
      9  S: 354 end with CRLF.CRLF
     10  C: Subject: hi
-    11  # the watchdog gave up  (after 10 s)
+    11  # the watchdog expired  (after 10 s)
 ";
     assert_eq!(mismatch.to_string(), expected, "{mismatch}");
 }

@@ -1,15 +1,14 @@
-//! User names and passwords as SASLprep prepares them (RFC 4013), for the mechanisms that ask for
-//! it: SCRAM and PLAIN.
+//! Prepares user names and passwords with SASLprep (RFC 4013), as SCRAM and PLAIN require.
 
 use std::borrow::Cow;
 
 use stringprep::{saslprep, tables};
 
-/// Prepares a user name or a password; `None` if no client may log in with it, because it contains
-/// a prohibited character, mixes directions, or nothing is left of it.
+/// Prepares a user name or a password. Returns `None` if it contains a prohibited character, mixes
+/// directions, or is empty after preparation; no client may log in with it.
 ///
-/// A text with characters that Unicode 3.2 does not have, such as an emoji, stays as it is: the
-/// RFC forbids it in what a server stores, and servers that are in use let it pass.
+/// A text with characters that Unicode 3.2 does not assign, such as an emoji, stays as it is. The
+/// RFC prohibits it in stored strings, but servers in use accept it.
 pub(super) fn prepare(text: &str) -> Option<Cow<'_, str>> {
     let known: String = text.chars().filter(|&char| !tables::unassigned_code_point(char)).collect();
     let prepared = match known.len() == text.len() {
@@ -19,7 +18,7 @@ pub(super) fn prepare(text: &str) -> Option<Cow<'_, str>> {
     (!prepared.is_empty()).then_some(prepared)
 }
 
-/// Whether two texts are the same to a mechanism that prepares both.
+/// Returns whether two texts are equal after preparation.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
     one == other || prepare(one).is_some_and(|one| prepare(other) == Some(one))
 }

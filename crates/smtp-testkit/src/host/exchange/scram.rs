@@ -9,12 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac, pbkdf2};
 
 use super::saslprep::{is_same, prepare};
-use super::{Channel, Denial, Exchange, Step, done};
+use super::{Channel, Denial, Mechanism, MechanismStep, done};
 use crate::host::Host;
 
-/// Few enough for tests to be quick, and what RFC 7677 asks for at least.
+/// Few, so that tests are fast, but the minimum of RFC 7677.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
-/// A salt is no secret; the same for everybody keeps dialogues the same.
+/// The salt is not a secret; the same for all users keeps dialogues the same.
 const SALT: &[u8] = b"smtp-testkit salt";
 
 #[derive(Clone, Copy)]
@@ -69,11 +69,11 @@ pub(super) struct Scram {
 enum Stage {
     First,
     Last(Opening),
-    /// The client has to confirm that it has read the server's proof.
+    /// The client has to confirm that it has read the server's signature.
     Confirm(String),
 }
 
-/// What the first two messages settled.
+/// The contents of the first two messages.
 struct Opening {
     user: String,
     gs2_header: String,
@@ -92,15 +92,15 @@ impl Scram {
         format!("{}{}", self.hash.name(), if self.bound { "-PLUS" } else { "" })
     }
 
-    /// Whether the client was offered channel binding: one that says it was not has been deceived
-    /// by somebody in between (RFC 5802, 6).
+    /// Returns whether the client was offered channel binding. A client that claims otherwise was
+    /// deceived by an attacker on the path (RFC 5802, 6).
     fn could_bind(&self) -> bool {
         let bound = format!("{}-PLUS", self.hash.name());
         let offered = self.host.offered("AUTH").unwrap_or_default();
         self.channel.exporter.is_some() && offered.contains(&bound.as_str())
     }
 
-    /// `client-first-message`: the flag, the identity, the name and the nonce.
+    /// Parses `client-first-message`: the flag, the identity, the name and the nonce.
     fn open(&self, message: &str) -> Option<Opening> {
         let mut parts = message.splitn(3, ',');
         let (flag, identity, bare) = (parts.next()?, parts.next()?, parts.next()?);
@@ -127,8 +127,7 @@ impl Scram {
         })
     }
 
-    /// `client-final-message`: what the server proves in return and to which user, or why it does
-    /// not.
+    /// Verifies `client-final-message`; returns the server's signature and the user name.
     fn close(&self, opening: &Opening, message: &str) -> Result<(String, String), Denial> {
         let (unproven, proof) = message.rsplit_once(",p=").ok_or(Denial::Malformed)?;
         let proof = STANDARD.decode(proof).map_err(|_| Denial::Malformed)?;
@@ -157,30 +156,30 @@ impl Scram {
     }
 }
 
-impl Exchange for Scram {
-    fn step(&mut self, response: Option<&[u8]>) -> Step {
-        let Some(response) = response else { return Step::Challenge(Vec::new()) };
+impl Mechanism for Scram {
+    fn step(&mut self, response: Option<&[u8]>) -> MechanismStep {
+        let Some(response) = response else { return MechanismStep::Challenge(Vec::new()) };
         let Ok(message) = std::str::from_utf8(response) else {
-            return Step::Denied(Denial::Malformed);
+            return MechanismStep::Denied(Denial::Malformed);
         };
         match &self.stage {
             Stage::First => match self.open(message) {
                 Some(opening) => {
                     let challenge = opening.server_first.clone().into_bytes();
                     self.stage = Stage::Last(opening);
-                    Step::Challenge(challenge)
+                    MechanismStep::Challenge(challenge)
                 }
-                None => Step::Denied(Denial::Malformed),
+                None => MechanismStep::Denied(Denial::Malformed),
             },
             Stage::Last(opening) => match self.close(opening, message) {
                 Ok((proof, user)) => {
                     self.stage = Stage::Confirm(user);
-                    Step::Challenge(proof.into_bytes())
+                    MechanismStep::Challenge(proof.into_bytes())
                 }
-                Err(denial) => Step::Denied(denial),
+                Err(denial) => MechanismStep::Denied(denial),
             },
             Stage::Confirm(user) if message.is_empty() => done(&self.mechanism(), user, ""),
-            Stage::Confirm(_) => Step::Denied(Denial::Malformed),
+            Stage::Confirm(_) => MechanismStep::Denied(Denial::Malformed),
         }
     }
 }

@@ -1,19 +1,19 @@
-//! What is said becomes a script that can be played, and no secret is in it.
+//! Recorded dialogues become scripts that can be played and contain no secrets.
 
 use super::*;
 use crate::script::Script;
 
 #[track_caller]
-fn check(dialogue: &[(Speaker, &str)], script: &str) {
-    let mut scribe = Scribe::default();
-    for (speaker, octets) in dialogue {
-        scribe.hear(*speaker, octets.as_bytes());
+fn check(dialogue: &[(Side, &str)], script: &str) {
+    let mut writer = ScriptWriter::default();
+    for (side, octets) in dialogue {
+        writer.receive(*side, octets.as_bytes());
     }
-    assert_eq!(scribe.script(), script);
+    assert_eq!(writer.script(), script);
     Script::parse(script).unwrap();
 }
 
-use Speaker::{Client, Server};
+use Side::{Client, Server};
 
 #[test]
 fn secrets_are_stars() {
@@ -66,8 +66,8 @@ fn a_refused_data_is_no_text() {
 
 #[test]
 fn a_handshake_follows_the_reply_to_starttls_only() {
-    let mut scribe = Scribe::default();
-    assert!(!scribe.hear(Server, b"220 ready\r\n"));
-    scribe.hear(Client, b"STARTTLS\r\n");
-    assert!(scribe.hear(Server, b"220 go\r\n"));
+    let mut writer = ScriptWriter::default();
+    assert!(!writer.receive(Server, b"220 ready\r\n"));
+    writer.receive(Client, b"STARTTLS\r\n");
+    assert!(writer.receive(Server, b"220 go\r\n"));
 }

@@ -1,4 +1,4 @@
-//! Where a server runs: in the runtime of the test, or in a thread of its own.
+//! The runtime of a server: that of the test, or one in a thread of its own.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 
 /// A runtime for the tasks of a server. A clone is the same runtime.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct ServerRuntime {
     handle: Handle,
     /// Dropping the last clone ends the thread; `None` in the runtime of the test.
     thread: Option<Arc<oneshot::Sender<()>>>,
 }
 
-impl Home {
-    /// The runtime of the test if there is one, and a thread otherwise.
+impl ServerRuntime {
+    /// Returns the runtime of the test if there is one, and otherwise starts a thread.
     pub(crate) fn here_or_thread() -> Self {
         match Handle::try_current() {
             Ok(handle) => Self { handle, thread: None },
@@ -23,7 +23,7 @@ impl Home {
         }
     }
 
-    /// A thread of its own, with a clock and sockets.
+    /// Starts a thread with a clock and sockets.
     pub(crate) fn thread() -> Self {
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -32,7 +32,7 @@ impl Home {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         thread::spawn(move || {
-            // An error is the order to stop: the sender was dropped.
+            // The sender was dropped, which ends the thread.
             let _ = runtime.block_on(stopped);
         });
         Self { handle, thread: Some(Arc::new(stop)) }

@@ -1,31 +1,31 @@
-//! What the script makes the server write.
+//! Writes what the script contains for the server.
 
 use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::Player;
-use crate::mismatch::{Departure, MismatchKind};
+use crate::mismatch::{Divergence, MismatchKind};
 use crate::pace::Pace;
 use crate::report::Speaker;
 use crate::script::Event;
 use crate::stream::Stream;
 
-/// How often a client that can run gets its turn before a reply, so that one that writes more than
-/// it may is caught at it. A few are enough: a client that waits has nothing to do in any of them.
-const TURNS_BEFORE_REPLY: usize = 8;
+/// How often the server yields before a reply, so that a client that does not wait is detected. A
+/// few times are enough: a client that waits does nothing meanwhile.
+const YIELDS_BEFORE_REPLY: usize = 8;
 
 impl Player<'_> {
-    /// Writes the `S:` lines from here on as one, unless the client has sent ahead.
-    pub(super) async fn say_block(&mut self, stream: &mut Stream) -> Result<(), Departure> {
-        for _ in 0..TURNS_BEFORE_REPLY {
+    /// Writes the adjacent `S:` lines from here on in one write, unless the client has sent ahead.
+    pub(super) async fn send_block(&mut self, stream: &mut Stream) -> Result<(), Divergence> {
+        for _ in 0..YIELDS_BEFORE_REPLY {
             yield_now().await;
         }
         if self.inbox.octets().is_empty() && self.inbox.end().is_none() {
             self.inbox.fill_now(stream).await;
         }
         if !self.inbox.octets().is_empty() {
-            return Err(self.departure(MismatchKind::SentAhead));
+            return Err(self.divergence(MismatchKind::SentAhead));
         }
 
         let lines: Vec<&[u8]> = self.script.entries()[self.cursor..]
@@ -48,29 +48,29 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Writes octets as they are, whatever the client has sent.
-    pub(super) async fn say_raw(
+    /// Writes octets as they are, even if the client has sent something.
+    pub(super) async fn send_raw(
         &mut self,
         stream: &mut Stream,
         octets: &[u8],
-    ) -> Result<(), Departure> {
+    ) -> Result<(), Divergence> {
         self.write(stream, octets, Pace::at_once(octets)).await?;
         self.record(Speaker::Server, octets);
         Ok(())
     }
 
-    pub(super) async fn half_close(&mut self, stream: &mut Stream) -> Result<(), Departure> {
+    pub(super) async fn half_close(&mut self, stream: &mut Stream) -> Result<(), Divergence> {
         let closed = self.watchdog.watch(stream.duplex().shutdown()).await;
-        // A client that has gone already is as good.
-        let _ = closed.map_err(|exhausted| self.unfinished(&exhausted))?;
-        self.note("the server writes no more");
+        // It is no error if the client has closed already.
+        let _ = closed.map_err(|expired| self.unfinished(&expired))?;
+        self.record_event("the server closed its writing half");
         Ok(())
     }
 
-    pub(super) async fn close(&mut self, stream: Stream) -> Result<(), Departure> {
+    pub(super) async fn close(&mut self, stream: Stream) -> Result<(), Divergence> {
         let closed = self.watchdog.watch(stream.close()).await;
-        closed.map_err(|exhausted| self.unfinished(&exhausted))?;
-        self.note("the server closed");
+        closed.map_err(|expired| self.unfinished(&expired))?;
+        self.record_event("the server closed");
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Player<'_> {
         stream: &mut Stream,
         octets: &[u8],
         pace: Pace,
-    ) -> Result<(), Departure> {
+    ) -> Result<(), Divergence> {
         for (index, segment) in octets.chunks(pace.octets).enumerate() {
             if index > 0 && !pace.every.is_zero() {
                 sleep(pace.every).await;
@@ -92,10 +92,10 @@ impl Player<'_> {
             });
             match written.await {
                 Ok(Ok(())) => {}
-                // The client has gone. It depends on the transport whether a writer notices, so
-                // that it is the script's next expectation that decides whether this is right.
+                // The client has closed. Not every transport reports that to the writer, so the
+                // next expectation of the script decides whether it was right.
                 Ok(Err(_)) => return Ok(()),
-                Err(exhausted) => return Err(self.unfinished(&exhausted)),
+                Err(expired) => return Err(self.unfinished(&expired)),
             }
             if pace.octets < octets.len() {
                 yield_now().await;

@@ -1,4 +1,4 @@
-//! What the script expects of the client, held against what arrives.
+//! Compares what the client sends with the script.
 
 use super::Player;
 use crate::host::judge;
@@ -6,31 +6,31 @@ use crate::inbox::End;
 use crate::lint::Finding;
 use crate::matching::{Matching, position};
 use crate::message::{END_OF_TEXT, Message};
-use crate::mismatch::{Departure, MismatchKind};
+use crate::mismatch::{Divergence, MismatchKind};
 use crate::report::Speaker;
 use crate::script::Event;
 use crate::stream::Stream;
 
 impl Player<'_> {
-    /// Takes one line and holds it against `expected`.
-    pub(super) async fn hear_line(
+    /// Receives one line and compares it with `expected`.
+    pub(super) async fn receive_line(
         &mut self,
         stream: &mut Stream,
         expected: &[u8],
         matching: Matching,
-    ) -> Result<(), Departure> {
+    ) -> Result<(), Divergence> {
         let length = loop {
             match self.inbox.line() {
                 Some(length) => break length,
-                None => self.hear_more(stream).await?,
+                None => self.receive_more(stream).await?,
             }
         };
         let line = &self.inbox.octets()[..length];
         if !matching.accepts(expected, line) {
-            return Err(self.departure(MismatchKind::WrongLine));
+            return Err(self.divergence(MismatchKind::WrongLine));
         }
         if matching == Matching::Group && !self.arrived_as_group(length) {
-            return Err(self.departure(MismatchKind::SeveralSegments));
+            return Err(self.divergence(MismatchKind::SeveralSegments));
         }
         let line = self.inbox.take(length);
         self.transaction.line(&line);
@@ -38,16 +38,16 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Whether the first `length` octets are in one segment, and in that of the `C|` line before
-    /// them, if there is one.
+    /// Returns whether the first `length` octets are in one segment, and in the same segment as the
+    /// `C|` line before them, if there is one.
     fn arrived_as_group(&self, length: usize) -> bool {
         let before = self.cursor.checked_sub(1).map(|index| &self.script.entries()[index].event);
         let begins = !matches!(before, Some(Event::Client { matching: Matching::Group, .. }));
         self.inbox.in_one_segment(length) && (begins || self.inbox.continues_segment())
     }
 
-    /// Takes a message text.
-    pub(super) async fn hear_text(&mut self, stream: &mut Stream) -> Result<(), Departure> {
+    /// Receives a message text.
+    pub(super) async fn receive_text(&mut self, stream: &mut Stream) -> Result<(), Divergence> {
         let alone = &END_OF_TEXT[b"\r\n".len()..];
         let mut searched = 0;
         let length = loop {
@@ -58,9 +58,9 @@ impl Player<'_> {
             if let Some(at) = position(&octets[searched..], END_OF_TEXT) {
                 break searched + at + END_OF_TEXT.len();
             }
-            // The end may have begun to arrive.
+            // The end may have arrived in part.
             searched = octets.len().saturating_sub(END_OF_TEXT.len() - 1);
-            self.hear_more(stream).await?;
+            self.receive_more(stream).await?;
         };
         let sent = self.inbox.take(length);
         self.record(Speaker::Client, &sent);
@@ -69,14 +69,14 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Takes a chunk of so many octets.
-    pub(super) async fn hear_chunk(
+    /// Receives a chunk of this many octets.
+    pub(super) async fn receive_chunk(
         &mut self,
         stream: &mut Stream,
         octets: usize,
-    ) -> Result<(), Departure> {
+    ) -> Result<(), Divergence> {
         while self.inbox.octets().len() < octets {
-            self.hear_more(stream).await?;
+            self.receive_more(stream).await?;
         }
         let chunk = self.inbox.take(octets);
         self.record(Speaker::Client, &chunk);
@@ -86,7 +86,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Notes a message whose text was recorded last, and what is wrong with that.
+    /// Records a message whose text was recorded last, and the mistakes in it.
     fn take_message(&self, message: Message) {
         let at = self.page.read(|page| page.dialogue.len().saturating_sub(1));
         for (lint, what) in judge::text(&message) {
@@ -95,30 +95,31 @@ impl Player<'_> {
         self.page.message(message);
     }
 
-    /// Waits for the client to end its side; `otherwise` says what octets are instead.
-    pub(super) async fn hear_close(
+    /// Waits for the client to end its side; `otherwise` is the kind of mismatch if it sends octets
+    /// instead.
+    pub(super) async fn receive_close(
         &mut self,
         stream: &mut Stream,
         otherwise: MismatchKind,
-    ) -> Result<(), Departure> {
+    ) -> Result<(), Divergence> {
         while self.inbox.end().is_none() && self.inbox.octets().is_empty() {
             let filled = self.watchdog.watch(self.inbox.fill(stream)).await;
-            filled.map_err(|exhausted| self.unfinished(&exhausted))?;
+            filled.map_err(|expired| self.unfinished(&expired))?;
         }
         if !self.inbox.octets().is_empty() {
-            return Err(self.departure(otherwise));
+            return Err(self.divergence(otherwise));
         }
         let close_notify = self.inbox.end() == Some(End::Closed);
         self.page.write(|page| page.closed(close_notify));
-        self.note_end();
+        self.record_end();
         Ok(())
     }
 
-    async fn hear_more(&mut self, stream: &mut Stream) -> Result<(), Departure> {
+    async fn receive_more(&mut self, stream: &mut Stream) -> Result<(), Divergence> {
         if self.inbox.end().is_some() {
-            return Err(self.departure(MismatchKind::ClosedEarly));
+            return Err(self.divergence(MismatchKind::ClosedEarly));
         }
         let filled = self.watchdog.watch(self.inbox.fill(stream)).await;
-        filled.map_err(|exhausted| self.unfinished(&exhausted))
+        filled.map_err(|expired| self.unfinished(&expired))
     }
 }

@@ -1,4 +1,4 @@
-//! The next line of the client, or why there is none.
+//! Receives the next line of the client.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -8,51 +8,51 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::wire::{GRACE, Over, Wire};
+use super::client_io::{ClientIo, GRACE, SessionEnd};
 
-/// What came where a line may come.
-pub(super) enum Heard {
+/// The outcome of waiting for a line.
+pub(super) enum Input {
     Line(Bytes),
     /// The client has ended its side.
     End,
-    /// The client has been silent for as long as a rule waits for.
+    /// The client has sent nothing for the time of a rule.
     Silence,
-    /// The verdict is asked for, and the client has nothing more to say.
-    Leave,
+    /// The test has asked for the result, and the client sends nothing more.
+    Finish,
 }
 
-/// How long to wait for a line.
+/// How to wait for a line.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
-    /// What a rule waits for.
+pub(super) struct LineWait {
+    /// The silence after which a rule applies.
     pub(super) silence: Option<Duration>,
-    /// Nothing is under way: who asks for the verdict need not wait for the client.
-    pub(super) at_rest: bool,
+    /// Whether the wait may end when the test asks for the result, because no transaction is open.
+    pub(super) may_finish: bool,
 }
 
-impl Wire {
-    /// Takes the next line, up to its LF.
-    pub(super) async fn line(&mut self, patience: Patience) -> Result<Heard, Over> {
-        self.due = "a line that ends in CRLF";
+impl ClientIo {
+    /// Returns the next line, including its LF.
+    pub(super) async fn line(&mut self, wait: LineWait) -> Result<Input, SessionEnd> {
+        self.awaited = "a line that ends in CRLF";
         loop {
             if let Some(length) = self.inbox.line() {
-                return Ok(Heard::Line(self.take(length)));
+                return Ok(Input::Line(self.take(length)));
             }
             if self.inbox.end().is_some() {
-                return Ok(Heard::End);
+                return Ok(Input::End);
             }
-            if !(patience.at_rest && self.inbox.octets().is_empty()) {
+            if !(wait.may_finish && self.inbox.octets().is_empty()) {
                 self.fill().await?;
                 continue;
             }
-            if let Some(heard) = self.rest(patience.silence).await? {
-                return Ok(heard);
+            if let Some(input) = self.rest(wait.silence).await? {
+                return Ok(input);
             }
         }
     }
 
-    /// Waits for octets where the client may be silent; `None` when some have come.
-    async fn rest(&mut self, silence: Option<Duration>) -> Result<Option<Heard>, Over> {
+    /// Waits for octets while the client may be silent; returns `None` when some have arrived.
+    async fn rest(&mut self, silence: Option<Duration>) -> Result<Option<Input>, SessionEnd> {
         let mut watchdog = self.watchdog.clone();
         let mut leave = pin!(async move {
             watchdog.asked().await;
@@ -74,9 +74,9 @@ impl Wire {
                     return Poll::Ready(None);
                 }
                 if silent.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Some(Heard::Silence));
+                    return Poll::Ready(Some(Input::Silence));
                 }
-                leave.as_mut().poll(cx).map(|()| Some(Heard::Leave))
+                leave.as_mut().poll(cx).map(|()| Some(Input::Finish))
             })
             .await
         };

@@ -1,30 +1,30 @@
-//! Octets of both sides to the lines of a script, without the secrets. It does no I/O.
+//! Makes a script of the octets of both sides, without the secrets. It does no I/O.
 
 use crate::escape::Escaped;
 use crate::matching::position;
 use crate::message::END_OF_TEXT;
 
-/// Whose octets they are.
+/// The side that sent the octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaker {
+pub(super) enum Side {
     Client,
     Server,
 }
 
-/// A script while it is written.
+/// A growing script.
 #[derive(Default)]
-pub(super) struct Scribe {
+pub(super) struct ScriptWriter {
     script: String,
-    said: Vec<u8>,
-    replied: Vec<u8>,
-    due: Due,
+    from_client: Vec<u8>,
+    from_server: Vec<u8>,
+    next: Next,
     /// The verb of the last command.
     verb: String,
 }
 
 /// What the client sends next.
 #[derive(Default)]
-enum Due {
+enum Next {
     #[default]
     Command,
     /// A response of AUTH.
@@ -33,42 +33,42 @@ enum Due {
     Chunk(usize),
 }
 
-impl Scribe {
-    /// Notes octets; whether a TLS handshake follows them.
-    pub(super) fn hear(&mut self, speaker: Speaker, octets: &[u8]) -> bool {
-        match speaker {
-            Speaker::Client => {
-                self.said.extend_from_slice(octets);
+impl ScriptWriter {
+    /// Adds octets; returns whether a TLS handshake follows them.
+    pub(super) fn receive(&mut self, side: Side, octets: &[u8]) -> bool {
+        match side {
+            Side::Client => {
+                self.from_client.extend_from_slice(octets);
                 while self.client_piece() {}
                 false
             }
-            Speaker::Server => {
-                self.replied.extend_from_slice(octets);
+            Side::Server => {
+                self.from_server.extend_from_slice(octets);
                 let mut starts_tls = false;
-                while let Some(end) = position(&self.replied, b"\n") {
-                    let line: Vec<u8> = self.replied.drain(..=end).collect();
+                while let Some(end) = position(&self.from_server, b"\n") {
+                    let line: Vec<u8> = self.from_server.drain(..=end).collect();
                     starts_tls |= self.server_line(&line);
                 }
-                starts_tls && self.replied.is_empty()
+                starts_tls && self.from_server.is_empty()
             }
         }
     }
 
-    /// Both sides are under TLS now.
+    /// Records that both sides use TLS from now on.
     pub(super) fn encrypted(&mut self) {
         self.write(if self.script.is_empty() { "[tls]" } else { "[starttls]" });
-        self.due = Due::Command;
+        self.next = Next::Command;
     }
 
-    /// One side has ended the connection.
-    pub(super) fn end(&mut self, speaker: Speaker) {
-        let rest = std::mem::take(&mut self.replied);
+    /// Records that one side has ended the connection.
+    pub(super) fn end(&mut self, side: Side) {
+        let rest = std::mem::take(&mut self.from_server);
         if !rest.is_empty() {
             self.write(&format!("[raw {}]", Escaped(&rest)));
         }
-        self.write(match speaker {
-            Speaker::Client => "[expect-close]",
-            Speaker::Server => "[close]",
+        self.write(match side {
+            Side::Client => "[expect-close]",
+            Side::Server => "[close]",
         });
     }
 
@@ -81,32 +81,34 @@ impl Scribe {
         self.script.push('\n');
     }
 
-    /// Takes one piece of what the client said, if a whole one is there.
+    /// Consumes one complete piece of the client's octets, if there is one.
     fn client_piece(&mut self) -> bool {
-        match self.due {
-            Due::Command | Due::Secret => {
-                let Some(end) = position(&self.said, b"\n") else { return false };
-                let line: Vec<u8> = self.said.drain(..=end).collect();
+        match self.next {
+            Next::Command | Next::Secret => {
+                let Some(end) = position(&self.from_client, b"\n") else { return false };
+                let line: Vec<u8> = self.from_client.drain(..=end).collect();
                 self.client_line(&line);
             }
-            Due::Text => {
+            Next::Text => {
                 let alone = &END_OF_TEXT[b"\r\n".len()..];
-                let end = match self.said.starts_with(alone) {
+                let end = match self.from_client.starts_with(alone) {
                     true => Some(alone.len()),
-                    false => position(&self.said, END_OF_TEXT).map(|at| at + END_OF_TEXT.len()),
+                    false => {
+                        position(&self.from_client, END_OF_TEXT).map(|at| at + END_OF_TEXT.len())
+                    }
                 };
                 let Some(end) = end else { return false };
-                self.said.drain(..end);
+                self.from_client.drain(..end);
                 self.write("[text]");
-                self.due = Due::Command;
+                self.next = Next::Command;
             }
-            Due::Chunk(length) => {
-                if self.said.len() < length {
+            Next::Chunk(length) => {
+                if self.from_client.len() < length {
                     return false;
                 }
-                self.said.drain(..length);
+                self.from_client.drain(..length);
                 self.write(&format!("[chunk {length}]"));
-                self.due = Due::Command;
+                self.next = Next::Command;
             }
         }
         true
@@ -114,8 +116,8 @@ impl Scribe {
 
     fn client_line(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)).into_owned();
-        if let Due::Secret = self.due {
-            self.due = Due::Command;
+        if let Next::Secret = self.next {
+            self.next = Next::Command;
             self.write(if text == "*" { "C: *" } else { "C~ *" });
             return;
         }
@@ -130,7 +132,7 @@ impl Scribe {
             }
             ("BDAT", _) => {
                 if let Ok(length) = argument.parse() {
-                    self.due = Due::Chunk(length);
+                    self.next = Next::Chunk(length);
                 }
             }
             _ => {}
@@ -143,7 +145,7 @@ impl Scribe {
         }
     }
 
-    /// Notes a line of the server; whether a handshake follows it.
+    /// Adds a line of the server; returns whether a TLS handshake follows it.
     fn server_line(&mut self, line: &[u8]) -> bool {
         let text = line.strip_suffix(b"\r\n").filter(|_| is_plain(line));
         match text.and_then(|text| std::str::from_utf8(text).ok()) {
@@ -153,8 +155,8 @@ impl Scribe {
         }
         let last = line.get(3) != Some(&b'-');
         match line.get(..3) {
-            Some(b"334") if last => self.due = Due::Secret,
-            Some(b"354") if last && self.verb == "DATA" => self.due = Due::Text,
+            Some(b"334") if last => self.next = Next::Secret,
+            Some(b"354") if last && self.verb == "DATA" => self.next = Next::Text,
             Some(b"220") if last && self.verb == "STARTTLS" => {
                 self.verb.clear();
                 return true;
@@ -165,13 +167,14 @@ impl Scribe {
     }
 }
 
-/// Whether a script can have this line as it is.
+/// Returns whether a script can contain this line as it is.
 fn is_plain(line: &[u8]) -> bool {
     let body = line.strip_suffix(b"\r\n").unwrap_or(line);
     std::str::from_utf8(body).is_ok_and(|text| !text.chars().any(char::is_control))
 }
 
-/// What stands before the first octet that a script cannot have, or that means something in it.
+/// The part of the line before the first octet that a script cannot contain or that has a meaning
+/// there.
 fn visible_start(line: &[u8]) -> String {
     let start = line.iter().take_while(|octet| matches!(octet, b' '..=b'~') && **octet != b'*');
     start.map(|octet| char::from(*octet)).collect()

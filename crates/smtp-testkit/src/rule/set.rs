@@ -1,4 +1,4 @@
-//! How often each rule had something to match, and whose turn it is.
+//! Counts the matches of each rule, and selects the rule that applies.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::report::TlsFacts;
 
 /// The rules of a server, with their counts.
-pub(crate) struct Book {
+pub(crate) struct RuleSet {
     entries: Vec<Entry>,
     open: OpenConnections,
 }
@@ -21,18 +21,18 @@ pub(crate) struct Book {
 struct Entry {
     rule: Rule,
     counts: HashMap<String, Count>,
-    /// Whether it has ever had its turn.
+    /// Whether the rule was ever used.
     used: bool,
 }
 
 #[derive(Default)]
 struct Count {
     matched: usize,
-    /// When, for a rule that knows a rate.
+    /// The times of recent matches, for a rule with a rate.
     recent: VecDeque<Instant>,
 }
 
-/// Something that happened on a connection, for which the rules are asked.
+/// An event on a connection, for which the rules are checked.
 pub(crate) struct Case<'a> {
     pub(crate) what: What<'a>,
     pub(crate) connection: usize,
@@ -43,57 +43,57 @@ pub(crate) struct Case<'a> {
     pub(crate) message: Option<&'a Message>,
 }
 
-impl Book {
+impl RuleSet {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
         let entry = |rule| Entry { rule, counts: HashMap::new(), used: false };
         Self { entries: rules.into_iter().map(entry).collect(), open: OpenConnections::default() }
     }
 
-    /// The answer of the rule whose turn it is.
+    /// Returns the answer of the first rule that applies.
     pub(crate) fn answer(&mut self, case: &Case<'_>) -> Option<Answer> {
         let open = self.open.count_with(case.connection);
         let fitting = self.entries.iter_mut().filter(|entry| entry.rule.fits(case, open));
         for Entry { rule, counts, used } in fitting {
-            if counts.entry(case.key(rule.scope)).or_default().is_turn_of(rule) {
+            if counts.entry(case.key(rule.scope)).or_default().applies(rule) {
                 *used = true;
-                return Some(rule.given());
+                return Some(rule.full_answer());
             }
         }
         None
     }
 
-    /// The answer at the greeting, and the place among the open connections that goes with a
-    /// greeting of 2yz. Both in one step: of two connections that come at once, one is the first.
+    /// Returns the answer at the greeting, and an admission if the greeting is 2yz. One call does
+    /// both, so that of two simultaneous connections only one can be the first.
     pub(crate) fn greet(&mut self, case: &Case<'_>) -> (Option<Answer>, Option<Admission>) {
         let answer = self.answer(case);
-        let code = answer.as_ref().map_or(Some(220), |answer| answer.told(220));
+        let code = answer.as_ref().map_or(Some(220), |answer| answer.first_code(220));
         let served = code.is_some_and(|code| (200..300).contains(&code));
         (answer, served.then(|| self.open.admit(case.connection)))
     }
 
-    /// The rules that had to have a turn and had none, in words.
+    /// Describes the required rules that were never used.
     pub(crate) fn missed(&self) -> Vec<String> {
         let missed = self.entries.iter().filter(|entry| entry.rule.required && !entry.used);
         missed.map(|entry| entry.rule.to_string()).collect()
     }
 
-    /// The shortest silence that a rule waits for.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        self.entries.iter().filter_map(|entry| entry.rule.patience()).min()
+    /// The shortest silence after which a rule applies.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        self.entries.iter().filter_map(|entry| entry.rule.idle_time()).min()
     }
 
-    /// After how many octets of a text some rule wants to be asked, in order.
-    pub(crate) fn marks(&self) -> Vec<usize> {
-        let mut marks: Vec<usize> =
+    /// The numbers of octets of a text at which rules apply, in ascending order.
+    pub(crate) fn text_offsets(&self) -> Vec<usize> {
+        let mut text_offsets: Vec<usize> =
             self.entries.iter().filter_map(|entry| entry.rule.octets()).collect();
-        marks.sort_unstable();
-        marks.dedup();
-        marks
+        text_offsets.sort_unstable();
+        text_offsets.dedup();
+        text_offsets
     }
 }
 
 impl Count {
-    fn is_turn_of(&mut self, rule: &Rule) -> bool {
+    fn applies(&mut self, rule: &Rule) -> bool {
         self.matched += 1;
         let from = rule.after + 1;
         let counted = self.matched >= from
@@ -112,7 +112,7 @@ impl Count {
 }
 
 impl Case<'_> {
-    /// What tells apart the things that are not counted together.
+    /// The key of the count; events with the same key are counted together.
     fn key(&self, scope: Scope) -> String {
         match (scope, self.what) {
             (Scope::Server, _) => String::new(),

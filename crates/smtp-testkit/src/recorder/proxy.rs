@@ -1,4 +1,4 @@
-//! One connection of a recording: octets go through, and the scribe sees them.
+//! One recorded connection: forwards octets and passes them to the script writer.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,42 +11,42 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Upstream;
-use super::scribe::{Scribe, Speaker};
+use super::script_writer::{ScriptWriter, Side};
 use crate::host::Greeting;
 use crate::stream::{Duplex, Socket, Stream};
 use crate::watchdog::Watchdog;
 
-pub(super) struct Tape<'a> {
-    /// Absent only while a handshake takes it.
+pub(super) struct Proxy<'a> {
+    /// `None` during a handshake.
     client: Option<Stream>,
     server: Option<Box<dyn Duplex>>,
-    scribe: Arc<Mutex<Scribe>>,
+    writer: Arc<Mutex<ScriptWriter>>,
     upstream: &'a Upstream,
     watchdog: Watchdog,
 }
 
-/// What one read came to.
+/// The result of one read.
 struct Read {
-    speaker: Speaker,
+    side: Side,
     octets: Vec<u8>,
 }
 
-impl<'a> Tape<'a> {
+impl<'a> Proxy<'a> {
     pub(super) fn new(
         client: Box<dyn Socket>,
         server: TcpStream,
-        scribe: Arc<Mutex<Scribe>>,
+        writer: Arc<Mutex<ScriptWriter>>,
         upstream: &'a Upstream,
         watchdog: Watchdog,
     ) -> Self {
         let server: Box<dyn Duplex> = Box::new(server);
         let client = Some(Stream::Clear(client));
-        Self { client, server: Some(server), scribe, upstream, watchdog }
+        Self { client, server: Some(server), writer, upstream, watchdog }
     }
 
-    /// Runs until one side ends the connection, or the recording.
+    /// Runs until one side ends the connection, or the recording ends.
     pub(super) async fn run(mut self) {
-        // A connection that breaks has ended as well.
+        // A connection that fails has ended as well.
         let _ = self.pass().await;
     }
 
@@ -55,19 +55,19 @@ impl<'a> Tape<'a> {
             self.encrypt().await?;
         }
         loop {
-            let Read { speaker, octets } = self.read().await?;
+            let Read { side, octets } = self.read().await?;
             if octets.is_empty() {
-                self.scribe().end(speaker);
+                self.writer().end(side);
                 return self.hang_up().await;
             }
-            let starts_tls = self.scribe().hear(speaker, &octets);
-            match speaker {
-                Speaker::Client => {
+            let starts_tls = self.writer().receive(side, &octets);
+            match side {
+                Side::Client => {
                     let server = self.server.as_mut().ok_or(io::ErrorKind::NotConnected)?;
                     server.write_all(&octets).await?;
                     server.flush().await?;
                 }
-                Speaker::Server => {
+                Side::Server => {
                     let client = self.client.as_mut().ok_or(io::ErrorKind::NotConnected)?;
                     client.duplex().write_all(&octets).await?;
                     client.duplex().flush().await?;
@@ -79,35 +79,35 @@ impl<'a> Tape<'a> {
         }
     }
 
-    /// Reads from whoever speaks first.
+    /// Reads from the side that sends first.
     async fn read(&mut self) -> io::Result<Read> {
         let client = self.client.as_mut().ok_or(io::ErrorKind::NotConnected)?.duplex();
         let server = self.server.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        let [mut said, mut replied] = [vec![0; 64 * 1024], vec![0; 64 * 1024]];
-        let (speaker, length) = {
-            let mut from_client = pin!(client.read(&mut said));
-            let mut from_server = pin!(server.read(&mut replied));
+        let [mut from_client, mut from_server] = [vec![0; 64 * 1024], vec![0; 64 * 1024]];
+        let (side, length) = {
+            let mut from_client = pin!(client.read(&mut from_client));
+            let mut from_server = pin!(server.read(&mut from_server));
             let first = poll_fn(|cx| {
                 if let Poll::Ready(read) = from_server.as_mut().poll(cx) {
-                    return Poll::Ready((Speaker::Server, read));
+                    return Poll::Ready((Side::Server, read));
                 }
-                from_client.as_mut().poll(cx).map(|read| (Speaker::Client, read))
+                from_client.as_mut().poll(cx).map(|read| (Side::Client, read))
             });
-            let (speaker, read) =
+            let (side, read) =
                 self.watchdog.watch(first).await.map_err(|_| io::ErrorKind::TimedOut)?;
-            // Without close_notify, an end is an end all the same.
+            // A connection that ends without close_notify has ended as well.
             let ended = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
-            (speaker, read.or_else(|error| if ended(&error) { Ok(0) } else { Err(error) })?)
+            (side, read.or_else(|error| if ended(&error) { Ok(0) } else { Err(error) })?)
         };
-        let mut octets = match speaker {
-            Speaker::Client => said,
-            Speaker::Server => replied,
+        let mut octets = match side {
+            Side::Client => from_client,
+            Side::Server => from_server,
         };
         octets.truncate(length);
-        Ok(Read { speaker, octets })
+        Ok(Read { side, octets })
     }
 
-    /// Goes to TLS on both sides: first with the server, whose certificate is checked.
+    /// Starts TLS on both sides, first with the server, whose certificate is verified.
     async fn encrypt(&mut self) -> io::Result<()> {
         let (name, config) =
             self.upstream.trusted.clone().ok_or(io::ErrorKind::PermissionDenied)?;
@@ -115,9 +115,9 @@ impl<'a> Tape<'a> {
         let server = TlsConnector::from(config).connect(name, server).await?;
         self.server = Some(Box::new(server));
         let client = self.client.take().ok_or(io::ErrorKind::NotConnected)?;
-        let config = self.upstream.terms.config().map_err(io::Error::other)?;
+        let config = self.upstream.tls_settings.config().map_err(io::Error::other)?;
         self.client = Some(client.encrypt(config).await?);
-        self.scribe().encrypted();
+        self.writer().encrypted();
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl<'a> Tape<'a> {
         Ok(())
     }
 
-    fn scribe(&self) -> MutexGuard<'_, Scribe> {
-        self.scribe.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writer(&self) -> MutexGuard<'_, ScriptWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
