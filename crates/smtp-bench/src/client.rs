@@ -1,4 +1,4 @@
-//! The clients: one way each to bring messages to a server.
+//! The clients: each is one way to deliver messages to a server.
 use std::{error::Error, fs, io, pin::Pin, sync::Arc};
 
 use rustls::{
@@ -16,36 +16,36 @@ mod mail_send;
 mod ours;
 mod smtp_source;
 
-/// One way to bring messages to a server. A further one is a row in [`CLIENTS`].
+/// One way to deliver messages to a server. To add one, add a row to [`CLIENTS`].
 pub struct Peer {
-    /// Whose client it is, and what is special about the way.
+    /// The library, and what distinguishes this way of using it.
     pub name: &'static str,
-    /// Whether it can speak TLS.
+    /// Whether it supports TLS.
     pub tls: bool,
     /// Opens a connection.
     pub connect: fn(Target) -> Doing<'static, Box<dyn Client>>,
 }
 
 impl Peer {
-    /// Every client that can speak to this target.
+    /// Returns the clients that support this target.
     pub fn all(target: &Target) -> impl Iterator<Item = &'static Self> {
         CLIENTS.iter().filter(|peer| peer.tls || target.certificate.is_none())
     }
 }
 
-/// A connection that is open, or whatever a library has instead.
+/// An open connection, or its equivalent in a library.
 pub trait Client {
-    /// Sends the message of this job so many times, one after the other.
+    /// Sends the message of this job this many times, one after the other.
     fn send<'a>(&'a mut self, job: &'a Job, messages: usize) -> Doing<'a, ()>;
 }
 
-/// What is under way. It is allocated once for many messages.
+/// A running operation. It is allocated once for many messages.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + 'a>>;
 
-/// Whatever a library says went wrong.
+/// Any error of a library.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// Every client; the first is the one that the others are compared with.
+/// All clients; the others are compared with the first.
 pub const CLIENTS: &[Peer] = &[
     Peer { name: "ours, DATA", tls: true, connect: ours::data },
     Peer { name: "ours, BDAT", tls: true, connect: ours::chunks },
@@ -63,22 +63,22 @@ pub const CLIENTS: &[Peer] = &[
     Peer { name: "smtp-source", tls: false, connect: smtp_source::connect },
 ];
 
-/// Where the server is, and whether TLS comes first.
+/// The address of the server, and whether the connection begins with TLS.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its port on this machine.
+    /// The port on this machine.
     pub port: u16,
-    /// Its certificate.
+    /// The certificate of the server, if the connection begins with TLS.
     pub certificate: Option<CertificateDer<'static>>,
 }
 
-/// The host of every target; certificates are for it too.
+/// The host of every target; the certificates are for it as well.
 const HOST: &str = "127.0.0.1";
 
 impl Target {
-    /// A target from `PORT` or `PORT:FILE`, where the file holds the certificate.
+    /// Parses a target, `PORT` or `PORT:FILE`, where the file holds the certificate.
     pub fn read(text: &str) -> io::Result<Self> {
-        // Some libraries ask for the provider of the process, even to speak in clear.
+        // Some libraries need the provider of the process even without TLS.
         ring::default_provider().install_default().unwrap_or(());
         let (port, file) =
             text.split_once(':').map_or((text, None), |(port, file)| (port, Some(file)));
@@ -87,7 +87,7 @@ impl Target {
         Ok(Self { port, certificate })
     }
 
-    /// What a client is to trust, if TLS comes first: this certificate and no other.
+    /// The TLS configuration of a client that trusts this certificate and no other.
     fn tls(&self) -> Result<Option<Arc<ClientConfig>>, Failure> {
         let Some(certificate) = &self.certificate else { return Ok(None) };
         let mut roots = RootCertStore::empty();
@@ -98,7 +98,7 @@ impl Target {
     }
 }
 
-/// A new certificate for a server, and how the server does TLS with it.
+/// Makes a certificate for a server, and its TLS configuration.
 pub fn certify() -> Result<(CertificateDer<'static>, Arc<ServerConfig>), Failure> {
     let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
     let certificate = made.cert.der().clone();

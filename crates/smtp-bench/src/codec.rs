@@ -1,45 +1,45 @@
-//! The codec's cases: the same octets go through each peer.
+//! The cases of the codec: each peer gets the same octets.
 //!
-//! A case is a piece of work, and a peer is one way to do it; the first peer of each case is ours.
+//! A case is a task, and a peer is one implementation of it; the first peer of each case is ours.
 
 mod command;
 mod reply;
 mod text;
 
-/// A piece of work, and everyone who does it.
+/// A task, and the peers that do it.
 pub struct Case {
-    /// What is done, as a word for the command line.
+    /// The name of the case, for the command line.
     pub name: &'static str,
-    /// How many calls a measurement needs at least: fewer where one call takes long.
+    /// The minimum number of calls of a measurement: smaller where one call takes long.
     pub calls: u32,
-    /// Who does it; the first is ours.
+    /// The implementations; the first is ours.
     pub peers: &'static [Peer],
 }
 
-/// One way to do a piece of work.
+/// One implementation of a task.
 pub struct Peer {
-    /// The crate, or what a limit consists of.
+    /// The crate, or the name of a theoretical limit.
     pub name: &'static str,
-    /// Makes what one connection keeps, and gives the work that is then done again and again.
+    /// Makes the state of one connection, and returns the work that is repeated.
     pub connect: fn() -> Work,
 }
 
 /// Does the work once.
 pub type Work = Box<dyn FnMut()>;
 
-/// Every case, in the order of the table.
+/// All cases, in the order of the table.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     reply::CASES.iter().chain(command::CASES).chain(text::CASES)
 }
 
-/// The name of the peer that is this toolkit.
+/// The name of our peer.
 const OURS: &str = "ours";
 
-/// What every call of a peer has to give: the inputs are all well formed.
+/// The expectation for every call of a peer: all inputs are well-formed.
 const WELL_FORMED: &str = "the input is well formed";
 
-/// The input at the beginning of an allocation, like what a read buffer holds. Where the linker
-/// puts a constant would change the figures with every build.
+/// Copies the input to the start of an allocation, like the contents of a read buffer. Otherwise
+/// the address that the linker gives to a constant would change the figures with every build.
 fn buffered(input: &str) -> &'static str {
     Box::leak(Box::from(input))
 }

@@ -1,23 +1,23 @@
-//! Jobs: what the clients send, the same for all of them.
+//! Jobs: the messages that all clients send.
 use std::fmt;
 
 /// A message and its recipients.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Whom it is from.
+    /// The address of the sender.
     pub from: String,
-    /// Whom it is for.
+    /// The addresses of the recipients.
     pub rcpts: Vec<String>,
-    /// Header section and body, with CRLF line ends. It lives as long as the program.
+    /// Header section and body, with CRLF line ends. It is never freed.
     pub text: &'static [u8],
 }
 
-/// How long the text of a job is.
+/// The length of a job's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub usize);
 
 impl Job {
-    /// A message of this size for so many recipients.
+    /// Makes a message of this size for this many recipients.
     pub fn new(size: Size, rcpts: usize) -> Self {
         Self {
             from: "alice@mail.example.org".to_owned(),
@@ -27,7 +27,7 @@ impl Job {
     }
 }
 
-/// A header section, and lines of 70 columns, of which one in a hundred begins with a dot.
+/// Makes a header section and lines of 70 columns, of which one in a hundred begins with a dot.
 fn text(size: usize) -> Vec<u8> {
     let words = "the mail went out. It took its time, as every mail does that has far to go; ";
     let mut text = Vec::with_capacity(size);
@@ -39,7 +39,7 @@ fn text(size: usize) -> Vec<u8> {
         let from = number % words.len();
         let line = [dot, &words[from..], &words[..from]].concat();
         let room = size - text.len();
-        // The last line fills what is left, and has its end.
+        // The last line fills the rest, including its line end.
         let columns = if room < 72 + 3 { room.saturating_sub(2) } else { 70 };
         text.extend_from_slice(&line.as_bytes()[..columns]);
         text.extend_from_slice(b"\r\n");

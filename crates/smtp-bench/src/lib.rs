@@ -1,14 +1,14 @@
-//! Measures the codec and the client beside their peers.
+//! Compares the codec and the client with other implementations.
 //!
-//! `cargo xtask bench` runs the programs of this crate and makes tables of what they say: the
-//! codec's cases are calls in one process, the client's are messages to a [`sink`].
+//! `cargo xtask bench` runs the programs of this crate and makes tables of their output. The cases
+//! of the codec are calls in one process, those of the client are messages to a [`sink`].
 
 pub mod client;
 pub mod codec;
 pub mod job;
 pub mod sink;
 
-/// The value in the middle.
+/// The median.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -1,4 +1,4 @@
-//! Does the work of one peer for the profiler, or times all peers of all cases in turn.
+//! Runs one peer for the profiler, or measures the time of all peers of all cases in turn.
 
 use std::{env, process::ExitCode, time::Instant};
 
@@ -12,10 +12,10 @@ usage: smtp-bench list                  every case, its peers and how many calls
        smtp-bench count CASE PEER N     does the work N times, for a profiler
        smtp-bench time [CASE]           nanoseconds a call, and the ratio to ours";
 
-/// Odd, so that there is one in the middle.
+/// Odd, so that there is a median.
 const ROUNDS: usize = 41;
 
-/// How long a peer works in one round.
+/// The duration of one peer's work in a round.
 const ROUND_NANOSECONDS: f64 = 1_000_000.0;
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn list() {
     }
 }
 
-/// Whether there are such a case and peer.
+/// Whether the case and the peer exist.
 fn count(case: &str, peer: &str, times: u32) -> bool {
     let case = cases().find(|known| known.name == case);
     let peer = case.and_then(|case| case.peers.iter().find(|known| known.name == peer));
@@ -64,7 +64,7 @@ fn count(case: &str, peer: &str, times: u32) -> bool {
     true
 }
 
-/// Every round lets each peer work in turn, so that whatever slows the machine slows all of them.
+/// Each round runs every peer, so that other load on the machine slows all of them.
 fn time(case: &Case) {
     let mut works: Vec<Work> = case.peers.iter().map(|peer| (peer.connect)()).collect();
     let calls: Vec<u32> = works.iter_mut().map(calls).collect();
@@ -84,7 +84,7 @@ fn time(case: &Case) {
     }
 }
 
-/// How many calls fill a round.
+/// Returns the number of calls that fill a round.
 fn calls(work: &mut Work) -> u32 {
     let mut calls = 1;
     loop {
@@ -96,7 +96,7 @@ fn calls(work: &mut Work) -> u32 {
     }
 }
 
-/// Nanoseconds that one of so many calls takes.
+/// Returns the nanoseconds per call of this many calls.
 fn one_call(work: &mut Work, calls: u32) -> f64 {
     let begun = Instant::now();
     for _ in 0..calls {

@@ -1,7 +1,7 @@
-//! The sink: a server that takes every message as fast as it can.
+//! The sink: a server that accepts every message as fast as possible.
 //!
-//! It knows just enough SMTP to say yes, and nothing of the codec that is measured. One thread
-//! serves one connection, so that no runtime is measured with the clients.
+//! It implements the minimum of SMTP, and does not use the measured codec. One thread serves one
+//! connection, so that no runtime of the server is measured.
 
 mod dialogue;
 mod serving;

@@ -75,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_octet_survives() {
+    fn every_octet_can_be_unescaped_again() {
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(unescape(&Unquoted(&all).to_string()), Ok(all));
     }
 
     #[test]
-    fn what_is_not_an_escape_is_named() {
+    fn an_invalid_escape_is_returned() {
         assert_eq!(unescape("a\\q"), Err("\\q".to_owned()));
         assert_eq!(unescape("a\\"), Err("\\".to_owned()));
         assert_eq!(unescape("\\x1"), Err("\\x1".to_owned()));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_quote_what_they_show() {
+    fn escaped_octets_are_quoted() {
         assert_eq!(Escaped(b"say \"\xFF\"\r\n").to_string(), r#""say \"\xFF\"\r\n""#);
     }
 }

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dots_that_were_added_go() {
+    fn added_dots_are_removed() {
         assert_eq!(unstuff(b"a\r\n..b\r\n...\r\n.\r\n"), b"a\r\n.b\r\n..\r\n");
         assert_eq!(unstuff(b"..a\r\n.\r\n"), b".a\r\n");
         assert_eq!(unstuff(b".\r\n"), b"");

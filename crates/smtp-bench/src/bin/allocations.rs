@@ -1,6 +1,6 @@
-//! Counts how often each peer asks for memory: in one call of the codec, or for one message.
+//! Counts the allocations of each peer: in one call of the codec, or per message.
 //!
-//! It is a program of its own, so that the counting allocator is in no other measurement.
+//! A separate program, so that no other measurement uses the counting allocator.
 
 use std::{alloc::System, env};
 
@@ -44,7 +44,7 @@ fn calls() {
     for case in cases() {
         for peer in case.peers {
             let mut work = (peer.connect)();
-            // What is kept from call to call is there after the first.
+            // The first call allocates what is kept for the others.
             work();
             let region = Region::new(COUNTING);
             for _ in 0..case.calls {
@@ -57,7 +57,7 @@ fn calls() {
     }
 }
 
-/// What twice as many messages ask for more, for each of them.
+/// Returns the allocations per message: the difference between a run and one with twice as many.
 async fn asked(peer: &Peer, job: &Job, messages: usize, target: Target) -> Result<f64, Failure> {
     let mut client = (peer.connect)(target).await?;
     let mut counts = [0, 0];

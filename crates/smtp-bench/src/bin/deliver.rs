@@ -1,4 +1,4 @@
-//! Brings messages to a sink: one client for a profiler, or all of them in turn for the clock.
+//! Delivers messages to a sink: with one client for a profiler, or with all in turn for times.
 
 use std::{
     env, fs,
@@ -20,10 +20,10 @@ usage: deliver list                            every client, and whether it has 
        deliver trips N RCPTS DELAY TARGET      round trips, from a sink that is DELAY ms late
 TARGET is PORT, or PORT:FILE with the certificate of a sink that speaks TLS";
 
-/// Odd, so that there is one in the middle.
+/// Odd, so that there is a median.
 const ROUNDS: usize = 11;
 
-/// How long a client works in one round.
+/// The duration of one client's work in a round.
 const ROUND: Duration = Duration::from_millis(80);
 
 fn main() -> Result<(), Failure> {
@@ -65,7 +65,7 @@ fn named(name: &str) -> Result<&'static Peer, Failure> {
     CLIENTS.iter().find(|peer| peer.name == name).ok_or_else(|| "there is no such client".into())
 }
 
-/// One line for each client; one that fails has no figure, and says why.
+/// Prints one line per client; for a client that fails, an error instead of a figure.
 fn show<T>(peer: &Peer, outcome: Result<T, Failure>, figure: impl Fn(T) -> String) {
     match outcome {
         Ok(found) => println!("{}\t{}", peer.name, figure(found)),
@@ -77,7 +77,7 @@ async fn send(peer: &Peer, job: &Job, messages: usize, target: Target) -> Result
     (peer.connect)(target).await?.send(job, messages).await
 }
 
-/// How much longer the messages take than nothing: the connection is open before.
+/// Measures the time of the messages alone, on a connection that is open already.
 async fn trips(
     peer: &Peer,
     job: &Job,
@@ -90,7 +90,7 @@ async fn trips(
     Ok(begun.elapsed())
 }
 
-/// The most that was resident while the message went out, beyond what was before, in KiB.
+/// Returns the peak of resident memory while the message is sent, beyond the memory before, in KiB.
 async fn memory(peer: &Peer, job: &Job, target: Target) -> Result<u64, Failure> {
     let mut client = (peer.connect)(target).await?;
     client.send(&Job::new(Size(1024), 1), 3).await?;
@@ -107,7 +107,7 @@ fn status(field: &str) -> Result<u64, Failure> {
     Ok(value.ok_or("no such field in /proc/self/status")?.parse()?)
 }
 
-/// Every round lets each client work in turn, so that whatever slows the machine slows them all.
+/// Each round runs every client, so that other load on the machine slows all of them.
 async fn speed(job: &Job, target: Target) {
     let mut runners = Vec::new();
     for peer in Peer::all(&target) {
@@ -134,7 +134,7 @@ async fn speed(job: &Job, target: Target) {
     }
 }
 
-/// A client between its rounds.
+/// A client between two rounds.
 struct Runner {
     peer: &'static Peer,
     client: Box<dyn Client>,
@@ -144,7 +144,7 @@ struct Runner {
 }
 
 impl Runner {
-    /// Connects, and finds out how many messages fill a round.
+    /// Connects, and finds the number of messages that fill a round.
     async fn start(peer: &'static Peer, job: &Job, target: Target) -> Result<Self, Failure> {
         let client = (peer.connect)(target).await?;
         let (seconds, ratios) = (Vec::new(), Vec::new());
@@ -155,7 +155,7 @@ impl Runner {
         Ok(runner)
     }
 
-    /// Seconds for one message of the round.
+    /// Returns the seconds per message of the round.
     async fn round(&mut self, job: &Job) -> Result<f64, Failure> {
         let begun = Instant::now();
         self.client.send(job, self.messages).await?;

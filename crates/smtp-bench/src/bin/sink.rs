@@ -1,7 +1,7 @@
 //! The sink as a program: `sink prompt|plain|late:MILLISECONDS [FILE]`.
 //!
-//! It prints its port, writes its certificate to the file if there is to be TLS, and serves until
-//! its standard input ends.
+//! It prints its port, writes its certificate to FILE if that is given and then uses TLS, and
+//! serves until its standard input ends.
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-//! async-smtp, over a buffered stream as its documentation has it.
+//! async-smtp, over a buffered stream as in its documentation.
 use async_smtp::{EmailAddress, Envelope, SendableEmail, SmtpClient, SmtpTransport};
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -40,7 +40,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client for AsyncSmtp<S> {
             let rcpts = job.rcpts.iter().map(address).collect::<Result<_, _>>()?;
             let envelope = Envelope::new(Some(address(&job.from)?), rcpts)?;
             for _ in 0..messages {
-                // An email is used up by sending it; a reader at least need not own the text.
+                // Sending consumes an email; a reader at least need not own the text.
                 let text = Box::new(job.text);
                 let email = SendableEmail::new_with_reader(envelope.clone(), text);
                 self.0.send(email).await?;

@@ -6,12 +6,12 @@ use daaki_smtp::{ForwardPath, ReversePath, SmtpConnection, TlsMode};
 use super::{Client, Doing, Failure, HOST, Target};
 use crate::job::Job;
 
-/// Behind DATA.
+/// With DATA.
 pub(super) fn data(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, Way::Data))
 }
 
-/// In one chunk.
+/// With one BDAT chunk.
 pub(super) fn chunks(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, Way::Chunks))
 }

@@ -1,4 +1,4 @@
-//! lettre, over tokio.
+//! lettre, on tokio.
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
     address::Envelope,
@@ -12,7 +12,7 @@ use lettre::{
 use super::{Client, Doing, Failure, HOST, Target};
 use crate::job::Job;
 
-/// One connection that is kept, below the transport.
+/// One persistent connection, without the transport.
 pub(super) fn connection(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(
         async move { Ok(Box::new(Kept(open(&target, &tls(&target)?).await?)) as Box<dyn Client>) },
@@ -32,7 +32,7 @@ pub(super) fn pool(target: Target) -> Doing<'static, Box<dyn Client>> {
     })
 }
 
-/// What the transport does when it is built without a pool: a connection for each message.
+/// The transport without a pool: one connection per message.
 pub(super) fn no_pool(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(async move {
         let tls = tls(&target)?;

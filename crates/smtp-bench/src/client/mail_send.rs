@@ -11,12 +11,12 @@ use tokio_rustls::TlsConnector;
 use super::{Client, Doing, Failure, HOST, Target};
 use crate::job::Job;
 
-/// Behind DATA, by the one method that it has for a message.
+/// With DATA, by its only method for a message.
 pub(super) fn data(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, Way::Data))
 }
 
-/// In one chunk, command by command: there is no method that does it all.
+/// With one BDAT chunk, command by command, because no method sends a message that way.
 pub(super) fn chunks(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, Way::Chunks))
 }
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client for MailSend<S> {
     }
 }
 
-/// A message is used up by sending it, but it may borrow what it is made of.
+/// Sending consumes a message, but the message may borrow its parts.
 fn message(job: &Job) -> Message<'_> {
     let address =
         |email| Address { email: Cow::Borrowed(email), parameters: Parameters::default() };

@@ -10,27 +10,27 @@ use tokio::task::JoinSet;
 use super::{Client, Doing, Failure, HOST, Target};
 use crate::job::Job;
 
-/// After DATA, the default, each message when the one before is answered.
+/// With DATA, the default; each message is sent after the reply to the one before.
 pub(super) fn data(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Data, None), Way::Each))
 }
 
-/// The same in chunks that leave with the commands.
+/// With chunks that are sent together with the commands.
 pub(super) fn chunks(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Chunks, None), Way::Each))
 }
 
-/// After DATA, running ahead of the answers.
+/// With DATA; the messages are sent ahead of the replies.
 pub(super) fn data_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Data, Some(Ahead::default())), Way::Many))
 }
 
-/// The same in chunks that leave with the commands.
+/// With chunks that are sent together with the commands.
 pub(super) fn chunks_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(connect(target, sending(Framing::Chunks, Some(Ahead::default())), Way::Many))
 }
 
-/// A mailer with one connection, which 32 tasks share. Their making is measured too.
+/// A mailer with one connection, shared by 32 tasks. The time to start the tasks counts too.
 pub(super) fn mailer(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(async move {
         let connector = connector(&target, Sending::default())?;
@@ -48,16 +48,16 @@ struct Ours {
 
 struct Shared(Mailer);
 
-/// How many tasks share a mailer.
+/// The number of tasks that share a mailer.
 const TASKS: usize = 32;
 
-/// How messages are given to the connection. A further way is a variant here, an arm in
+/// How messages are passed to the connection. To add a way, add a variant here, an arm in
 /// [`send`](Client::send), and a row in [`CLIENTS`](super::CLIENTS).
 #[derive(Clone, Copy)]
 enum Way {
-    /// `Connection::send` for each, in turn.
+    /// `Connection::send` for each message, one after the other.
     Each,
-    /// `Connection::send_many` for all.
+    /// `Connection::send_many` for all messages.
     Many,
 }
 
@@ -90,7 +90,7 @@ fn envelope(job: &Job) -> Result<Envelope, Failure> {
     Ok(Envelope::new(job.from.as_str(), job.rcpts.iter().map(String::as_str))?)
 }
 
-/// Looked at for each message: the peers look, or ought to, when they send.
+/// Computed for each message, because the other libraries examine each message too.
 fn text(job: &Job) -> Result<MailData, Failure> {
     Ok(MailData::new(job.text)?)
 }
@@ -110,7 +110,7 @@ impl Client for Ours {
                     }
                 }
                 Way::Many => {
-                    // The last text is the first that fails, and none does.
+                    // The last result is the first error, if there is any.
                     let texts = (0..messages).map_while(|_| text(job).ok());
                     let all = texts.map(|text| Message::new(&envelope, text));
                     let mut sending = self.connection.send_many(all).await?;

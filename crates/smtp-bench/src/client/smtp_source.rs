@@ -1,4 +1,4 @@
-//! Postfix's smtp-source, where it is installed: a program of its own for each batch of messages.
+//! Postfix's smtp-source, if it is installed; it runs once per batch of messages.
 use std::process::Command;
 
 use super::{Client, Doing, HOST, Target};
@@ -13,7 +13,7 @@ struct SmtpSource(Target);
 impl Client for SmtpSource {
     fn send<'a>(&'a mut self, job: &'a Job, messages: usize) -> Doing<'a, ()> {
         let status = Command::new("smtp-source")
-            // One connection that is kept for all messages.
+            // One connection for all messages.
             .args(["-d", "-s", "1", "-m", &messages.to_string()])
             .args(["-l", &job.text.len().to_string(), "-r", &job.rcpts.len().to_string()])
             .args(["-f", &job.from, "-t", &job.rcpts[0]])

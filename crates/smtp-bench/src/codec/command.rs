@@ -1,4 +1,4 @@
-//! Commands: from the octets of a line, its end still to be found, to a value.
+//! Commands: decodes octets that contain a line, whose end is not known yet, to a value.
 use std::hint::black_box;
 
 use smtp_codec::{Command, Deviations, LineFramer};
@@ -60,8 +60,8 @@ fn decode(input: &str) -> Work {
     })
 }
 
-/// Parameters are checked when they are decoded, and typed when they are asked for; the peer has
-/// them typed at once.
+/// Ours checks parameters when it decodes them, and converts them on access; the peer converts them
+/// at once.
 fn decode_params(input: &str) -> Work {
     let input = buffered(input).as_bytes();
     let mut framer = LineFramer::new(Command::MAX_LINE);

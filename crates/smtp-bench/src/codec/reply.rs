@@ -1,4 +1,4 @@
-//! Replies: from octets to a value, and from a value to what a server offers.
+//! Replies: decodes octets to a value, and a value to the capabilities of a server.
 use std::{hint::black_box, slice};
 
 use lettre::transport::smtp::{extension::ServerInfo, response::Response};
@@ -89,7 +89,7 @@ fn decode(input: &str) -> Work {
     })
 }
 
-/// The enhanced code is looked for when it is asked for; the peer always looks.
+/// Ours parses the enhanced code on access; the peer always parses it.
 fn decode_enhanced(input: &str) -> Work {
     let input = buffered(input);
     let mut decoder = ReplyDecoder::default();

@@ -1,4 +1,4 @@
-//! Texts of 64 KiB to 1 MiB: stuffed, un-stuffed and looked at.
+//! Message texts of 64 KiB to 1 MiB: dot-stuffing, its reversal, and the examination of a text.
 use std::{hint::black_box, sync::LazyLock};
 
 use smtp_codec::{BareLineEnds, MailData, Stuffer, Unstuffed, Unstuffer};
@@ -73,7 +73,7 @@ pub(crate) const CASES: &[Case] = &[
 
 const KIB: usize = 1024;
 
-/// Lines of 70 columns behind a small header section; one line in a hundred begins with a dot.
+/// A small header section and lines of 70 columns, of which one in a hundred begins with a dot.
 static MAIL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let header = b"From: alice@example.org\r\nTo: bob@example.com\r\nSubject: a report\r\n\r\n";
     let mut text = header.to_vec();
@@ -93,7 +93,7 @@ static MAIL: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// Short lines, each of which begins with a dot.
 static DOTS: LazyLock<Vec<u8>> = LazyLock::new(|| b"..a dot.\r\n".repeat(256 * KIB / 10));
 
-/// So much of that mail.
+/// The first octets of that mail.
 fn mail(size: usize) -> &'static [u8] {
     &MAIL[..size]
 }
@@ -156,14 +156,14 @@ fn scan(text: &'static [u8]) -> Work {
     })
 }
 
-/// What it takes to find the line ends alone.
+/// The cost of finding the line ends alone.
 fn search(text: &'static [u8]) -> Work {
     Box::new(move || {
         black_box(memchr::memchr_iter(b'\n', black_box(text)).fold(0, |sum, at| sum ^ at));
     })
 }
 
-/// The least that it takes to bring a text from one place to another.
+/// The minimum: the cost of copying a text.
 fn copy(text: &'static [u8]) -> Work {
     let mut out = Vec::with_capacity(2 * text.len());
     Box::new(move || {

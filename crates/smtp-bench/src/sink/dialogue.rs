@@ -1,11 +1,11 @@
-//! The server's side of a dialogue, without any I/O: octets come in, and replies go out.
+//! The server's side of a dialogue without I/O: it receives octets and returns replies.
 use memchr::{memchr, memmem};
 
-/// One connection's dialogue.
+/// The dialogue of one connection.
 #[derive(Debug, Default)]
 pub struct Dialogue {
     state: State,
-    /// The beginning of a command line whose end has not come.
+    /// The beginning of a command line whose end has not arrived.
     line: Vec<u8>,
 }
 
@@ -13,9 +13,9 @@ pub struct Dialogue {
 enum State {
     #[default]
     Commands,
-    /// A text behind DATA, and the last four octets of it.
+    /// A text after DATA, and its last four octets.
     Text([u8; 4]),
-    /// A chunk, of which so many octets are to come.
+    /// A chunk, and the number of its octets that are still to arrive.
     Chunk(usize),
     Over,
 }
@@ -37,12 +37,12 @@ const UNKNOWN: &[u8] = b"500 5.5.2 Unknown\r\n";
 const END: &[u8] = b"\r\n.\r\n";
 
 impl Dialogue {
-    /// What is said first.
+    /// The greeting.
     pub fn greeting() -> &'static [u8] {
         GREETING
     }
 
-    /// Takes what came in, and appends the replies to it.
+    /// Receives octets, and appends the replies to them.
     pub fn hear(&mut self, mut octets: &[u8], replies: &mut Vec<u8>) {
         while !octets.is_empty() && !self.is_over() {
             octets = match self.state {
@@ -54,12 +54,12 @@ impl Dialogue {
         }
     }
 
-    /// Whether the client has said QUIT.
+    /// Returns whether the client has sent QUIT.
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
     }
 
-    /// Takes one line, or what there is of it, and gives what is behind it.
+    /// Consumes one line, or the part of it that has arrived, and returns the octets after it.
     fn command<'a>(&mut self, octets: &'a [u8], replies: &mut Vec<u8>) -> &'a [u8] {
         let Some(end) = memchr(b'\n', octets) else {
             self.line.extend_from_slice(octets);
@@ -83,7 +83,7 @@ impl Dialogue {
             b"MAIL" => SENDER,
             b"RCPT" => RECIPIENT,
             b"DATA" => {
-                // The text begins at the beginning of a line.
+                // The text begins at the start of a line.
                 self.state = State::Text(*b"\0\0\r\n");
                 INVITATION
             }

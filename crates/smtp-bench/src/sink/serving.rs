@@ -1,4 +1,4 @@
-//! Serving: the sink at its port, one thread for each connection.
+//! The server of the sink: one thread per connection.
 use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -12,18 +12,18 @@ use socket2::SockRef;
 
 use super::Dialogue;
 
-/// How a sink treats its clients.
+/// How a sink acknowledges and replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// It acknowledges every segment at once, so that only what a client does takes time.
+    /// Acknowledges every segment at once, so that only the client takes time.
     Prompt,
-    /// It acknowledges when the system thinks fit: for a client that waits for that, late.
+    /// Acknowledges when the system does, which is late for a client that waits for it.
     Plain,
-    /// Every reply leaves so long after what it answers has come, as over a long line.
+    /// Delays every reply by this time, like a connection with a long round trip.
     Late(Duration),
 }
 
-/// A server that takes every message.
+/// A server that accepts every message.
 #[derive(Debug)]
 pub struct Sink {
     listener: TcpListener,
@@ -31,25 +31,25 @@ pub struct Sink {
     tls: Option<Arc<ServerConfig>>,
 }
 
-/// How many octets are read at a time.
+/// The number of octets per read.
 const READ: usize = 256 * 1024;
 
 impl Sink {
-    /// A sink at a free port of this machine; with `tls`, TLS comes first.
+    /// Listens on a free port of this machine; with `tls`, connections begin with TLS.
     pub fn bind(pace: Pace, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, pace, tls })
     }
 
-    /// Where it listens.
+    /// The port.
     pub fn port(&self) -> io::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }
 
-    /// Serves whoever comes, for ever.
+    /// Serves all connections, forever.
     pub fn serve(self) -> io::Result<()> {
         for stream in self.listener.incoming() {
             let (stream, pace, tls) = (stream?, self.pace, self.tls.clone());
-            // A client that goes away in the middle is no concern of the others.
+            // A client that closes early does not affect the others.
             thread::spawn(move || converse(stream, pace, tls).unwrap_or(()));
         }
         Ok(())
@@ -70,12 +70,12 @@ fn converse(stream: TcpStream, pace: Pace, tls: Option<Arc<ServerConfig>>) -> io
     }
 }
 
-/// Acknowledges what came at once, and not when a timer ends. The system forgets that again.
+/// Acknowledges received octets at once instead of after a timer. The system resets this option.
 fn acknowledge(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_quickack(true)
 }
 
-/// Answers each batch of commands in one write.
+/// Writes the replies to each batch of commands at once.
 fn answer<S: Read + Write>(
     stream: &mut S,
     mut heard: impl FnMut(&S) -> io::Result<()>,
@@ -100,7 +100,7 @@ fn answer<S: Read + Write>(
     Ok(())
 }
 
-/// Reads on while replies wait for their time, so that nothing but the line is slow.
+/// Reads on while replies are delayed, so that only the round trip takes time.
 fn answer_late(stream: &TcpStream, delay: Duration) -> io::Result<()> {
     let (line, due) = mpsc::channel::<(Instant, Vec<u8>)>();
     let mut writer = stream.try_clone()?;

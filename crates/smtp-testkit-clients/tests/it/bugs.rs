@@ -1,5 +1,5 @@
-//! Twelve ways in which clients have failed in the wild, each set up in a few lines. `smtp-client`
-//! shows what a client does that survives them; put another in its place to see what it does.
+//! Twelve known bugs of clients, each reproduced in a few lines. `smtp-client` shows the correct
+//! behavior; replace it to test another client.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn in_clear(pipe: Pipe) -> Connection {
     connect(pipe, Security::Plain).await.unwrap()
 }
 
-/// Sends a text to recipients, and tells who was accepted.
+/// Sends a text to recipients, and returns which of them were accepted.
 async fn send(client: &mut Connection, to: &[&str], text: &str) -> Result<Vec<bool>, Error> {
     let envelope = Envelope::new("me@sender.example", to.iter().copied()).unwrap();
     let delivery = client.send(&envelope, &MailData::new(text.to_owned()).unwrap()).await?;

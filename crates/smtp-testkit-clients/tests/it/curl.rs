@@ -1,4 +1,4 @@
-//! curl, where there is one.
+//! curl, if it is installed.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! One server, and clients of several makes.
+//! The same tests with clients from several projects.
 
 mod bugs;
 mod curl;
@@ -8,7 +8,7 @@ mod mail_send;
 mod ours;
 mod python;
 
-/// What every client is given to send; its last line has no end.
+/// The text that every client sends; its last line has no line end.
 const TEXT: &str = "Subject: hi\r\n\r\n.A dot leads this line.";
-/// What the server is to have in the end.
+/// The text that the server receives.
 const RECEIVED: &str = "Subject: hi\r\n\r\n.A dot leads this line.\r\n";

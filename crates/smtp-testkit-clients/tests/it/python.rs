@@ -1,10 +1,10 @@
-//! smtplib of Python, where there is one.
+//! Python's smtplib, if it is installed.
 
 use std::process::Command;
 
 use smtp_testkit::{Lint, Protocol, Server, ServerBuilder};
 
-/// Runs a program that finds the client in `client`, and the text in `text`.
+/// Runs a program with the client in `client` and the text in `text`.
 fn run(class: &str, builder: ServerBuilder, program: &str) -> Option<smtp_testkit::Report> {
     if Command::new("python3").arg("--version").output().is_err() {
         println!("python3 is not here: nothing was tried");
@@ -48,7 +48,7 @@ fn every_mechanism_lets_it_in() {
     }
 }
 
-/// SCRAM-SHA-256 with SASLprep, on the tables of Unicode 3.2 that Python brings.
+/// SCRAM-SHA-256 with SASLprep, on the Unicode 3.2 tables of Python.
 const SCRAM: &str = r#"
 import base64, hashlib, hmac, stringprep, unicodedata
 

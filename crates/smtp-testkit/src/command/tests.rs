@@ -13,13 +13,13 @@ fn refuses(line: &str, why: Malformed) {
 }
 
 #[test]
-fn verbs_have_any_case_and_blanks_behind_them() {
+fn verbs_have_any_case_and_may_be_followed_by_spaces() {
     assert_eq!(reads("quit  \r\n").verb(), "QUIT");
     assert_eq!(reads("Noop what ever\r\n").argument(), "what ever");
 }
 
 #[test]
-fn an_address_is_what_its_brackets_hold() {
+fn an_address_is_the_content_of_its_brackets() {
     assert_eq!(reads("MAIL FROM:<>\r\n").path(), Some(""));
     assert_eq!(reads("RCPT TO:<Postmaster>\r\n").path(), Some("Postmaster"));
     assert_eq!(
@@ -96,7 +96,7 @@ fn means(line: &str, meant: &str) {
 }
 
 #[test]
-fn blanks_and_missing_brackets_are_understood() {
+fn extra_spaces_and_missing_brackets_are_understood() {
     for line in [
         "MAIL FROM: <a@b.example> SIZE=3 BODY=7BIT",
         "MAIL FROM:a@b.example SIZE=3 BODY=7BIT",
@@ -119,7 +119,7 @@ fn blanks_and_missing_brackets_are_understood() {
 }
 
 #[test]
-fn addresses_that_are_in_use_are_understood() {
+fn addresses_outside_of_the_grammar_are_understood() {
     for address in ["a", "a.b", "a..b@c.example", ".a.@c.example", "a@b_c.example", "a@b.example."]
     {
         for line in [format!("MAIL FROM:<{address}>\r\n"), format!("RCPT TO:{address}\r\n")] {

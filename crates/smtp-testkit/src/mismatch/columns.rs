@@ -84,29 +84,29 @@ impl Columns<'_> {
     fn dialogue_at(&self, line: Option<usize>) -> Vec<String> {
         let pieces = self.dialogue.iter().enumerate();
         let pieces = pieces.filter(|(_, piece)| piece.script_line == line);
-        let mut said = Vec::new();
+        let mut shown = Vec::new();
         for (at, piece) in pieces {
             let text = Transcript(piece).to_string();
-            let first = said.len();
-            said.extend(text.lines().map(|line| cut(line, WIDEST_RIGHT)));
-            if let Some(line) = said.get_mut(first) {
+            let first = shown.len();
+            shown.extend(text.lines().map(|line| cut(line, WIDEST_RIGHT)));
+            if let Some(line) = shown.get_mut(first) {
                 line.push_str(&Pause { dialogue: self.dialogue, at }.to_string());
             }
         }
-        if said.len() > MOST_AT_ONE {
-            let hidden = said.len() - (MOST_AT_ONE - 1);
-            said.truncate(MOST_AT_ONE - 1);
-            said.push(format!("({} more)", Counted(hidden, "line")));
+        if shown.len() > MOST_AT_ONE {
+            let hidden = shown.len() - (MOST_AT_ONE - 1);
+            shown.truncate(MOST_AT_ONE - 1);
+            shown.push(format!("({} more)", Counted(hidden, "line")));
         }
-        said
+        shown
     }
 }
 
 /// Puts the first line beside `head`, and the others below it.
-fn beside(head: Row, said: Vec<String>) -> impl Iterator<Item = Row> {
-    let mut said = said.into_iter();
-    let head = Row { right: said.next().unwrap_or_default(), ..head };
-    [head].into_iter().chain(said.map(|line| Row::new("", &line)))
+fn beside(head: Row, shown: Vec<String>) -> impl Iterator<Item = Row> {
+    let mut shown = shown.into_iter();
+    let head = Row { right: shown.next().unwrap_or_default(), ..head };
+    [head].into_iter().chain(shown.map(|line| Row::new("", &line)))
 }
 
 /// The line of the script, with characters escaped that would break the columns.

@@ -76,7 +76,7 @@ async fn shutdown_closes_one_half() {
 }
 
 #[tokio::test]
-async fn a_dropped_end_leaves_what_it_wrote() {
+async fn octets_written_before_a_drop_can_be_read() {
     let (mut one, mut other) = pipe(64);
     one.write_all(b"last").await.unwrap();
     drop(one);
@@ -87,7 +87,7 @@ async fn a_dropped_end_leaves_what_it_wrote() {
 }
 
 #[tokio::test]
-async fn a_reset_loses_what_was_under_way() {
+async fn a_reset_loses_unread_octets() {
     let (mut one, mut other) = pipe(64);
     one.write_all(b"lost").await.unwrap();
     one.reset();

@@ -31,7 +31,7 @@ fn lines_of_the_dialogue() {
 }
 
 #[test]
-fn what_means_nothing_still_counts_as_a_line() {
+fn comments_and_empty_lines_count_as_lines() {
     assert_eq!(
         parse("\n  # a comment\n\t \n   C: QUIT"),
         [(4, client("QUIT\r\n", Matching::Exact))]
@@ -39,7 +39,7 @@ fn what_means_nothing_still_counts_as_a_line() {
 }
 
 #[test]
-fn white_space_belongs_to_the_line_behind_the_separator_and_at_the_end() {
+fn white_space_after_the_separator_and_at_the_end_belongs_to_the_line() {
     assert_eq!(
         parse("C:  a \t\nC:\nC: \nC: # no comment\r\nC: a\r\r\n"),
         [
@@ -88,7 +88,7 @@ fn stage_directions() {
 }
 
 #[test]
-fn what_is_shown_can_be_read_again() {
+fn displayed_events_can_be_parsed_again() {
     let text = r#"S: 220 a
 C: b
 C| c
@@ -122,7 +122,7 @@ fn check(text: &str, line: usize, kind: ScriptErrorKind) {
 }
 
 #[test]
-fn lines_that_mean_nothing() {
+fn unknown_lines() {
     check("S: 220 a\n\n220 b", 3, ScriptErrorKind::UnknownLine);
     check("c: QUIT", 1, ScriptErrorKind::UnknownLine);
     check("C:QUIT", 1, ScriptErrorKind::MissingSpace { prefix: "C:" });
@@ -130,7 +130,7 @@ fn lines_that_mean_nothing() {
 }
 
 #[test]
-fn stage_directions_that_mean_nothing() {
+fn invalid_stage_directions() {
     let name = "chunk";
     check("[text", 1, ScriptErrorKind::UnclosedBracket);
     check("[dance]", 1, ScriptErrorKind::UnknownDirection { name: "dance".to_owned() });
@@ -188,7 +188,7 @@ fn an_error_shows_the_line_and_what_to_write_instead() {
 }
 
 #[test]
-fn answers_are_the_servers_alone() {
+fn answers_have_only_lines_of_the_server() {
     for (text, line, kind) in [
         ("S: 250 OK\nC: QUIT", 2, ScriptErrorKind::NotAnAnswer),
         ("[text]", 1, ScriptErrorKind::NotAnAnswer),

@@ -1,4 +1,4 @@
-//! Where a server listens, and what it says when it cannot.
+//! Addresses to listen on, and the errors if that fails.
 
 use std::error::Error;
 use std::io;
@@ -13,7 +13,7 @@ fn bind(addr: impl Into<SocketAddr>) -> Result<Server, BindError> {
     Server::builder().listen_on(addr).tcp()
 }
 
-/// The server is there for a client that connects to `addr`.
+/// Checks that the server greets a client that connects to `addr`.
 async fn greets(addr: SocketAddr) {
     let mut client = Client(TcpStream::connect(addr).await.unwrap());
     client.receive("220 mx.testkit.example ESMTP ready\r\n").await;
@@ -48,7 +48,7 @@ async fn an_address_can_be_chosen() {
             assert_eq!(server.addr().ip(), IpAddr::V6(Ipv6Addr::LOCALHOST));
             greets(server.addr()).await;
         }
-        // A machine without IPv6.
+        // This machine has no IPv6.
         Err(error) => assert_ne!(error.kind(), io::ErrorKind::AddrInUse, "{error}"),
     }
 }

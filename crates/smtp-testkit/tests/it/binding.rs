@@ -1,4 +1,4 @@
-//! SCRAM with channel binding, under TLS of both versions.
+//! SCRAM with channel binding, under both TLS versions.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ async fn connect(server: &Server, pipe: Pipe, version: &'static SupportedProtoco
 
 type Tls = Client<TlsStream<Pipe>>;
 
-/// What the client can bind to.
+/// The channel binding data of the client.
 fn binding(client: &Tls, kind: &str) -> Vec<u8> {
     let session = client.0.get_ref().1;
     match kind {
@@ -118,7 +118,7 @@ async fn another_channel_does_not() {
     assert_eq!(reply, "535 these credentials are wrong\r\n");
     let reply = log_in(&mut client, "SCRAM-SHA-256-PLUS", "p=tls-unique", &[]).await;
     assert_eq!(reply, "501 this response is malformed\r\n");
-    // Binding was on offer, whatever somebody in between made of it.
+    // Channel binding was offered, although an attacker on the path claims otherwise.
     let reply = log_in(&mut client, "SCRAM-SHA-256", "y", &[]).await;
     assert_eq!(reply, "501 this response is malformed\r\n");
     assert_eq!(log_in(&mut client, "SCRAM-SHA-256", "n", &[]).await, "235 welcome\r\n");

@@ -1,4 +1,4 @@
-//! A client that says and hears what a test tells it to.
+//! A client that sends and expects what a test tells it.
 
 use smtp_testkit::{MismatchKind, Pipe, Script, Server};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,14 +18,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         assert_eq!(String::from_utf8_lossy(&octets), expected);
     }
 
-    /// What one read returns.
+    /// The result of one read.
     pub(crate) async fn receive_segment(&mut self) -> String {
         let mut octets = vec![0; 4096];
         let count = self.0.read(&mut octets).await.unwrap();
         String::from_utf8_lossy(&octets[..count]).into_owned()
     }
 
-    /// The end of the connection, in order or not.
+    /// Expects the end of the connection, orderly or not.
     pub(crate) async fn receive_end_or_reset(&mut self) {
         assert_eq!(self.0.read(&mut [0; 16]).await.unwrap_or_default(), 0, "nothing may follow");
     }
@@ -45,7 +45,7 @@ pub(crate) fn play(text: &str) -> (Server, Client<Pipe>) {
     (server, Client(pipe))
 }
 
-/// The way in which a client departs that says `octets` at once and closes.
+/// The kind of mismatch for a client that sends `octets` at once and closes.
 pub(crate) async fn departure(text: &str, octets: &str) -> Option<MismatchKind> {
     let (server, mut client) = play(text);
     client.send(octets).await;

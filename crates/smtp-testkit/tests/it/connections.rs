@@ -1,4 +1,4 @@
-//! Several connections, and the transports that carry them.
+//! Several connections, and their transports.
 
 use smtp_testkit::{MismatchKind, Server, ServerBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -38,7 +38,7 @@ async fn the_server_resets_a_tcp_connection() {
 }
 
 #[tokio::test]
-async fn the_server_writes_no_more_and_reads_on() {
+async fn the_server_half_closes_and_reads_on() {
     let (server, mut client) = play("S: 421 bye\n[half-close]\nC: QUIT\n[expect-close]");
     client.receive("421 bye\r\n").await;
     client.receive_end().await;
@@ -48,7 +48,7 @@ async fn the_server_writes_no_more_and_reads_on() {
 }
 
 #[tokio::test]
-async fn the_client_writes_no_more_and_reads_on() {
+async fn the_client_half_closes_and_reads_on() {
     let (server, mut client) = play("C: QUIT\n[expect-close]\nS: 221 bye\n[close]");
     client.send("QUIT\r\n").await;
     client.0.shutdown().await.unwrap();

@@ -1,4 +1,4 @@
-//! What a rule can do to a connection, at which point, and what a stuck test ends with.
+//! The faults that a rule can cause in a connection, and the end of a stuck test.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ fn on_noop(answer: &str) -> ServerBuilder {
 }
 
 /// What a client reads after NOOP, piece by piece, up to the end of the connection.
-async fn heard(answer: &str) -> (Vec<String>, io::Result<()>) {
+async fn received(answer: &str) -> (Vec<String>, io::Result<()>) {
     let (server, pipe) = on_noop(answer).pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
@@ -35,7 +35,7 @@ async fn heard(answer: &str) -> (Vec<String>, io::Result<()>) {
 }
 
 #[tokio::test]
-async fn the_connection_ends_as_the_answer_says() {
+async fn the_answer_ends_the_connection() {
     for (answer, pieces) in [
         ("[close]", &[][..]),
         ("[abort]", &[]),
@@ -44,16 +44,16 @@ async fn the_connection_ends_as_the_answer_says() {
         ("[split 3]\n[usual]\n[close]", &["250", " OK", "\r\n"]),
         ("[raw \"25\"]\n[close]", &["25"]),
     ] {
-        let (heard, end) = heard(answer).await;
+        let (heard, end) = received(answer).await;
         assert_eq!(heard, pieces, "{answer}");
         end.unwrap();
     }
-    let (_, end) = heard("S: 250 first\n[reset]").await;
+    let (_, end) = received("S: 250 first\n[reset]").await;
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_takes_its_time() {
+async fn an_answer_can_be_delayed() {
     let (server, pipe) = on_noop("[delay 5m]").pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
@@ -115,7 +115,7 @@ async fn a_reply_comes_too_early_and_the_text_is_read_to_its_end() {
     server.finish().await.unwrap();
 }
 
-/// Goes as far as 354.
+/// Sends the commands up to the 354 reply.
 async fn in_text<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(client: &mut Client<S>) {
     client.receive_segment().await;
     for line in ["EHLO a", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "DATA"] {
@@ -156,7 +156,7 @@ async fn an_answer_may_depend_on_the_text() {
 }
 
 #[tokio::test]
-async fn a_rule_that_is_required_has_to_have_its_turn() {
+async fn a_required_rule_has_to_be_used() {
     let rule = || Rule::on("RCPT TO:<bod@*").required().reply("550 no");
     let (server, pipe) = Server::builder().rule(rule()).pipe();
     drop(pipe);
@@ -208,7 +208,7 @@ fn a_stuck_test_ends_with_the_transcript() {
     let builder = Server::builder().script(script).deadline(Duration::from_millis(50));
     let server = builder.tcp().unwrap();
     let mut client = TcpStream::connect(server.addr()).unwrap();
-    // A client that waits for what the server will never say.
+    // A client that waits for a reply that the server never sends.
     client.read_to_end(&mut Vec::new()).unwrap();
     let mismatch = server.finish().wait().unwrap_err();
     assert_eq!((mismatch.kind(), mismatch.script_line()), (MismatchKind::Unfinished, Some(2)));

@@ -1,4 +1,4 @@
-//! Scripts in files: what is wrong names the file and the line.
+//! Scripts in files: errors name the file and the line.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use smtp_testkit::{Script, ScriptErrorKind, Server};
 
 use crate::client::Client;
 
-/// A file with this script, which no other test has.
+/// Writes this script to a file that no other test uses.
 fn file(name: &str, text: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("smtp-testkit-{}-{name}", std::process::id()));
     fs::write(&path, text).unwrap();

@@ -1,4 +1,4 @@
-//! Tests that wait for messages which do not come, because every client has gone.
+//! Tests that wait for messages which never arrive, because all clients are gone.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 const WATCHDOG: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Connects, is greeted, and quits.
+/// Connects, reads the greeting, and quits.
 async fn visit(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut client = Client(stream);
     client.receive_segment().await;
@@ -32,7 +32,7 @@ async fn deliver(stream: impl AsyncRead + AsyncWrite + Unpin) {
     client.receive_segment().await;
 }
 
-/// The wait ends after this time, because every client has gone.
+/// Checks that the wait ends after this time, because all clients are gone.
 #[track_caller]
 fn check<T>(begun: Instant, waited: Result<T, Mismatch>, after: Duration, gone: &str) {
     let Err(mismatch) = waited else { panic!("a message has arrived") };
@@ -81,7 +81,7 @@ async fn every_dialer_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_could_connect_again_is_given_time() {
+async fn a_client_that_could_connect_again_has_time_for_that() {
     for (builder, time) in [
         (Server::builder(), HALF_A_SECOND),
         (Server::builder().reconnect_within(Duration::ZERO), Duration::ZERO),
@@ -90,7 +90,7 @@ async fn a_client_that_could_connect_again_is_given_time() {
         let (server, dialer) = builder.pipes();
         visit(dialer.dial()).await;
         let gone = format!("no other was made within {time:?} (see `reconnect_within`)\n");
-        // The time counts from the call, so that a client can be started again before it.
+        // The time counts from the call, so that a client can be restarted before it.
         sleep(MINUTE).await;
         check(Instant::now(), server.messages(1).await, time, &gone);
     }
@@ -104,7 +104,7 @@ async fn the_watchdog_bounds_the_time_for_connecting_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_may_still_come_or_send_is_waited_for() {
+async fn a_client_that_may_still_connect_or_send_is_awaited() {
     let (server, dialer) = Server::builder().pipes();
     check(Instant::now(), server.messages(1).await, WATCHDOG, "the test waits for 1\n");
     let mut client = Client(dialer.dial());
@@ -113,10 +113,10 @@ async fn a_client_that_may_still_come_or_send_is_waited_for() {
     drop(client);
 }
 
-/// A client that pauses so long between its attempts, of which the first two come to nothing.
+/// A client that pauses this long between three attempts, of which the first two fail.
 async fn persistent(builder: ServerBuilder, pause: Duration) -> Result<Vec<Message>, Mismatch> {
-    let turned_away = Rule::greeting().times(2).reply("421 4.3.2 later");
-    let (server, dialer) = builder.rule(turned_away).pipes();
+    let refused = Rule::greeting().times(2).reply("421 4.3.2 later");
+    let (server, dialer) = builder.rule(refused).pipes();
     let waiting = server.messages(1);
     let client = tokio::spawn(async move {
         for _ in 0..2 {
@@ -143,7 +143,7 @@ async fn a_client_that_connects_again_in_time_is_not_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_dropped_at_once_counts_as_a_visit() {
+async fn a_connection_that_is_dropped_at_once_counts() {
     let (server, dialer) = Server::builder().pipes();
     let waiting = server.messages(1);
     for _ in 0..10 {
@@ -155,18 +155,18 @@ async fn a_connection_that_is_dropped_at_once_counts_as_a_visit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_with_which_the_client_goes_is_seen() {
+async fn the_last_message_before_the_client_closes_is_seen() {
     let lost = Rule::text().answer("[close]".parse().unwrap());
     let (server, pipe) = Server::builder().rule(lost).pipe();
     let waiting = server.messages(1);
     deliver(pipe).await;
     assert_eq!(waiting.await.unwrap().len(), 1);
-    assert_eq!(server.messages(1).await.unwrap().len(), 1, "it is there afterwards, too");
+    assert_eq!(server.messages(1).await.unwrap().len(), 1, "it stays available");
     assert!(server.messages(2).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn scripts_say_how_many_connections_come() {
+async fn scripts_determine_the_number_of_connections() {
     let builder =
         || Server::builder().script(script("C: NOOP\nS: 250 OK")).script(script("[text]"));
     let say = async |pipe: Pipe, octets: &str| Client(pipe).send(octets).await;
@@ -187,7 +187,7 @@ async fn scripts_say_how_many_connections_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_has_ended_is_not_waited_for() {
+async fn the_wait_ends_at_once_if_the_server_has_ended() {
     let (server, dialer) = Server::builder().pipes();
     let (one, other) = (server.messages(1), server.messages(1));
     let begun = Instant::now();
@@ -206,7 +206,7 @@ async fn a_server_that_has_ended_is_not_waited_for() {
 
 #[test]
 fn over_tcp_the_wait_ends_without_the_watchdog() {
-    // Were the watchdog waited for, the test would never end.
+    // If the wait lasted until the watchdog expires, the test would not end in time.
     let server = Server::builder().watchdog(60 * MINUTE).tcp().unwrap();
     for _ in 0..2 {
         let mut client = TcpStream::connect(server.addr()).unwrap();
@@ -222,7 +222,7 @@ fn over_tcp_the_wait_ends_without_the_watchdog() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_come_is_counted() {
+async fn arrived_messages_are_counted() {
     let (server, dialer) = Server::builder().reconnect_within(Duration::ZERO).pipes();
     for (arrived, waited, which) in [
         ("no message has arrived, and the test waits for 3; ", 3, "no message has arrived; "),
@@ -245,7 +245,7 @@ async fn what_has_come_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_without_a_message_lasts_as_long_as_the_test_says() {
+async fn no_message_waits_for_the_whole_time() {
     let (server, pipe) = Server::pipe(Script::parse("[close]").unwrap());
     drop(pipe);
     let begun = Instant::now();

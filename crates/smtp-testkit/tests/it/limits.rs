@@ -1,4 +1,4 @@
-//! A limit to the number of connections at a time.
+//! Limits of the number of simultaneous connections.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn served<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Client<S> {
     client
 }
 
-async fn turned_away(stream: impl AsyncRead + AsyncWrite + Unpin, greeting: &str) {
+async fn refused(stream: impl AsyncRead + AsyncWrite + Unpin, greeting: &str) {
     let mut client = Client(stream);
     client.receive(&format!("{greeting}\r\n")).await;
     client.receive_end().await;
@@ -28,25 +28,25 @@ fn at_most(count: usize, greeting: &str) -> (Server, Dialer) {
 }
 
 #[tokio::test]
-async fn a_further_connection_gets_another_greeting_and_is_closed() {
+async fn a_connection_above_the_limit_gets_another_greeting_and_is_closed() {
     for greeting in ["421 4.7.0 too many", "450 4.7.1 too many", "554 5.7.1 too many"] {
         let (server, dialer) = at_most(2, greeting);
         let open = (served(dialer.dial()).await, served(dialer.dial()).await);
         for _ in 0..3 {
-            turned_away(dialer.dial(), greeting).await;
+            refused(dialer.dial(), greeting).await;
         }
         drop(open);
         assert_eq!(server.finish().await.unwrap().connections().len(), 5);
     }
 }
 
-/// How a connection that is open ends, so that the next one is served.
+/// Ends an open connection in this way, and checks that the next one is served.
 async fn makes_room(server: Server, dialer: Dialer, end: impl AsyncFn(Client<Pipe>)) {
     let first = served(dialer.dial()).await;
-    turned_away(dialer.dial(), "421 4.7.0 too many").await;
+    refused(dialer.dial(), "421 4.7.0 too many").await;
     end(first).await;
     let second = served(dialer.dial()).await;
-    turned_away(dialer.dial(), "421 4.7.0 too many").await;
+    refused(dialer.dial(), "421 4.7.0 too many").await;
     drop(second);
     drop(served(dialer.dial()).await);
     server.finish().await.unwrap();
@@ -82,12 +82,12 @@ async fn the_next_is_served_when_one_has_ended() {
 }
 
 #[tokio::test]
-async fn the_limit_is_kept_over_tcp() {
+async fn the_limit_holds_over_tcp() {
     let limit = Rule::connections_above(1).reply("554 5.7.1 too many");
     let server = Server::builder().rule(limit).tcp().unwrap();
     let connect = async || TcpStream::connect(server.addr()).await.unwrap();
     let mut first = served(connect().await).await;
-    turned_away(connect().await, "554 5.7.1 too many").await;
+    refused(connect().await, "554 5.7.1 too many").await;
     first.send("QUIT\r\n").await;
     first.receive("221 goodbye\r\n").await;
     drop(served(connect().await).await);
@@ -95,7 +95,7 @@ async fn the_limit_is_kept_over_tcp() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_turned_away_does_not_count_however_long_it_takes() {
+async fn a_refused_connection_never_counts_as_open() {
     let slow = "[delay 1h]\nS: 421 4.7.0 too many\n[stall]".parse().unwrap();
     let (server, dialer) = Server::builder().rule(Rule::connections_above(1).answer(slow)).pipes();
     let begun = Instant::now();
@@ -119,7 +119,7 @@ async fn a_refused_greeting_of_another_rule_does_not_count() {
     let mut first = Client(dialer.dial());
     first.receive("554 5.7.1 blocked\r\n").await;
     let second = served(dialer.dial()).await;
-    turned_away(dialer.dial(), "421 4.7.0 too many").await;
+    refused(dialer.dial(), "421 4.7.0 too many").await;
     drop((first, second));
     server.finish().await.unwrap();
 }
@@ -131,7 +131,7 @@ async fn a_limit_can_let_a_connection_in_and_can_be_used_up() {
     let (server, dialer) =
         Server::builder().rule(usual).rule(limit.times(1).reply("421 full")).pipes();
     let first = served(dialer.dial()).await;
-    turned_away(dialer.dial(), "421 full").await;
+    refused(dialer.dial(), "421 full").await;
     let third = served(dialer.dial()).await;
     drop((first, third));
     server.finish().await.unwrap();

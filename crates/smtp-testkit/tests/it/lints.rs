@@ -1,15 +1,15 @@
-//! What a server with rules notes about its client, and how it says so.
+//! The mistakes that a server with rules detects, and how it reports them.
 
 use smtp_testkit::{Lint, Mismatch, MismatchKind, Report, Rule, Server, ServerBuilder};
 
 use crate::client::Client;
 
-/// What became of a client that says these pieces, each after it has heard something.
-async fn outcome(builder: ServerBuilder, said: &[&str]) -> Result<Report, Mismatch> {
+/// The result for a client that sends these pieces, each after a reply.
+async fn outcome(builder: ServerBuilder, sent: &[&str]) -> Result<Report, Mismatch> {
     let (server, pipe) = builder.pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
-    for piece in said {
+    for piece in sent {
         client.send(piece).await;
         client.receive_segment().await;
     }
@@ -17,10 +17,10 @@ async fn outcome(builder: ServerBuilder, said: &[&str]) -> Result<Report, Mismat
     server.finish().await
 }
 
-/// The mistakes of a client that says these pieces, and then QUIT in order.
-async fn check(builder: ServerBuilder, said: &[&str], lints: &[Lint]) -> Report {
-    let report = outcome(builder, &[said, &["QUIT\r\n"]].concat()).await.unwrap();
-    assert_eq!(report.lints(), lints, "{said:?}: {report:#?}");
+/// The mistakes of a client that sends these pieces, and then QUIT after the last reply.
+async fn check(builder: ServerBuilder, sent: &[&str], lints: &[Lint]) -> Report {
+    let report = outcome(builder, &[sent, &["QUIT\r\n"]].concat()).await.unwrap();
+    assert_eq!(report.lints(), lints, "{sent:?}: {report:#?}");
     report
 }
 
@@ -43,7 +43,7 @@ async fn a_group_needs_the_offer() {
     let group = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
     check(plain(), &[EHLO, group], &[Lint::PipelinedWithoutOffer]).await;
     check(plain().offer("PIPELINING"), &[EHLO, group], &[]).await;
-    // Before EHLO, nobody knows what is offered.
+    // Before EHLO, the client cannot know the extensions.
     check(plain().offer("PIPELINING"), &["NOOP\r\nNOOP\r\n"], &[Lint::PipelinedWithoutOffer]).await;
 }
 
@@ -54,13 +54,13 @@ async fn a_group_ends_with_some_commands() {
         let group = format!("{last}\r\nRSET\r\n");
         check(pipelining(), &[EHLO, &group, ""], &[Lint::PastSynchronization]).await;
     }
-    // The next message may follow the text of the one before it.
+    // The next transaction may follow the text of the message before it.
     let next = ".\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
     check(pipelining(), &text(MAIL, next), &[]).await;
 }
 
 #[tokio::test]
-async fn who_speaks_first_is_noted() {
+async fn octets_before_the_greeting_are_a_finding() {
     let (server, pipe) = plain().pipe();
     let mut client = Client(pipe);
     client.send(EHLO).await;
@@ -100,7 +100,7 @@ async fn lines_end_in_crlf() {
     check(plain(), &text(MAIL, "a\rb\r\n.\r\n"), &[Lint::BareCr]).await;
     let tolerant = plain().tolerate(Lint::BareLf);
     let report = check(tolerant, &text(MAIL, "a\nb\r\n.\r\n"), &[Lint::BareLf]).await;
-    assert_eq!(report.messages().len(), 1, "what is tolerated is taken");
+    assert_eq!(report.messages().len(), 1, "what is tolerated is accepted");
 }
 
 #[tokio::test]
@@ -121,10 +121,10 @@ async fn a_dot_has_to_be_doubled() {
 }
 
 #[tokio::test]
-async fn a_client_says_quit() {
+async fn a_client_has_to_send_quit() {
     let report = outcome(plain(), &[EHLO]).await.unwrap();
     assert_eq!(report.lints(), [Lint::NoQuit]);
-    // One that was left open when the test asked is not to blame.
+    // A connection that was open when the test asked for the result is no mistake.
     let (server, pipe) = plain().pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
@@ -132,7 +132,7 @@ async fn a_client_says_quit() {
 }
 
 #[tokio::test]
-async fn what_is_denied_says_where_and_how_to_mend_it() {
+async fn a_denied_mistake_names_its_place_and_its_remedy() {
     let group = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
     let mismatch =
         outcome(plain().deny(Lint::ALL), &[EHLO, group, "", "RSET\r\n"]).await.unwrap_err();
@@ -164,21 +164,21 @@ connection 1 of 1
 }
 
 #[tokio::test]
-async fn what_is_not_denied_is_only_noted() {
+async fn a_mistake_that_is_not_denied_is_only_reported() {
     let report = outcome(plain().deny([Lint::BareLf]), &[EHLO]).await.unwrap();
     assert_eq!(report.findings().count(), 1);
 }
 
-/// The replies to these lines on a server that tolerates bad syntax, and its report.
+/// The replies to these lines by a server that tolerates bad syntax, and its report.
 async fn tolerating(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
     let (server, pipe) = builder.tolerate(Lint::BadSyntax).deny(Lint::ALL).pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
     client.send(EHLO).await;
     client.receive_segment().await;
-    for (said, reply) in dialogue {
-        client.send(&format!("{said}\r\n")).await;
-        assert_eq!(client.receive_segment().await, format!("{reply}\r\n"), "{said:?}");
+    for (sent, reply) in dialogue {
+        client.send(&format!("{sent}\r\n")).await;
+        assert_eq!(client.receive_segment().await, format!("{reply}\r\n"), "{sent:?}");
     }
     client.send("QUIT\r\n").await;
     client.receive_segment().await;
@@ -222,10 +222,10 @@ async fn parameters_count_where_bad_syntax_is_tolerated() {
     let (server, pipe) = plain().offer("SIZE 30").tolerate(Lint::BadSyntax).pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
-    for (said, reply) in
+    for (sent, reply) in
         [("EHLO my computer", "250-mx.testkit.example\r\n250 SIZE 30")].iter().chain(&dialogue)
     {
-        client.send(&format!("{said}\r\n")).await;
+        client.send(&format!("{sent}\r\n")).await;
         client.receive(&format!("{reply}\r\n")).await;
     }
     drop(client);
@@ -234,7 +234,7 @@ async fn parameters_count_where_bad_syntax_is_tolerated() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_also_where_bad_syntax_is_tolerated() {
+async fn what_cannot_be_understood_is_refused_even_if_bad_syntax_is_tolerated() {
     let path = "501 `MAIL FROM:` and `RCPT TO:` must be followed by an address in angle brackets";
     let dialogue = [
         ("MAIL FROM:", path),
@@ -248,7 +248,7 @@ async fn what_makes_no_sense_is_refused_also_where_bad_syntax_is_tolerated() {
 }
 
 #[tokio::test]
-async fn a_rule_knows_a_line_whose_bad_syntax_is_tolerated() {
+async fn a_rule_matches_a_line_whose_bad_syntax_is_tolerated() {
     let builder = || plain().rule(Rule::on("MAIL FROM:<a@*").reply("550 5.1.8 no"));
     tolerating(builder(), &[("MAIL FROM: a@example.org", "550 5.1.8 no")]).await;
     tolerating(builder(), &[("MAIL FROM: <b@example.org>", "250 sender taken")]).await;
@@ -257,11 +257,11 @@ async fn a_rule_knows_a_line_whose_bad_syntax_is_tolerated() {
 }
 
 #[tokio::test]
-async fn without_toleration_bad_syntax_is_refused() {
+async fn bad_syntax_is_refused_by_default() {
     for line in ["MAIL FROM: <a@example.org>\r\n", "MAIL FROM:a@example.org\r\n"] {
         let report = check(plain(), &[EHLO, line], &[Lint::BadSyntax]).await;
         assert!(report.dialogue().any(|line| line.octets.starts_with(b"501 ")));
-        // Another lint that is tolerated changes nothing.
+        // Tolerating another lint changes nothing.
         check(plain().tolerate(Lint::BareLf), &[EHLO, line], &[Lint::BadSyntax]).await;
         let denied = outcome(plain().deny([Lint::BadSyntax]), &[EHLO, line, "QUIT\r\n"]).await;
         assert_eq!(denied.unwrap_err().kind(), MismatchKind::Denied);

@@ -1,4 +1,4 @@
-//! AUTH from the server's side, mechanism by mechanism.
+//! The server's side of AUTH, by mechanism.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,8 @@ fn builder() -> ServerBuilder {
     Server::builder().offer(MECHANISMS).user("user", "pencil").token("user", "token-1")
 }
 
-/// Says each line, after the `|` in base64, and hears each reply, the challenge of a 334 decoded.
+/// Sends each line, with the part after `|` in base64, and expects each reply; challenges are
+/// decoded.
 async fn talk(dialogue: &[(&str, &str)]) -> Report {
     talk_to(builder(), dialogue).await
 }
@@ -24,10 +25,10 @@ async fn talk_to(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
     client.receive_segment().await;
     client.send("EHLO client.example\r\n").await;
     client.receive_segment().await;
-    for (said, heard) in dialogue {
-        let line = match said.split_once('|') {
+    for (sent, heard) in dialogue {
+        let line = match sent.split_once('|') {
             Some((head, words)) => format!("{head}{}", STANDARD.encode(words)),
-            None => (*said).to_owned(),
+            None => (*sent).to_owned(),
         };
         client.send(&format!("{line}\r\n")).await;
         let reply = client.receive_segment().await;
@@ -39,7 +40,7 @@ async fn talk_to(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
             }
             None => reply.to_owned(),
         };
-        assert_eq!(&reply, heard, "the reply to {said}");
+        assert_eq!(&reply, heard, "the reply to {sent}");
     }
     client.send("QUIT\r\n").await;
     client.receive_segment().await;
@@ -47,8 +48,8 @@ async fn talk_to(builder: ServerBuilder, dialogue: &[(&str, &str)]) -> Report {
     server.finish().await.unwrap()
 }
 
-/// The dialogue lets `user` in, and `mechanism` was it.
-async fn lets_in(mechanism: &str, dialogue: &[(&str, &str)]) {
+/// Checks that the dialogue logs `user` in with `mechanism`.
+async fn logs_in(mechanism: &str, dialogue: &[(&str, &str)]) {
     let report = talk(dialogue).await;
     let login = report.connections()[0].login().unwrap();
     assert_eq!((login.mechanism.as_str(), login.user.as_str()), (mechanism, "user"));
@@ -60,8 +61,8 @@ const MALFORMED: &str = "501 this response is malformed";
 
 #[tokio::test]
 async fn plain() {
-    lets_in("PLAIN", &[("AUTH PLAIN |\0user\0pencil", IN)]).await;
-    lets_in("PLAIN", &[("AUTH PLAIN", "334 "), ("|\0user\0pencil", IN)]).await;
+    logs_in("PLAIN", &[("AUTH PLAIN |\0user\0pencil", IN)]).await;
+    logs_in("PLAIN", &[("AUTH PLAIN", "334 "), ("|\0user\0pencil", IN)]).await;
     let refused = [
         ("AUTH PLAIN |\0user\0pen", WRONG),
         ("AUTH PLAIN |user\0pencil", MALFORMED),
@@ -76,7 +77,7 @@ async fn plain() {
 }
 
 #[tokio::test]
-async fn plain_for_somebody_else() {
+async fn plain_for_another_user() {
     let report = talk(&[("AUTH PLAIN |other\0user\0pencil", IN)]).await;
     let login = report.connections()[0].login().unwrap();
     assert_eq!(login.on_behalf_of.as_deref(), Some("other"));
@@ -86,8 +87,8 @@ async fn plain_for_somebody_else() {
 async fn login() {
     let password = ("|pencil", IN);
     let dialogue = [("AUTH LOGIN", "334 Username:"), ("|user", "334 Password:"), password];
-    lets_in("LOGIN", &dialogue).await;
-    lets_in("LOGIN", &[("AUTH LOGIN |user", "334 Password:"), password]).await;
+    logs_in("LOGIN", &dialogue).await;
+    logs_in("LOGIN", &[("AUTH LOGIN |user", "334 Password:"), password]).await;
     let refused = [("AUTH LOGIN |user", "334 Password:"), ("|pen", WRONG)];
     assert_eq!(talk(&refused).await.connections()[0].login(), None);
 }
@@ -95,8 +96,8 @@ async fn login() {
 #[tokio::test]
 async fn cram_md5() {
     let challenge = ("AUTH CRAM-MD5", "334 <1@mx.testkit.example>");
-    // By Python's hmac, as the figures of SCRAM are.
-    lets_in("CRAM-MD5", &[challenge, ("|user 684734af16f7fa4825f4300bbc40c744", IN)]).await;
+    // Computed with Python's hmac, like the values of SCRAM.
+    logs_in("CRAM-MD5", &[challenge, ("|user 684734af16f7fa4825f4300bbc40c744", IN)]).await;
     talk(&[challenge, ("|user 00000000000000000000000000000000", WRONG)]).await;
     talk(&[("AUTH CRAM-MD5 |user 00", "501 the server sends first")]).await;
 }
@@ -121,14 +122,14 @@ async fn scram() {
         let opening = format!("AUTH {mechanism} |{CLIENT_FIRST}");
         let first = (opening.as_str(), SERVER_FIRST);
         let last = format!("|{last}");
-        lets_in(mechanism, &[first, (&last, &format!("334 {proof}")), ("", IN)]).await;
+        logs_in(mechanism, &[first, (&last, &format!("334 {proof}")), ("", IN)]).await;
         let wrong = last.replace(",p=", ",p=AA");
         talk(&[first, (&wrong, MALFORMED)]).await;
         talk(&[first, (&last.replace("biws", "eSws"), WRONG)]).await;
     }
 }
 
-/// As which user SCRAM-SHA-256 lets in a client that sends `name` and this proof.
+/// The user name for which SCRAM-SHA-256 accepts `name` and this proof.
 async fn scram_user(account: (&str, &str), name: &str, proof: &str) -> Option<String> {
     let builder = Server::builder().offer(MECHANISMS).user(account.0, account.1);
     let (server, pipe) = builder.pipe();
@@ -147,16 +148,16 @@ async fn scram_user(account: (&str, &str), name: &str, proof: &str) -> Option<St
     report.connections()[0].login().map(|login| login.user.clone())
 }
 
-/// Proofs of SCRAM-SHA-256, by Python's hmac, for what SASLprep makes of a password.
+/// Proofs of SCRAM-SHA-256, computed with Python's hmac from prepared passwords.
 const IX: &str = "/Srj6jhlKNL+kOxuBgI5BeWHe7igEmEJ3h+Dc53q+5I=";
 const A: &str = "LUH9IQ3l1BPxu66Wco5fBvT5EAYI41NqjaD0Y80+d+I=";
 const A_B: &str = "CBpOz5XMMdl974iP+xwncG6cVo2jIM5aQWn37HEfisM=";
-/// The same for what SASLprep was not applied to, or refuses.
+/// The same for passwords that were not prepared, or that SASLprep refuses.
 const SOFT_HYPHEN: &str = "dTACcE7SjUxD6oEbXAcGEZXR9hSWCxDtj9McH+nD9iw=";
 const BELL: &str = "OoZl1FgC00q1pClqQeqL0sBCr2Eqnjq0/4YFSFnnJ4Q=";
 const MIXED_DIRECTIONS: &str = "zI8WdZn1So7dBVOd6DJUGLSBKTDauLMtPDsNOIwTlQ0=";
 const EMOJI: &str = "7QHB+YiB0J91rnwypsAXbX8m6MF/gwOpiNbGdpqyC5c=";
-/// The password `pencil`, and a user who is `IX` after SASLprep.
+/// The password `pencil`, and a user name that SASLprep prepares to `IX`.
 const USER_IX: &str = "60gYIIdnNY8NSH7eTbP0RM5bySgQdUWXwby5CuCXhuI=";
 
 #[tokio::test]
@@ -206,11 +207,11 @@ async fn plain_prepares_both_sides() {
 
 #[tokio::test]
 async fn bearer_tokens() {
-    lets_in("XOAUTH2", &[("AUTH XOAUTH2 |user=user\x01auth=Bearer token-1\x01\x01", IN)]).await;
+    logs_in("XOAUTH2", &[("AUTH XOAUTH2 |user=user\x01auth=Bearer token-1\x01\x01", IN)]).await;
     let oauth = "n,a=user,\x01host=mx.example\x01port=25\x01auth=Bearer token-1\x01\x01";
-    lets_in("OAUTHBEARER", &[(&format!("AUTH OAUTHBEARER |{oauth}"), IN)]).await;
+    logs_in("OAUTHBEARER", &[(&format!("AUTH OAUTHBEARER |{oauth}"), IN)]).await;
     let anybody = "n,,\x01auth=Bearer token-1\x01\x01";
-    lets_in("OAUTHBEARER", &[("AUTH OAUTHBEARER", "334 "), (&format!("|{anybody}"), IN)]).await;
+    logs_in("OAUTHBEARER", &[("AUTH OAUTHBEARER", "334 "), (&format!("|{anybody}"), IN)]).await;
 }
 
 #[tokio::test]
@@ -233,7 +234,7 @@ async fn a_wrong_token_is_explained_before_it_is_refused() {
 #[tokio::test]
 async fn external_needs_a_certificate_and_anonymous_needs_nothing() {
     talk(&[("AUTH EXTERNAL =", WRONG)]).await;
-    lets_in("ANONYMOUS", &[("AUTH ANONYMOUS |user", IN)]).await;
+    logs_in("ANONYMOUS", &[("AUTH ANONYMOUS |user", IN)]).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The server seen by its clients, by subject.
+//! Tests of the server from the view of its clients.
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
@@ -18,8 +18,8 @@ mod order;
 mod recording;
 mod rules;
 mod sentences;
-mod terms;
 mod timing;
 mod tls;
+mod tls_settings;
 mod verdict;
 mod waiting;

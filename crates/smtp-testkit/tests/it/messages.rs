@@ -1,4 +1,4 @@
-//! Messages are recorded as sent and as meant.
+//! Messages are recorded as sent and as decoded.
 
 use smtp_testkit::{Lint, MismatchKind, Report, Server};
 
@@ -30,7 +30,7 @@ async fn a_text_is_recorded_with_its_envelope() {
     client.send("MAIL FROM:<a@example.org>\r\n").await;
     client.send("RCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\nDATA\r\n").await;
     client.receive("250 OK\r\n250 OK\r\n250 OK\r\n354 go on\r\n").await;
-    // The end of the text is torn apart.
+    // The end of the text arrives in two segments.
     for part in ["hello\r\n..dots\r\n.", "..\r\n", "\r", "\n.", "\r", "\n"] {
         client.send(part).await;
     }
@@ -89,7 +89,7 @@ async fn a_chunk_that_is_too_short_is_a_mismatch() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_text_is_noted_and_can_be_denied() {
+async fn mistakes_in_a_text_are_reported_and_can_be_denied() {
     let text = "C: MAIL FROM:<a@example.org> SIZE=3\n[text]";
     let octets = "MAIL FROM:<a@example.org> SIZE=3\r\n.a\n\r\n.\r\n";
     let lints = [Lint::SizeLies, Lint::BareLf, Lint::MissingDotStuffing];

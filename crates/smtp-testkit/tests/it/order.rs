@@ -1,4 +1,4 @@
-//! The order of a script is its assertion.
+//! The order of a script is asserted.
 
 use std::io::IoSlice;
 
@@ -65,7 +65,7 @@ async fn a_client_that_runs_ahead_is_caught_over_tcp() {
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_before_the_greeting_is_caught() {
+async fn a_client_that_sends_before_the_greeting_is_caught() {
     assert_eq!(departure("S: 220 ready", "EHLO a\r\n").await, Some(MismatchKind::SentAhead));
 }
 
@@ -131,7 +131,7 @@ async fn a_line_of_a_group_in_two_segments_is_a_mismatch() {
 }
 
 #[tokio::test]
-async fn a_pattern_admits_what_varies() {
+async fn a_pattern_matches_any_octets() {
     assert_eq!(departure("C~ EHLO *", "EHLO anything.example\r\n").await, None);
     assert_eq!(departure("C~ EHLO *", "HELO a\r\n").await, Some(MismatchKind::WrongLine));
     assert_eq!(departure("C~ EHLO *", "EHLO a\n").await, Some(MismatchKind::WrongLine));
@@ -147,7 +147,7 @@ async fn lines_are_compared_octet_for_octet() {
 }
 
 #[tokio::test]
-async fn raw_octets_do_not_wait_for_the_client_to_be_silent() {
+async fn raw_octets_do_not_wait_for_the_client() {
     let (server, mut client) = play(
         r#"
         C: DATA

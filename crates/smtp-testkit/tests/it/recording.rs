@@ -1,4 +1,4 @@
-//! What a recorder writes down can be played to the same client.
+//! A recorded script can be played to the same client.
 
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ async fn a_dialogue_is_recorded_and_played() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_not_given_the_secret() {
+async fn an_untrusted_server_does_not_receive_the_secret() {
     let real = Server::builder().offer("STARTTLS").tcp().unwrap();
     let stranger = Authority::new();
     let recording = Recorder::new(real.addr()).trust("localhost", stranger.der()).tcp().unwrap();

@@ -1,4 +1,4 @@
-//! The well-behaved server: strict by default, and with exceptions where a test wants some.
+//! The server with rules: strict by default, with the exceptions of a test.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::client::Client;
 
 const EHLO: &str = "EHLO client.example";
 
-/// What the server says to each line, in order; the replies of a group come behind its last line.
+/// Checks the replies to these lines, in order; the replies of a group follow its last line.
 async fn talk(server: ServerBuilder, dialogue: &[(&str, &str)]) -> Server {
     let (server, pipe) = server.pipe();
     let mut client = Client(pipe);
     client.receive("220 mx.testkit.example ESMTP ready\r\n").await;
-    converse(&mut client, dialogue).await;
+    run(&mut client, dialogue).await;
     server
 }
 
-async fn converse(client: &mut Client<Pipe>, dialogue: &[(&str, &str)]) {
-    for (said, heard) in dialogue {
-        client.send(&format!("{said}\r\n")).await;
+async fn run(client: &mut Client<Pipe>, dialogue: &[(&str, &str)]) {
+    for (sent, heard) in dialogue {
+        client.send(&format!("{sent}\r\n")).await;
         if !heard.is_empty() {
             client.receive(&format!("{heard}\r\n")).await;
         }
@@ -34,7 +34,7 @@ const TEXT: (&str, &str) = ("Subject: hi\r\n\r\n..dot\r\n.", "250 message taken"
 const QUIT: (&str, &str) = ("QUIT", "221 goodbye");
 
 #[tokio::test]
-async fn a_message_is_taken_and_shown() {
+async fn a_message_is_accepted_and_reported() {
     let server = talk(Server::builder(), &[GREETED, MAIL, RCPT, DATA, TEXT, QUIT]).await;
     let report = server.finish().await.unwrap();
     let [message] = report.messages()[..] else { panic!("one message: {report:?}") };
@@ -47,7 +47,7 @@ async fn a_message_is_taken_and_shown() {
 }
 
 #[tokio::test]
-async fn commands_out_of_place_are_refused() {
+async fn commands_in_the_wrong_order_are_refused() {
     let refused = "503 MAIL comes first";
     let dialogue = [
         ("MAIL FROM:<a@example.org>", "503 EHLO comes first"),
@@ -73,7 +73,7 @@ async fn commands_out_of_place_are_refused() {
 const RCPT_REFUSED: (&str, &str) = ("RCPT TO:<b@example.org>", "503 MAIL comes first");
 
 #[tokio::test]
-async fn what_is_not_offered_is_refused() {
+async fn extensions_that_are_not_offered_are_refused() {
     let dialogue = [
         GREETED,
         ("MAIL FROM:<a@example.org> SIZE=3", "555 SIZE is not offered"),
@@ -87,7 +87,7 @@ async fn what_is_not_offered_is_refused() {
 }
 
 #[tokio::test]
-async fn limits_are_kept_to() {
+async fn limits_are_enforced() {
     let limits = Server::builder().offer("LIMITS MAILMAX=2 RCPTMAX=2 RCPTDOMAINMAX=2");
     let taken = "250 recipient taken";
     let dialogue = [
@@ -107,7 +107,7 @@ async fn limits_are_kept_to() {
 }
 
 #[tokio::test]
-async fn helo_makes_no_offer() {
+async fn helo_offers_nothing() {
     let dialogue = [
         ("HELO a", "250 mx.testkit.example"),
         ("MAIL FROM:<a@example.org> SIZE=3", "555 SIZE is not offered"),
@@ -120,7 +120,7 @@ async fn helo_makes_no_offer() {
 }
 
 #[tokio::test]
-async fn what_is_offered_is_kept_to() {
+async fn offered_extensions_are_implemented() {
     let builder = Server::builder()
         .offer("SIZE 30")
         .offer("ENHANCEDSTATUSCODES")
@@ -175,7 +175,7 @@ async fn the_first_attempt_is_greylisted() {
 }
 
 #[tokio::test]
-async fn rules_have_their_turns_in_order() {
+async fn rules_are_used_in_order() {
     let one = Rule::on("NOOP*").times(1).reply("450 first");
     let two = Rule::on("NOOP*").times(2).reply("450 second");
     let noop = |heard| ("NOOP", heard);
@@ -184,16 +184,16 @@ async fn rules_have_their_turns_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_is_kept() {
+async fn a_rate_is_limited() {
     let minute = Duration::from_secs(60);
     let fast = Rule::on("NOOP").above(2, minute).reply("450 too fast");
     let (server, pipe) = Server::builder().rule(fast).pipe();
     let mut client = Client(pipe);
     client.receive("220 mx.testkit.example ESMTP ready\r\n").await;
     let ok = ("NOOP", "250 OK");
-    converse(&mut client, &[ok, ok, ("NOOP", "450 too fast")]).await;
+    run(&mut client, &[ok, ok, ("NOOP", "450 too fast")]).await;
     tokio::time::advance(minute).await;
-    converse(&mut client, &[ok]).await;
+    run(&mut client, &[ok]).await;
     drop(client);
     server.finish().await.unwrap();
 }
@@ -212,7 +212,7 @@ async fn a_rule_may_depend_on_the_state() {
 }
 
 #[tokio::test]
-async fn the_connection_ends_after_so_many_messages() {
+async fn the_connection_ends_after_a_number_of_messages() {
     let enough = Rule::text().counted(Scope::Connection).after(1);
     let enough = enough.answer("[usual]\nS: 421 4.7.0 enough\n[close]".parse().unwrap());
     let message = [MAIL, RCPT, DATA, TEXT];
@@ -224,7 +224,7 @@ async fn the_connection_ends_after_so_many_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_says_nothing_is_sent_away() {
+async fn a_silent_client_is_disconnected() {
     let minutes = Duration::from_secs(300);
     let idle = Rule::idle(minutes).answer("S: 421 4.4.2 idle\n[close]".parse().unwrap());
     let (server, pipe) = Server::builder().rule(idle).pipe();
@@ -237,7 +237,7 @@ async fn a_client_that_says_nothing_is_sent_away() {
 }
 
 #[tokio::test]
-async fn a_message_is_known_before_the_client_hears_that_it_was_taken() {
+async fn a_message_is_recorded_before_the_client_receives_the_reply() {
     let lost = Rule::text().answer("[close]".parse().unwrap());
     let server =
         talk(Server::builder().rule(lost), &[GREETED, MAIL, RCPT, DATA, (TEXT.0, "")]).await;
@@ -262,7 +262,7 @@ async fn lmtp_has_a_reply_for_each_recipient() {
         (TEXT.0, "552 5.2.2 full\r\n250 2.0.0 message taken"),
         ("QUIT", "221 2.0.0 goodbye"),
     ];
-    converse(&mut client, &dialogue).await;
+    run(&mut client, &dialogue).await;
     drop(client);
     assert_eq!(server.finish().await.unwrap().messages()[0].sender().as_deref(), Some(""));
 }
@@ -302,7 +302,7 @@ async fn chunks_are_counted_and_refused_chunks_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_closure_answers_what_no_rule_can() {
+async fn a_closure_answers_commands() {
     let mut pings = 0;
     let builder = Server::builder().respond(move |asked| {
         pings += 1;

@@ -1,10 +1,10 @@
-//! Sentences with a number in them, in the singular and in the plural.
+//! Messages with a number in them, in the singular and in the plural.
 
 use smtp_testkit::{Lint, Mismatch, Rule, Server, ServerBuilder};
 
 use crate::client::{Client, play};
 
-/// What the server says about a client that says these octets at once and closes.
+/// The mismatch of a client that sends these octets at once and closes.
 async fn shown(script: &str, octets: &str) -> String {
     let (server, mut client) = play(script);
     client.send(octets).await;
@@ -26,7 +26,7 @@ async fn octets_of_a_script() {
 }
 
 #[tokio::test]
-async fn lines_around_the_parting() {
+async fn lines_around_the_mismatch() {
     for (hidden, before, more) in
         [(1, "(1 line before) ", "(1 line more) "), (2, "(2 lines before) ", "(2 lines more) ")]
     {
@@ -41,13 +41,13 @@ async fn lines_around_the_parting() {
 const TRANSACTION: [&str; 4] =
     ["EHLO a\r\n", "MAIL FROM:<a@example.org>\r\n", "RCPT TO:<b@example.org>\r\n", "DATA\r\n"];
 
-/// What a server with rules says about a client that sends this text, and then closes.
+/// The mismatch of a client that sends this text to a server with rules, and then closes.
 async fn after_text(builder: ServerBuilder, text: &str) -> Mismatch {
     let (server, pipe) = builder.pipe();
     let mut client = Client(pipe);
-    for said in TRANSACTION.iter().chain(&[text]) {
+    for sent in TRANSACTION.iter().chain(&[text]) {
         client.receive_segment().await;
-        client.send(said).await;
+        client.send(sent).await;
     }
     client.receive_segment().await;
     drop(client);
@@ -75,9 +75,9 @@ async fn the_size_that_was_announced() {
         let mut client = Client(pipe);
         let chunk = format!("BDAT {} LAST\r\n{octets}", octets.len());
         let mail = "MAIL FROM:<a@example.org> SIZE=0\r\n";
-        for said in [TRANSACTION[0], mail, TRANSACTION[2], &chunk, "QUIT\r\n"] {
+        for sent in [TRANSACTION[0], mail, TRANSACTION[2], &chunk, "QUIT\r\n"] {
             client.receive_segment().await;
-            client.send(said).await;
+            client.send(sent).await;
         }
         client.receive_segment().await;
         drop(client);
@@ -96,7 +96,7 @@ async fn octets_of_a_rule() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn octets_that_are_not_the_whole() {
+async fn octets_of_an_incomplete_line() {
     for (octets, shown) in [
         ("Q", "and received only the last octet below; "),
         ("QU", "and received only the last octets below; "),

@@ -1,4 +1,4 @@
-//! Time is tokio's, and so exact when it is paused.
+//! Time is tokio's, so it is exact when paused.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn a_delay_is_exact() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delay_longer_than_the_watchdog_does_not_wake_it() {
+async fn a_delay_does_not_count_for_the_watchdog() {
     let (server, mut client) = play("S: 220 ready\nC: NOOP\n[delay 1h]\nS: 250 OK");
     client.receive("220 ready\r\n").await;
     client.send("NOOP\r\n").await;
@@ -35,7 +35,7 @@ async fn a_delay_longer_than_the_watchdog_does_not_wake_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_watchdog_sleeps_until_the_verdict_is_asked_for() {
+async fn the_watchdog_is_inactive_until_the_test_asks_for_the_result() {
     let (server, mut client) = play("C: NOOP\nS: 250 OK");
     tokio::time::advance(Duration::from_secs(3600)).await;
     client.send("NOOP\r\n").await;
@@ -56,12 +56,12 @@ async fn the_watchdog_can_be_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_watchdog_counts_from_the_last_sign_of_life() {
+async fn the_watchdog_counts_from_the_last_received_octets() {
     let (server, client) = play("C: ONE\nC: TWO\nC: THREE");
     let mut client = Client(client.0);
     let verdict = tokio::spawn(server.finish());
     for line in ["ONE\r\n", "TWO\r\n", "THREE\r\n"] {
-        // Virtual time; all three together are more than the watchdog allows for one.
+        // In virtual time; together, the three waits are longer than the watchdog allows for one.
         timeout(Duration::from_secs(9), client.0.read_u8()).await.unwrap_err();
         client.send(line).await;
     }

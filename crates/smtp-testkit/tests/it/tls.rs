@@ -1,4 +1,4 @@
-//! TLS from the start or on the way, and certificates with something wrong.
+//! TLS from the start or after STARTTLS, and certificates with faults.
 
 use std::io;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ async fn starttls(pipe: Pipe) -> Client<Pipe> {
 }
 
 #[tokio::test]
-async fn a_connection_goes_from_clear_to_tls() {
+async fn starttls_encrypts_the_connection() {
     let (server, pipe) = Server::pipe(script(STARTTLS));
     let client = starttls(pipe).await;
     let tls = handshake(client.0, server.authority_der(), "localhost").await.unwrap();
@@ -63,7 +63,7 @@ async fn a_connection_goes_from_clear_to_tls() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_without_close_notify_is_recorded() {
+async fn a_close_without_close_notify_is_recorded() {
     let (server, pipe) = Server::pipe(script("[tls]\nS: 220 ready"));
     let tls = handshake(pipe, server.authority_der(), "127.0.0.1").await.unwrap();
     let mut client = Client(tls);
@@ -93,7 +93,7 @@ async fn a_connection_in_clear_has_no_tls_facts() {
 }
 
 #[tokio::test]
-async fn the_server_says_close_notify_or_does_not() {
+async fn the_server_closes_with_or_without_close_notify() {
     for (direction, kind) in [("[close]", None), ("[abort]", Some(io::ErrorKind::UnexpectedEof))] {
         let (server, pipe) = Server::pipe(script(&format!("[tls]\n{direction}")));
         let mut tls = handshake(pipe, server.authority_der(), "localhost").await.unwrap();
@@ -137,7 +137,7 @@ async fn a_client_that_does_not_trust_the_server_fails_the_handshake() {
         let Some(rustls::Error::InvalidCertificate(found)) = cause else {
             panic!("{kind:?}: {error:?}");
         };
-        // The variants with context say the same with more words.
+        // The variants with context are the same errors with details.
         assert_eq!(
             std::mem::discriminant(&without_context(found)),
             std::mem::discriminant(&expected),
@@ -170,7 +170,7 @@ async fn a_name_given_to_the_authority_is_in_its_certificates() {
 }
 
 #[test]
-fn a_name_that_no_certificate_can_carry_is_refused() {
+fn a_name_that_no_certificate_can_have_is_refused() {
     assert!(Authority::new().name("bücher.example").is_err());
     assert!(Authority::new().name("").is_err());
 }

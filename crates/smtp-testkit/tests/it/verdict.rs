@@ -1,4 +1,4 @@
-//! What a mismatch says.
+//! The text of a mismatch.
 
 use smtp_testkit::{Mismatch, MismatchKind, Speaker};
 
@@ -21,9 +21,9 @@ S: 250 OK";
 
 async fn mismatch(script: &str, dialogue: &[(&str, &str)]) -> Mismatch {
     let (server, mut client) = play(script);
-    for (heard, said) in dialogue {
+    for (heard, sent) in dialogue {
         client.receive(heard).await;
-        client.send(said).await;
+        client.send(sent).await;
     }
     drop(client);
     server.finish().await.unwrap_err()
@@ -105,7 +105,7 @@ connection 1 of 1, line 3 of the script: the client sent ahead: it did not wait 
 }
 
 #[tokio::test]
-async fn a_group_that_was_torn() {
+async fn a_group_in_several_segments() {
     let mismatch = mismatch(
         "S: 220 ready\nC| MAIL FROM:<a@example.org>\nC| DATA",
         &[("220 ready\r\n", "MAIL FROM:<a@example.org>\r\n"), ("", "DATA\r\n")],
@@ -218,7 +218,7 @@ connection 1 of 1, end of the script: the client did nothing more
 }
 
 #[tokio::test]
-async fn a_long_script_is_shown_around_the_parting() {
+async fn a_long_script_is_shown_around_the_mismatch() {
     let script: String = (1..=24).map(|number| format!("C: NOOP {number}\n")).collect();
     let mismatch = mismatch(
         &script.replace("NOOP 16", "RSET"),
@@ -263,7 +263,7 @@ connection 1 of 1, line 16 of the script: the client sent another line
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_makes() {
+async fn a_connection_that_is_never_made() {
     let (server, dialer) =
         smtp_testkit::Server::builder().script(crate::client::script("C: QUIT")).pipes();
     drop(dialer);

@@ -16,7 +16,7 @@ const MESSAGE: [&str; 5] = [
     "Subject: hi\r\n\r\n.\r\n",
 ];
 
-/// A client that knows no future.
+/// A blocking client.
 fn send(server: &Server) -> TcpStream {
     let mut client = TcpStream::connect(server.addr()).unwrap();
     for line in MESSAGE {
@@ -48,7 +48,7 @@ fn a_script_plays_in_a_thread() {
 }
 
 #[tokio::test]
-async fn a_test_that_blocks_its_runtime_gives_the_server_a_thread() {
+async fn a_blocking_test_in_a_runtime_needs_own_thread() {
     let server = Server::builder().own_thread().tcp().unwrap();
     let client = send(&server);
     assert!(server.message(|message| message.text().starts_with(b"Subject: hi")).wait().is_ok());
@@ -64,7 +64,7 @@ async fn a_wait_that_would_never_end_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_does_not_come_ends_the_wait() {
+async fn a_message_that_does_not_arrive_ends_the_wait() {
     let (server, pipe) = Server::builder().pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;

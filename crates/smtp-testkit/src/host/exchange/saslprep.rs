@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_prepared_is_only_the_same_as_itself() {
+    fn a_text_that_cannot_be_prepared_equals_only_itself() {
         assert!(is_same("I\u{AD}X", "\u{2168}"));
         assert!(is_same("\u{7}", "\u{7}"));
         assert!(!is_same("\u{7}", "\u{8}"));

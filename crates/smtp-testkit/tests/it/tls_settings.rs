@@ -1,4 +1,4 @@
-//! Terms of TLS: versions, the client's certificate, and a server with rules under TLS.
+//! TLS settings: versions, the client's certificate, and a server with rules under TLS.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::client::Client;
 
-/// Whether the client shows a certificate.
+/// Whether the client presents a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
     Nothing,
@@ -52,7 +52,7 @@ fn under_tls() -> ServerBuilder {
     Server::builder().greeting(Greeting::UnderTls)
 }
 
-/// Whether a client of these versions that shows this comes to read the greeting.
+/// Returns whether a client with these versions and this certificate receives the greeting.
 async fn is_greeted(
     builder: ServerBuilder,
     versions: &[&'static SupportedProtocolVersion],
@@ -67,7 +67,7 @@ const NEW: &[&SupportedProtocolVersion] = &[&version::TLS13];
 const OLD: &[&SupportedProtocolVersion] = &[&version::TLS12];
 
 #[tokio::test]
-async fn versions_are_kept_to() {
+async fn versions_are_enforced() {
     for (versions, new, old) in [
         (TlsVersions::Both, true, true),
         (TlsVersions::Only13, true, false),
@@ -80,7 +80,7 @@ async fn versions_are_kept_to() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_client_is_asked_for() {
+async fn a_client_certificate_is_requested() {
     for (wanted, without) in [
         (ClientCertificate::NotAsked, true),
         (ClientCertificate::Optional, true),
@@ -93,7 +93,7 @@ async fn a_certificate_of_the_client_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_a_login() {
+async fn a_certificate_logs_in() {
     let builder = under_tls().client_certificate(ClientCertificate::Required);
     let (server, pipe) = builder.offer("AUTH EXTERNAL").pipe();
     let mut client = handshake(&server, pipe, NEW, Shown::Certificate).await.unwrap();
@@ -111,19 +111,19 @@ async fn a_certificate_is_a_login() {
     assert_eq!((tls.version, tls.client_certificate), (TlsVersion::V13, true));
 }
 
-/// Goes to TLS on a server that offers it, as far as the handshake.
-async fn starttls(server: &Server, pipe: Pipe, said: &str) -> Client<TlsStream<Pipe>> {
+/// Makes a TLS handshake after STARTTLS.
+async fn starttls(server: &Server, pipe: Pipe, sent: &str) -> Client<TlsStream<Pipe>> {
     let mut client = Client(pipe);
     client.receive_segment().await;
     client.send("EHLO client.example\r\n").await;
     client.receive("250-mx.testkit.example\r\n250 STARTTLS\r\n").await;
-    client.send(said).await;
+    client.send(sent).await;
     client.receive("220 go ahead\r\n").await;
     handshake(server, client.0, NEW, Shown::Nothing).await.unwrap()
 }
 
 #[tokio::test]
-async fn what_was_learned_before_tls_is_forgotten() {
+async fn tls_resets_the_state() {
     let (server, pipe) = Server::builder().offer("STARTTLS").pipe();
     let mut client = starttls(&server, pipe, "STARTTLS\r\n").await;
     client.send("MAIL FROM:<a@example.org>\r\n").await;
@@ -138,7 +138,7 @@ async fn what_was_learned_before_tls_is_forgotten() {
 }
 
 #[tokio::test]
-async fn octets_in_clear_behind_starttls_do_not_count() {
+async fn octets_in_clear_after_starttls_are_discarded() {
     let (server, pipe) = Server::builder().offer("STARTTLS").offer("PIPELINING").pipe();
     let mut client = Client(pipe);
     client.receive_segment().await;
