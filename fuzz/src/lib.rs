@@ -1,34 +1,35 @@
-//! What the fuzz targets share: how an input says what is varied, before it says what is read.
+//! Shared code of the fuzz targets: an input begins with choices, and the protocol text follows.
 //!
-//! A target takes its choices off the front of the input, so that a seed is a few small octets and
-//! then plain protocol text.
+//! A target takes its choices from the start of the input, so that a seed is a few small octets
+//! followed by plain protocol text.
 use std::iter;
 
 use smtp_codec::{DecodedReply, Deviations, ReplyDecoder, ReplyLimits};
 use smtp_error::MalformedReply;
 
-/// An input, from which choices are taken first.
+/// An input, of which the choices are read first.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    /// This input.
+    /// Wraps an input.
     pub fn new(data: &'a [u8]) -> Self {
         Self(data)
     }
 
-    /// The next octet; 0 when there is none.
+    /// Returns the next octet; 0 at the end.
     pub fn octet(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or(0)
     }
 
-    /// Cuts: an octet says how many, and that many octets say how long the pieces are.
+    /// Reads the cuts: one octet is the number of lengths, and each of the following octets is a
+    /// length.
     pub fn cuts(&mut self) -> Cuts<'a> {
         let count = usize::from(self.octet() % 8);
         Cuts(self.take(count))
     }
 
-    /// Everything that is left.
+    /// Returns the rest of the input.
     pub fn rest(self) -> &'a [u8] {
         self.0
     }
@@ -40,7 +41,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How octets are cut into pieces: the lengths come again and again until nothing is left.
+/// How octets are divided into pieces: the lengths repeat until all octets are used.
 #[derive(Clone, Copy, Debug)]
 pub struct Cuts<'a>(&'a [u8]);
 
@@ -50,14 +51,14 @@ impl<'c> Cuts<'c> {
     /// Pieces of one octet.
     pub const EVERYWHERE: Self = Self(&[1]);
 
-    /// The lengths, without end. Some may be 0, but not all.
+    /// Lengths that repeat. Some may be 0, but not all.
     pub fn lengths(self) -> impl Iterator<Item = usize> + use<'c> {
         let cut = self.0.iter().any(|&length| length > 0);
         let mut lengths = self.0.iter().cycle();
         iter::from_fn(move || Some(if cut { usize::from(*lengths.next()?) } else { usize::MAX }))
     }
 
-    /// The octets in pieces, some of which may be empty.
+    /// Divides the octets into pieces, some of which may be empty.
     pub fn pieces<'o>(self, octets: &'o [u8]) -> impl Iterator<Item = &'o [u8]> + use<'o, 'c> {
         let mut lengths = self.lengths();
         let mut rest = octets;
@@ -72,7 +73,7 @@ impl<'c> Cuts<'c> {
     }
 }
 
-/// What a decoder of replies tolerates, and how much it holds, as this choice says.
+/// The deviations that a decoder of replies tolerates, and its limits, according to this choice.
 pub fn policy(choice: u8) -> (ReplyLimits, Deviations) {
     let tolerated = match choice % 4 {
         0 => Deviations::TOLERANT,
@@ -87,14 +88,14 @@ pub fn policy(choice: u8) -> (ReplyLimits, Deviations) {
     (limits, tolerated)
 }
 
-/// Limits that nothing reaches.
+/// Limits that no input reaches.
 pub fn no_limits() -> ReplyLimits {
     let mut limits = ReplyLimits::default();
     (limits.line, limits.lines, limits.total) = (usize::MAX, usize::MAX, usize::MAX);
     limits
 }
 
-/// Every reply that the decoder finds in the pieces, and the error that ended them.
+/// Returns the replies that the decoder finds in the pieces, and the error that ended them, if any.
 pub fn replies<'o>(
     decoder: &mut ReplyDecoder,
     pieces: impl Iterator<Item = &'o [u8]>,

@@ -1,5 +1,5 @@
-//! Commands out of any octets: what decodes comes back from the encoder, in one line, and what does
-//! not decode has a reply that a server can send.
+//! Decodes commands from arbitrary octets: a decoded command must encode to one line that decodes
+//! to the same, and every error must have a reply that a server can send.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use smtp_codec::{
 use smtp_error::Reply;
 use smtp_fuzz::{no_limits, replies};
 
-/// What stays deviant in the line that a deviant command encodes into, because its value keeps it.
+/// The deviations that remain after a deviant command was encoded, because its value keeps them.
 const KEPT: Deviations = Deviations::HELLO_NAME
     .union(Deviations::LOOSE_ARGUMENT)
     .union(Deviations::MAILBOX)
@@ -21,7 +21,7 @@ const LINE_LIMIT: usize = 2048;
 fuzz_target!(|data: &[u8]| {
     check(data);
     check_auth_response(data);
-    // As a server reads them: lines, one by one, in an order that may be wrong.
+    // Lines in any order, one by one, as a server reads them.
     let mut framer = LineFramer::new(LINE_LIMIT);
     let mut sequences = [Sequence::smtp(), Sequence::lmtp()];
     let mut rest = data;
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The command, if its line is one; whatever is tolerated, it is the same.
+/// Decodes the command, if the line has one; the result must not depend on what is tolerated.
 fn check(line: &[u8]) -> Option<Command<'_>> {
     let any = Command::decode(line, Deviations::all());
     for tolerated in [Deviations::TOLERANT, Deviations::STRICT, Deviations::empty()] {
@@ -69,7 +69,7 @@ fn check_error(error: CommandError, line: &[u8]) {
     sends(&error.reply());
 }
 
-/// A reply of one clean line.
+/// Checks that the reply is one clean line.
 fn sends(reply: &Reply) {
     let mut encoded = Vec::new();
     encode_reply(reply, &mut encoded);
@@ -99,8 +99,8 @@ fn check_encoded(decoded: DecodedCommand<'_>) {
     }
 }
 
-/// The form in which a client sends this path is a path as well, has no other, and has the labels
-/// and the local-part of the first.
+/// Checks that the form in which a client sends this path is itself a path with the same form, and
+/// with the same labels and local-part.
 fn check_path(given: &str, sent: &str) {
     let Ok(mailbox) = Mailbox::tolerating(sent, Deviations::MAILBOX) else {
         assert_eq!(given, sent, "it is a path without a mailbox");
@@ -113,7 +113,7 @@ fn check_path(given: &str, sent: &str) {
     assert_eq!(labels(given), labels(sent));
 }
 
-/// The command's line without its end, which is one line in every respect.
+/// Returns the encoded command without its line end, and checks that it is one line.
 fn encoded(command: Command<'_>) -> Vec<u8> {
     let mut line = b"before".to_vec();
     let outcome = command.encode(usize::MAX, &mut line);

@@ -1,4 +1,5 @@
-//! Capabilities out of any reply: every view is total, and a mask takes away what it names.
+//! Reads capabilities from arbitrary replies: every view must return without a panic, and a mask
+//! must remove what it names.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +30,7 @@ fn check(reply: &Reply) {
         assert!(found.is_err() || found == Ok(offered.find_first(one.keyword())));
     }
     for &extension in Extension::ALL {
-        // A keyword may have had another spelling once.
+        // An extension is also recognized by an earlier spelling of its keyword.
         let offers = offered.iter().any(|one| one.extension() == Some(extension));
         assert_eq!(offered.has(extension), offers);
         check_mask(&offered, extension);
@@ -42,7 +43,7 @@ fn check(reply: &Reply) {
     plan(&offered);
 }
 
-/// The first capability of this keyword, looked for in another way.
+/// Finds the first capability of this keyword in another way.
 trait FindFirst {
     fn find_first(&self, keyword: &[u8]) -> Option<smtp_caps::Capability<'_>>;
 }
@@ -73,7 +74,7 @@ fn check_mask(offered: &Capabilities, masked: Extension) {
     }
 }
 
-/// A plan, if there is one, keeps to what is offered.
+/// Checks that a plan, if there is one, uses only what is offered.
 fn plan(offered: &Capabilities) {
     for (sender, text) in [("a@b.example", "a: b\r\n\r\nc"), ("ä@b.example", "a: ä\r\n\r\nö\r\n")]
     {

@@ -1,5 +1,5 @@
-//! Replies out of any octets: no panic, bounded memory, errors that stay, and what is clean comes
-//! back from the encoder as it was.
+//! Decodes replies from arbitrary octets: no panic, bounded memory, errors that persist, and clean
+//! replies that encode to the same octets.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
                 check(&decoded, greeting);
             }
             Ok(None) => {
-                // All that it can hold is what came since the last reply.
+                // The decoder may hold only what arrived after the last reply.
                 assert!(rest.is_empty() && taken <= limits.total);
                 assert_eq!(decoder.is_idle(), taken == 0);
                 assert!(decoder.partial().len() <= 1024);
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// An error is the answer to everything that comes behind it.
+/// Checks that an error is the result for everything that follows it.
 fn stays(decoder: &mut ReplyDecoder, malformed: MalformedReply, rest: &[u8]) {
     for octets in [rest, b"", b"250 OK\r\n"] {
         assert_eq!(decoder.decode(&mut &*octets), Err(malformed));
@@ -61,7 +61,7 @@ fn check(decoded: &DecodedReply, greeting: bool) {
     has(Deviations::BARE_CR, text.contains(&b'\r'));
     has(Deviations::CONTROL, text.iter().any(control));
     has(Deviations::NON_ASCII, !text.is_ascii());
-    // The lines of a greeting that refuses in the end may have other codes.
+    // The lines of a multiline greeting that ends in a refusal may have other codes.
     let unusual = reply.code().get() / 10 % 10 > 5;
     has(
         Deviations::SECOND_DIGIT,
@@ -90,7 +90,8 @@ fn check(decoded: &DecodedReply, greeting: bool) {
     } else {
         assert_eq!(again.reply, *reply);
     }
-    // A code that stood alone is given a space, and a bare LF its CR: either may make a line long.
+    // The encoder adds a space after a code alone and a CR before a bare LF; both may make a line
+    // too long.
     let kept = *deviations | Deviations::EMPTY_TEXT | Deviations::LONG_LINE;
     assert!(kept.contains(again.deviations) && !again.deviations.intersects(unclean));
 }

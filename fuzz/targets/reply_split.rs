@@ -1,4 +1,4 @@
-//! Replies, cut anywhere: the same replies, deviations and errors as in one piece.
+//! Replies in pieces of any length: the same replies, deviations and errors as in one piece.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! The testkit's own small reader of commands beside the codec's: written twice, on purpose, so that
-//! a mistake of one is not a mistake of both. Here the two are held against each other.
+//! Compares the command parser of the testkit with that of the codec. There are two on purpose, so
+//! that a mistake in one is not a mistake in both.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,24 +12,25 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What both take means the same to both, and what is ASCII is taken by both or by neither.
+/// Checks that both give a command the same meaning if both accept it, and that both accept or both
+/// refuse ASCII.
 fn compare(line: &[u8]) {
     let theirs = Read::read(&[line, b"\r\n"].concat());
     let ours = Command::decode(line, Deviations::STRICT).map(|decoded| decoded.command);
     match (&ours, &theirs) {
         (Ok(ours), Ok(theirs)) => same(ours, theirs),
         (Ok(ours), Err(why)) if is_held(ours) && line.is_ascii() => {
-            panic!("the codec takes {ours}, the testkit does not: {why}")
+            panic!("the codec accepts {ours}, but the testkit does not: {why}")
         }
         (Err(why), Ok(theirs)) if line.is_ascii() && is_strict(theirs) => {
-            panic!("the testkit takes {theirs:?}, the codec does not: {why}")
+            panic!("the testkit accepts {theirs:?}, but the codec does not: {why}")
         }
         _ => {}
     }
 }
 
-/// Commands whose arguments both read to the end. The others have free text, or a grammar of their
-/// own that a server for tests need not know.
+/// Commands whose arguments both parse completely. The others have free text, or a grammar that the
+/// testkit does not parse.
 fn is_held(command: &Command<'_>) -> bool {
     matches!(
         command,
@@ -43,11 +44,11 @@ fn is_held(command: &Command<'_>) -> bool {
     )
 }
 
-/// The same, as the testkit sees it; the codec also knows what the values of many parameters are,
-/// which is here for another part of the testkit.
+/// Returns whether the codec must accept a command that the testkit accepts. The codec also checks the
+/// values of the parameters that it knows; in the testkit, another part does that.
 fn is_strict(command: &Read) -> bool {
     let held = ["MAIL", "RCPT", "BDAT", "DATA", "QUIT", "RSET", "STARTTLS"];
-    // More parameters than anybody sends are refused by the codec.
+    // The codec limits the number of parameters to more than any client sends.
     held.contains(&command.verb())
         && command.params().count() <= 64
         && command.params().all(|(name, _)| name.starts_with("X-"))

@@ -1,5 +1,5 @@
-//! Texts: stuffing and un-stuffing undo each other however they are cut, and only the true end ends
-//! a text.
+//! Message texts: dot-stuffing and its reversal must cancel out in pieces of any length, and only
+//! CRLF, dot, CRLF may end a text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let octets = input.rest();
 
     let sent = check_stuffing(octets, cuts);
-    // What was stuffed, and what somebody made up: either way the next command is left alone.
+    // A stuffed text, and an arbitrary one: in both cases the command after it must stay intact.
     let followed = [&sent, &b"QUIT\r\n.\r\n"[..]].concat();
     let made_up = [octets, b"x\r\n.\r\n"].concat();
     for stuffed in [followed, made_up] {
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     check_text(octets, cuts);
 });
 
-/// What is sent for this text, its end included.
+/// Compares the stuffed text with that of a simple loop, and returns it with its end.
 fn check_stuffing(octets: &[u8], cuts: Cuts<'_>) -> Vec<u8> {
     let whole = stuffed(octets, Cuts::NONE);
     assert_eq!(stuffed(octets, cuts), whole);
@@ -59,7 +59,7 @@ fn stuffed(octets: &[u8], cuts: Cuts<'_>) -> Vec<u8> {
     sent
 }
 
-/// A text as it was received: its octets, its flaws, and what came behind it.
+/// A text as received: its octets, its flaws, and the octets after its end.
 #[derive(Debug, PartialEq, Eq)]
 struct Received {
     text: Vec<u8>,
@@ -74,7 +74,7 @@ fn unstuffed(octets: &[u8], bare: BareLineEnds, cuts: Cuts<'_>) -> Received {
     let mut ended = false;
     for mut piece in cuts.pieces(octets) {
         while let Some(found) = unstuffer.next(&mut piece) {
-            assert!(!ended, "something came behind the end");
+            assert!(!ended, "octets are left after the end");
             match found {
                 Unstuffed::Text(octets) => text.extend_from_slice(octets),
                 Unstuffed::End => ended = true,
@@ -87,8 +87,8 @@ fn unstuffed(octets: &[u8], bare: BareLineEnds, cuts: Cuts<'_>) -> Received {
     Received { text, flaws: unstuffer.flaws(), behind }
 }
 
-/// The same by the letter: the text begins behind a CRLF, ends at the first line of one dot, and
-/// loses the dot that begins a line.
+/// The same by a simple algorithm: the text begins after a CRLF, ends at the first line with a
+/// single dot, and loses the first dot of each line.
 fn expected(octets: &[u8], bare: BareLineEnds) -> Received {
     let from_line_start = [b"\r\n", octets].concat();
     let end = position(&from_line_start, END).expect("the end was added");
@@ -164,7 +164,8 @@ fn check_text(octets: &[u8], cuts: Cuts<'_>) {
         assert_eq!(text.octets(), &changed);
         assert_eq!(MailData::new(changed.clone()).as_ref(), Ok(&text));
         check_facts(&text);
-        // A text that was looked at travels and comes back, with a last line end if it had none.
+        // A text with known facts arrives as it was sent, with a final line end added if it had
+        // none.
         let mut expected = changed;
         if !expected.is_empty() && !expected.ends_with(b"\r\n") {
             expected.extend_from_slice(b"\r\n");

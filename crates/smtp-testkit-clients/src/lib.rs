@@ -1,1 +1,1 @@
-//! Tests of `smtp-testkit` with clients that were not written for it; see `tests/it`.
+//! Tests of `smtp-testkit` with clients that do not know it; see `tests/it`.

@@ -5,7 +5,7 @@ use smtp_proto::Request;
 use super::known::{Aspect, expect_equal};
 use super::params;
 
-/// The mechanisms that both know, with the bit that the other parser has for each.
+/// The mechanisms that both parsers know, with the bit of the other parser for each.
 const MECHANISMS: &[(&str, u64)] = &[
     ("ANONYMOUS", smtp_proto::AUTH_ANONYMOUS),
     ("CRAM-MD5", smtp_proto::AUTH_CRAM_MD5),
@@ -69,7 +69,7 @@ pub fn compare(line: &[u8]) {
         ) => {
             check_mechanism(mechanism.as_str(), bit);
             let initial = initial.as_ref().map(SaslResponse::as_base64);
-            // `=` is how an empty response is sent.
+            // `=` is the form of an empty response.
             let sent = initial.map_or("", |sent| if sent.is_empty() { "=" } else { sent });
             same(Aspect::Argument, sent, &initial_response);
         }

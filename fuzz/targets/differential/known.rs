@@ -1,9 +1,9 @@
-//! The differences that are known, each with a rule that says when it applies, and why it is there.
+//! The known differences, each with a predicate that recognizes it and its reason.
 
-/// What two parsers may say differently.
+/// An aspect in which two parsers may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aspect {
-    /// Where a reply or a command ends.
+    /// The end of a reply or a command.
     End,
     /// The code of a reply.
     Code,
@@ -19,26 +19,26 @@ pub enum Aspect {
     Path,
     /// The argument of another command.
     Argument,
-    /// How many lines a reply has.
+    /// The number of lines of a reply.
     Lines,
-    /// Whether something is the last of a message.
+    /// Whether a command is the last of a message.
     Last,
     /// The parameter of this keyword.
     Param(&'static str),
 }
 
-/// What ours and theirs say about one aspect of an input.
+/// The two results for one aspect of an input.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     pub ours: &'a str,
     pub theirs: &'a str,
-    /// The octets of the reply, or of one line of it if it is about its text, or the line of the
-    /// command; a line is without its end.
+    /// The octets of the reply, or of one of its lines if the aspect is its text, or the line of
+    /// the command; without the line end.
     pub input: &'a [u8],
 }
 
 impl<'a> Seen<'a> {
-    /// The line of a reply, behind its code.
+    /// The line of a reply after its code.
     fn text(&self) -> &'a [u8] {
         self.input.get(4..).unwrap_or_default()
     }
@@ -46,7 +46,8 @@ impl<'a> Seen<'a> {
 
 struct Known {
     aspect: Aspect,
-    /// Whether this is it. The stricter, the better: it hides what it explains.
+    /// Whether the difference is this one. The predicate must be strict, because it hides what it
+    /// explains.
     explains: fn(&Seen<'_>) -> bool,
     why: &'static str,
 }
@@ -58,8 +59,8 @@ const KNOWN: &[Known] = &[
             let text = seen.text();
             number_like(text) == text.len() && seen.theirs == format!("{}\r", seen.ours)
         },
-        why: "They take the CR behind an empty text, or behind what may begin an enhanced status \
-              code, for text.",
+        why: "They treat the CR after an empty text, or after a possible start of an enhanced status \
+              code, as text.",
     },
     Known {
         aspect: Aspect::Lines,
@@ -69,7 +70,7 @@ const KNOWN: &[Known] = &[
                 text.is_some_and(|text| number_like(text) == text.len())
             })
         },
-        why: "In the same place they take a bare LF for text, and have a line too many.",
+        why: "In the same place they treat a bare LF as text, and return one line too many.",
     },
     Known {
         aspect: Aspect::Text,
@@ -87,8 +88,8 @@ const KNOWN: &[Known] = &[
             seen.input.contains(&b'\r')
                 && [dropped(0), dropped(kept)].contains(&seen.theirs.to_owned())
         },
-        why: "They drop every CR inside a text but one behind what may begin an enhanced status \
-              code; ours keeps them and reports them.",
+        why: "They drop every CR inside a text, except one after a possible start of an enhanced \
+              status code; ours keeps and reports them.",
     },
     Known {
         aspect: Aspect::Text,
@@ -96,8 +97,8 @@ const KNOWN: &[Known] = &[
             let rest = loose_code(seen.text()).map(|(_, rest)| String::from_utf8_lossy(rest));
             !has_proper_code(seen.input) && rest.is_some_and(|rest| rest == seen.theirs)
         },
-        why: "They take an enhanced status code of any class off the text, and one with empty parts; \
-              ours only one that is well formed and of the class that the reply code has.",
+        why: "They remove an enhanced status code of any class from the text, and one with empty \
+              parts; ours only a well-formed one of the class of the reply code.",
     },
     Known {
         aspect: Aspect::Enhanced,
@@ -110,22 +111,22 @@ const KNOWN: &[Known] = &[
             (!one || large) && codes.last().is_some_and(|code| code == seen.theirs)
         },
         why: "They report the code of the last line that has one, of any class, with empty parts as \
-              0 and none above 255; ours the first that is well formed and of the right class.",
+              0 and none above 255; ours the first that is well-formed and of the right class.",
     },
     Known {
         aspect: Aspect::Name,
         explains: |seen| seen.ours.split(' ').next() == Some(seen.theirs),
-        why: "They end a name at the first space; ours keeps it whole and reports it.",
+        why: "They end a name at the first space; ours keeps the whole name and reports it.",
     },
     Known {
         aspect: Aspect::Path,
         explains: |seen| seen.ours == "Postmaster" && seen.theirs.is_empty(),
-        why: "The postmaster and the null path are the same to them.",
+        why: "They do not distinguish the postmaster from the null path.",
     },
     Known {
         aspect: Aspect::Path,
         explains: |seen| seen.ours.starts_with('"') && dequoted(seen.ours) == seen.theirs,
-        why: "They take the quotes off a local-part; ours keeps it as it came.",
+        why: "They remove the quotes of a local-part; ours keeps it as received.",
     },
     Known {
         aspect: Aspect::Argument,
@@ -134,7 +135,7 @@ const KNOWN: &[Known] = &[
             let argument = line.split_once(' ').map_or("", |(_, argument)| argument);
             seen.ours.contains(['"', ' ']) && dequoted(argument.trim_start()) == seen.theirs
         },
-        why: "They take the quotes off an argument and end it at the first space outside of them.",
+        why: "They remove the quotes of an argument and end it at the first space outside of them.",
     },
     Known {
         aspect: Aspect::Argument,
@@ -142,34 +143,34 @@ const KNOWN: &[Known] = &[
             let domains = seen.ours.split(',').filter(|domain| !domain.is_empty());
             domains.collect::<Vec<_>>().join(",") == seen.theirs
         },
-        why: "They leave empty domains out of ATRN; to ours it is one word.",
+        why: "They drop empty domains of ATRN; ours keeps the argument as one word.",
     },
     Known {
         aspect: Aspect::Param("SIZE"),
         explains: |seen| size_overflows(seen.input),
-        why: "Behind a size that is too large they read on, into the next word; ours takes it for \
-              the largest.",
+        why: "After a size that is too large, they read on into the next word; ours returns the \
+              largest value.",
     },
     Known {
         aspect: Aspect::Param("unknown"),
         explains: |seen| {
             size_overflows(seen.input) && seen.ours.starts_with(|c: char| c.is_ascii_digit())
         },
-        why: "In the same place they take a parameter of digits for a part of the size.",
+        why: "In the same place they treat a parameter of digits as a part of the size.",
     },
     Known {
         aspect: Aspect::Param("RRVS action"),
         explains: |seen| (seen.ours, seen.theirs) == ("None", "Some(Reject)"),
-        why: "They write the default down; ours says that there was none.",
+        why: "They return the default; ours returns that none was given.",
     },
 ];
 
-/// Refuses what is different and not known to be.
+/// Panics if the results differ in a way that is not known.
 pub fn expect_equal(input: &[u8], aspect: Aspect, ours: &str, theirs: &str) {
     let seen = Seen { ours, theirs, input };
     let known = |one: &Known| one.aspect == aspect && (one.explains)(&seen) && !one.why.is_empty();
     let explained = ours == theirs || KNOWN.iter().any(known);
-    assert!(explained, "{aspect:?}: {ours:?} and not {theirs:?} in {}", input.escape_ascii());
+    assert!(explained, "{aspect:?}: ours {ours:?}, theirs {theirs:?} in {}", input.escape_ascii());
 }
 
 /// The line without the CRs before its LF.
@@ -178,8 +179,8 @@ fn without_end(line: &[u8]) -> &[u8] {
     &line[..end]
 }
 
-/// Whether a line of a reply has an enhanced status code by the letter: three numbers, the first of
-/// which is the first digit of the reply's code and the others have one to three digits.
+/// Returns whether a line of a reply has a valid enhanced status code: three numbers, of which the
+/// first is the first digit of the reply code and the others have one to three digits.
 fn has_proper_code(line: &[u8]) -> bool {
     let text = line.get(4..).unwrap_or_default();
     let code = text.split(|&octet| octet == b' ').next().unwrap_or_default();
@@ -193,14 +194,14 @@ fn has_proper_code(line: &[u8]) -> bool {
         && class.is_some_and(|class| [2, 4, 5].contains(&class) && line[0] - b'0' == class)
 }
 
-/// How much of a text may begin an enhanced status code.
+/// The length of the part of a text that may begin an enhanced status code.
 fn number_like(text: &[u8]) -> usize {
     let end = text.iter().position(|octet| !matches!(octet, b'0'..=b'9' | b'.'));
     end.unwrap_or(text.len())
 }
 
-/// An enhanced status code at the beginning of a text, as they count it: of any class, with parts
-/// that are empty or saturate; and the rest.
+/// The enhanced status code at the start of a text as the other parser reads it, of any class, with
+/// parts that may be empty or saturate; and the rest.
 fn loose_code(text: &[u8]) -> Option<(String, &[u8])> {
     let end = text.iter().position(|octet| matches!(octet, b' ' | b'\r')).unwrap_or(text.len());
     let parts: Vec<&[u8]> = text[..end].split(|&octet| octet == b'.').collect();
@@ -216,7 +217,7 @@ fn loose_code(text: &[u8]) -> Option<(String, &[u8])> {
         .then(|| (numbers.join("."), text.get(end + 1..).unwrap_or_default()))
 }
 
-/// Whether the size in this MAIL command is more than 64 bits hold.
+/// Returns whether the size in this MAIL command exceeds 64 bits.
 fn size_overflows(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line).to_ascii_uppercase();
     line.split(' ').filter_map(|word| word.strip_prefix("SIZE=")).any(|size| {
@@ -225,7 +226,7 @@ fn size_overflows(line: &[u8]) -> bool {
 }
 
 /// The text without its quotes and without the backslashes between them, up to the first space
-/// outside of quotes that something stands before.
+/// outside of quotes that follows another character.
 fn dequoted(text: &str) -> String {
     let mut plain = String::new();
     let mut quoted = false;

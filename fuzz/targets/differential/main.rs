@@ -1,4 +1,4 @@
-//! Replies and commands that another parser accepts as well: the two agree on what they say, but
+//! Replies and commands that another parser accepts as well: both must give the same result, except
 //! for the differences that [`known`] lists.
 #![no_main]
 

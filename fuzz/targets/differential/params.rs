@@ -1,4 +1,4 @@
-//! Parameters of MAIL and RCPT, each brought into the form in which the other parser has it.
+//! Parameters of MAIL and RCPT, converted to the form of the other parser.
 use std::borrow::Cow;
 
 use smtp_codec::{Body, ByMode, Mail, MailParam, Rcpt, RcptParam, Ret, RrvsAction, Xtext};
@@ -107,7 +107,7 @@ fn decoded(xtext: Xtext<&str>) -> String {
     xtext.octets().map(char::from).collect()
 }
 
-/// Seconds since 1970 of a date and time whose form is right.
+/// The seconds since 1970 of a well-formed date and time.
 fn timestamp(text: &str) -> i64 {
     let number = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap_or(0);
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));

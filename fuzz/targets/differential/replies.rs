@@ -16,7 +16,7 @@ pub fn compare(octets: &[u8]) {
     }
 }
 
-/// Gives the other parser exactly the octets that made this reply.
+/// Passes to the other parser exactly the octets of this reply.
 fn compare_one(octets: &[u8], ours: &Reply) {
     let mut iter = octets.iter();
     let Ok(theirs) = ResponseReceiver::default().parse(&mut iter) else { return };
@@ -37,7 +37,7 @@ fn compare_one(octets: &[u8], ours: &Reply) {
     }
 }
 
-/// The line without its enhanced status code, with U+FFFD for what is no UTF-8.
+/// The line without its enhanced status code, with U+FFFD for invalid UTF-8.
 fn behind_enhanced(reply: &Reply, line: &[u8]) -> String {
     let text = match EnhancedCode::at_start_of(reply.code(), line) {
         Some((_, end)) => line[end..].strip_prefix(b" ").unwrap_or(&line[end..]),

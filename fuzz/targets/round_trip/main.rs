@@ -1,4 +1,4 @@
-//! Values of every kind: what is encoded decodes to the same, and nothing about it is deviant.
+//! Values of every kind: an encoded value must decode to the same value without deviations.
 #![no_main]
 
 mod params;
@@ -15,7 +15,7 @@ use smtp_fuzz::{no_limits, replies};
 
 fuzz_target!(|data: &[u8]| {
     let mut source = Unstructured::new(data);
-    // The source has run dry when it gives an error; what was made until then is enough.
+    // An error means that the input is used up; the values made until then are enough.
     let _ = check(&mut source);
 });
 
@@ -30,8 +30,8 @@ fn check(source: &mut Unstructured<'_>) -> Result<()> {
     }
 }
 
-/// The command is one line, which decodes to it by the letter of the grammar, but for mailboxes that
-/// deviate from it.
+/// Checks that the command is one line that decodes strictly to the same command, except for
+/// mailboxes that deviate from the grammar.
 fn check_command(command: Command<'_>) {
     let line = encoded(command);
     let deviations = match command {
@@ -45,7 +45,7 @@ fn check_command(command: Command<'_>) {
         },
         _ => Deviations::empty(),
     };
-    // An address that was given as xtext may be in lower case.
+    // An address that was encoded as xtext may be in lower case.
     let decoded = Command::decode(&line, deviations | Deviations::LOWER_HEX);
     let Ok(decoded) = decoded else { panic!("{command} gives {decoded:?}") };
     assert_eq!(decoded.command, command);

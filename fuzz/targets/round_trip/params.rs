@@ -1,4 +1,4 @@
-//! Parameters of MAIL and RCPT, and attributes, most of which are good.
+//! Parameters of MAIL and RCPT, and attributes; most are valid.
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use smtp_codec::{
     Attribute, Body, ByMode, MailParam, Notify, Param, RcptParam, Ret, RrvsAction, Xtext,
@@ -74,7 +74,7 @@ fn xtext(source: &mut Unstructured<'_>) -> Result<Xtext> {
     Ok(Xtext::encode(&octets))
 }
 
-/// A parameter that has no name in the codec.
+/// A parameter that the codec does not know.
 fn other(source: &mut Unstructured<'_>) -> Result<Param> {
     let name = format!("X-{}", DIGITS.text(source, 4)?);
     let param = Param::new(name).expect("it is a keyword");

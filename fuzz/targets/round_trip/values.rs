@@ -1,4 +1,4 @@
-//! Names, paths and words, most of which are good.
+//! Names, paths and words; most are valid.
 use std::net::IpAddr;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -6,7 +6,7 @@ use smtp_codec::{
     Argument, Deviations, ForwardPath, HelloName, Mailbox, Mechanism, ReversePath, Word,
 };
 
-/// What texts of a kind are made of.
+/// The characters of a kind of text.
 pub struct Alphabet(&'static str);
 
 pub const ATOM: Alphabet = Alphabet("abcXYZ019!#$%&'*+-/=?^_`{|}~.äß漢");
@@ -16,18 +16,18 @@ pub const WORD: Alphabet = Alphabet("abcXYZ019!#$%&'*+-/=?^_`{|}~.<>@:;,()[]\"\\
 pub const MECHANISM: Alphabet = Alphabet("ABCDEFXYZ0123456789-_");
 pub const BASE64: Alphabet = Alphabet("ABCabc019+/");
 pub const DIGITS: Alphabet = Alphabet("0123456789");
-/// What a parameter's value may hold, and what it may not.
+/// The characters of a parameter's value, valid and invalid.
 pub const VALUE: Alphabet = Alphabet("abcXYZ019!#$%&'*+-/?^_`{|}~.<>@:;,()[]\"\\ä漢 =");
 
 impl Alphabet {
-    /// Up to so many characters.
+    /// Makes a text of up to this many characters.
     pub fn text(&self, source: &mut Unstructured<'_>, most: usize) -> Result<String> {
         let characters: Vec<char> = self.0.chars().collect();
         (0..source.int_in_range(0..=most)?).map(|_| source.choose(&characters).copied()).collect()
     }
 }
 
-/// A mailbox that deviates from the grammar in no way.
+/// Makes a mailbox that does not deviate from the grammar.
 fn strict_mailbox(source: &mut Unstructured<'_>) -> Result<Mailbox> {
     let mailbox = mailbox(source)?;
     Ok(match mailbox.deviations().is_empty() {

@@ -1,4 +1,4 @@
-//! What an input chooses before the server speaks.
+//! The choices of an input, which precede the octets of the server.
 use std::num::NonZeroUsize;
 
 use smtp_caps::{Capabilities, Envelope, Framing};
@@ -8,21 +8,21 @@ use smtp_fuzz::Input;
 use smtp_session::{Dialect, Sending};
 use smtp_session::{Excess, FirstChunk, Partial};
 
-/// What an input chooses.
+/// The choices of an input.
 #[derive(Clone, Copy)]
 pub struct Choice {
     pub dialect: Dialect,
-    /// Whether the server has greeted well already and offers what is needed.
+    /// Whether the server has greeted already and offers what is needed.
     pub greeted: bool,
-    /// Whether all that is taken for offered whatever the server says.
+    /// Whether the client treats all of that as offered, whatever the EHLO reply lists.
     pub offered: bool,
-    /// Whether the server is heard while there is something to write.
+    /// Whether the client reads while it has something to write.
     pub early: bool,
     pub recipients: usize,
-    /// Whether each recipient is to have its own reply behind the text (PRDR).
+    /// Whether each recipient gets a reply of its own after the text (PRDR).
     pub each: bool,
     pub sending: Sending,
-    /// After how many turns the first message is given up, and how.
+    /// After how many steps the first message is given up, and how.
     pub given_up: Option<(u8, GivenUp)>,
 }
 
@@ -33,18 +33,18 @@ pub enum GivenUp {
 }
 
 impl Choice {
-    /// Flags; recipients, PRDR and the size of the chunks; turns.
+    /// Flags; recipients, PRDR and the size of the chunks; steps.
     pub fn take(input: &mut Input<'_>) -> Self {
         let (flags, shape, turns) = (input.octet(), input.octet(), input.octet());
         let how = if turns & 1 == 0 { GivenUp::Finished } else { GivenUp::Dropped };
         let mut sending = Sending::default();
         let framing = if flags & 32 == 0 { Framing::Data } else { Framing::Chunks };
         sending.framing = framing;
-        // The last bit of the turns is how a message is given up; the first two are free.
+        // The last bit of this octet is how a message is given up; the first two are unused.
         if turns & 128 != 0 {
             sending.first_chunk = FirstChunk::WithCommands;
         }
-        // Without a size the text is one chunk.
+        // Without a size, the text is one chunk.
         if let Some(size) = NonZeroUsize::new(usize::from(shape >> 3)) {
             sending.chunk = size;
         }
@@ -62,7 +62,7 @@ impl Choice {
         }
     }
 
-    /// What a good server offers, with a limit that two transactions keep to.
+    /// The capabilities of a good server, with a limit that two transactions do not exceed.
     pub fn capabilities(self) -> Capabilities {
         let mut hello = "mx.example.org\nPIPELINING\nCHUNKING\nPRDR\nSIZE 1000".to_owned();
         if self.sending.excess == Excess::Continue && self.sending.partial == Partial::Deliver {

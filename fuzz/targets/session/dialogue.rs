@@ -1,4 +1,4 @@
-//! What a dialogue means, read from the octets on the wire by a few plain rules.
+//! Reconstructs the meaning of a dialogue from the transferred octets, by a few simple rules.
 use std::collections::VecDeque;
 
 use smtp_caps::Framing;
@@ -9,14 +9,14 @@ use smtp_session::{Excess, FirstChunk, Partial};
 use super::choice::Choice;
 use super::peer::Passed;
 
-/// The text of every message. No command holds its first octet.
+/// The text of every message. No command contains its first octet.
 pub const TEXT: &[u8] = b"\x01.\r\n.\r\n..x\r\n\r\n.\r\n";
-/// The same behind DATA.
+/// The text in its dot-stuffed form, for DATA.
 const STUFFED: &[u8] = b"\x01.\r\n..\r\n...x\r\n\r\n..\r\n.\r\n";
-/// How many octets follow the one that ends a text behind DATA.
+/// The number of octets after the one that ends a text sent with DATA.
 const BEHIND_DOT: usize = 2;
 
-/// How far a recipient has come.
+/// The state of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     Open,
@@ -24,28 +24,28 @@ pub enum Slot {
     Settled {
         step: Step,
         code: u16,
-        /// Whether the reply can mean that it was one too many.
+        /// Whether the reply may have been a surplus one.
         too_many: bool,
-        /// Whether another transaction has begun behind one that took somebody.
+        /// Whether another transaction began after one with an accepted recipient.
         again: bool,
     },
 }
 
-/// Something that was handed over, up to some octet.
+/// Something that the client has written, up to some octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Command(Step),
     Rcpt(usize),
-    /// The first octet of a text behind DATA.
+    /// The first octet of a text sent with DATA.
     Text,
     /// The first octet of BDAT.
     Bdat,
     Chunk,
-    /// The octet that makes the text whole.
+    /// The octet that completes the text.
     End,
 }
 
-/// Numbers of replies.
+/// Counts of replies.
 #[derive(Clone, Copy, Default)]
 struct Classes {
     positive: usize,
@@ -59,57 +59,57 @@ impl Classes {
     }
 }
 
-/// A whole reply.
+/// A complete reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Heard {
     pub code: u16,
-    /// How much had been written when it began, and when it ended.
+    /// The number of octets written by the client when it began, and when it ended.
     pub began: usize,
     pub over: usize,
     pub too_many: bool,
     pub of_an_address: bool,
 }
 
-/// A transaction, as the wire has it.
+/// A transaction, as the octets show it.
 pub struct Dialogue {
     choice: Choice,
     pub slots: Vec<Slot>,
-    /// For whom RCPT was said.
+    /// The recipients for which RCPT was sent.
     asked: Vec<bool>,
-    /// What is owed a reply, each with the recipient that it is about.
+    /// The pending replies: the step of each, and its recipient.
     owed: VecDeque<(Step, usize)>,
-    /// How many of those come first, one for each recipient.
+    /// The number of those that come first, one for each recipient.
     each: usize,
-    /// Whether the server knows of a text whose last reply is missing.
+    /// Whether the server knows of a text whose last reply is pending.
     flowing: bool,
-    /// Whether the end of a text was handed over whose last reply is missing.
+    /// Whether the end of a text was written whose last reply is pending.
     pub ended: bool,
-    /// Whether somebody was taken in this transaction.
+    /// Whether a recipient was accepted in this transaction.
     took: bool,
-    /// Whether the server said between two commands that it shuts down.
+    /// Whether the server announced between two commands that it shuts down.
     pub shut_down: bool,
-    /// Whether only their number tells the replies apart: a chunk was announced.
+    /// Whether only their number distinguishes the replies, because a chunk was announced.
     counted: bool,
-    /// How many 2yz replies an acceptance takes at least in this transaction, and how many came.
+    /// The minimum number of 2yz replies for an acceptance in this transaction, and their actual
+    /// number.
     needed: usize,
     positive: usize,
-    /// Its final replies, and the replies that came after the last of them: the first of those, and
-    /// all.
+    /// Its final replies, and the replies after the last of them: the first one, and all.
     finals: Classes,
     surplus: [Classes; 2],
-    /// Whether RSET was the last command, and whether RCPT was said in this transaction.
+    /// Whether RSET was the last command, and whether RCPT was sent in this transaction.
     after_reset: bool,
     rcpt_said: bool,
     /// Whether the message or a chunk of it was refused.
     rejected: bool,
-    /// Whether what seems to accept the text speaks of an address.
+    /// Whether the reply that seems to accept the text is about an address.
     pub strange: bool,
-    /// Whether its end has its word.
+    /// Whether the end of the text has its reply.
     concluded: bool,
-    /// Whether a reply came behind that, or octets that are none.
+    /// Whether a reply, or octets that are not one, arrived after that.
     extra: bool,
     rest: bool,
-    /// Nothing that comes changes anything.
+    /// Whether the dialogue is over: nothing that arrives changes the result.
     over: bool,
 }
 
@@ -146,7 +146,8 @@ impl Dialogue {
             while let Some((what, _)) = said.next_if(|(_, end)| *end <= heard.began) {
                 dialogue.say(what);
             }
-            // With LMTP nobody can tell whom a reply is about that the end of the text crossed.
+            // With LMTP, it is ambiguous which recipient a reply is about if the end of the text
+            // crossed it.
             let crossed = said.clone().any(|(what, end)| what == Said::End && end <= heard.over);
             dialogue.hear(heard, crossed);
             if dialogue.over {
@@ -160,8 +161,8 @@ impl Dialogue {
         dialogue
     }
 
-    /// Whether nobody can tell which of the replies was the word on the text, and the one that
-    /// came behind it makes enough of them for an acceptance.
+    /// Whether it is ambiguous which of the replies was the one to the text, and the one after it
+    /// makes their number high enough for an acceptance.
     pub fn is_miscounted(&self) -> bool {
         self.counted
             && self.concluded
@@ -169,14 +170,14 @@ impl Dialogue {
             && self.is_possible_with(self.surplus[0].positive)
     }
 
-    /// The same if nothing else was begun behind the text, of all that came.
+    /// The same for all replies, if nothing else was begun after the text.
     pub fn is_over_and_miscounted(&self) -> bool {
         let more = self.extra || self.rest;
         self.counted && self.concluded && more && self.is_possible_with(self.surplus[1].positive)
     }
 
-    /// Whether nobody can tell for whom each of several final replies was: one more came, and they
-    /// are not all alike.
+    /// Whether it is ambiguous which recipient each of several final replies is about: one surplus
+    /// reply arrived, and they are not all equal.
     pub fn has_shifted_finals(&self) -> bool {
         let [mut all, surplus] = [self.finals, self.surplus[1]];
         let several = all.positive + all.negative > 1;
@@ -190,19 +191,19 @@ impl Dialogue {
             && all.negative > 0
     }
 
-    /// Whether an acceptance is not excluded if so many 2yz replies came too many.
+    /// Whether an acceptance is possible if this many 2yz replies are surplus.
     fn is_possible_with(&self, surplus: usize) -> bool {
         self.positive + surplus >= self.needed
     }
 
-    /// Whether it may look so to the client: a chunk may have been on its way already when the
-    /// replies came that it did not wait for.
+    /// Whether it may look like that to the client: it may have sent a chunk already when the
+    /// replies arrived that it did not wait for.
     pub fn may_be_miscounted(&self) -> bool {
         let in_chunks = self.choice.sending.framing == Framing::Chunks;
         in_chunks && self.concluded && (self.extra || self.rest)
     }
 
-    /// Whether somebody may get the text: RCPT was said for it, and there is no verdict.
+    /// Whether a recipient may get the text: RCPT was sent for it, and it has no verdict.
     pub fn is_open(&self) -> bool {
         let open = |(slot, asked): (&Slot, &bool)| *asked && !matches!(slot, Slot::Settled { .. });
         self.slots.iter().zip(&self.asked).any(open)
@@ -210,7 +211,7 @@ impl Dialogue {
 
     fn say(&mut self, what: Said) {
         match what {
-            // It was on its way when the last reply that counts came in.
+            // It was written before the last relevant reply arrived.
             Said::Text | Said::Bdat | Said::Command(_) if self.over => {}
             Said::Command(Step::Reset) => {
                 (self.needed, self.positive, self.after_reset) = (1, 0, true);
@@ -270,22 +271,22 @@ impl Dialogue {
         }
     }
 
-    /// Whether a recipient that was refused may be asked for in a further transaction.
+    /// Whether RCPT may be sent in a further transaction for a recipient that was refused.
     pub fn may_come_again(&self, recipient: usize) -> bool {
         let continued = self.choice.sending.excess == Excess::Continue && !self.withholds();
         let Slot::Settled { too_many, again, .. } = self.slots[recipient] else { return false };
         continued && (again || (too_many && self.took))
     }
 
-    /// Whether the transaction is over before its text, as nobody is to get that.
+    /// Whether the transaction ends before its text, because no recipient remains.
     fn is_pointless(&self) -> bool {
         let refused = self.slots.iter().any(|slot| matches!(slot, Slot::Settled { .. }));
         !self.flowing && (!self.slots.contains(&Slot::Taken) || (self.withholds() && refused))
     }
 
-    /// Somebody is to get the text, and nobody was refused who must not be.
+    /// Checks that a recipient remains, and that no recipient was refused that must not be.
     fn check_wanted(&self) {
-        assert!(self.slots.contains(&Slot::Taken), "nobody is to get the text");
+        assert!(self.slots.contains(&Slot::Taken), "no recipient remains for the text");
         let refused = self.slots.iter().any(|slot| matches!(slot, Slot::Settled { .. }));
         assert!(!(self.withholds() && refused), "one was refused, and the others get the text");
     }
@@ -294,14 +295,14 @@ impl Dialogue {
         self.choice.sending.partial == Partial::Withhold
     }
 
-    /// Whether the text may leave before anybody is answered for.
+    /// Whether the text may be sent before any reply to a recipient.
     fn is_eager(&self) -> bool {
         let one = self.choice.sending.chunk.get() >= TEXT.len();
         let early = self.choice.sending.first_chunk == FirstChunk::WithCommands;
         self.choice.dialect == Dialect::Smtp && early && one && !self.withholds()
     }
 
-    /// What is owed to each recipient that was taken.
+    /// The pending replies of the accepted recipients.
     fn taken(&self) -> Vec<(Step, usize)> {
         let slots = self.slots.iter().enumerate();
         let taken = slots.filter(|(_, slot)| **slot == Slot::Taken);
@@ -312,7 +313,7 @@ impl Dialogue {
         let code = heard.code;
         let refused = code >= 400;
         let Some((step, recipient)) = self.owed.pop_front() else {
-            // The server's word on a text that still flows; or nobody's.
+            // A reply to a text that is still being sent, or a surplus reply.
             let crossed = crossed && self.choice.dialect == Dialect::Lmtp;
             self.extra = code != 421;
             self.surplus[0].add(code);
@@ -326,7 +327,7 @@ impl Dialogue {
         };
         self.positive += usize::from(code / 100 == 2);
         if code == 421 && step != Step::EndOfText {
-            // Behind the end of the text it is a word on this recipient alone.
+            // After the end of the text, the reply is about this recipient alone.
             let alone = step == Step::Rcpt && (self.ended || crossed);
             self.settle(step, heard, |at| !alone || at == recipient);
             self.over = true;
@@ -345,7 +346,8 @@ impl Dialogue {
             Step::Mail | Step::Data | Step::Text if refused => self.settle(step, heard, |_| true),
             Step::Mail | Step::Text | Step::Reset if code == 250 => {}
             Step::Data if code == 354 && !self.taken().is_empty() => self.flowing = true,
-            // A code that the step may not get, or a text that nobody is to get is waited for.
+            // A code that the step does not allow, or the server waits for a text without
+            // recipients.
             _ => self.over = true,
         }
     }
@@ -373,7 +375,7 @@ impl Dialogue {
             return;
         }
         if smtp && code / 100 == 2 && self.rejected {
-            // The server has said both.
+            // The server has sent both.
             self.slots.fill(Slot::Open);
             self.over = true;
             return;
@@ -401,7 +403,7 @@ impl Dialogue {
     }
 }
 
-/// What was handed over of a transaction, each with where it ends.
+/// What the client wrote in a transaction, each with its end.
 fn said(choice: Choice, written: &[u8]) -> Vec<(Said, usize)> {
     let (mut said, mut at, mut text) = (Vec::new(), 0, 0);
     while at < written.len() {

@@ -1,4 +1,4 @@
-//! What may be claimed about a message, judged from the octets on the wire alone.
+//! Judges the result of a message by the transferred octets alone.
 use smtp_error::Ended;
 use smtp_error::{Delivery, Error, Step, Verdict};
 use smtp_session::Session;
@@ -17,7 +17,7 @@ pub enum Outcome<T> {
 /// Judges one transaction.
 pub struct Judge {
     choice: Choice,
-    /// How much had been written and heard when it began.
+    /// How many octets were written and read when it began.
     written: usize,
     heard: usize,
 }
@@ -72,12 +72,12 @@ fn is_unknown(error: &Error) -> bool {
     error.in_doubt() && error.verdicts().iter().all(Option::is_none)
 }
 
-/// Every recipient has the verdict that the wire shows, and no other.
+/// Checks that every recipient has exactly the verdict that the octets show.
 fn check_verdicts(dialogue: &Dialogue, verdicts: &[Option<Verdict>]) {
     assert_eq!(verdicts.len(), dialogue.slots.len());
     for (recipient, (verdict, slot)) in verdicts.iter().zip(&dialogue.slots).enumerate() {
         match (verdict, slot) {
-            // It waited for another command, or another transaction.
+            // It waited for another command or another transaction.
             (Some(verdict), slot)
                 if dialogue.shut_down
                     && verdict.reply().code().get() == 421
@@ -92,7 +92,7 @@ fn check_verdicts(dialogue: &Dialogue, verdicts: &[Option<Verdict>]) {
                 assert_eq!(at_end(verdict.step()), at_end(*step), "{recipient}: {verdict}");
                 assert_eq!(verdict.is_accepted(), *code / 100 == 2, "{recipient}: {verdict}");
             }
-            (Some(verdict), slot) => panic!("{recipient}: {verdict}, and it is {slot:?}"),
+            (Some(verdict), slot) => panic!("{recipient}: {verdict}, but the octets show {slot:?}"),
             // It waits for another transaction.
             (None, Slot::Settled { .. }) => {
                 assert!(dialogue.may_come_again(recipient), "{recipient}: {slot:?} is not told");

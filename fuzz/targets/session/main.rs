@@ -1,5 +1,5 @@
-//! Sessions against any server: they end, the text is written only where it was invited, and no
-//! recipient is told what the server did not say.
+//! Sessions with arbitrary servers: they must end, write the text only after an invitation, and
+//! report no verdict that the server did not give.
 #![no_main]
 
 mod choice;
@@ -27,10 +27,10 @@ fuzz_target!(|data: &[u8]| {
         return check_over(&mut session, &mut peer);
     }
     let envelope = choice.envelope();
-    // It is given the end of its last line, which it does not have.
+    // The text has no final line end; the client adds it.
     let open = &TEXT[..TEXT.len() - b"\r\n".len()];
     let text = MailData::new(open).expect("this is a text");
-    // The second one has to put right what the first may have left behind.
+    // The second transaction must clean up after the first.
     for given_up in [choice.given_up, None] {
         if session.ended().is_some() {
             break;
@@ -53,7 +53,7 @@ fuzz_target!(|data: &[u8]| {
     check_over(&mut session, &mut peer);
 });
 
-/// Says hello; whether the session may go on.
+/// Performs EHLO; returns whether the session may continue.
 fn greet(session: &mut Session, peer: &mut Peer<'_>, choice: Choice) -> bool {
     if choice.greeted {
         session.set_capabilities(choice.capabilities());
@@ -69,7 +69,7 @@ fn greet(session: &mut Session, peer: &mut Peer<'_>, choice: Choice) -> bool {
     true
 }
 
-/// A session that has ended writes nothing more; another one can still be ended.
+/// Checks that a session that has ended writes nothing; any other can still be ended.
 fn check_over(session: &mut Session, peer: &mut Peer<'_>) {
     if session.ended().is_none() {
         let Ok(run) = session.run(SimpleCommand::quit()) else {
@@ -83,14 +83,14 @@ fn check_over(session: &mut Session, peer: &mut Peer<'_>) {
     assert!(session.run(Hello::again()).is_err());
 }
 
-/// Does what the run says until it is done or given up.
+/// Runs until the run is done or given up.
 fn drive<C: Operation>(
     mut run: ActiveOperation<'_, C>,
     peer: &mut Peer<'_>,
     given_up: Option<(u8, GivenUp)>,
     mut give: impl FnMut(&mut ActiveOperation<'_, C>, C::Request, usize),
 ) -> Outcome<C::Answer> {
-    // Each turn writes, reads or gives at least something in at most eight.
+    // At least one of eight steps writes, reads or gives something.
     for turn in 0..1_000_000 {
         if let Some((at, how)) = given_up
             && turn == u32::from(at)

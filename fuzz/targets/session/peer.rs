@@ -1,4 +1,4 @@
-//! The other side: what it says, what was written to it, and in which order.
+//! The server: the octets that it sends, the octets written to it, and their order.
 use std::io::IoSlice;
 
 use smtp_fuzz::Cuts;
@@ -6,17 +6,17 @@ use smtp_session::{ActiveOperation, Operation};
 
 use super::dialogue::Heard;
 
-/// A server that says what the input has, in pieces.
+/// A server that sends the rest of the input in pieces.
 pub struct Peer<'a> {
     said: &'a [u8],
     lengths: Box<dyn Iterator<Item = usize> + 'a>,
-    /// Whether it is heard while there is something to write.
+    /// Whether the client reads while it has something to write.
     early: bool,
-    /// How much of `said` was heard.
+    /// The number of octets of `said` that were read.
     pub heard: usize,
-    /// What was written to it.
+    /// The octets written to the server.
     pub written: Vec<u8>,
-    /// How much had been written when each octet was heard.
+    /// The number of octets that were written when each octet was read.
     before: Vec<usize>,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Peer<'a> {
         }
     }
 
-    /// What passed since so much had been written and heard.
+    /// What was transferred after the given numbers of octets had been written and read.
     pub fn passed(&self, written: usize, heard: usize) -> Passed<'_> {
         let before: Vec<usize> =
             self.before[heard..].iter().map(|before| before - written).collect();
@@ -75,16 +75,16 @@ impl<'a> Peer<'a> {
     }
 }
 
-/// What passed in both directions.
+/// The octets transferred in both directions.
 pub struct Passed<'p> {
     pub written: &'p [u8],
-    /// The whole replies, up to the first line that is part of none.
+    /// The complete replies, up to the first line that does not belong to one.
     pub replies: Vec<Heard>,
-    /// Whether more came behind them.
+    /// Whether more octets followed them.
     pub rest: bool,
 }
 
-/// The whole replies, and where the last of them ends.
+/// The complete replies, and the end of the last of them.
 fn replies(heard: &[u8], before: &[usize]) -> (Vec<Heard>, usize) {
     let (mut replies, mut at, mut whole) = (Vec::new(), 0, 0);
     let mut open: Option<Heard> = None;

@@ -18,7 +18,7 @@ usage: deliver list                            every client, and whether it has 
        deliver memory CLIENT SIZE TARGET       KiB that one message takes beyond its text
        deliver speed SIZE TARGET               seconds for a message, and the ratio to ours
        deliver trips N RCPTS DELAY TARGET      round trips, from a sink that is DELAY ms late
-TARGET is PORT, or PORT:FILE with the certificate of a sink that speaks TLS";
+TARGET is PORT, or PORT:FILE with the certificate of a sink with TLS";
 
 /// Odd, so that there is a median.
 const ROUNDS: usize = 11;
@@ -62,7 +62,7 @@ fn main() -> Result<(), Failure> {
 }
 
 fn named(name: &str) -> Result<&'static Peer, Failure> {
-    CLIENTS.iter().find(|peer| peer.name == name).ok_or_else(|| "there is no such client".into())
+    CLIENTS.iter().find(|peer| peer.name == name).ok_or_else(|| "unknown client".into())
 }
 
 /// Prints one line per client; for a client that fails, an error instead of a figure.

@@ -27,7 +27,7 @@ fn main() -> Result<(), Failure> {
         ("prompt", _) => Pace::Prompt,
         ("plain", _) => Pace::Plain,
         (_, Some(delay)) => Pace::Late(Duration::from_millis(delay.parse()?)),
-        _ => return Err(format!("there is no pace `{pace}`").into()),
+        _ => return Err(format!("unknown pace `{pace}`").into()),
     };
     let tls = match file {
         Some(file) => {

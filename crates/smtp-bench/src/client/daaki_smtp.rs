@@ -27,16 +27,16 @@ enum Way {
     Chunks,
 }
 
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 async fn connect(target: Target, way: Way) -> Result<Box<dyn Client>, Failure> {
     let connection = match target.tls()? {
         Some(config) => {
             let mode = TlsMode::Implicit;
-            SmtpConnection::connect_with_tls_config(HOST, target.port, mode, PATIENCE, config)
+            SmtpConnection::connect_with_tls_config(HOST, target.port, mode, TIMEOUT, config)
                 .await?
         }
-        None => SmtpConnection::connect(HOST, target.port, TlsMode::None, PATIENCE).await?,
+        None => SmtpConnection::connect(HOST, target.port, TlsMode::None, TIMEOUT).await?,
     };
     Ok(Box::new(Daaki { connection, way }))
 }
@@ -49,9 +49,9 @@ impl Client for Daaki {
             let rcpts = rcpts.collect::<Result<Vec<_>, _>>()?;
             for _ in 0..messages {
                 match self.way {
-                    Way::Data => self.connection.send(&from, &rcpts, job.text, PATIENCE).await?,
+                    Way::Data => self.connection.send(&from, &rcpts, job.text, TIMEOUT).await?,
                     Way::Chunks => {
-                        self.connection.send_bdat(&from, &rcpts, job.text, None, PATIENCE).await?
+                        self.connection.send_bdat(&from, &rcpts, job.text, None, TIMEOUT).await?
                     }
                 };
             }

@@ -110,7 +110,7 @@ impl Client for Ours {
                     }
                 }
                 Way::Many => {
-                    // The last result is the first error, if there is any.
+                    // `map_while` would stop at an invalid text, but all are valid.
                     let texts = (0..messages).map_while(|_| text(job).ok());
                     let all = texts.map(|text| Message::new(&envelope, text));
                     let mut sending = self.connection.send_many(all).await?;

@@ -43,7 +43,7 @@ impl Dialogue {
     }
 
     /// Receives octets, and appends the replies to them.
-    pub fn hear(&mut self, mut octets: &[u8], replies: &mut Vec<u8>) {
+    pub fn receive(&mut self, mut octets: &[u8], replies: &mut Vec<u8>) {
         while !octets.is_empty() && !self.is_over() {
             octets = match self.state {
                 State::Commands => self.command(octets, replies),
@@ -141,10 +141,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(said: &[u8], codes: &[&str]) {
-        for step in 1..=said.len() {
+    fn check(input: &[u8], codes: &[&str]) {
+        for step in 1..=input.len() {
             let (mut dialogue, mut replies) = (Dialogue::default(), Vec::new());
-            said.chunks(step).for_each(|piece| dialogue.hear(piece, &mut replies));
+            input.chunks(step).for_each(|piece| dialogue.receive(piece, &mut replies));
             let replies = String::from_utf8(replies).unwrap();
             let found: Vec<&str> = replies.lines().map(|line| &line[..3]).collect();
             assert_eq!(found, codes, "in pieces of {step}");
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_text_ends_at_its_dot_however_it_is_cut() {
-        let said = b"MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\na\r\n..\r\n.\n.\r\r\n.\r\nRSET\r\n";
-        check(said, &["250", "250", "354", "250", "250"]);
+        let input = b"MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\na\r\n..\r\n.\n.\r\r\n.\r\nRSET\r\n";
+        check(input, &["250", "250", "354", "250", "250"]);
     }
 
     #[test]

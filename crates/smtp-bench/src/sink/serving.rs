@@ -78,7 +78,7 @@ fn acknowledge(stream: &TcpStream) -> io::Result<()> {
 /// Writes the replies to each batch of commands at once.
 fn answer<S: Read + Write>(
     stream: &mut S,
-    mut heard: impl FnMut(&S) -> io::Result<()>,
+    mut received: impl FnMut(&S) -> io::Result<()>,
 ) -> io::Result<()> {
     let (mut dialogue, mut replies) = (Dialogue::default(), Vec::new());
     let mut buffer = vec![0; READ];
@@ -89,8 +89,8 @@ fn answer<S: Read + Write>(
         if octets == 0 {
             break;
         }
-        heard(stream)?;
-        dialogue.hear(&buffer[..octets], &mut replies);
+        received(stream)?;
+        dialogue.receive(&buffer[..octets], &mut replies);
         if !replies.is_empty() {
             stream.write_all(&replies)?;
             stream.flush()?;
@@ -122,7 +122,7 @@ fn answer_late(stream: &TcpStream, delay: Duration) -> io::Result<()> {
         }
         acknowledge(stream)?;
         let mut replies = Vec::new();
-        dialogue.hear(&buffer[..octets], &mut replies);
+        dialogue.receive(&buffer[..octets], &mut replies);
         if !replies.is_empty() {
             send(replies);
         }

@@ -131,7 +131,7 @@ async fn bug_10_an_early_550_comes_during_the_text() {
         C: DATA\nS: 354 go\n[chunk 5000]\n[raw \"550 5.7.1 a virus\\r\\n\"]\n[close]";
     let (server, pipe) = Server::pipe(Script::parse(script).unwrap());
     let accepted = send(&mut in_clear(pipe).await, &THREE[..1], &text).await.unwrap();
-    assert_eq!(accepted, [false], "the refusal is heard although the connection broke");
+    assert_eq!(accepted, [false], "the refusal is received although the connection failed");
     server.finish().await.unwrap();
 }
 
