@@ -17,7 +17,7 @@ tasks:
   bench   compares the codec and the client with others: `[--json FILE] [--only NAME] [--svg FILE]`
   ci      runs every check that a change must pass, up to the first that fails
   fuzz    looks for inputs that break a property: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
-  tidy    checks the rules of this project that neither the compiler nor clippy has
+  tidy    checks the rules of this project that neither the compiler nor clippy checks
   help    prints this text";
 
 fn main() -> ExitCode {
@@ -53,8 +53,8 @@ fn wrong_usage(why: &str) -> ExitCode {
 
 /// The folder of the workspace.
 ///
-/// Cargo's variable of the running process comes first: a target folder that was copied from another
-/// clone has programs that were compiled there.
+/// The variable at run time comes before that at compile time, because a target folder that was
+/// copied from another clone contains a program that was compiled there.
 fn root() -> PathBuf {
     let here =
         env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());

@@ -1,4 +1,4 @@
-//! What `cargo metadata` says about the packages of a workspace.
+//! Reads the packages of a workspace with `cargo metadata`.
 //!
 //! Cargo reads the manifests, so a dependency counts however it is spelled: renamed, inherited from
 //! the workspace, for one target only, or in a table of its own.
@@ -22,7 +22,7 @@ pub(crate) enum Purpose {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Dependency {
-    /// The name of the package, whatever the manifest calls it.
+    /// The name of the package, even if the manifest renames it.
     pub(crate) package: String,
     /// The key of the entry in the manifest.
     pub(crate) key: String,
@@ -71,7 +71,7 @@ fn read_package(root: &Path, package: &Value) -> Option<Package> {
     let parts: Vec<_> = manifest.iter().map(|part| part.to_string_lossy()).collect();
     let dependencies = package["dependencies"].as_array()?.iter().map(read_dependency);
     let mut dependencies = dependencies.collect::<Option<Vec<_>>>()?;
-    // One entry for each target that it is for.
+    // Cargo lists a dependency once for each target that it is for.
     dependencies.sort();
     dependencies.dedup();
     let targets = package["targets"].as_array()?;

@@ -1,4 +1,5 @@
-//! `cargo xtask tidy`: checks the rules of this project that neither the compiler nor clippy has.
+//! `cargo xtask tidy`: checks the rules of this project that neither the compiler nor
+//! clippy checks.
 //!
 //! The same rules are tests of this crate, so `cargo test` runs them too.
 

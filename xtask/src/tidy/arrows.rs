@@ -20,7 +20,7 @@ const APART: &[Apart] = &[
     Apart { name: "xtask", tests_of: &[] },
 ];
 
-/// A crate that depends on no crate of ours.
+/// A member that depends on no crate of ours.
 struct Apart {
     name: &'static str,
     /// The only crates whose tests may depend on it.
@@ -31,8 +31,13 @@ fn apart(name: &str) -> Option<&'static Apart> {
     APART.iter().find(|apart| apart.name == name)
 }
 
+/// Returns whether a member is not one of the layers.
+pub(super) fn is_apart(name: &str) -> bool {
+    apart(name).is_some()
+}
+
 fn is_ours(tree: &Tree, name: &str) -> bool {
-    apart(name).is_some() || tree.packages().any(|package| package.name == name)
+    is_apart(name) || tree.packages().any(|package| package.name == name)
 }
 
 /// Returns whether a crate may depend on another.
@@ -53,11 +58,11 @@ fn allows(tree: &Tree, of: &str, dependency: &Dependency) -> bool {
         return dependency.purpose == Purpose::Tests && on.tests_of.contains(&of);
     }
     let layer = |name: &str| tree.members().iter().position(|member| member.name == name);
-    apart(of).is_none()
-        && layer(on).is_some_and(|below| layer(of).is_none_or(|above| below < above))
+    !is_apart(of) && layer(on).is_some_and(|below| layer(of).is_none_or(|above| below < above))
 }
 
-/// Every dependency is in its crate's row, every row is true, and no arrow points up.
+/// Checks that the table has the dependencies of every crate and no others, and that no crate
+/// depends on a higher layer.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let (rows, mut findings) = rows(tree);
     for package in tree.packages() {
@@ -79,7 +84,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The rules do not see the files of a crate in any other folder.
+/// Finds a crate in a folder whose files the rules do not read.
 fn outside(package: &Package) -> Option<Finding> {
     let inside = match package.manifest.split('/').collect::<Vec<_>>()[..] {
         ["crates", folder, "Cargo.toml"] | [folder @ "xtask", "Cargo.toml"] => {
@@ -122,7 +127,7 @@ fn line_of(tree: &Tree, package: &Package, dependency: &Dependency) -> usize {
     1
 }
 
-/// Where a manifest and its row differ, in either direction.
+/// Finds the differences between a manifest and its row.
 fn unequal(tree: &Tree, of: &Package, row: &Row) -> Vec<Finding> {
     let mut findings = Vec::new();
     for dependency in &of.dependencies {

@@ -33,7 +33,7 @@ const SEPARATORS: &[char] =
 const ADDRESS_TYPE: &str = "rfc822";
 
 /// A line with this word may name an obsolete number.
-const ADMITTED: &str = "obsolete";
+const OBSOLETE: &str = "obsolete";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let written = |file: &&File| [".rs", ".md", ".toml"].iter().any(|end| file.path.ends_with(end));
@@ -51,7 +51,7 @@ fn in_file(file: &File) -> Vec<Finding> {
             cited.extend(numbers(start));
         }
         pending = line.trim_end().ends_with("rfc");
-        if line.contains(ADMITTED) {
+        if line.contains(OBSOLETE) {
             continue;
         }
         for (old, new) in REPLACED.iter().filter(|(old, _)| cited.contains(old)) {

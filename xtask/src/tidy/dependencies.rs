@@ -7,7 +7,7 @@ use super::tree::Tree;
 
 const DOCUMENT: &str = "docs/dependencies.md";
 
-/// Every dependency has a row, and every row is a dependency of some crate.
+/// Checks that every dependency has a row, and that some crate depends on what a row names.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let ours: BTreeSet<&str> = tree.packages().map(|package| package.name.as_str()).collect();
     let mut used = BTreeMap::new();

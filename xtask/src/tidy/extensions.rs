@@ -12,7 +12,8 @@ const BEGIN: &str = "<!-- extensions:begin -->";
 const END: &str = "<!-- extensions:end -->";
 const CLIENT_TESTS: &str = "crates/smtp-client/tests/";
 
-/// Every extension has one row, in the order of the code, and the types and files of a row exist.
+/// Checks that every extension has one row, in the order of the code, and that the types and files
+/// of a row exist.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let (document, source) = match (tree.file(DOCUMENT), tree.file(SOURCE)) {
         (None, None) => return Vec::new(),

@@ -15,7 +15,8 @@ const THREATS: &str = "crates/smtp-client/tests/it/threat";
 /// Besides the layers below it, where no process is started and no wall clock read.
 const CLIENT: &str = "crates/smtp-client/src/";
 
-/// Every test that the document links exists, and every test of a row is linked in that row.
+/// Checks that every test that the document links exists, and that every test of a row is linked in
+/// that row.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let tests: Vec<Test<'_>> = tree.sources().flat_map(row_tests).collect();
     let Some(document) = tree.file(DOCUMENT) else {
@@ -49,7 +50,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Nothing starts a process or reads the wall clock, which the system may set at any time.
+/// Finds code that starts a process, or reads the wall clock, which may be set at any time.
 pub(super) fn absent(tree: &Tree) -> Vec<Finding> {
     let mut promised = lower_layers(tree);
     promised.push(CLIENT.to_owned());

@@ -1,6 +1,7 @@
 //! Finds I/O, clocks and `.await` in the files that must not have them, by the words of the code.
 
 use super::Finding;
+use super::arrows::is_apart;
 use super::lexer::Token;
 use super::tree::Tree;
 
@@ -36,10 +37,11 @@ const AWAITING: &str = "asynchronous/";
 
 /// The sources of the layers below the top one.
 pub(super) fn lower_layers(tree: &Tree) -> Vec<String> {
-    tree.below(TOP_LAYER).into_iter().map(|name| format!("crates/{name}/src/")).collect()
+    let below = tree.below(TOP_LAYER).into_iter().filter(|name| !is_apart(name));
+    below.map(|name| format!("crates/{name}/src/")).collect()
 }
 
-/// The layers below the connection do no I/O and keep no clock.
+/// Finds I/O and clocks in the layers below the connection.
 pub(super) fn purity(tree: &Tree) -> Vec<Finding> {
     let mut pure = lower_layers(tree);
     if pure.is_empty() {
@@ -96,7 +98,7 @@ pub(super) fn is_path(tokens: &[Token], at: usize) -> bool {
     colons(at.checked_sub(2)) || colons(Some(at + 1))
 }
 
-/// Only a few files of the client await.
+/// Finds `.await` in the files of the client that are not listed.
 pub(super) fn awaits(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.sources() {

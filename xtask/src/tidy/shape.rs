@@ -8,14 +8,14 @@ const CODE_LINES: usize = 500;
 const TEST_LINES: usize = 500;
 
 /// Names that do not tell what a file holds.
-const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types"];
+const GENERAL_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types"];
 
 /// Finds source files whose first line is not a `//!` sentence.
 pub(super) fn opening(tree: &Tree) -> Vec<Finding> {
     tree.sources()
         .filter(|file| {
             let first = file.text.lines().next().unwrap_or_default();
-            first.strip_prefix("//!").is_none_or(|says| says.trim().is_empty())
+            first.strip_prefix("//!").is_none_or(|text| text.trim().is_empty())
         })
         .map(|file| {
             Finding::new(
@@ -50,7 +50,7 @@ fn counted(file: &File) -> Vec<usize> {
     code_lines(&file.text).into_iter().filter(counts).collect()
 }
 
-/// Finds files and folders of modules that are named after nothing in particular, or after an RFC.
+/// Finds files and folders of modules with a name that is too general or the number of an RFC.
 pub(super) fn names(tree: &Tree) -> Vec<Finding> {
     tree.files().filter_map(|file| Some(Finding::new(&file.path, 1, bad_name(file)?))).collect()
 }
@@ -60,9 +60,9 @@ fn bad_name(file: &File) -> Option<String> {
         return Some("named after an RFC; name it after what it holds".to_owned());
     }
     let stem = file.path.strip_suffix(".rs")?;
-    let part = stem
-        .split('/')
-        .find(|part| EMPTY_NAMES.contains(part) || part.to_ascii_lowercase().starts_with("rfc"))?;
+    let part = stem.split('/').find(|part| {
+        GENERAL_NAMES.contains(part) || part.to_ascii_lowercase().starts_with("rfc")
+    })?;
     Some(format!("the name `{part}` is too general; name it after what it holds"))
 }
 

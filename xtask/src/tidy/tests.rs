@@ -121,7 +121,7 @@ fn the_changelog_has_the_version() {
     holds("changelog");
 }
 
-/// One test above for each rule: a rule without one would go unnoticed in `cargo test`.
+/// A rule without a test above would not run in `cargo test`.
 #[test]
 fn every_rule_is_checked_against_the_project() {
     let this = include_str!("tests.rs");

@@ -129,6 +129,9 @@ fn walk(root: &Path, folder: &str, files: &mut BTreeMap<String, File>) -> io::Re
     for entry in fs::read_dir(whole)? {
         let entry = entry?;
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if is_build_output(&path) {
+            continue;
+        }
         if entry.path().is_dir() {
             walk(root, &path, files)?;
         } else {
@@ -136,6 +139,11 @@ fn walk(root: &Path, folder: &str, files: &mut BTreeMap<String, File>) -> io::Re
         }
     }
     Ok(())
+}
+
+/// Returns whether this is where cargo writes if it runs in the folder of a separate workspace.
+fn is_build_output(path: &str) -> bool {
+    matches!(path.split('/').collect::<Vec<_>>()[..], ["crates", _, "target"])
 }
 
 fn load(root: &Path, path: &str, files: &mut BTreeMap<String, File>) -> io::Result<()> {

@@ -119,7 +119,7 @@ fn allowed(of: &str, on: &str, purpose: Purpose) -> bool {
 }
 
 #[test]
-fn only_the_clients_tests_know_the_testkit() {
+fn only_tests_of_the_client_depend_on_the_testkit() {
     assert!(allowed("smtp-client", "smtp-testkit", Purpose::Tests));
     assert!(!allowed("smtp-client", "smtp-testkit", Purpose::Crate));
     assert!(!allowed("smtp-client", "smtp-testkit", Purpose::Build));
@@ -140,14 +140,14 @@ fn the_testkit_and_xtask_stand_apart_from_the_layers() {
 }
 
 #[test]
-fn a_crate_in_a_workspace_of_its_own_may_know_the_layers_but_none_may_know_it() {
+fn a_separate_workspace_may_depend_on_layers_but_no_crate_on_it() {
     assert!(allowed("smtp-bench", "smtp-client", Purpose::Crate));
     assert!(!allowed("smtp-client", "smtp-bench", Purpose::Crate));
     assert!(!allowed("smtp-client", "smtp-bench", Purpose::Tests));
 }
 
 #[test]
-fn a_missing_row_a_twin_and_a_stranger_are_found() {
+fn a_missing_a_second_and_an_unknown_row_are_found() {
     let first = TRUE_ROWS.lines().next().expect("a row");
     check(TRUE_ERROR, TRUE_CODEC, first, &[&format!("{DOCUMENT}:1")]);
     let twin = format!("{TRUE_ROWS}\n{first}");

@@ -38,7 +38,7 @@ fn every_spelling_is_found() {
 }
 
 #[test]
-fn an_admission_is_fine() {
+fn a_number_called_obsolete_is_fine() {
     fine(&format!("RFC {} is obsolete", 2821));
     fine(&format!("Obsoletes RFC {}.", 2821));
     found(&format!("obsolete\nRFC {}", 2821), 2);

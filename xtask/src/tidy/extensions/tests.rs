@@ -1,4 +1,4 @@
-//! Tables of extensions that are not what the code is.
+//! Tables of extensions that differ from the code.
 
 use super::super::tests::finds;
 use super::*;
@@ -11,7 +11,7 @@ extensions! {
     /// Something
     /// else (RFC 5321, F.6), since RFC 9999.
     Other = \"X-OTHER\",
-    /// Of nobody (Exim).
+    /// Of no RFC (Exim).
     Own = \"OWN\",
 }
 ";
@@ -63,7 +63,7 @@ fn check_size(from: &str, to: &str, places: &[&str]) {
 }
 
 #[test]
-fn a_table_that_is_the_code_is_fine() {
+fn a_table_that_equals_the_code_is_fine() {
     check_rows(&[SIZE, OTHER, OWN], &[]);
     check_rows(&[SIZE, "", OTHER, OWN], &[]);
     finds(check, &[], &[]);
@@ -106,14 +106,14 @@ fn another_rfc_is_found() {
 }
 
 #[test]
-fn a_type_that_is_none_is_found() {
+fn an_unknown_type_is_found() {
     for wrong in ["`Nothing`", "`Param::Nothing`", "`max`", "`Hidden`", "`Tested`", "Param", ""] {
         check_size("`Param::Size`, `Limits`", wrong, &["docs/extensions.md:5"]);
     }
 }
 
 #[test]
-fn a_file_that_is_none_is_found() {
+fn an_unknown_file_is_found() {
     for wrong in ["[a](../crates/a/src/main.rs)", "[a](crates/a/src/lib.rs)", "lib.rs", ""] {
         check_size("[a](../crates/a/src/lib.rs)", wrong, &["docs/extensions.md:5"]);
     }
@@ -121,7 +121,7 @@ fn a_file_that_is_none_is_found() {
 }
 
 #[test]
-fn a_test_that_does_not_say_the_extension_is_found() {
+fn a_test_without_the_extension_is_found() {
     let other = "[t](../crates/a/tests/other.rs)";
     check_size("[t](../crates/a/tests/t.rs)", other, &["docs/extensions.md:5"]);
     check_rows(
@@ -131,7 +131,7 @@ fn a_test_that_does_not_say_the_extension_is_found() {
 }
 
 #[test]
-fn a_parameter_that_no_test_of_the_client_shows_is_found() {
+fn a_parameter_without_a_test_of_the_client_is_found() {
     let parameter = SIZE.replace("`Param::Size`", "`MailParam::Size`");
     check_rows(&[&parameter, OTHER, OWN], &["docs/extensions.md:5"]);
     let shown =
@@ -140,7 +140,7 @@ fn a_parameter_that_no_test_of_the_client_shows_is_found() {
 }
 
 #[test]
-fn what_is_no_row_is_found() {
+fn a_malformed_row_is_found() {
     check_rows(&[SIZE, OTHER, OWN, "| `SIZE` | 1870 |"], &["docs/extensions.md:8"]);
     check_rows(&[SIZE, OTHER, OWN, "SIZE"], &["docs/extensions.md:8"]);
 }

@@ -1,4 +1,4 @@
-//! Guarantees that nothing holds.
+//! Guarantees without tests.
 
 use super::super::tests::finds;
 use super::*;
@@ -36,13 +36,13 @@ fn check_document(promise: &str, rows: &[&str], places: &[&str]) {
 }
 
 #[test]
-fn what_is_held_is_fine() {
+fn guarantees_with_tests_are_fine() {
     check_rows(&[T1, S12, L1], &[]);
     finds(check, &[], &[]);
 }
 
 #[test]
-fn a_test_that_is_none_is_found() {
+fn an_unknown_test_is_found() {
     for wrong in [
         "[`help`](../crates/smtp-client/tests/it/threat/a.rs)",
         "[`helper`](../crates/smtp-client/tests/it/threat/a.rs)",

@@ -76,7 +76,7 @@ fn unreleased_entries_are_fine() {
 }
 
 #[test]
-fn a_version_that_nothing_tells_about_is_found() {
+fn a_version_without_a_section_is_found() {
     check_changelog("", &["CHANGELOG.md:1"]);
     check_changelog("## [0.1.0]\n- Old.\n## [0.2.0]\n", &["CHANGELOG.md:1"]);
     check_changelog("## [Unreleased]\n\n## [0.1.0]\n- Old.\n", &["CHANGELOG.md:3"]);

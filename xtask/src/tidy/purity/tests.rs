@@ -62,7 +62,7 @@ fn what_only_looks_like_it_is_left_alone() {
 }
 
 #[test]
-fn every_pure_place_is_looked_at() {
+fn every_pure_file_is_read() {
     let code = "use std::time::Instant;";
     let clean = [
         ("crates/smtp-client/src/connection.rs", code),
