@@ -63,8 +63,8 @@ impl Session {
         }
         let octets = self.io.take(length);
         let exception = self.exception(What::Command(command));
-        let told = exception.as_ref().map_or(Some(250), |answer| answer.first_code(250));
-        let refused = told.is_some_and(|code| code >= 400);
+        let code = exception.as_ref().map_or(Some(250), |answer| answer.first_code(250));
+        let refused = code.is_some_and(|code| code >= 400);
         let welcome = usual.reply.is_good() && !refused;
         let envelope = self.state.envelope.take().filter(|_| welcome);
         let Some(mut envelope) = envelope else {
@@ -127,8 +127,8 @@ impl Session {
             exception.get_or_insert(answer);
         }
         // A reply that is withheld leaves the client in doubt about a message that has arrived.
-        let taken = pending.iter().any(|due| code(due).is_none_or(|code| code < 300));
-        if taken {
+        let accepted = pending.iter().any(|reply| code(reply).is_none_or(|code| code < 300));
+        if accepted {
             self.io.page.message(message);
         }
         let each = self.host.protocol == Protocol::Smtp && is_for_each(&self.host, &envelope);
@@ -140,7 +140,7 @@ impl Session {
             self.state.closing |= code == Some(421);
         }
         if each {
-            let last = match taken {
+            let last = match accepted {
                 true => Reply::new(250, "2.0.0", "done"),
                 false => Reply::new(550, "5.0.0", "for none of them"),
             };
@@ -175,16 +175,16 @@ impl Session {
     ) -> Vec<PendingReply> {
         let usual = refusal.unwrap_or_else(|| Reply::new(250, "2.0.0", "message taken"));
         let sender = envelope.mail.path().unwrap_or_default();
-        let due = |what| {
+        let reply_for = |what| {
             let case = Case { message: Some(message), ..self.case(what, sender) };
             (self.host.exception(&case), usual.clone())
         };
         match is_for_each(&self.host, envelope) {
-            false => vec![due(What::Text)],
+            false => vec![reply_for(What::Text)],
             true => envelope
                 .rcpts
                 .iter()
-                .map(|rcpt| due(What::TextFor(rcpt.path().unwrap_or_default())))
+                .map(|rcpt| reply_for(What::TextFor(rcpt.path().unwrap_or_default())))
                 .collect(),
         }
     }
