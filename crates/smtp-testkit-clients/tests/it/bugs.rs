@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use smtp_client::{Connection, Connector, Envelope, Error, ErrorKind, Security, MailData};
+use smtp_client::{Connection, Connector, Envelope, Error, ErrorKind, MailData, Security};
 use smtp_testkit::{Answer, Lint, Pipe, Rule, Script, Server};
 use tokio::time::{Instant, sleep};
 
