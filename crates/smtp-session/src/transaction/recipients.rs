@@ -208,7 +208,8 @@ impl Recipients {
     pub(super) fn into_delivery(self, error: impl FnOnce() -> Error) -> Result<Delivery, Error> {
         let verdicts = self.into_verdicts();
         if verdicts.iter().all(Option::is_some) {
-            return Ok(Delivery::new(verdicts.into_iter().flatten().collect()));
+            // Collected in place: `flatten` would allocate.
+            return Ok(Delivery::new(verdicts.into_iter().map_while(|verdict| verdict).collect()));
         }
         Err(error().with_verdicts(verdicts))
     }
