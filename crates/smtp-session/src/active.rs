@@ -22,12 +22,22 @@ pub struct ActiveOperation<'s, O: Operation> {
     began: u64,
     /// How many replies were received, and writes of content made.
     progress: u64,
+    /// Whether the operation has written what it can since something happened: to ask it again
+    /// costs instructions and changes nothing.
+    is_current: bool,
 }
 
 impl<'s, O: Operation> ActiveOperation<'s, O> {
     pub(crate) fn new(session: &'s mut Session, operation: O) -> Self {
         let began = session.output.handed();
-        Self { session, operation: Some(operation), failure: None, began, progress: 0 }
+        Self {
+            session,
+            operation: Some(operation),
+            failure: None,
+            began,
+            progress: 0,
+            is_current: false,
+        }
     }
 
     /// Returns what the operation needs next.
@@ -52,6 +62,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     pub fn wrote(&mut self, octets: usize) {
         self.progress += u64::from(self.step() == Step::Text && octets > 0);
         self.session.output.advance(octets);
+        self.is_current = false;
     }
 
     /// Handles octets that arrived.
@@ -202,7 +213,10 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
                 let reply = without_challenge(&reply).into_owned();
                 Err(Misbehaved::WrongCode { step, reply }.into())
             }
-            Some(pending) if pending.early => self.session.confirm(pending, reply),
+            Some(pending) if pending.early => {
+                self.is_current = false;
+                self.session.confirm(pending, reply)
+            }
             Some(pending) => {
                 self.with(|operation, session| operation.handle_reply(session, pending, reply))
             }
@@ -221,8 +235,9 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     }
 
     fn write_commands(&mut self) {
-        if self.failure.is_none() {
+        if self.failure.is_none() && !self.is_current {
             let written = self.with(|operation, session| operation.write_commands(session));
+            self.is_current = true;
             self.check(written);
         }
     }
@@ -235,6 +250,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         &mut self,
         act: impl FnOnce(&mut O, &mut Session) -> Result<(), ErrorKind>,
     ) -> Result<(), ErrorKind> {
+        self.is_current = false;
         match &mut self.operation {
             Some(operation) => act(operation, self.session),
             None => Ok(()),
@@ -254,6 +270,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     }
 
     pub(crate) fn operation_mut(&mut self) -> Option<&mut O> {
+        self.is_current = false;
         self.operation.as_mut()
     }
 

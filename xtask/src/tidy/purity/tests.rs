@@ -3,16 +3,16 @@
 use super::super::tests::finds;
 use super::*;
 
-const SESSION: &str = "crates/smtp-session/src/transaction.rs";
+const LAYER: &str = "crates/smtp-caps/src/plan.rs";
 
 #[track_caller]
 fn impure(source: &str) {
-    finds(purity, &[(SESSION, source)], &[&format!("{SESSION}:1")]);
+    finds(purity, &[(LAYER, source)], &[&format!("{LAYER}:1")]);
 }
 
 #[track_caller]
 fn pure(source: &str) {
-    finds(purity, &[(SESSION, source)], &[]);
+    finds(purity, &[(LAYER, source)], &[]);
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn grouped_and_renamed_imports_are_found() {
     impure("use r#tokio::io;");
     finds(
         purity,
-        &[(SESSION, "use std::{\n    time::{\n        Instant,\n    },\n};")],
-        &[&format!("{SESSION}:3")],
+        &[(LAYER, "use std::{\n    time::{\n        Instant,\n    },\n};")],
+        &[&format!("{LAYER}:3")],
     );
 }
 
@@ -73,8 +73,7 @@ fn every_pure_file_is_read() {
     finds(purity, &clean, &[]);
     let broken = [
         ("crates/smtp-caps/src/plan.rs", code),
-        ("crates/smtp-client/src/session.rs", code),
-        ("crates/smtp-client/src/session/hello.rs", code),
+        ("crates/smtp-caps/src/plan/framing.rs", code),
         ("crates/smtp-codec/src/reply.rs", code),
         ("crates/smtp-error/src/deep/code.rs", code),
     ];
@@ -83,8 +82,7 @@ fn every_pure_file_is_read() {
         &broken,
         &[
             "crates/smtp-caps/src/plan.rs:1",
-            "crates/smtp-client/src/session.rs:1",
-            "crates/smtp-client/src/session/hello.rs:1",
+            "crates/smtp-caps/src/plan/framing.rs:1",
             "crates/smtp-codec/src/reply.rs:1",
             "crates/smtp-error/src/deep/code.rs:1",
         ],
@@ -95,7 +93,7 @@ fn every_pure_file_is_read() {
 fn an_await_outside_the_loop_is_found() {
     let code = "async fn f() {\n    g()\n        .await\n}";
     let files = [
-        ("crates/smtp-client/src/drive.rs", code),
+        ("crates/smtp-client/src/asynchronous/drive.rs", code),
         ("crates/smtp-client/src/pool/drive.rs", code),
         ("crates/smtp-client/src/pool.rs", code),
         ("crates/smtp-client/src/config.rs", "// .await\nconst S: &str = \".await\";"),
