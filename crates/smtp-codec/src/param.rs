@@ -223,9 +223,10 @@ impl Params {
 
     /// Makes room for a parameter. Returns where it will begin.
     fn begin(&mut self) -> usize {
-        // Enough for SIZE, BODY and SMTPUTF8, so that most messages take one allocation.
-        self.0.reserve(32);
-        if !self.0.is_empty() {
+        if self.0.is_empty() {
+            // Enough for SIZE, BODY and SMTPUTF8, so that most messages take one allocation.
+            self.0.reserve(40);
+        } else {
             self.0.push(' ');
         }
         self.0.len()

@@ -1,4 +1,6 @@
 //! The recipients of a mail transaction, each on its way to its one verdict.
+use std::collections::VecDeque;
+
 use smtp_error::{Delivery, Error, Reply, ReplyCode, Step, Verdict};
 
 use crate::{
@@ -19,13 +21,17 @@ pub(super) struct Recipients {
     accepted: usize,
     /// How many replies about one recipient are pending before the final reply (PRDR).
     each: usize,
+    /// The verdicts of an earlier round on those that wait because they were too many, in their
+    /// order. They are kept apart so that a state is no larger than a verdict, and a delivery is
+    /// collected in place.
+    excess: VecDeque<(usize, Verdict)>,
 }
 
 /// How far a recipient has come.
 #[derive(Clone, Debug)]
 enum State {
-    /// RCPT was not written in this round. In an earlier round it was one too many.
-    Waiting(Option<Verdict>),
+    /// RCPT was not written in this round.
+    Waiting,
     /// RCPT was written, and its reply is pending.
     Sent,
     /// RCPT was answered with 2yz.
@@ -42,8 +48,16 @@ impl State {
 
 impl Recipients {
     pub(super) fn new(recipients: usize) -> Self {
-        let states = vec![State::Waiting(None); recipients];
-        Self { states, open: recipients, cursor: 0, sent: 0, accepted: 0, each: 0 }
+        let states = vec![State::Waiting; recipients];
+        Self {
+            states,
+            open: recipients,
+            cursor: 0,
+            sent: 0,
+            accepted: 0,
+            each: 0,
+            excess: VecDeque::new(),
+        }
     }
 
     /// Returns the next recipient to write RCPT for, unless the round has `most` already.
@@ -51,9 +65,13 @@ impl Recipients {
         if self.sent >= most {
             return None;
         }
-        let waiting = |state: &State| matches!(state, State::Waiting(_));
+        let waiting = |state: &State| matches!(state, State::Waiting);
         let recipient = self.cursor + self.states[self.cursor..].iter().position(waiting)?;
         self.states[recipient] = State::Sent;
+        // RCPT is written in the order of the envelope, in which the earlier verdicts are.
+        if self.excess.front().is_some_and(|(first, _)| *first == recipient) {
+            self.excess.pop_front();
+        }
         self.cursor = recipient + 1;
         self.sent += 1;
         Some(recipient)
@@ -161,6 +179,7 @@ impl Recipients {
     /// Takes back every verdict.
     pub(super) fn forget(&mut self) {
         self.open = self.states.len();
+        self.excess.clear();
         self.states.fill(State::Sent);
     }
 
@@ -187,20 +206,22 @@ impl Recipients {
     /// is begun only after one in which the server accepted a recipient, so that the rounds end.
     pub(super) fn next_round(&mut self, with_excess: bool) -> bool {
         if with_excess && self.accepted > 0 {
-            for state in self.states.iter_mut().filter(|state| state.is_too_many()) {
-                if let State::Decided(verdict) = std::mem::replace(state, State::Waiting(None)) {
-                    *state = State::Waiting(Some(verdict));
+            let states = self.states.iter_mut().enumerate();
+            for (recipient, state) in states.filter(|(_, state)| state.is_too_many()) {
+                if let State::Decided(verdict) = std::mem::replace(state, State::Waiting) {
+                    self.excess.push_back((recipient, verdict));
                     self.open += 1;
                 }
             }
+            self.excess.make_contiguous().sort_by_key(|(recipient, _)| *recipient);
         }
         (self.cursor, self.sent, self.accepted) = (0, 0, 0);
-        self.states.iter().any(|state| matches!(state, State::Waiting(_)))
+        self.states.iter().any(|state| matches!(state, State::Waiting))
     }
 
     /// Returns whether there are recipients that another round may be for.
     pub(super) fn have_excess(&self) -> bool {
-        self.states.iter().any(|state| matches!(state, State::Waiting(_)) || state.is_too_many())
+        self.states.iter().any(|state| matches!(state, State::Waiting) || state.is_too_many())
     }
 
     /// Returns the delivery if every recipient has its verdict, or this error with those that are
@@ -217,11 +238,14 @@ impl Recipients {
     pub(super) fn into_verdicts(self) -> Vec<Option<Verdict>> {
         let verdict = |state| match state {
             State::Decided(verdict) => Some(verdict),
-            // The earlier verdict stands as long as RCPT is not written again.
-            State::Waiting(before) => before,
-            State::Sent | State::Accepted => None,
+            State::Waiting | State::Sent | State::Accepted => None,
         };
-        self.states.into_iter().map(verdict).collect()
+        let mut verdicts: Vec<_> = self.states.into_iter().map(verdict).collect();
+        // An earlier verdict stands as long as RCPT is not written again.
+        for (recipient, verdict) in self.excess {
+            verdicts[recipient] = Some(verdict);
+        }
+        verdicts
     }
 }
 
@@ -234,4 +258,15 @@ fn was_too_many(verdict: &Verdict) -> bool {
         None => reply.code() == ReplyCode::INSUFFICIENT_STORAGE,
     };
     verdict.step() == Step::Rcpt && is_too_many
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_as_large_as_a_verdict_so_that_a_delivery_is_collected_in_place() {
+        assert_eq!(size_of::<State>(), size_of::<Verdict>());
+        assert_eq!(size_of::<Option<Verdict>>(), size_of::<Verdict>());
+    }
 }
