@@ -1,15 +1,25 @@
-//! Sends one message without a runtime, and shows the dialogue and what became of the message.
+//! Sends one message without a runtime, and shows the dialogue and the verdicts.
 //!
-//! Without arguments it goes to a server in the same process, which knows one of two recipients;
-//! with a server's address, a sender and recipients it goes there.
-#![allow(clippy::print_stdout, reason = "it is a program")]
+//! Without arguments it sends to a server in the same process, which knows one of two recipients;
+//! with the address of a server, a sender and recipients, to that server.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use smtp_client::{Envelope, LineEnds, MailData, Server, blocking::Connector, session::Event};
 use smtp_testkit::{Rule, Server as TestServer};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("send_blocking: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let refusing = Rule::on("RCPT TO:<nobody@*").reply("550 5.1.1 unknown");
     let embedded = TestServer::builder().offer("PIPELINING").rule(refusing).tcp()?;
