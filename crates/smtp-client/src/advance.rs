@@ -31,8 +31,8 @@ pub(crate) struct Expired;
 /// What the next step may do. It always reads if octets have arrived.
 #[derive(Clone, Copy)]
 pub(crate) struct Allowed {
-    /// No message is under way. A 421 or the end of the stream has to be seen before the next message
-    /// is taken from the caller: it can then be sent on another connection.
+    /// No message is under way. A 421 or the end of the stream has to be seen before the next
+    /// message is taken from the caller: it can then be sent on another connection.
     pub(crate) idle: bool,
     /// Whether to write; not after a write has failed.
     pub(crate) write: bool,

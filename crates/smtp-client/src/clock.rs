@@ -68,8 +68,8 @@ impl Clock {
         }
     }
 
-    /// Begins anew whenever something came forward. What is owed when the answer is `settled` gets
-    /// no more time than closing does.
+    /// Starts the time of the step again with each progress. Replies that are pending although the
+    /// answer is known (`settled`) get no more time than closing does.
     pub(crate) fn turn(&mut self, step: Step, progress: u64, settled: bool) {
         if self.paused {
             self.restart();

@@ -183,7 +183,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Nobody has looked at a text that comes in pieces.
+/// Returns the facts of a content that was not checked beforehand.
 fn unseen() -> ContentFacts {
     let mut facts = ContentFacts::default();
     facts.unseen = true;

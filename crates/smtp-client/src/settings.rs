@@ -107,8 +107,8 @@ impl Settings {
 /// The methods that change the settings of a connector.
 macro_rules! settings {
     () => {
-        /// The name for EHLO, HELO or LHLO. By default the address of this end as an address literal,
-        /// or `localhost` if it has none.
+        /// The name for EHLO, HELO or LHLO. By default the address of this end as an address
+        /// literal, or `localhost` if it has none.
         #[must_use]
         pub fn hello_name(mut self, name: $crate::HelloName) -> Self {
             self.settings.hello_name = Some(name);

@@ -58,7 +58,7 @@ impl Auth {
     }
 
     /// Authenticates by the first of these exchanges. The others are tried in their order if it
-    /// is refused, but only where nobody can listen in, and not if it is the credentials that are
+    /// is refused, but only over a private connection, and not if it is the credentials that are
     /// refused.
     pub(crate) fn first_of(exchanges: VecDeque<Box<dyn Exchange>>) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Auth {
         self
     }
 
-    /// Refuses what cannot work, before anything is said.
+    /// Refuses what cannot work, before anything is written.
     fn check(&self, session: &Session) -> Result<(), Unsupported> {
         session.can_authenticate()?;
         let exchange = self.exchanges.front().ok_or_else(|| nothing_in_common(session, None))?;
@@ -98,7 +98,7 @@ impl Auth {
         session.command(Command::Rset, Command::MAX_LINE, reply)
     }
 
-    /// Says AUTH, with the initial response if it fits.
+    /// Sends AUTH, with the initial response if it fits.
     fn begin(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
         let Some(exchange) = self.exchanges.front_mut() else {
             return Err(nothing_in_common(session, None).into());
@@ -137,7 +137,7 @@ impl Auth {
         };
         match response {
             Ok(response) => self.respond(session, &response),
-            // To a server that is not who it should be nothing more is said.
+            // Nothing more is sent to an impostor.
             Err(fault @ (SaslFault::Signature | SaslFault::Reported)) => {
                 Err(Misbehaved::Sasl(fault).into())
             }
@@ -156,7 +156,7 @@ impl Auth {
         session.command(command, MAX_LINE + 2, reply)
     }
 
-    /// Gives the exchange up, which the server must hear of before anything else.
+    /// Cancels the exchange, which the server has to receive before any other command.
     fn cancel(&mut self, session: &mut Session, fault: ErrorKind) -> Result<(), ErrorKind> {
         self.state = State::Canceled;
         self.fault = Some(fault);
@@ -231,7 +231,7 @@ impl Protocol for Auth {
         let is_refusal = reply.is_transient() || reply.is_permanent();
         let handled = match (self.state, reply.code()) {
             (State::Canceled, _) => {
-                // Whoever does not refuse what was canceled believes in something else than we do.
+                // A server that accepts a canceled exchange is out of step with the client.
                 if !is_refusal {
                     session.end(Ended::Failed { step: Step::Auth });
                 }
@@ -269,7 +269,7 @@ impl Operation for Auth {
         Ok(())
     }
 
-    /// What was wrong first is what counts, and what the server said against the credentials is
+    /// The first fault is the error, and the reason that the server sent against the credentials is
     /// told with it.
     fn failed(self, error: Error) -> Result<(), Error> {
         let error = match (self.fault, error.excerpt()) {

@@ -13,9 +13,9 @@ use super::{
 
 /// Sends many messages.
 ///
-/// They are [pushed](ActiveOperation::push) as they come, and each has exactly one result, in the order in
-/// which they were pushed. By default one is begun when the one before it is answered; with
-/// [`Ahead`] as soon as the text of the one before it is written.
+/// They are [pushed](ActiveOperation::push) as they come, and each has exactly one result, in the
+/// order in which they were pushed. By default one is begun when the one before it is answered;
+/// with [`Ahead`] as soon as the text of the one before it is written.
 ///
 /// If the connection fails, the messages under way have their results at once:
 /// [`ActiveOperation::next`] asks for them to be taken before it reports that the run is done.
@@ -81,8 +81,8 @@ impl<'a> Batch<'a> {
         self.ahead.map_or(1, |ahead| ahead.messages.get())
     }
 
-    /// Returns whether the message at this place may be begun although those before it, all of which
-    /// are written, are not answered.
+    /// Returns whether the message at this place may be begun although those before it, all of
+    /// which are written, are not answered.
     fn may_begin(&self, place: usize) -> bool {
         let Some(ahead) = self.ahead else { return false };
         let here = self.under_way.get(place).map_or(0, |message| size(message, ahead));
@@ -403,7 +403,7 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
         self.failure().is_none() && self.operation().is_some_and(Batch::wants_message)
     }
 
-    /// Says that no more messages come.
+    /// Ends the batch: no further message is pushed.
     pub fn no_more_messages(&mut self) {
         if let Some(batch) = self.operation_mut() {
             batch.complete = true;

@@ -6,32 +6,32 @@ use smtp_error::SaslFault;
 use zeroize::Zeroizing;
 
 /// One attempt to authenticate by one mechanism. [`Auth`](super::Auth) carries it through a
-/// session; whoever needs a mechanism that is not here brings their own.
+/// session; a caller can implement it for a mechanism that is not here.
 pub trait Exchange: Send {
     /// The mechanism, as AUTH names it.
     fn mechanism(&self) -> Mechanism<&str>;
 
-    /// What whoever listens in learns.
+    /// Returns what an eavesdropper learns.
     fn exposure(&self) -> Exposure;
 
-    /// What the client says first, asked for once; `None` if the server speaks first. It need not
+    /// Returns the initial response, asked for once; `None` if the server sends first. It need not
     /// fit a command line: where it does not, it is sent when the server asks for it.
     fn initial(&mut self) -> Option<Response>;
 
-    /// Answers a challenge. Challenges that only ask for what the client says first do not get
+    /// Answers a challenge. A challenge that only asks for the initial response does not get
     /// here.
     ///
     /// # Errors
-    /// The challenge breaks the rules of the mechanism, or shows that the server is not who it
-    /// should be: the exchange is given up.
+    /// The challenge breaks the rules of the mechanism, or shows that the server is an impostor:
+    /// the exchange is canceled.
     fn respond(&mut self, challenge: Challenge<'_>) -> Result<Response, SaslFault>;
 
-    /// Whether 235 may be believed now: everything was said that had to be, and the server has
-    /// proved what it has to prove.
+    /// Returns whether 235 may be believed now: every message was sent that had to be, and the
+    /// server has proved what it has to prove.
     fn may_succeed(&self) -> bool;
 
-    /// What the server said in a challenge against the credentials, for mechanisms that have
-    /// such challenges.
+    /// Returns why the server rejects the credentials, sent in a challenge, for mechanisms that
+    /// have such challenges.
     fn complaint(&self) -> Option<&[u8]> {
         None
     }
@@ -43,7 +43,7 @@ pub trait Exchange: Send {
     }
 }
 
-/// What whoever listens in on an exchange learns.
+/// What an eavesdropper on an exchange learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a yes or no that has a name")]
 pub enum Exposure {
@@ -53,7 +53,7 @@ pub enum Exposure {
     Hidden,
 }
 
-/// Whether a secret may go over a connection in clear, where everybody on the way can read it.
+/// Whether a secret may be sent over a connection in clear, which anyone on the path can read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a yes or no that has a name")]
 pub enum ClearText {
@@ -103,7 +103,7 @@ impl fmt::Debug for Response {
 pub struct Challenge<'a>(&'a [u8]);
 
 impl<'a> Challenge<'a> {
-    /// The challenge of this text, in base64 as it comes behind 334.
+    /// Returns the challenge with this text, in base64 as it follows 334.
     pub fn new(text: &'a [u8]) -> Self {
         Self(text)
     }
@@ -111,7 +111,7 @@ impl<'a> Challenge<'a> {
     /// The octets.
     ///
     /// # Errors
-    /// It is no base64. Spaces around it are of no account.
+    /// It is not base64. Spaces around it are ignored.
     pub fn decode(self) -> Result<Vec<u8>, SaslFault> {
         let text = match self.0.trim_ascii() {
             b"=" => b"",

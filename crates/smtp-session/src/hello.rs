@@ -26,7 +26,7 @@ pub enum HelloFallback {
     /// After 500 or 502 to EHLO, HELO is tried; such a server offers nothing.
     #[default]
     Allowed,
-    /// The refusal is an error: for whoever needs something that only EHLO offers.
+    /// The refusal is an error: for callers who need something that only EHLO offers.
     Forbidden,
 }
 
@@ -151,7 +151,7 @@ impl Operation for Hello {
         Ok(())
     }
 
-    /// A server that refuses EHLO and then closes has said why, but not to HELO.
+    /// A server that refuses EHLO and then closes has given its reason in the reply to EHLO.
     fn failed(self, error: Error) -> Result<(), Error> {
         match self.refused {
             Some(reply) if error.reply().is_none() => Err(error.with_explanation(reply.as_bytes())),
@@ -161,10 +161,10 @@ impl Operation for Hello {
 }
 
 impl Session {
-    /// Sends EHLO without waiting for the greeting, and takes the server to offer what this reply to
-    /// an earlier EHLO offers (PIPECONNECT, an extension of Exim). The first operation runs ahead of
-    /// both replies as far as PIPELINING allows, except for the content of a message, which waits
-    /// for them. If the server offers anything else this time, the operation fails.
+    /// Sends EHLO without waiting for the greeting, and takes the server to offer what this reply
+    /// to an earlier EHLO offers (PIPECONNECT, an extension of Exim). The first operation runs
+    /// ahead of both replies as far as PIPELINING allows, except for the content of a message,
+    /// which waits for them. If the server offers anything else this time, the operation fails.
     ///
     /// # Errors
     /// The earlier reply does not offer PIPECONNECT, or the session has begun already.

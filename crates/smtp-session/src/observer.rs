@@ -1,4 +1,4 @@
-//! Observers: who watches a session.
+//! Observers of a session.
 use std::fmt;
 
 use smtp_codec::Command;
@@ -8,7 +8,8 @@ use smtp_error::Reply;
 ///
 /// What it is shown holds no secret by construction: commands show themselves without them.
 pub trait Observer: Send + Sync {
-    /// Something is said, or was heard. It must not panic: that would end the operation under way.
+    /// Called when something is sent or was received. It must not panic: that would end the
+    /// operation under way.
     fn event(&self, event: Event<'_>);
 }
 

@@ -50,7 +50,7 @@ impl Output {
     }
 
     /// Fills in as many of the slices that wait as there is room for, for one vectored write, and
-    /// says how many they are.
+    /// returns their number.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         for (slice, octets) in slices.iter_mut().zip(self.waiting()) {
             *slice = IoSlice::new(octets);

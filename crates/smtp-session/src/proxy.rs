@@ -1,4 +1,4 @@
-//! What a proxy or a content filter says of the client that it speaks for: XCLIENT and XFORWARD
+//! What a proxy or a content filter passes on about its client: XCLIENT and XFORWARD
 //! (Postfix).
 use smtp_caps::Capabilities;
 use smtp_codec::{Attributes, Command};
@@ -14,11 +14,11 @@ use super::{
     replies::{PendingReply, refused},
 };
 
-/// Speaks for another client from here on. The server begins anew: its 220 is the new greeting, and
-/// the EHLO or LHLO that follows replaces the capabilities.
+/// Acts for another client from here on. The server restarts the session: its 220 is the new
+/// greeting, and the EHLO or LHLO that follows replaces the capabilities.
 ///
-/// All attributes have to fit into one line. Several would be legal, but each begins the session
-/// anew, and a server that has taken the address in the first may trust the second no more.
+/// All attributes have to fit into one line. Several would be legal, but each restarts the session,
+/// and a server that has accepted the address in the first may not trust the second.
 #[derive(Debug)]
 pub struct Xclient<'a> {
     attributes: Attributes<&'a str>,
@@ -33,7 +33,7 @@ enum State {
 }
 
 impl<'a> Xclient<'a> {
-    /// Says these attributes of the client.
+    /// Sends these attributes of the client.
     pub fn new(attributes: &'a Attributes) -> Self {
         Self { attributes: attributes.borrowed(), state: State::Send }
     }
@@ -76,7 +76,7 @@ impl Protocol for Xclient<'_> {
         if let State::Restarted(hello) = &mut self.state {
             let handled = hello.handle_reply(session, pending, reply);
             if handled.is_err() {
-                // The server knows nobody any more, and offers nothing.
+                // The server has reset the session, and offers nothing.
                 session.end(Ended::Failed { step: Step::Hello });
             }
             return handled;
@@ -119,7 +119,7 @@ impl Operation for Xclient<'_> {
 #[derive(Debug)]
 pub struct Xforward<'a> {
     attributes: &'a Attributes,
-    said: usize,
+    sent: usize,
     reply: Option<Reply>,
 }
 
@@ -127,9 +127,9 @@ pub struct Xforward<'a> {
 const ROOM: usize = Command::MAX_LINE - "XFORWARD \r\n".len();
 
 impl<'a> Xforward<'a> {
-    /// Says these attributes of the client.
+    /// Sends these attributes of the client.
     pub fn new(attributes: &'a Attributes) -> Self {
-        Self { attributes, said: 0, reply: None }
+        Self { attributes, sent: 0, reply: None }
     }
 
     fn check(&self, session: &Session) -> Result<(), ErrorKind> {
@@ -151,17 +151,17 @@ impl Protocol for Xforward<'_> {
         if !session.replies.none_pending() {
             return Ok(());
         }
-        if self.said == 0 {
+        if self.sent == 0 {
             self.check(session)?;
             if session.mail.is_open() {
-                // The transaction would begin with it, and undo what is said here.
+                // The transaction would begin with it, and undo what is sent here.
                 return session.write_reset();
             }
         }
-        let Some(group) = self.attributes.groups(ROOM).nth(self.said) else { return Ok(()) };
+        let Some(group) = self.attributes.groups(ROOM).nth(self.sent) else { return Ok(()) };
         let reply = PendingReply::new(Step::Xforward);
         session.command(Command::Xforward(group), Command::MAX_LINE, reply)?;
-        self.said += 1;
+        self.sent += 1;
         session.changes += 1;
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Protocol for Xforward<'_> {
         }
         if pending.step == Step::Reset {
             session.mail.reset();
-        } else if self.attributes.groups(ROOM).nth(self.said).is_none() {
+        } else if self.attributes.groups(ROOM).nth(self.sent).is_none() {
             self.reply = Some(reply);
         }
         Ok(())
@@ -200,7 +200,7 @@ impl Operation for Xforward<'_> {
     }
 }
 
-/// Refuses what the server must offer first, before anything is said.
+/// Refuses what the server must offer first, before anything is written.
 fn check<'l>(
     session: &Session,
     extension: Extension,

@@ -1,4 +1,4 @@
-//! The redaction: what no log, no observer and no error may show of what a server says.
+//! The redaction: what no log, no observer and no error may show of a server's reply.
 //!
 //! Some servers repeat what they do not understand, and what AUTH sends is a secret. A reply may
 //! also hold the same octets by chance: `535 these credentials are wrong` is not about the
@@ -19,8 +19,8 @@
 //!   they are found by chance.
 //! - **A challenge is never shown**, nor what looks like a part of one.
 //!
-//! What a list of words cannot do: a secret that is an ordinary word, and that a server repeats in a
-//! plain sentence, is shown. It looks like a word of the server's own.
+//! What a list of words cannot do: a secret that is an ordinary word, and that a server repeats in
+//! a plain sentence, is shown. It looks like a word of the server's own.
 use std::{borrow::Cow, ops::Range};
 
 use smtp_error::{EnhancedCode, Reply, ReplyCode};
@@ -145,7 +145,7 @@ impl Redaction {
     }
 
     /// Returns the text with marks in place of what must not be shown; `None` if it may be shown as
-    /// it is. As many octets of each line as `kept` says are shown in any case.
+    /// it is. The first `kept` octets of each line are shown in any case.
     fn without(
         &self,
         text: &[u8],
@@ -204,7 +204,7 @@ impl Redaction {
     }
 }
 
-/// Whether a text is all that was said, or breaks off.
+/// Whether a text is whole, or breaks off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Whole,

@@ -28,9 +28,9 @@ pub struct Sending {
     pub chunk: NonZeroUsize,
     /// When the first chunk of a text leaves: by default after the replies to the recipients.
     pub first_chunk: FirstChunk,
-    /// What becomes of recipients that are too many for one mail transaction.
+    /// The treatment of recipients that are too many for one mail transaction.
     pub excess: Excess,
-    /// What becomes of a message when some of its recipients are refused.
+    /// The treatment of a message when some of its recipients are refused.
     pub partial: Partial,
     /// What is done with a header section that holds octets outside ASCII without SMTPUTF8: by
     /// default it is sent as 8-bit text. [`RawHeaders::Refuse`] makes it an error that names the
@@ -133,7 +133,7 @@ pub enum FirstChunk {
     WithCommands,
 }
 
-/// What becomes of recipients that are too many for one mail transaction: more than the server
+/// The treatment of recipients that are too many for one mail transaction: more than the server
 /// states with LIMITS (RFC 9422), or than it takes before it answers 452 (RFC 5321, 4.5.3.1.10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -146,25 +146,25 @@ pub enum Excess {
     Refuse,
 }
 
-/// What becomes of a message when some of its recipients are refused.
+/// The treatment of a message when some of its recipients are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Partial {
     /// It goes to the others.
     #[default]
     Deliver,
-    /// It goes to nobody. The text waits for the server's answer for every recipient, which costs
+    /// It goes to no recipient. The text waits for the replies to every recipient, which costs
     /// a round trip; where one is refused the refusal is the error, and the text is not sent.
     Withhold,
 }
 
 /// How far messages run ahead of the answers to those before them, where PIPELINING is offered.
 ///
-/// The commands of a message then leave together with the text of the message before it
-/// (RFC 2920, 3.1), and with [`FirstChunk::WithCommands`] its text as well. That is for servers that are known to take it:
-/// some that offer PIPELINING refuse what comes behind the end of a text. A message that is refused
-/// for that is sent again in its turn; but there are also servers that close the connection, which
-/// leaves the messages before in doubt.
+/// The commands of a message then leave together with the text of the message before it (RFC 2920,
+/// 3.1), and with [`FirstChunk::WithCommands`] its text as well. That is for servers that are known
+/// to take it: some that offer PIPELINING refuse what follows the end of a text. A message that is
+/// refused for that is sent again in its turn; but there are also servers that close the
+/// connection, which leaves the messages before in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ahead {

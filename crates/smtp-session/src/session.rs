@@ -147,8 +147,8 @@ impl Session {
         self.greeting.as_ref()
     }
 
-    /// Returns what the server offers: nothing before the first [`Hello`](crate::Hello), and after a
-    /// fallback to HELO.
+    /// Returns what the server offers: nothing before the first [`Hello`](crate::Hello), and after
+    /// a fallback to HELO.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

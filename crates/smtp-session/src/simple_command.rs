@@ -16,9 +16,9 @@ use super::{
 /// name here.
 ///
 /// To VRFY, EXPN, HELP and a nameless command the reply is the answer, whatever its code: only 421
-/// is an error, and a 3yz reply, which leaves nobody knowing what the server waits for. To the
-/// others a refusal is an error, and so is every 2yz code but those that they may get. ETRN and ATRN
-/// have no place in a mail transaction: one that may be open is left with RSET first.
+/// is an error, and a 3yz reply, after which it is not known what the server waits for. To the
+/// others a refusal is an error, and so is every 2yz code but those that they may get. ETRN and
+/// ATRN have no place in a mail transaction: one that may be open is left with RSET first.
 #[derive(Debug)]
 pub struct SimpleCommand<'a> {
     command: Command<'a>,
@@ -69,12 +69,12 @@ impl<'a> SimpleCommand<'a> {
         Self::new(Command::Atrn(domains), Step::Atrn)
     }
 
-    /// A command that has no name here, with its arguments or an empty text. It is said as it is
-    /// given, and is shown to logs so.
+    /// A command that has no name here, with its arguments or an empty text. It is sent as it is
+    /// given, and logs show it so.
     ///
     /// # Errors
-    /// The verb is no word or has a name here, the arguments hold a control character, or the line
-    /// is too long.
+    /// The verb is not a word or has a name here, the arguments hold a control character, or the
+    /// line is too long.
     pub fn command(verb: &'a str, arguments: &'a str) -> Result<Self, Invalid> {
         let flaw = match Word::new(verb) {
             Err(invalid) => Some(invalid.flaw),
@@ -103,7 +103,7 @@ impl<'a> SimpleCommand<'a> {
         Self { command, step, sent: false, reply: None }
     }
 
-    /// Refuses what the server must offer first, before anything is said.
+    /// Refuses what the server must offer first, before anything is written.
     fn check(&self, session: &Session) -> Result<(), ErrorKind> {
         let needed = match self.command {
             Command::Etrn(_) => Some(Extension::Etrn),

@@ -12,7 +12,7 @@ use super::{
 /// Asks for TLS. When it is done, the handshake begins with the very next octet; then call
 /// [`Session::secured`] and run a [`Hello`](super::Hello) again.
 ///
-/// Octets that came in clear behind the go-ahead are an error: they may have been put there to be
+/// Octets that follow the 220 in clear are an error: an attacker may have injected them to be
 /// taken for protected replies.
 #[derive(Debug, Default)]
 pub struct StartTls {

@@ -1,10 +1,10 @@
-//! Counting replies: what their number says where nothing else tells them apart.
+//! Counting replies: what their number proves where nothing else tells them apart.
 //!
 //! A reply has no name of the command that it answers; it answers the oldest one that waits. A
 //! server that replies once too often shifts every reply that follows. After DATA the 354 shows
-//! that both sides are in step, and the one reply to the text cannot be another's. Two cases remain:
-//! MAIL, RCPT and BDAT are all answered with 250; and several final replies, one for each recipient,
-//! are alike (LMTP, PRDR).
+//! that both sides are in step, and the one reply to the text cannot be another's. Two cases
+//! remain: MAIL, RCPT and BDAT are all answered with 250; and several final replies, one for each
+//! recipient, are alike (LMTP, PRDR).
 use smtp_error::{Reply, Step, Verdict};
 
 use crate::{Dialect, replies::Classes};
@@ -108,7 +108,8 @@ impl Counted {
         match self.missing {
             // Fewer 2yz replies than an acceptance takes exclude it.
             Some(missing) => surplus.completions >= missing,
-            // Whichever of the replies is the surplus one: if all are alike, the result is the same.
+            // Whichever of the replies is the surplus one: if all are alike, the result is the
+            // same.
             None => {
                 self.finals.completions + surplus.completions > 0
                     && self.finals.refusals + surplus.refusals > 0

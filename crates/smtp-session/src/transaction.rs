@@ -45,8 +45,8 @@ pub struct Transaction<'a> {
     pub(crate) next: NextAction,
     recipients: Recipients,
     content: Content,
-    /// The ordinals of its last pending reply, and of the last one that must come before the content
-    /// is written where it waits for the recipients.
+    /// The ordinals of its last pending reply, and of the last one that must come before the
+    /// content is written where it waits for the recipients.
     last_reply: u64,
     last_reply_before_content: u64,
     /// Its number in the session, once it has begun.

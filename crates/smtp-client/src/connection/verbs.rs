@@ -24,7 +24,7 @@ macro_rules! verbs {
             }
 
             /// XCLIENT: speaks for another client from here on, as far as the server lets this one
-            /// (Postfix). The session begins anew: the greeting and the capabilities are replaced,
+            /// (Postfix). The session is restarted: the greeting and the capabilities are replaced,
             /// by what an EHLO or LHLO in the same call learns.
             ///
             /// # Errors

@@ -5,8 +5,8 @@ use smtp_error::SaslFault;
 use super::{Secret, scram::escaped};
 use crate::{Challenge, Exchange, Exposure, Response, redaction::without_secret};
 
-/// The token is sent; if the server does not take it, it says why in a challenge, and refuses once
-/// that is answered.
+/// The token is sent; if the server rejects it, it sends the reason in a challenge, and refuses
+/// once that is answered.
 pub(super) struct Bearer {
     pub(super) form: Form,
     pub(super) user: String,

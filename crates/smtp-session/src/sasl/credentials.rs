@@ -82,8 +82,8 @@ impl Credentials {
         Self::of(Kind::External)
     }
 
-    /// Nobody, with a trace for the server's log: a mail address, some other text without `@`, or
-    /// nothing.
+    /// Anonymous access, with a trace for the server's log: a mail address, some other text without
+    /// `@`, or nothing.
     ///
     /// # Errors
     /// The trace is longer than 255 characters or holds a control character.
@@ -104,7 +104,7 @@ impl Credentials {
         Self::of(Kind::Own(Arc::new(move || Box::new(exchange()))))
     }
 
-    /// Asks to act as somebody else than the credentials are for. Mechanisms that cannot ask for
+    /// Asks to act as another identity than that of the credentials. Mechanisms that cannot ask for
     /// that (LOGIN, CRAM-MD5, XOAUTH2, ANONYMOUS) are left out then; one of your own has to know by
     /// itself.
     ///

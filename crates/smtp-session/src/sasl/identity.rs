@@ -4,7 +4,7 @@ use smtp_error::SaslFault;
 
 use crate::{Challenge, Exchange, Exposure, Response};
 
-/// A mechanism that says who somebody is and proves nothing.
+/// A mechanism that sends an identity and proves nothing.
 pub(super) struct Identity {
     pub(super) mechanism: Mechanism<&'static str>,
     pub(super) message: String,

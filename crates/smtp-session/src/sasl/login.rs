@@ -31,8 +31,8 @@ impl Login {
     }
 
     /// Uses only these mechanisms, the first that the server offers. If it refuses that one, the
-    /// next is tried, but only inside TLS (or over a Unix socket), and not if it says that the
-    /// credentials are wrong.
+    /// next is tried, but only inside TLS (or over a Unix socket), and not if its reply means that
+    /// the credentials are wrong.
     #[must_use]
     pub fn mechanisms<M: Into<Mechanism>>(
         mut self,
@@ -85,7 +85,7 @@ impl Login {
     /// The same login, with this token in place of one that is to be fetched.
     ///
     /// # Errors
-    /// It is no token.
+    /// It is not a token.
     pub fn token(&self, token: Secret) -> Result<Self, Invalid> {
         Ok(Self { credentials: self.credentials.clone().token(token)?, ..self.clone() })
     }
@@ -148,8 +148,8 @@ impl Login {
     }
 }
 
-/// What is said about channel binding with this mechanism. That it was not offered is said only if
-/// no mechanism was offered that does it: then somebody may have taken the offer away.
+/// Returns what to send about channel binding. That it was not offered is sent only if
+/// no mechanism with it was offered: then an attacker may have removed the offer.
 fn binding(session: &Session, name: &str) -> Binding {
     let is_plus = |offered: &[u8]| {
         let offered = offered.to_ascii_uppercase();

@@ -3,8 +3,8 @@ use std::fmt;
 
 use smtp_codec::SaslResponse;
 
-/// Octets that were never used before and that nobody can guess. The session has no randomness of
-/// its own, so whoever drives it brings them; a connection takes them from the operating system.
+/// Octets that were never used before and cannot be guessed. The session has no randomness of its
+/// own, so that its driver supplies them; the clients take them from the operating system.
 ///
 /// It is good for one login, and deliberately no `Clone`.
 pub struct Nonce(String);

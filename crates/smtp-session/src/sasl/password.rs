@@ -23,7 +23,7 @@ impl Exchange for Plain {
 
     fn initial(&mut self) -> Option<Response> {
         let fields = [&self.identity, "\0", &self.user, "\0", self.password.expose()];
-        // As long as it will be from the start: what grows leaves copies behind.
+        // Allocated at its full length: a buffer that grows leaves copies in freed memory.
         let mut message = Vec::with_capacity(fields.iter().map(|field| field.len()).sum());
         fields.iter().for_each(|field| message.extend_from_slice(field.as_bytes()));
         Some(message.into())
@@ -43,7 +43,7 @@ impl Exchange for Plain {
 }
 
 /// LOGIN: the server asks twice, in whatever words. The first answer is the user name, the second
-/// the password; what the questions say is of no account, or they could be put the wrong way
+/// the password; the text of the questions is ignored, or they could be put the wrong way
 /// round.
 pub(super) struct LoginExchange {
     pub(super) user: String,

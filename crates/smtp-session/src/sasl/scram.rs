@@ -16,7 +16,7 @@ pub(super) use message::escaped;
 
 use message::{ServerFinal, ServerFirst};
 
-/// Both sides prove that they know the password, or what was made out of it, and neither says it.
+/// Both sides prove that they know the password, or a value derived from it, and neither sends it.
 pub(super) struct Scram {
     hash: Hash,
     binding: Binding,
@@ -25,21 +25,21 @@ pub(super) struct Scram {
     password: Secret,
     nonce: String,
     iterations: RangeInclusive<u32>,
-    turn: Turn,
+    state: State,
 }
 
-/// What is said about channel binding.
+/// What the client sends about channel binding.
 pub(super) enum Binding {
     /// The client cannot, or does not want to.
     No,
-    /// The client could, but the server did not offer it: a server that did notices that somebody
-    /// took the offer away.
+    /// The client could, but the server did not offer it. A server that did offer it notices that
+    /// an attacker removed the offer.
     NotOffered,
     /// The exchange is bound to the TLS connection.
     To(ChannelBinding),
 }
 
-enum Turn {
+enum State {
     First,
     /// The server's signature is awaited: over what, and with which key.
     Final {
@@ -65,10 +65,10 @@ pub(super) struct Parts {
 impl Scram {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { hash, binding, user, identity, password, nonce, iterations } = parts;
-        Self { hash, binding, user, identity, password, nonce, iterations, turn: Turn::First }
+        Self { hash, binding, user, identity, password, nonce, iterations, state: State::First }
     }
 
-    /// The header that says whether and how the exchange is bound, and whom to act as.
+    /// Returns the header: whether and how the exchange is bound, and the authorization identity.
     fn header(&self) -> String {
         let flag = match &self.binding {
             Binding::No => "n".to_owned(),
@@ -110,7 +110,7 @@ impl Scram {
         let proof = Zeroizing::new(SaslResponse::new(&*proof).into_base64());
 
         let key = hash.hmac(&salted, b"Server Key");
-        self.turn = Turn::Final { signed, key };
+        self.state = State::Final { signed, key };
         Ok(format!("{without_proof},p={}", *proof).into_bytes().into())
     }
 }
@@ -134,24 +134,24 @@ impl Exchange for Scram {
     }
 
     fn respond(&mut self, challenge: Challenge<'_>) -> Result<Response, SaslFault> {
-        match std::mem::replace(&mut self.turn, Turn::Failed) {
-            Turn::First => self.prove(&challenge.decode()?),
-            Turn::Final { signed, key } => match ServerFinal::parse(&challenge.decode()?)? {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::First => self.prove(&challenge.decode()?),
+            State::Final { signed, key } => match ServerFinal::parse(&challenge.decode()?)? {
                 ServerFinal::Signature(signature)
                     if self.hash.verify(&key, &signed, &signature) =>
                 {
-                    self.turn = Turn::Proved;
+                    self.state = State::Proved;
                     Ok(Response::empty())
                 }
                 ServerFinal::Signature(_) => Err(SaslFault::Signature),
                 ServerFinal::Error => Err(SaslFault::Reported),
             },
-            Turn::Proved | Turn::Failed => Err(SaslFault::SurplusChallenge),
+            State::Proved | State::Failed => Err(SaslFault::SurplusChallenge),
         }
     }
 
     fn may_succeed(&self) -> bool {
-        matches!(self.turn, Turn::Proved)
+        matches!(self.state, State::Proved)
     }
 
     fn secret(&self) -> Option<&[u8]> {

@@ -25,9 +25,8 @@ enum Source {
 pub type Fetching = Pin<Box<dyn Future<Output = Result<Secret, Cause>> + Send>>;
 
 impl Token {
-    /// A token that is fetched when it is needed, at every login anew: `fetch` may look into a
-    /// cache or ask a token service. The connection waits for it, no longer than
-    /// `Timeouts::auth` says.
+    /// Returns a token that is fetched at every login: `fetch` may look into a cache or ask a token
+    /// service. The clients wait for it for at most `Timeouts::auth`.
     ///
     /// ```
     /// use smtp_session::sasl::{Credentials, Secret, Token};
@@ -45,7 +44,7 @@ impl Token {
         Self(Source::Asked(Arc::new(move || Box::pin(Caused(Box::pin(fetch()))))))
     }
 
-    /// Refuses what is no token: visible ASCII characters (RFC 6750, 2.1). One that is still to be
+    /// Checks that it is a token: visible ASCII characters (RFC 6750, 2.1). One that is still to be
     /// fetched is looked at when it is there.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let Some(token) = self.given().map(Secret::expose) else { return Ok(()) };

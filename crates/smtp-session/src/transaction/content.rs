@@ -93,7 +93,8 @@ impl Content {
         }
     }
 
-    /// Takes the end. After DATA it is written at once, and the mark and the beginning are returned.
+    /// Takes the end. After DATA it is written at once, and the mark and the beginning are
+    /// returned.
     pub(super) fn end(&mut self, session: &mut Session) -> Result<Option<(u64, u64)>, ErrorKind> {
         let Self::Flowing(flow) = self else { return Ok(None) };
         let Some(mark) = flow.end(&mut session.output)? else { return Ok(None) };
@@ -214,8 +215,8 @@ impl Flow {
         Ok(())
     }
 
-    /// Takes the end, and adds a CRLF if the last line has none. After DATA the end mark is written,
-    /// and the octet of its dot is returned.
+    /// Takes the end, and adds a CRLF if the last line has none. After DATA the end mark is
+    /// written, and the octet of its dot is returned.
     fn end(&mut self, output: &mut Output) -> Result<Option<u64>, Invalid> {
         if let Some(scanner) = &self.scanner {
             scanner.end()?;
@@ -347,8 +348,8 @@ impl Chunks {
     }
 }
 
-/// Pieces smaller than this are joined while they are held: a million pieces of one octet would take
-/// many times their size.
+/// Pieces smaller than this are joined while they are held: a million pieces of one octet would
+/// take many times their size.
 const SMALL: usize = 4096;
 
 /// Joins two pieces.

@@ -9,9 +9,9 @@ pub(in crate::sasl) fn escaped(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-/// What the server says first.
+/// The server-first-message.
 pub(super) struct ServerFirst {
-    /// Our nonce and the server's behind it.
+    /// The client's nonce, followed by the server's.
     pub(super) nonce: String,
     pub(super) salt: Vec<u8>,
     pub(super) iterations: u32,
@@ -45,18 +45,18 @@ impl ServerFirst {
     }
 }
 
-/// What the server says last.
+/// The server-final-message.
 pub(super) enum ServerFinal {
     Signature(Vec<u8>),
     Error,
 }
 
 impl ServerFinal {
-    /// Reads it. What is no signature proves nothing.
+    /// Parses it. A value that is not a signature proves nothing.
     pub(super) fn parse(message: &[u8]) -> Result<Self, SaslFault> {
         let message = std::str::from_utf8(message).map_err(|_| SaslFault::Signature)?;
         let mut attributes = message.split(',').map(attribute);
-        let said = match attributes.next().flatten() {
+        let message = match attributes.next().flatten() {
             Some((b'e', _)) => Self::Error,
             Some((b'v', signature)) => {
                 Self::Signature(decode(signature).ok_or(SaslFault::Signature)?)
@@ -64,7 +64,7 @@ impl ServerFinal {
             _ => return Err(SaslFault::Signature),
         };
         extensions(attributes, b"ve").map_err(|_| SaslFault::Signature)?;
-        Ok(said)
+        Ok(message)
     }
 }
 
