@@ -131,7 +131,7 @@ fn a_dribbling_server_is_given_up_at_each_step_in_its_time() {
 #[test]
 fn a_deadline_ends_each_step() {
     let mut timeouts = Timeouts::every_step(PATIENCE);
-    timeouts.operation = Some(5 * SHORT);
+    timeouts.operation = Some(10 * SHORT);
     let first = Act::all().find(|act| matches!(act, Act::Send(_)));
     let others = Act::all().filter(|act| !matches!(act, Act::Send(_)));
     check_stalls(Stuck::Silent, others.chain(first), |_| timeouts);

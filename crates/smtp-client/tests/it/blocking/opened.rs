@@ -39,7 +39,7 @@ fn a_silent_greeting_times_out_and_hints_at_tls() {
 fn the_deadline_covers_connecting_as_a_whole() {
     let server = TestServer::tcp(parse("S: 220 hi\nC: EHLO client.example\n[stall]")).unwrap();
     let mut timeouts = Timeouts::every_step(PATIENCE);
-    timeouts.operation = Some(5 * SHORT);
+    timeouts.operation = Some(20 * SHORT);
     let error = connector(server.addr(), Dialect::Smtp).timeouts(timeouts).connect().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Deadline { .. })), "{error:?}");
     assert_eq!(error.step(), Step::Hello);
