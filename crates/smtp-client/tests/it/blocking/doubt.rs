@@ -21,7 +21,7 @@ fn failure(step: Step, rest: &str, octets: usize) -> Error {
     assert_eq!(connection.ended(), Some(&Ended::Failed { step: error.step() }));
     // A late reply is never taken for that of the next command.
     assert!(matches!(connection.noop().unwrap_err().kind(), ErrorKind::Ended(_)));
-    // A server that does not read what is on its way cannot see the end behind it.
+    // A server that does not read what is on its way cannot see the end after it.
     if step != Step::Text {
         server.finish().wait().unwrap();
     }
