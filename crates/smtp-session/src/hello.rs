@@ -26,7 +26,7 @@ pub enum HelloFallback {
     /// After 500 or 502 to EHLO, HELO is tried; such a server offers nothing.
     #[default]
     Allowed,
-    /// The refusal is an error: for callers who need something that only EHLO offers.
+    /// The refusal is an error: for callers that need an extension.
     Forbidden,
 }
 

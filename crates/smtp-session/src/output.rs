@@ -18,7 +18,7 @@ pub struct Output {
 }
 
 enum Segment {
-    /// So many octets of `commands`.
+    /// This number of octets of `commands`.
     Commands(usize),
     Text(Bytes),
 }

@@ -1,4 +1,4 @@
-//! Logins: who the client is, and how it may prove that (RFC 4954, RFC 4422).
+//! SASL authentication: credentials, and the mechanisms that may be used (RFC 4954, RFC 4422).
 //!
 //! A [`Login`] is made of [`Credentials`] and of what the caller wants of the way they are used.
 //! The connectors and connections of `smtp-client` take one; other drivers of a session make the

@@ -163,7 +163,7 @@ pub enum Partial {
 /// The commands of a message then leave together with the text of the message before it (RFC 2920,
 /// 3.1), and with [`FirstChunk::WithCommands`] its text as well. That is for servers that are known
 /// to take it: some that offer PIPELINING refuse what follows the end of a text. A message that is
-/// refused for that is sent again in its turn; but there are also servers that close the
+/// refused for that is sent again in order; but there are also servers that close the
 /// connection, which leaves the messages before in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

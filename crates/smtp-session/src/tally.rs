@@ -62,7 +62,7 @@ impl Tally {
     }
 
     /// Records the reply to MAIL, which shows that the last reply of the round before was its own.
-    /// `announced` says whether a chunk of this round was written already.
+    /// `announced` is whether a chunk of this round was written already.
     pub(crate) fn mail_answered(&mut self, announced: bool) {
         self.counted = None;
         self.announced = announced;

@@ -50,7 +50,7 @@ enum State {
     Failed,
 }
 
-/// What an exchange is made of.
+/// The inputs of an exchange.
 pub(super) struct Parts {
     pub(super) hash: Hash,
     pub(super) binding: Binding,

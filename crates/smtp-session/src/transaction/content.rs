@@ -181,7 +181,7 @@ impl Flow {
         }
     }
 
-    /// Refuses a header field with an octet outside ASCII, if `only` says so.
+    /// Refuses a header field with an octet outside ASCII, if `only` is true.
     pub(super) fn ascii_headers(mut self, only: bool) -> Self {
         self.headers = (only && self.unseen).then(HeaderScanner::new);
         self
