@@ -60,6 +60,7 @@ mod settings;
 pub mod spans;
 mod timeouts;
 mod tls;
+mod url;
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
@@ -95,6 +96,7 @@ pub use ehlo_cache::EhloCache;
 pub use server::{Address, Security, Server};
 pub use timeouts::Timeouts;
 pub use tls::{Tls, TlsFacts, TlsFailure};
+pub use url::InvalidUrl;
 
 /// The TLS library, whose types appear in [`Tls::new`] and [`TlsFacts`].
 pub use rustls;

@@ -1,10 +1,24 @@
 //! The server to connect to: its address, its protocol and how it uses TLS.
-use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+    str::FromStr,
+};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smtp_codec::{Deviations, Domain};
 use smtp_error::{Field, Flaw, Invalid};
 
-use crate::session::Dialect;
+use crate::{
+    InvalidUrl,
+    session::Dialect,
+    url::{ServerUrl, scheme_of},
+};
+
+/// What is percent-encoded in the path of a Unix socket, so that it is parsed again as it was.
+const RESERVED_IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
 
 /// A server to connect to. It is parsed from an address of one of these forms:
 ///
@@ -62,11 +76,14 @@ pub enum Security {
 }
 
 impl Server {
-    /// Creates an SMTP server on a TCP port, without TLS. An internationalized host name is stored
-    /// with A-labels; one that is not valid is stored unchanged, and connecting to it fails.
+    /// Creates an SMTP server on a TCP port, without TLS. An IPv6 address may have brackets. An
+    /// internationalized host name is stored with A-labels; one that is not valid is stored
+    /// unchanged, and connecting to it fails.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();
-        let ascii = to_ascii(&host).map(Cow::into_owned);
+        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bare = inner.filter(|inner| inner.parse::<Ipv6Addr>().is_ok()).unwrap_or(&host);
+        let ascii = to_ascii(bare).map(Cow::into_owned);
         Self::new(Address::Tcp { host: ascii.unwrap_or(host), port })
     }
 
@@ -103,46 +120,39 @@ impl Server {
 }
 
 impl FromStr for Server {
-    type Err = Invalid;
+    type Err = InvalidUrl;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let syntax = |offset| Invalid::new(Field::Server, Flaw::Syntax { offset });
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| syntax(text.len()))?;
-        let start = scheme.len() + 3;
-        let (dialect, security, port) = match scheme.to_ascii_lowercase().as_str() {
-            "smtp" => (Dialect::Smtp, Security::Plain, 25),
-            "smtp+starttls" => (Dialect::Smtp, Security::StartTls, 587),
-            "smtps" => (Dialect::Smtp, Security::Tls, 465),
-            "lmtp" => (Dialect::Lmtp, Security::Plain, 24),
-            "lmtp+starttls" => (Dialect::Lmtp, Security::StartTls, 24),
-            "smtp+unix" if rest.starts_with('/') => return Ok(Self::unix(rest)),
-            "lmtp+unix" if rest.starts_with('/') => {
-                return Ok(Self::unix(rest).dialect(Dialect::Lmtp));
-            }
-            "smtp+unix" | "lmtp+unix" => return Err(syntax(start)),
-            _ => return Err(syntax(0)),
-        };
-        let (host, port) = host_and_port(rest, port).map_err(|offset| syntax(start + offset))?;
-        let host = to_ascii(host).map_err(|invalid| shifted(invalid, start))?;
-        if host.len() > Domain::MAX {
-            let flaw = Flaw::TooLong { length: host.len(), limit: Domain::MAX };
-            return Err(Invalid::new(Field::Server, flaw));
+    /// Parses the URL of a server. A user name, a password and options belong to a connector:
+    /// [`Connector::from_url`](crate::Connector::from_url).
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let url = ServerUrl::parse(text)?;
+        match (url.login, &url.options[..]) {
+            (Some(_), _) => Err(InvalidUrl::Credentials),
+            (None, [_, ..]) => Err(InvalidUrl::Options),
+            (None, []) => Ok(url.server),
         }
-        Ok(Self::tcp(host, port).dialect(dialect).security(security))
     }
 }
 
 /// Returns the host name in ASCII, with A-labels for those outside it.
 ///
 /// # Errors
-/// A label is invalid, or its characters map to ASCII: a resolver that does not map them would look
-/// up another name than the one that the certificate is checked for.
+/// It is neither a domain nor an IP address. Or its characters map to ASCII: a resolver that does
+/// not map them would look up another name than the one that the certificate is checked for.
 pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
+    if host.is_empty() {
+        return Err(Invalid::new(Field::Server, Flaw::Empty));
+    }
+    if host.parse::<IpAddr>().is_ok() {
+        return Ok(Cow::Borrowed(host));
+    }
+    // A domain that ends with a dot is looked up without the search list of the resolver.
+    let relative = host.strip_suffix('.').unwrap_or(host);
+    let domain = Domain::tolerating(relative, Deviations::UNDERSCORE);
+    let domain = domain.map_err(|invalid| invalid.in_field(Field::Server))?;
     if host.is_ascii() {
         return Ok(Cow::Borrowed(host));
     }
-    let domain = Domain::tolerating(host, Deviations::UNDERSCORE);
-    let domain = domain.map_err(|invalid| invalid.in_field(Field::Server))?;
     let ascii = domain.to_ascii();
     let mut offset = 0;
     for (given, label) in host.split('.').zip(ascii.split('.')) {
@@ -155,7 +165,7 @@ pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
 }
 
 /// Moves the offset of a flaw to a text in which the value begins at `start`.
-fn shifted(invalid: Invalid, start: usize) -> Invalid {
+pub(crate) fn shifted(invalid: Invalid, start: usize) -> Invalid {
     let flaw = match invalid.flaw {
         Flaw::Syntax { offset } => Flaw::Syntax { offset: start + offset },
         Flaw::InvalidLabel { offset } => Flaw::InvalidLabel { offset: start + offset },
@@ -167,53 +177,20 @@ fn shifted(invalid: Invalid, start: usize) -> Invalid {
     Invalid::new(invalid.field, flaw)
 }
 
-/// Parses `host`, `host:port` or `[address]:port`. The error is the offset of the first wrong
-/// octet.
-fn host_and_port(text: &str, default: u16) -> Result<(&str, u16), usize> {
-    let (host, rest) = match text.strip_prefix('[') {
-        Some(inner) => {
-            let (host, rest) = inner.split_once(']').ok_or(text.len())?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| 1_usize)?;
-            (host, rest)
-        }
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    // Octets outside ASCII are checked by `to_ascii`.
-    let allowed =
-        |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | 0x80..);
-    if !text.starts_with('[')
-        && let Some(offset) = host.bytes().position(|octet| !allowed(octet))
-    {
-        return Err(offset);
-    }
-    if host.is_empty() {
-        return Err(0);
-    }
-    let at = text.len() - rest.len();
-    match rest.strip_prefix(':') {
-        None if rest.is_empty() => Ok((host, default)),
-        None => Err(at),
-        Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => {
-            Ok((host, port.parse().ok().filter(|&port| port > 0).ok_or(at + 1)?))
-        }
-        Some(_) => Err(at + 1),
-    }
-}
-
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dialect = if self.dialect == Dialect::Smtp { "smtp" } else { "lmtp" };
-        let security = match self.security {
-            Security::Plain => "",
-            Security::StartTls => "+starttls",
-            Security::Tls => "s",
-        };
         match &self.address {
-            Address::Unix(path) => write!(f, "{dialect}+unix://{}", path.display()),
-            Address::Tcp { host, port } if host.contains(':') => {
-                write!(f, "{dialect}{security}://[{host}]:{port}")
+            Address::Unix(path) => {
+                let path = path.to_string_lossy();
+                let path = utf8_percent_encode(&path, RESERVED_IN_PATH);
+                write!(f, "{}://{path}", scheme_of(self, false))
             }
-            Address::Tcp { host, port } => write!(f, "{dialect}{security}://{host}:{port}"),
+            Address::Tcp { host, port } if host.contains(':') => {
+                write!(f, "{}://[{host}]:{port}", scheme_of(self, true))
+            }
+            Address::Tcp { host, port } => {
+                write!(f, "{}://{host}:{port}", scheme_of(self, true))
+            }
         }
     }
 }
@@ -231,6 +208,9 @@ mod tests {
             ("smtp+starttls://mail", "smtp+starttls://mail:587"),
             ("lmtp://[2001:db8::1]:24", "lmtp://[2001:db8::1]:24"),
             ("lmtp+unix:///run/lmtp", "lmtp+unix:///run/lmtp"),
+            ("smtp+unix:///run/a%20b%25", "smtp+unix:///run/a%20b%25"),
+            ("smtps://mx.example:465/", "smtps://mx.example:465"),
+            ("smtps://mx.example.", "smtps://mx.example.:465"),
             ("smtp://b\u{fc}cher.example:2525", "smtp://xn--bcher-kva.example:2525"),
             ("smtps://mx_1.B\u{dc}CHER.example", "smtps://mx_1.xn--bcher-kva.example:465"),
         ] {
@@ -245,50 +225,24 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_host_is_reported_with_its_flaw() {
-        for (given, flaw) in [
-            ("smtp://b\u{3002}example", Flaw::Syntax { offset: 8 }),
-            ("smtp://b\u{2024}example:25", Flaw::Syntax { offset: 8 }),
-            ("smtp://a.b\u{200b}.example", Flaw::InvalidLabel { offset: 10 }),
-            ("smtp://mx.localho\u{17f}t", Flaw::InvalidLabel { offset: 10 }),
-            ("smtp://\u{ff4d}x.example", Flaw::InvalidLabel { offset: 7 }),
-            ("smtp://-\u{fc}", Flaw::Syntax { offset: 7 }),
-            (&format!("smtp://{}", "a".repeat(256)), Flaw::TooLong { length: 256, limit: 255 }),
-            (
-                &format!("smtp://{}", "\u{e9}".repeat(100)),
-                Flaw::LabelTooLong { offset: 7, length: 106, limit: 63 },
-            ),
-        ] {
-            let found = given.parse::<Server>().unwrap_err();
-            assert_eq!(found.field, Field::Server, "{given}");
-            match (found.flaw, flaw) {
-                (Flaw::TooLong { limit, .. }, Flaw::TooLong { limit: expected, .. }) => {
-                    assert_eq!(limit, expected, "{given}");
-                }
-                (found, expected) => assert_eq!(found, expected, "{given}"),
-            }
-        }
+    fn brackets_and_names_are_told_apart() {
+        assert_eq!(Server::tcp("[::1]", 25).host(), "::1");
+        assert_eq!(Server::tcp("[mx]", 25).host(), "[mx]");
     }
 
     #[test]
-    fn invalid_addresses_are_reported_with_an_offset() {
-        for (given, offset) in [
-            ("mx.example:25", 13),
-            ("http://mx.example", 0),
-            ("smtp://", 7),
-            ("smtp://:25", 7),
-            ("smtp://host:0", 12),
-            ("smtp://host:x", 12),
-            ("smtp://host:99999", 12),
-            ("smtp://user@host", 11),
-            ("smtp://host/path", 11),
-            ("smtp://[::1", 11),
-            ("smtp://[1.2.3.4]", 8),
-            ("smtp://[::1]x", 12),
-            ("lmtp+unix://run", 12),
+    fn what_is_no_host_is_refused_before_it_is_looked_up() {
+        for (host, flaw) in [
+            ("", Flaw::Empty),
+            ("mx.example:25", Flaw::Syntax { offset: 10 }),
+            ("[mx]", Flaw::Syntax { offset: 0 }),
+            ("x..y", Flaw::Syntax { offset: 2 }),
+            ("b\u{3002}example", Flaw::Syntax { offset: 1 }),
         ] {
-            let invalid = Invalid::new(Field::Server, Flaw::Syntax { offset });
-            assert_eq!(given.parse::<Server>().unwrap_err(), invalid, "{given}");
+            assert_eq!(to_ascii(host).unwrap_err(), Invalid::new(Field::Server, flaw), "{host}");
+        }
+        for host in ["127.0.0.1", "::1", "mx", "mx_1.example", "mx.example."] {
+            assert_eq!(to_ascii(host).unwrap(), host);
         }
     }
 }

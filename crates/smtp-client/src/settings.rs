@@ -6,9 +6,13 @@ use smtp_codec::{HelloName, ReplyLimits};
 use smtp_error::{Error, Reply};
 
 use crate::{
-    EhloCache, Login, Security, Sending, Server, Timeouts, Tls,
+    Credentials, EhloCache, InvalidUrl, Login, Security, Sending, Server, Timeouts, Tls,
     session::{HelloFallback, Observer, Session},
     spans::Watch,
+    url::{
+        ServerUrl,
+        options::{self, Given},
+    },
 };
 
 /// What a connector is told before it connects.
@@ -38,6 +42,25 @@ impl Settings {
             login: None,
             ehlo_cache: None,
         }
+    }
+
+    /// The settings that a URL stands for, with the defaults of a client that submits messages; and
+    /// the options that are not a connector's.
+    pub(crate) fn from_url(text: &str) -> Result<(Self, Vec<Given<'_>>), InvalidUrl> {
+        let url = ServerUrl::parse(text)?;
+        let mut settings = Self::submitting(url.server);
+        if let Some((user, password)) = url.login {
+            let credentials = Credentials::password(user, &*password);
+            settings.login = Some(Login::new(credentials.map_err(InvalidUrl::Login)?));
+        }
+        let others = options::apply(options::CONNECTOR, &mut settings, url.options)?;
+        Ok((settings, others))
+    }
+
+    /// The settings of a client that submits messages to this server: it does not wait as long as
+    /// a relay does.
+    fn submitting(server: Server) -> Self {
+        Self { timeouts: Timeouts::submission(), ..Self::new(server) }
     }
 
     /// A session that has not begun. `local` is the address of this end of the transport, and
@@ -107,6 +130,35 @@ impl Settings {
 /// The methods that change the settings of a connector.
 macro_rules! settings {
     () => {
+        /// Creates a connector for this server, with the defaults that each method names.
+        pub fn new(server: $crate::Server) -> Self {
+            Self::from($crate::settings::Settings::new(server))
+        }
+
+        /// Creates a connector from a URL, such as one from the environment of a program:
+        /// `smtps://user:p%40ss@mail.example.org?timeout=30s`. [`Server`](crate::Server) lists the
+        /// schemes. A user name and a password are those of [`login`](Self::login); octets that a
+        /// URL reserves are percent-encoded (RFC 3986, 2.1). Options set what the method of that
+        /// name sets:
+        ///
+        /// | Option | Value | Sets |
+        /// |---|---|---|
+        /// | `hello` | a domain or an address literal | [`hello_name`](Self::hello_name) |
+        /// | `timeout` | such as `30s` or `2m` | [`Timeouts::every_step`](crate::Timeouts::every_step) |
+        /// | `operation-timeout` | the same | [`Timeouts::operation`](crate::Timeouts::operation) |
+        /// | `tls-ca` | the path of a PEM file, which is read at once | [`tls`](Self::tls): only these authorities are trusted |
+        ///
+        /// The defaults are those of a program that submits messages: its
+        /// [timeouts](crate::Timeouts::submission) are shorter than those of a relay.
+        ///
+        /// # Errors
+        /// What is wrong with the URL, and what to write instead. The text has no password.
+        pub fn from_url(url: &str) -> Result<Self, $crate::InvalidUrl> {
+            let (settings, others) = $crate::settings::Settings::from_url(url)?;
+            $crate::url::options::refuse_others(&others, false)?;
+            Ok(Self::from(settings))
+        }
+
         /// The name for EHLO, HELO or LHLO. By default the address of this end as an address
         /// literal, or `localhost` if it has none.
         #[must_use]

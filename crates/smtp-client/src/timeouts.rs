@@ -64,6 +64,33 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// Creates the timeouts of a relay (RFC 5321, 4.5.3.2), which waits for slow servers as long as
+    /// they may take. This is the default.
+    pub fn relay() -> Self {
+        Self::default()
+    }
+
+    /// Creates the timeouts of a program that submits messages to a server of its provider, and has
+    /// a person or a request waiting: 10 seconds to connect to each address, 30 seconds for the
+    /// handshake and the greeting, 1 minute for every command and for each piece of the text. The
+    /// reply to the end of the text keeps its 10 minutes: a client that waits for less has more
+    /// messages of which it does not know whether they were accepted.
+    pub fn submission() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            connect: Duration::from_secs(10),
+            handshake: Duration::from_secs(30),
+            greeting: Duration::from_secs(30),
+            command: minute,
+            auth: minute,
+            mail: minute,
+            rcpt: minute,
+            data: minute,
+            text: minute,
+            ..Self::default()
+        }
+    }
+
     /// Creates timeouts with the same value for every step, and none for operations as a whole.
     pub fn every_step(bound: Duration) -> Self {
         Self {

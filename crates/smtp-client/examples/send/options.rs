@@ -3,8 +3,8 @@ use std::{fmt, io::Read, path::PathBuf, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
 use smtp_client::{
-    Connector, Envelope, HelloName, Invalid, LineEnds, Mail, MailData, Rcpt, Server, Timeouts,
-    sasl::ClearText,
+    Connector, Envelope, HelloName, Invalid, InvalidUrl, LineEnds, Mail, MailData, Rcpt, Server,
+    Timeouts, sasl::ClearText,
 };
 
 use crate::{credentials, tls};
@@ -54,6 +54,7 @@ pub(crate) enum OptionError {
     Usage(lexopt::Error),
     Missing(&'static str),
     Value { option: &'static str, value: String, invalid: Invalid },
+    Server(InvalidUrl),
     File { path: PathBuf, reason: String },
     Variable { name: String },
 }
@@ -108,7 +109,7 @@ impl Given {
         if self.to.is_empty() {
             return Err(OptionError::Missing("--to"));
         }
-        let server = value("--server", &server, |text| text.parse::<Server>())?;
+        let server = server.parse::<Server>().map_err(OptionError::Server)?;
         let mail = value("--from", &from, Mail::try_from)?;
         let rcpts = self.to.iter().map(|to| value("--to", to, Rcpt::try_from));
         let rcpts = rcpts.collect::<Result<Vec<_>, _>>()?;
@@ -162,6 +163,7 @@ impl fmt::Display for OptionError {
             Self::Usage(error) => write!(f, "{error} (--help shows the options)"),
             Self::Missing(option) => write!(f, "{option} is missing (--help shows the options)"),
             Self::Value { option, value, invalid } => write!(f, "{option} {value:?}: {invalid}"),
+            Self::Server(invalid) => write!(f, "--server: {invalid}"),
             Self::File { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Variable { name } => write!(f, "the environment variable {name} is not set"),
         }

@@ -5,7 +5,6 @@ use smtp_error::{Cause, Error};
 use tokio::time::timeout;
 
 use crate::{
-    Server,
     asynchronous::{
         Connection, Io,
         dial::{Dialer, dial, dial_by},
@@ -27,12 +26,13 @@ pub struct Connector {
     dialer: Option<Dialer>,
 }
 
-impl Connector {
-    /// Creates a connector for this server, with the defaults that each method names.
-    pub fn new(server: Server) -> Self {
-        Self { settings: Settings::new(server), dialer: None }
+impl From<Settings> for Connector {
+    fn from(settings: Settings) -> Self {
+        Self { settings, dialer: None }
     }
+}
 
+impl Connector {
     settings!();
 
     /// Opens streams with this function instead of connecting to the address: through a proxy, or

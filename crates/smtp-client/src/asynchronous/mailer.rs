@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Connector, Content, clock::later};
+use crate::{Connector, Content, InvalidUrl, clock::later, settings::Settings, url::options};
 
 mod blame;
 mod capacity;
@@ -99,6 +99,22 @@ impl Mailer {
     /// Creates a mailer with these limits.
     pub fn limited(connector: Connector, limits: MailerLimits) -> Self {
         Self { handle: Arc::new(Handle(Arc::new(Shared::new(connector, limits)))) }
+    }
+
+    /// Creates a mailer from a URL, such as one from the environment of a program:
+    /// `smtps://user:p%40ss@mail.example.org?connections=8`. It is that of
+    /// [`Connector::from_url`], with these options besides, which set the
+    /// [limits](MailerLimits) of the same name: `connections`, `messages`, `idle`, `rate` (such as
+    /// `100/1m`), `waiting`, `wait-timeout`, `attempts`.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, and what to write instead. The text has no password.
+    pub fn from_url(url: &str) -> Result<Self, InvalidUrl> {
+        let (settings, others) = Settings::from_url(url)?;
+        let mut limits = MailerLimits::default();
+        let others = options::apply(limits::OPTIONS, &mut limits, others)?;
+        options::refuse_others(&others, true)?;
+        Ok(Self::limited(Connector::from(settings), limits))
     }
 
     /// Queues one message, sends it, and returns the verdict for each recipient.

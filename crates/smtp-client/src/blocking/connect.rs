@@ -9,7 +9,6 @@ use std::{
 use smtp_error::{Broken, Cause, Error, Step};
 
 use crate::{
-    Server,
     blocking::{
         Connection, OpenSocket,
         dial::dial,
@@ -30,12 +29,13 @@ pub struct Connector {
     settings: Settings,
 }
 
-impl Connector {
-    /// Connects to this server, with the defaults that each method names.
-    pub fn new(server: Server) -> Self {
-        Self { settings: Settings::new(server) }
+impl From<Settings> for Connector {
+    fn from(settings: Settings) -> Self {
+        Self { settings }
     }
+}
 
+impl Connector {
     settings!();
 
     /// Opens a connection as [`connect`](Self::connect) does, over a socket that is open already:

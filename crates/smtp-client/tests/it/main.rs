@@ -54,6 +54,7 @@ mod threat;
 mod tls;
 mod tls_failure;
 mod truth;
+mod url;
 mod verbs;
 mod verdicts;
 mod wait_timeout;

@@ -174,6 +174,7 @@ fn no_form_of_a_host_escapes_the_check() {
         ("LocalHost", true),
         ("localhost.", true),
         ("0:0:0:0:0:0:0:1", true),
+        ("[::1]", true),
         ("localhost..", false),
         (".localhost", false),
         ("*", false),
@@ -190,7 +191,7 @@ fn no_form_of_a_host_escapes_the_check() {
         ("0177.0.0.1", false),
         ("::ffff:127.0.0.1", false),
         ("::1%lo", false),
-        ("[::1]", false),
+        ("[::1", false),
         ("xn--localhost", false),
         ("l\u{43e}calhost", false),
     ] {

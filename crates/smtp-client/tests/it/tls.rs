@@ -200,7 +200,7 @@ fn the_name_is_that_of_the_address_unless_another_is_expected() {
 #[test]
 fn a_host_that_no_certificate_can_be_for_is_refused() {
     for host in
-        ["", " ", "local host", "localhost\0.example", "localho\u{17f}t", "-", "a..b", "[::1]"]
+        ["", " ", "local host", "localhost\0.example", "localho\u{17f}t", "-", "a..b", "[mx]"]
     {
         let error = named(CertificateKind::Good, host, None).unwrap_err();
         assert_eq!(error.step(), Step::Handshake, "{host:?}");

@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use crate::url::options::{DURATION, Rejected, UrlOption, duration, parsed};
+
 /// The limits of a [`Mailer`](crate::Mailer).
 ///
 /// ```
@@ -60,6 +62,70 @@ impl Default for MailerLimits {
     }
 }
 
+/// The options of a mailer's URL, each by the name of its field.
+pub(super) const OPTIONS: &[UrlOption<MailerLimits>] = &[
+    UrlOption {
+        name: "connections",
+        expected: COUNT,
+        set: |limits, value| {
+            limits.connections = parsed(value)?;
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "messages",
+        expected: COUNT,
+        set: |limits, value| {
+            limits.messages = parsed(value)?;
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "idle",
+        expected: DURATION,
+        set: |limits, value| {
+            limits.idle = duration(value)?;
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "rate",
+        expected: "messages per period, such as 100/1m",
+        set: |limits, value| {
+            let (messages, within) = value.split_once('/').ok_or(Rejected::Value)?;
+            let rate = Rate::new(parsed(messages)?, duration(within)?);
+            limits.rate = Some(rate.ok_or(Rejected::Value)?);
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "waiting",
+        expected: COUNT,
+        set: |limits, value| {
+            limits.waiting = parsed(value)?;
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "wait-timeout",
+        expected: DURATION,
+        set: |limits, value| {
+            limits.wait_timeout = duration(value)?;
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "attempts",
+        expected: COUNT,
+        set: |limits, value| {
+            limits.attempts = parsed(value)?;
+            Ok(())
+        },
+    },
+];
+
+const COUNT: &str = "a number above 0";
+
 /// A sliding-window rate limit: in any period of this length, at most this many messages are begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -82,5 +148,17 @@ impl Rate {
     /// Returns the length of the period.
     pub fn within(self) -> Duration {
         self.within
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::url::options::MAILER;
+
+    #[test]
+    fn the_options_are_those_that_a_connector_refuses() {
+        let names: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
+        assert_eq!(names, MAILER);
     }
 }
