@@ -78,8 +78,14 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
         Some(Allowed { idle, write })
     }
 
-    /// Hands the event to the operation. `incoming` begins with the octets that were read.
-    pub(crate) fn end(&mut self, event: Result<IoEvent, Expired>, incoming: &[u8]) {
+    /// Hands the event to the operation. `incoming` begins with the octets that were read. The last
+    /// `withheld` octets written are still held by TLS, and do not leave if the connection fails.
+    pub(crate) fn end(
+        &mut self,
+        event: Result<IoEvent, Expired>,
+        incoming: &[u8],
+        withheld: usize,
+    ) {
         match event {
             Ok(IoEvent::Read(octets)) if octets > 0 => self.run.receive(&incoming[..octets]),
             Ok(IoEvent::Wrote(octets)) => {
@@ -105,6 +111,7 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
                     (None, Ok(_)) => Broken::Closed,
                     (None, Err(Expired)) => self.clock.expired(),
                 };
+                self.run.take_back(withheld);
                 self.run.connection_failed(failure);
             }
         }

@@ -8,6 +8,7 @@ mod drive;
 mod handshake;
 mod mailer;
 mod many;
+mod records;
 mod stream;
 
 pub use connect::Connector;

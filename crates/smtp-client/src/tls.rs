@@ -13,11 +13,13 @@ mod facts;
 mod failure;
 mod instant;
 mod offered;
+mod outgoing;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod trust;
 
 pub use facts::TlsFacts;
 pub use failure::TlsFailure;
+pub(crate) use outgoing::Outgoing;
 
 use offered::Offered;
 

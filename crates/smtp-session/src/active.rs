@@ -65,6 +65,14 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         self.is_current = false;
     }
 
+    /// Records that the last `octets` that were handed over have not left after all, and will not:
+    /// a layer below the session has encrypted them, and the transport accepted nothing of them.
+    /// Call it before [`connection_failed`](Self::connection_failed), so that a message of which
+    /// the end is among them is not in doubt.
+    pub fn take_back(&mut self, octets: usize) {
+        self.session.output.take_back(octets);
+    }
+
     /// Handles octets that arrived.
     pub fn receive(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() {

@@ -125,6 +125,12 @@ impl Output {
         }
     }
 
+    /// Takes note that the last `octets` were handed over to nothing. They are not to be written
+    /// again: the session ends.
+    pub(super) fn take_back(&mut self, octets: usize) {
+        self.handed = self.handed.saturating_sub(octets as u64);
+    }
+
     /// Returns whether more content may be added: memory stays bounded whatever its size.
     pub(super) fn has_room_for_content(&self) -> bool {
         self.len < CONTENT_AHEAD

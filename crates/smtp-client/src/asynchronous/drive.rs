@@ -117,7 +117,7 @@ impl Driver {
         let mut advance = Advance::new(run, clock, feed);
         while let Some(allowed) = advance.begin() {
             let turn = poll_fn(|cx| self.poll_advance(cx, &mut advance, allowed)).await;
-            advance.end(turn, &self.incoming);
+            advance.end(turn, &self.incoming, self.stream.withheld());
         }
         if run.is_counted() {
             self.read_extra_reply(run).await;

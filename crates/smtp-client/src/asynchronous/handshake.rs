@@ -4,7 +4,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    asynchronous::stream::{Stream, Transport},
+    asynchronous::{
+        records::TlsStream,
+        stream::{Stream, Transport},
+    },
     clock::Clock,
     session::Session,
     tls::{Tls, announce, broken, failed},
@@ -30,7 +33,7 @@ pub(super) async fn handshake(
         Ok(Ok(mut stream)) => {
             stream.get_mut().0.done();
             announce(stream.get_ref().1, session);
-            return Ok(Stream::Tls(Box::new(stream)));
+            return Ok(Stream::Tls(Box::new(TlsStream::new(stream))));
         }
         Ok(Err(failure)) => broken(failure),
         Err(_) => clock.expired(),

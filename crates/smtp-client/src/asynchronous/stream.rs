@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::handshake::Tap;
+use super::records::TlsStream;
 
 /// A byte stream that a connection can run over. Every type with these traits implements it.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -32,7 +32,7 @@ pub(crate) enum Transport {
 /// A stream with or without TLS.
 pub(crate) enum Stream {
     Plain(Transport),
-    Tls(Box<tokio_rustls::client::TlsStream<Tap>>),
+    Tls(Box<TlsStream>),
 }
 
 impl Transport {
@@ -76,7 +76,15 @@ impl Stream {
     pub(crate) fn tls(&self) -> Option<&rustls::ClientConnection> {
         match self {
             Self::Plain(_) => None,
-            Self::Tls(tls) => Some(tls.get_ref().1),
+            Self::Tls(tls) => Some(tls.tls()),
+        }
+    }
+
+    /// Returns the number of octets that were counted as written although TLS still withholds them.
+    pub(crate) fn withheld(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(tls) => tls.withheld(),
         }
     }
 

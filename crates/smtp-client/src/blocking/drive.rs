@@ -96,7 +96,7 @@ impl Driver {
         let mut advance = Advance::new(run, clock, feed);
         while let Some(allowed) = advance.begin() {
             let turn = self.turn(&mut advance, allowed);
-            advance.end(turn, &self.incoming);
+            advance.end(turn, &self.incoming, self.stream.withheld());
         }
         if run.is_counted() {
             self.read_extra_reply(run);

@@ -33,7 +33,7 @@ pub(super) fn handshake(
     match shaken {
         Ok(tls) => {
             announce(&tls, session);
-            Ok(Stream::Tls(Box::new(TlsStream { transport: tap.transport, tls })))
+            Ok(Stream::Tls(Box::new(TlsStream::new(tap.transport, tls))))
         }
         Err(broken) => Err(failed(broken, &shown, &tap.seen)),
     }

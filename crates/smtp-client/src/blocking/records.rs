@@ -1,44 +1,27 @@
 //! TLS over a socket that does not block.
 use std::io::{self, IoSlice, Read, Write};
 
-use rustls::ClientConnection;
+use rustls::{ClientConnection, Writer};
 
-use crate::blocking::stream::Transport;
+use crate::{blocking::stream::Transport, tls::Outgoing};
 
 /// TLS over a transport.
 pub(crate) struct TlsStream {
     pub(super) transport: Transport,
     pub(super) tls: ClientConnection,
+    outgoing: Outgoing,
 }
 
 impl TlsStream {
-    /// Writes the records that wait, as far as the transport takes them.
-    pub(super) fn write_records(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            if self.tls.write_tls(&mut self.transport)? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
+    /// Takes a connection whose handshake is done.
+    pub(super) fn new(transport: Transport, mut tls: ClientConnection) -> Self {
+        tls.set_buffer_limit(Some(Outgoing::RECORD));
+        Self { transport, tls, outgoing: Outgoing::default() }
     }
 
-    /// Gives the TLS library octets with `take`, as often as it takes none because records have to
-    /// leave first.
-    ///
-    /// What it takes counts as written, whatever fails then: a record in the middle may have left,
-    /// and with it the end of a message. The next write fails as well.
-    fn write_with(
-        &mut self,
-        take: impl Fn(&mut rustls::Writer<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        loop {
-            let taken = take(&mut self.tls.writer())?;
-            match self.write_records() {
-                _ if taken > 0 => return Ok(taken),
-                Ok(()) => {}
-                Err(error) => return Err(error),
-            }
-        }
+    /// Returns what was counted as written although nothing of it can have left.
+    pub(super) fn withheld(&self) -> usize {
+        self.outgoing.withheld()
     }
 }
 
@@ -57,8 +40,11 @@ impl Read for TlsStream {
             }
             self.tls.read_tls(&mut self.transport)?;
             if let Err(error) = self.tls.process_new_packets() {
-                // The alert that says so is worth one attempt.
-                let _ = self.write_records();
+                // The alert that says so is worth one attempt, unless octets would leave before it
+                // without being counted.
+                if self.withheld() == 0 {
+                    let _ = self.flush();
+                }
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
@@ -68,20 +54,15 @@ impl Read for TlsStream {
 
 impl Write for TlsStream {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match octets {
-            [] => Ok(0),
-            octets => self.write_with(|writer| writer.write(octets)),
-        }
+        self.outgoing.write(&mut self.tls, &mut self.transport, |writer| writer.write(octets))
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if slices.iter().all(|slice| slice.is_empty()) {
-            return Ok(0);
-        }
-        self.write_with(|writer| writer.write_vectored(slices))
+        let take = |writer: &mut Writer<'_>| writer.write_vectored(slices);
+        self.outgoing.write(&mut self.tls, &mut self.transport, take)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.write_records()
+        self.outgoing.flush(&mut self.tls, &mut self.transport)
     }
 }

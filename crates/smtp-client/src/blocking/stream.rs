@@ -156,6 +156,14 @@ impl Stream {
         }
     }
 
+    /// Returns the number of octets that were counted as written although TLS still withholds them.
+    pub(super) fn withheld(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(stream) => stream.withheld(),
+        }
+    }
+
     /// Waits as [`Transport::wait`] does.
     pub(super) fn wait(&mut self, deadline: Instant) -> io::Result<bool> {
         self.transport().wait(deadline)
@@ -165,7 +173,7 @@ impl Stream {
     pub(super) fn shutdown(&mut self) -> io::Result<()> {
         if let Self::Tls(stream) = self {
             stream.tls.send_close_notify();
-            stream.write_records()?;
+            stream.flush()?;
         }
         self.transport().shutdown()
     }

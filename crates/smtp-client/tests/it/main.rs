@@ -28,6 +28,7 @@ mod early_pipelining;
 mod excess;
 mod extensions;
 mod fetched;
+mod handed_over;
 mod hello;
 mod laws;
 mod leaving;

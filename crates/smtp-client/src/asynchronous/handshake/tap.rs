@@ -17,6 +17,8 @@ use crate::{asynchronous::stream::Transport, tls::Seen};
 pub(crate) struct Tap {
     transport: Transport,
     handshake: Option<Box<Recording>>,
+    /// Whether it accepts nothing for now.
+    held: bool,
 }
 
 struct Recording {
@@ -30,12 +32,18 @@ impl Tap {
     pub(super) fn new(transport: Transport) -> (Self, Receiver<Seen>) {
         let (recorded, seen) = oneshot::channel();
         let recording = Recording { seen: Seen::default(), recorded };
-        (Self { transport, handshake: Some(Box::new(recording)) }, seen)
+        (Self { transport, handshake: Some(Box::new(recording)), held: false }, seen)
     }
 
     /// Ends the recording after a successful handshake, and discards it.
     pub(super) fn done(&mut self) {
         self.handshake = None;
+    }
+
+    /// Sets whether writes are pending, whatever the transport has room for. No task is woken for
+    /// that: it is for the time of one poll that must not write.
+    pub(in crate::asynchronous) fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     fn note_written(&mut self, octets: &[u8]) {
@@ -75,6 +83,9 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.held {
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.transport).poll_write(cx, octets);
         if let Poll::Ready(Ok(taken)) = written {
             self.note_written(&octets[..taken]);
@@ -87,6 +98,9 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.held {
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.transport).poll_write_vectored(cx, slices);
         if let Poll::Ready(Ok(mut taken)) = written
             && self.handshake.is_some()
