@@ -13,6 +13,6 @@ mod stream;
 
 pub use connect::Connector;
 pub use connection::{Connection, ScopedSettings};
-pub use mailer::{Mailer, MailerLimits, PooledConnection, Rate};
+pub use mailer::{Mailer, MailerBuilder, PooledConnection, Rate};
 pub use many::{Messages, SendMany};
 pub use stream::Io;

@@ -88,7 +88,7 @@ pub use smtp_error::{
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{
-    Connection, Connector, Io, Mailer, MailerLimits, Messages, PooledConnection, Rate,
+    Connection, Connector, Io, Mailer, MailerBuilder, Messages, PooledConnection, Rate,
     ScopedSettings, SendMany,
 };
 pub use content::{Content, Message, Part};

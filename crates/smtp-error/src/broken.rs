@@ -26,6 +26,16 @@ pub enum Broken {
     /// A host name has several addresses, and connecting to each of them failed.
     #[error("could not connect to any of {} addresses{}", .0.len(), AttemptList(.0))]
     Unreachable(Vec<Attempt>),
+    /// The host name does not exist, or has no address.
+    #[error("unknown host: {0}")]
+    UnknownHost(#[source] Cause),
+    /// No connection of a mailer became free within the time that a message may wait. No attempt to
+    /// connect had failed: all connections were busy, or the first one was still being opened.
+    #[error("no connection of the mailer became free within {after:?}")]
+    NoConnection {
+        /// The time that a message may wait.
+        after: Duration,
+    },
     /// The transport failed.
     #[error("{0}")]
     Io(#[source] Cause),

@@ -1,6 +1,6 @@
 //! Errors: the kind, the step, the reply, and whether a message may have been accepted.
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use crate::{
     Broken, Cause, Excerpt, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, Step,
@@ -14,7 +14,7 @@ use crate::{
 /// accepted all the same ([`in_doubt`](Self::in_doubt)). A caller that retries must not do so
 /// automatically while `in_doubt` is true: the message could be delivered twice.
 #[derive(Clone, thiserror::Error)]
-#[error("{}: {}{}{}{}{}", .0.step, .0.kind, Received(.0.excerpt.as_ref()), InParentheses(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, InParentheses(.0.hint))]
+#[error("{}: {}{}{}{}{}{}", .0.step, .0.kind, Received(.0.excerpt.as_ref()), InParentheses(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, InParentheses(.0.hint), InParentheses(.0.waited.map(Waited)))]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
@@ -26,6 +26,7 @@ struct Inner {
     hint: Option<Hint>,
     explanation: Option<Box<str>>,
     excerpt: Option<Excerpt>,
+    waited: Option<Duration>,
 }
 
 /// The most octets of an explanation that an error keeps.
@@ -42,6 +43,7 @@ impl Error {
             hint: None,
             explanation: None,
             excerpt: None,
+            waited: None,
         }))
     }
 
@@ -80,6 +82,14 @@ impl Error {
     #[must_use]
     pub fn with_excerpt(mut self, excerpt: Excerpt) -> Self {
         self.0.excerpt = Some(excerpt);
+        self
+    }
+
+    /// Sets how long a message waited in the queue of a mailer, without a connection, before this
+    /// error of connecting became its result.
+    #[must_use]
+    pub fn with_waited(mut self, waited: Duration) -> Self {
+        self.0.waited = Some(waited);
         self
     }
 
@@ -139,13 +149,20 @@ impl Error {
         self.0.hint
     }
 
+    /// Returns how long a message waited in the queue of a mailer, if it was the end of that wait
+    /// which made this error of connecting its result: step, kind, reply and hint are those of the
+    /// last attempt to connect. `None` for the error of an operation that was tried.
+    pub fn waited(&self) -> Option<Duration> {
+        self.0.waited
+    }
+
     /// Returns whether the same operation may succeed later on another connection. An error that is
     /// [in doubt](Self::in_doubt) may be transient as well.
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Refused(reply) => reply.is_transient(),
             ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) | ErrorKind::Token(_) => true,
-            ErrorKind::Broken(broken) => !matches!(broken, Broken::Tls(_)),
+            ErrorKind::Broken(broken) => !matches!(broken, Broken::Tls(_) | Broken::UnknownHost(_)),
             // MAILMAX and RCPTDOMAINMAX count per session (RFC 9422): a new session starts at zero.
             ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
                 *what != Limited::Recipients
@@ -161,6 +178,15 @@ struct InParentheses<T>(Option<T>);
 impl<T: fmt::Display> fmt::Display for InParentheses<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |shown| write!(f, " ({shown})"))
+    }
+}
+
+/// Displays how long a message waited for a connection.
+struct Waited(Duration);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "waited {:?} for a connection", self.0)
     }
 }
 
@@ -183,6 +209,7 @@ impl fmt::Debug for Error {
             .field("hint", &self.0.hint)
             .field("explanation", &self.0.explanation)
             .field("excerpt", &self.0.excerpt)
+            .field("waited", &self.0.waited)
             .finish()
     }
 }
@@ -232,6 +259,9 @@ pub enum Ended {
     /// The client ended the session with QUIT.
     #[error("the session has ended with QUIT")]
     Quit,
+    /// The mailer is closed. The message was not sent.
+    #[error("the mailer is closed")]
+    MailerClosed,
     /// ATRN reversed the roles: the peer is the client now (RFC 2645).
     #[error("ATRN reversed the roles of client and server")]
     RolesReversed,

@@ -1,9 +1,9 @@
 //! This toolkit.
-use std::{num::NonZeroUsize, sync::Arc};
+use std::sync::Arc;
 
 use smtp_client::{
     Ahead, Connection, Connector, Delivery, Envelope, FirstChunk, Framing, MailData, Mailer,
-    MailerLimits, Message, Security, Sending, Server, Tls,
+    Message, Security, Sending, Server, Tls,
 };
 use tokio::task::JoinSet;
 
@@ -34,10 +34,8 @@ pub(super) fn chunks_ahead(target: Target) -> Doing<'static, Box<dyn Client>> {
 pub(super) fn mailer(target: Target) -> Doing<'static, Box<dyn Client>> {
     Box::pin(async move {
         let connector = connector(&target, Sending::default())?;
-        let mut limits = MailerLimits::default();
-        limits.connections = NonZeroUsize::MIN;
-        limits.messages = NonZeroUsize::MAX;
-        Ok(Box::new(Shared(Mailer::limited(connector, limits))) as Box<dyn Client>)
+        let mailer = Mailer::builder(connector).connections(1).messages_per_connection(usize::MAX);
+        Ok(Box::new(Shared(mailer.build())) as Box<dyn Client>)
     })
 }
 

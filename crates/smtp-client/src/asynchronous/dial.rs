@@ -10,7 +10,11 @@ use tokio::{
 };
 
 use crate::{
-    Address, Io, asynchronous::stream::Transport, clock::Clock, dialing::Attempts, server::to_ascii,
+    Address, Io,
+    asynchronous::stream::Transport,
+    clock::Clock,
+    dialing::{Attempts, lookup_failed},
+    server::to_ascii,
 };
 
 /// A way of opening streams that the caller brings.
@@ -40,7 +44,7 @@ pub(crate) async fn dial(address: &Address, clock: &mut Clock) -> Result<Transpo
                         Transport::Tcp(tcp)
                     })
                 }
-                Err(broken) => Err(broken),
+                Err(broken) => Err(lookup_failed(broken)),
             }
         }
         #[cfg(unix)]
@@ -133,7 +137,7 @@ mod tests {
         let broken = dialed(&[1], None).await.0.unwrap_err();
         assert!(matches!(broken, Broken::Io(_)));
         let broken = dialed(&[], None).await.0.unwrap_err();
-        assert!(matches!(broken, Broken::Io(_)));
+        assert!(matches!(broken, Broken::UnknownHost(_)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use smtp_caps::Envelope;
-use smtp_error::{Broken, Delivery, Ended, Error, Step};
+use smtp_error::{Delivery, Ended, Error, Step};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -11,15 +11,15 @@ use tokio::{
 use crate::{Connector, Content, InvalidUrl, clock::later, settings::Settings, url::options};
 
 mod blame;
+mod builder;
 mod capacity;
 mod job;
 mod job_stream;
-mod limits;
 mod pooled;
 mod queue;
 mod worker;
 
-pub use limits::{MailerLimits, Rate};
+pub use builder::{MailerBuilder, Rate};
 pub use pooled::PooledConnection;
 
 use job::{Hold, Job, QueuedJob, QueuedMessage};
@@ -46,6 +46,14 @@ use queue::Shared;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # A server that cannot be reached
+///
+/// A failure to connect that another attempt may mend is repeated after a pause, up to
+/// [`attempts`](MailerBuilder::attempts) times: a connection that was refused, a timeout, a 4yz
+/// reply. One that it cannot mend fails the waiting messages at once, with its step, reply and
+/// hint: an unknown host, a certificate that was refused, a wrong password, a greeting with 5yz,
+/// settings that do not fit the server.
 ///
 /// # Servers with limits
 ///
@@ -91,30 +99,39 @@ impl Drop for Handle {
 }
 
 impl Mailer {
-    /// Creates a mailer that opens its connections with this connector, with the default limits.
+    /// Creates a mailer that opens its connections with this connector, with the defaults that the
+    /// methods of [`MailerBuilder`] name.
     pub fn new(connector: Connector) -> Self {
-        Self::limited(connector, MailerLimits::default())
+        Self::builder(connector).build()
     }
 
-    /// Creates a mailer with these limits.
-    pub fn limited(connector: Connector, limits: MailerLimits) -> Self {
-        Self { handle: Arc::new(Handle(Arc::new(Shared::new(connector, limits)))) }
+    /// Returns a builder of a mailer that opens its connections with this connector.
+    pub fn builder(connector: Connector) -> MailerBuilder {
+        MailerBuilder::new(connector)
     }
 
     /// Creates a mailer from a URL, such as one from the environment of a program:
-    /// `smtps://user:p%40ss@mail.example.org?connections=8`. It is that of
-    /// [`Connector::from_url`], with these options besides, which set the
-    /// [limits](MailerLimits) of the same name: `connections`, `messages`, `idle`, `rate` (such as
-    /// `100/1m`), `waiting`, `wait-timeout`, `attempts`.
+    /// `smtps://user:p%40ss@mail.example.org?connections=8`.
+    ///
+    /// # Errors
+    /// As for [`builder_from_url`](Self::builder_from_url).
+    pub fn from_url(url: &str) -> Result<Self, InvalidUrl> {
+        Ok(Self::builder_from_url(url)?.build())
+    }
+
+    /// Returns a builder of a mailer from a URL. It is that of [`Connector::from_url`], with these
+    /// options besides, each by the name of a method of [`MailerBuilder`]: `connections`,
+    /// `messages-per-connection`, `idle-timeout`, `rate` (such as `100/1m`), `queue-limit`,
+    /// `wait-timeout`, `attempts`.
     ///
     /// # Errors
     /// What is wrong with the URL, and what to write instead. The text has no password.
-    pub fn from_url(url: &str) -> Result<Self, InvalidUrl> {
+    pub fn builder_from_url(url: &str) -> Result<MailerBuilder, InvalidUrl> {
         let (settings, others) = Settings::from_url(url)?;
-        let mut limits = MailerLimits::default();
-        let others = options::apply(limits::OPTIONS, &mut limits, others)?;
+        let mut builder = Self::builder(Connector::from(settings));
+        let others = options::apply(builder::OPTIONS, builder.options_mut(), others)?;
         options::refuse_others(&others, true)?;
-        Ok(Self::limited(Connector::from(settings), limits))
+        Ok(builder)
     }
 
     /// Queues one message, sends it, and returns the verdict for each recipient.
@@ -125,7 +142,10 @@ impl Mailer {
     /// # Errors
     /// As for [`Connection::send`](crate::Connection::send) and
     /// [`Connector::connect`](crate::Connector::connect); it was queued for longer than
-    /// [`wait_timeout`](MailerLimits::wait_timeout); or the mailer is closed.
+    /// [`wait_timeout`](MailerBuilder::wait_timeout), and then the error is that of the connection
+    /// which failed last, marked by [`waited`](Error::waited), or
+    /// [`Broken::NoConnection`](crate::Broken::NoConnection) if none failed; or the mailer is
+    /// [closed](crate::Ended::MailerClosed).
     pub async fn send(
         &self,
         envelope: impl Into<Arc<Envelope>>,
@@ -140,8 +160,8 @@ impl Mailer {
     /// counts toward the maximum number of connections, and the call is queued as a message is.
     ///
     /// # Errors
-    /// As for [`Connector::connect`](crate::Connector::connect); it was queued for longer than
-    /// [`wait_timeout`](MailerLimits::wait_timeout); or the mailer is closed.
+    /// As for [`Connector::connect`](crate::Connector::connect) and, while it is queued, for
+    /// [`send`](Self::send).
     pub async fn acquire(&self) -> Result<PooledConnection, Error> {
         let (waiter, acquired) = oneshot::channel();
         let acquired = self.run(Job::Acquire(waiter), acquired).await;
@@ -182,13 +202,12 @@ impl Mailer {
     async fn run<T>(&self, job: Job, mut outcome: oneshot::Receiver<T>) -> Result<T, Error> {
         let shared = self.shared();
         let closed = |ended| Error::new(Step::Connect, ended);
-        let wait_timeout = shared.limits.wait_timeout;
-        let timed_out = || Error::new(Step::Connect, Broken::TimedOut { after: wait_timeout });
+        let wait_timeout = shared.options.wait_timeout;
         let until = later(Instant::now(), wait_timeout);
 
         let place = Arc::clone(&shared.places).acquire_owned();
-        let place = timeout_at(until, place).await.map_err(|_| timed_out())?;
-        let place = place.map_err(|_| closed(Ended::Quit))?;
+        let place = timeout_at(until, place).await.map_err(|_| shared.wait_timed_out())?;
+        let place = place.map_err(|_| closed(Ended::MailerClosed))?;
         let (sender, mut begun) = oneshot::channel();
         let queued = QueuedJob { job, begun: Some(sender), hold: Hold::Nothing };
         let pushed = shared.push(queued).map_err(closed)?;
@@ -197,7 +216,7 @@ impl Mailer {
         }
         let in_time = timeout_at(until, &mut begun).await.is_ok();
         if !in_time && shared.withdraw(&mut begun, &mut outcome) {
-            return Err(timed_out());
+            return Err(shared.wait_timed_out());
         }
         // The job has left the queue. The wait timeout does not bound it any more, the timeouts of
         // its steps do.

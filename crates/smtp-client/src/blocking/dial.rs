@@ -16,7 +16,7 @@ use crate::{
     Address,
     blocking::stream::{Socket, Transport},
     clock::Clock,
-    dialing::Attempts,
+    dialing::{Attempts, lookup_failed},
     server::to_ascii,
 };
 
@@ -80,7 +80,10 @@ fn look_up(host: &str, port: u16, clock: &mut Clock) -> Result<Vec<SocketAddr>, 
     let found = within(clock.begin(Step::Connect), move || {
         (&*host, port).to_socket_addrs().map(Vec::from_iter)
     });
-    found.map_or_else(|| Err(clock.expired()), |found| found.map_err(Broken::from))
+    found.map_or_else(
+        || Err(clock.expired()),
+        |found| found.map_err(|error| lookup_failed(error.into())),
+    )
 }
 
 /// What `find` finds on a thread of its own; `None` if that takes longer than `bound`.
@@ -139,6 +142,6 @@ mod tests {
         assert_eq!([attempts[0].address, attempts[1].address], [one, other]);
         assert!(attempts.iter().all(|attempt| matches!(attempt.broken, Broken::Io(_))));
         assert!(matches!(first(vec![one], &mut clock), Err(Broken::Io(_))));
-        assert!(matches!(first(vec![], &mut clock), Err(Broken::Io(_))));
+        assert!(matches!(first(vec![], &mut clock), Err(Broken::UnknownHost(_))));
     }
 }

@@ -55,8 +55,15 @@ pub(crate) fn apply<'a, T>(
 }
 
 /// The names of the options that only a mailer has.
-pub(crate) const MAILER: [&str; 7] =
-    ["connections", "messages", "idle", "rate", "waiting", "wait-timeout", "attempts"];
+pub(crate) const MAILER: [&str; 7] = [
+    "connections",
+    "messages-per-connection",
+    "idle-timeout",
+    "rate",
+    "queue-limit",
+    "wait-timeout",
+    "attempts",
+];
 
 /// Refuses the first of these options, which are in none of the tables.
 pub(crate) fn refuse_others(others: &[Given<'_>], of_mailer: bool) -> Result<(), InvalidUrl> {

@@ -1,6 +1,5 @@
 //! Servers that limit connections, or messages per connection: no message fails because of it.
 use std::{
-    num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use crate::{
         Answer::{self, Close, CloseWith, Late, Say},
         Host,
     },
-    mailer::{envelope, limits, send, spawn, text},
+    mailer::{envelope, pool, send, spawn, text},
     stage::perform,
 };
 
@@ -64,7 +63,7 @@ fn a_session_that_refuses_more_messages_is_replaced_and_the_next_ones_end_earlie
     for refusal in PER_SESSION {
         perform(async move {
             let (host, connector) = three_per_session(refusal);
-            let mailer = Mailer::limited(connector, limits(1));
+            let mailer = pool(connector, 1).build();
             let begun = Instant::now();
             check_accepted(&send_all(&mailer, 10).await, "all at once");
             mailer.close().await;
@@ -86,7 +85,7 @@ fn sessions_that_take_few_messages_cost_no_message() {
             perform(async move {
                 let (host, connector) = three_per_session(refusal);
                 let connector = if runs_ahead { ahead(connector) } else { connector };
-                let mailer = Mailer::limited(connector, limits(connections));
+                let mailer = pool(connector, connections).build();
                 check_accepted(&send_all(&mailer, 100).await, "many");
                 assert_eq!(host.count("."), 100, "none was accepted twice");
                 assert!(host.heard().len() <= 45, "{}", host.heard().len());
@@ -100,7 +99,7 @@ fn a_text_that_can_be_given_only_once_is_given_to_the_next_session() {
     for refusal in PER_SESSION {
         perform(async move {
             let (host, connector) = three_per_session(refusal);
-            let mailer = Mailer::limited(connector, limits(1));
+            let mailer = pool(connector, 1).build();
             check_accepted(&send_all(&mailer, 3).await, "as many as a session takes");
             let content = Content::read(&b"a: b\r\n"[..]);
             let sent = mailer.send(envelope("once"), content).await;
@@ -123,7 +122,7 @@ fn the_learned_messages_per_session_expire() {
             }
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         check_accepted(&send_all(&mailer, 7).await, "few");
         generous.store(100, Ordering::SeqCst);
         sleep(Duration::from_secs(300)).await;
@@ -146,7 +145,7 @@ fn refused_by_name(reply: &'static str, bad: fn(usize) -> bool) -> (usize, Vec<u
             line if line.starts_with("MAIL FROM:<bad") => Say(reply),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         let mut codes = Vec::new();
         for number in 0..10 {
             let sender = if bad(number) { "bad@example.org" } else { "s@example.org" };
@@ -186,7 +185,7 @@ fn a_server_that_refuses_every_message_is_not_flooded() {
                 }
                 line => Host::good(line),
             });
-            let mailer = Mailer::limited(connector, limits(connections));
+            let mailer = pool(connector, connections).build();
             let results = send_all(&mailer, 100).await;
             let accepted = results.iter().flatten().filter(|one| one.all_accepted()).count();
             assert_eq!((accepted, results.iter().flatten().count()), (5, 100));
@@ -209,7 +208,7 @@ fn a_server_without_rset_costs_connections_and_no_message() {
                     line => Host::good(line),
                 });
                 let connector = if runs_ahead { ahead(connector) } else { connector };
-                let mailer = Mailer::limited(connector, limits(connections));
+                let mailer = pool(connector, connections).build();
                 for (number, result) in send_all(&mailer, 30).await.into_iter().enumerate() {
                     let delivery = result.unwrap();
                     let code = delivery.verdicts()[0].reply().code().get();
@@ -246,7 +245,7 @@ fn messages_wait_for_the_connections_that_are_admitted() {
         for most in [1, 2, 3] {
             perform(async move {
                 let (host, connector) = admitting(most, other);
-                let mailer = Mailer::limited(connector, limits(4));
+                let mailer = pool(connector, 4).build();
                 let begun = Instant::now();
                 check_accepted(&send_all(&mailer, 20).await, "at once");
                 assert_eq!(mailer.connections(), most);
@@ -267,7 +266,7 @@ fn connections_that_are_admitted_slowly_are_waited_for() {
             "" => CloseWith("554 5.7.0 too many connections\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(4));
+        let mailer = pool(connector, 4).build();
         check_accepted(&send_all(&mailer, 20).await, "slowly");
         assert_eq!((host.heard().len(), mailer.connections()), (4, 2));
     });
@@ -283,7 +282,7 @@ fn a_server_that_admits_no_connection_fails_what_waits_once_each_has_been_tried(
     ] {
         perform(async move {
             let (host, connector) = admitting(0, answer);
-            let mailer = Mailer::limited(connector, limits(4));
+            let mailer = pool(connector, 4).build();
             for result in send_all(&mailer, 20).await {
                 let error = result.unwrap_err();
                 assert_eq!((error.step(), error.in_doubt()), (Step::Greeting, false));
@@ -304,7 +303,7 @@ fn a_permanent_refusal_of_the_only_connection_is_not_repeated() {
     ] {
         perform(async move {
             let (host, connector) = admitting(0, answer);
-            let error = send(&Mailer::limited(connector, limits(4))).await.unwrap_err();
+            let error = send(&pool(connector, 4).build()).await.unwrap_err();
             assert_eq!((error.step(), host.heard().len()), (Step::Greeting, tries));
         });
     }
@@ -318,9 +317,7 @@ fn a_connection_that_was_just_closed_may_still_be_counted() {
             "" if opened.fetch_add(1, Ordering::SeqCst) == 1 => Say("554 one is enough\r\n"),
             line => Host::good(line),
         });
-        let mut limits = limits(1);
-        limits.messages = NonZeroUsize::new(2).unwrap();
-        let mailer = Mailer::limited(connector, limits);
+        let mailer = pool(connector, 1).messages_per_connection(2).build();
         check_accepted(&send_all(&mailer, 4).await, "one after the other");
         assert_eq!(host.heard().len(), 3);
     });
@@ -338,9 +335,7 @@ fn one_connection_more_is_tried_from_time_to_time() {
             "DATA" => Late(Duration::from_secs(1), "354 go\r\n"),
             line => Host::good(line),
         });
-        let mut limits = limits(3);
-        limits.messages = NonZeroUsize::new(1000).unwrap();
-        let mailer = Mailer::limited(connector, limits);
+        let mailer = pool(connector, 3).messages_per_connection(1000).build();
         check_accepted(&send_all(&mailer, 50).await, "one connection");
         assert_eq!((host.heard().len(), mailer.connections()), (3, 1));
         // After a minute one more is tried, and only one.

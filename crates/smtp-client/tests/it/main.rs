@@ -55,6 +55,7 @@ mod threat;
 mod tls;
 mod tls_failure;
 mod truth;
+mod unreachable;
 mod url;
 mod verbs;
 mod verdicts;

@@ -1,7 +1,6 @@
 //! A mailer whose runtime or callers fail: no caller waits forever, and no result claims more than
 //! is known.
 use std::{
-    num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use crate::{
         Answer::{CloseWith, Late, Say, Stall},
         Host,
     },
-    mailer::{envelope, limits, send, spawn, text},
+    mailer::{envelope, pool, send, spawn, text},
     stage::perform,
 };
 
@@ -25,7 +24,7 @@ use crate::{
 fn a_panic_in_the_middle_leaves_doubt_and_a_mailer_that_works() {
     perform(async {
         let (host, connector) = Host::new(|_, line| Host::good(line));
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         let content = Content::from(text()).on_progress(|_| panic!("as the test wants it"));
         let error = mailer.send(envelope("b"), content).await.unwrap_err();
         assert!(error.in_doubt(), "{error:?}");
@@ -42,7 +41,7 @@ fn a_worker_that_is_dropped_fails_the_queued_jobs() {
         "." => Stall,
         line => Host::good(line),
     });
-    let mailer = Mailer::limited(connector, limits(1));
+    let mailer = pool(connector, 1).build();
     let first = Builder::new_current_thread().enable_all().build().unwrap();
     first.block_on(async {
         drop(spawn(&mailer, "driver"));
@@ -72,7 +71,7 @@ fn a_server_that_admits_one_connection_gets_all_messages_on_it() {
             "DATA" => Late(Duration::from_secs(1), "354 go\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(4));
+        let mailer = pool(connector, 4).build();
         let first = spawn(&mailer, "first");
         sleep(Duration::from_millis(10)).await;
         let sent: Vec<_> = (0..20).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
@@ -109,9 +108,7 @@ fn waiters_that_gave_up_leave_their_places_at_once() {
             "." => Late(Duration::from_secs(100), "250 at last\r\n"),
             line => Host::good(line),
         });
-        let mut limits = limits(1);
-        limits.waiting = NonZeroUsize::new(2).unwrap();
-        let mailer = Mailer::limited(connector, limits);
+        let mailer = pool(connector, 1).queue_limit(2).build();
         let first = spawn(&mailer, "first");
         sleep(Duration::from_secs(1)).await;
         let head = spawn(&mailer, "head");
@@ -139,7 +136,7 @@ fn a_closed_connection_consumes_no_text_that_can_be_read_only_once() {
             "." => Say("250 taken\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         // Both wait when the connection is closed after the first.
         let begun = Instant::now();
         let first = spawn(&mailer, "first");

@@ -2,14 +2,14 @@
 use std::io;
 
 use bytes::Bytes;
-use smtp_client::{Ahead, Content, Delivery, Error, MailData, Mailer, Part, Sending};
+use smtp_client::{Ahead, Content, Delivery, Error, MailData, Part, Sending};
 
 use crate::{
     host::{
         Answer::{self, Close, CloseWith, Say},
         Host,
     },
-    mailer::{envelope, limits, text},
+    mailer::{envelope, pool, text},
     stage::perform,
 };
 
@@ -39,7 +39,7 @@ fn results(event: Event, connections: usize, ahead: bool) -> Vec<Result<Delivery
         });
         let mut sending = Sending::default();
         sending.ahead = ahead.then(Ahead::default);
-        let mailer = Mailer::limited(connector.sending(sending), limits(connections));
+        let mailer = pool(connector.sending(sending), connections).build();
         let sent: Vec<_> = (0..ALL)
             .map(|number| {
                 let mailer = mailer.clone();

@@ -1,7 +1,6 @@
 //! Servers that refuse messages for concurrency or rate: the mailer sends fewer at a time.
 use std::{
     collections::HashSet,
-    num::NonZeroU32,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use smtp_client::{Mailer, Step};
+use smtp_client::Step;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
         Host,
     },
     limited::{check_accepted, send_all},
-    mailer::{envelope, limits, send, spawn, text},
+    mailer::{envelope, pool, send, spawn, text},
     stage::perform,
 };
 
@@ -34,7 +33,7 @@ fn refused_once(at: &'static str, reply: &'static str) -> (usize, Result<u64, u1
             line => Host::good(line),
         });
         let begun = Instant::now();
-        let delivery = send(&Mailer::limited(connector, limits(1))).await.unwrap();
+        let delivery = send(&pool(connector, 1).build()).await.unwrap();
         let code = delivery.verdicts()[0].reply().code().get();
         let accepted = delivery.all_accepted().then(|| begun.elapsed().as_secs());
         (host.count("MAIL"), accepted.ok_or(code))
@@ -94,7 +93,7 @@ fn a_server_that_delivers_few_messages_at_a_time_gets_fewer_connections() {
                 "." => Late(Duration::from_secs(1), "250 taken\r\n"),
                 line => Host::good(line),
             });
-            let mailer = Mailer::limited(connector, limits(6));
+            let mailer = pool(connector, 6).build();
             check_accepted(&send_all(&mailer, 20).await, refusal);
             assert_eq!((mailer.connections(), host.heard().len()), (2, 6));
         });
@@ -118,9 +117,7 @@ fn a_rate_is_kept_to_once_it_was_refused() {
             }
             line => Host::good(line),
         });
-        let mut limits = limits(4);
-        limits.attempts = NonZeroU32::new(6).unwrap();
-        let mailer = Mailer::limited(connector, limits);
+        let mailer = pool(connector, 4).attempts(6).build();
         check_accepted(&send_all(&mailer, 30).await, "in time");
         // Every pause is longer than the one before until messages are accepted again.
         assert!(host.count("MAIL") <= 30 + 6 * 6, "{}", host.count("MAIL"));
@@ -134,7 +131,7 @@ fn a_refusal_that_lasts_is_the_result() {
             "." => Say("432 4.3.2 Concurrent connections limit exceeded\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(4));
+        let mailer = pool(connector, 4).build();
         for result in send_all(&mailer, 3).await {
             let delivery = result.unwrap();
             let verdict = &delivery.verdicts()[0];
@@ -159,7 +156,7 @@ fn greylisting_does_not_reduce_the_connections() {
             }
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(4));
+        let mailer = pool(connector, 4).build();
         check_accepted(&send_all(&mailer, 8).await, "the second time");
         assert_eq!((mailer.connections(), host.heard().len()), (4, 4));
     });
@@ -173,7 +170,7 @@ fn what_the_server_replied_is_the_result_if_there_is_no_other_connection() {
             "." => CloseWith("421 4.3.2 too many\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         let delivery = send(&mailer).await.unwrap();
         let verdict = &delivery.verdicts()[0];
         assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::EndOfText, 421));
@@ -189,7 +186,7 @@ fn a_closed_mailer_sends_what_waits_for_a_pause() {
             "." if refused.fetch_add(1, Ordering::SeqCst) < 2 => Say("432 4.3.2 too many\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(2));
+        let mailer = pool(connector, 2).build();
         let sent = ["a", "b", "c"].map(|name| spawn(&mailer, name));
         while host.count(".") < 2 {
             sleep(Duration::from_millis(1)).await;

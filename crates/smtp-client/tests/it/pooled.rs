@@ -1,12 +1,12 @@
 //! Connections that are acquired from a mailer.
 use std::time::Duration;
 
-use smtp_client::{Attribute, Attributes, Capabilities, Mailer, Timeouts};
+use smtp_client::{Attribute, Attributes, Capabilities, Timeouts};
 use tokio::time::sleep;
 
 use crate::{
     host::{Answer::Say, Host},
-    mailer::{limits, send, spawn},
+    mailer::{pool, send, spawn},
     stage::perform,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 fn an_acquired_connection_is_returned_with_its_settings_restored() {
     perform(async {
         let (host, connector) = Host::new(|_, line| Host::good(line));
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         let mut pooled = mailer.acquire().await.unwrap();
         pooled.noop().await.unwrap();
         *pooled.timeouts_mut() = Timeouts::every_step(Duration::from_secs(1));
@@ -38,7 +38,7 @@ fn an_acquired_connection_that_has_ended_is_replaced() {
             "NOOP" => Say("354 what\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         let mut pooled = mailer.acquire().await.unwrap();
         assert!(pooled.noop().await.is_err());
         drop(pooled);
@@ -61,7 +61,7 @@ fn xclient_on_an_acquired_connection_applies_to_no_other_message() {
             line if line.starts_with("XCLIENT") => Say("220 again\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         let name = Attribute::<&str>::Unavailable;
         let attributes = Attributes::default().with("NAME", name).unwrap();
         for borrowed in 1..4 {

@@ -83,7 +83,9 @@ fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
     assert!(connector.starts_with(known), "{connector}");
     assert!(!connector.contains("wait-timeout"), "{connector}");
     assert!(mailer.starts_with(known), "{mailer}");
-    assert!(mailer.ends_with("connections, messages, idle, rate, waiting, wait-timeout, attempts"));
+    let of_mailer = "connections, messages-per-connection, idle-timeout, rate, queue-limit, \
+                     wait-timeout, attempts";
+    assert!(mailer.ends_with(of_mailer), "{mailer}");
     let error = Connector::from_url("smtps://host?connections=4").unwrap_err();
     assert_eq!(error.to_string(), "server URL: option connections is one of Mailer::from_url");
 }
@@ -121,7 +123,7 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
 
 #[test]
 fn every_option_of_a_mailer_is_accepted() {
-    let options = "connections=8&messages=50&idle=30s&rate=100/1m&waiting=10&wait-timeout=2m&\
+    let options = "connections=8&messages-per-connection=50&idle-timeout=30s&rate=100/1m&queue-limit=10&wait-timeout=2m&\
                    attempts=5&timeout=30s&operation-timeout=5m&hello=[192.0.2.1]";
     Mailer::from_url(&format!("smtp://mail.example.org?{options}")).unwrap();
 }

@@ -65,6 +65,8 @@ fn errors_that_may_not_recur_are_transient() {
     transient(error(Broken::Deadline { limit: Duration::from_secs(5) }), true);
     transient(error(Broken::Io(cause())), true);
     transient(error(Broken::Tls(cause())), false);
+    transient(error(Broken::UnknownHost(cause())), false);
+    transient(error(Broken::NoConnection { after: Duration::from_secs(5) }), true);
     transient(error(Ended::Closed), true);
     transient(error(Ended::ServerClosing(reply(421, "bye"))), true);
     transient(error(Ended::Failed { step: Step::Rcpt }), true);

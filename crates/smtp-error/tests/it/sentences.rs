@@ -111,12 +111,17 @@ fn lost_connections_name_the_step_and_the_cause() {
     );
     let cause = Cause::new(io::Error::other("no route"));
     check(Step::Connect, Broken::Io(cause.clone()), "connect: no route");
+    check(Step::Connect, Broken::UnknownHost(cause.clone()), "connect: unknown host: no route");
+    check(Step::Connect, Broken::NoConnection { after }, {
+        "connect: no connection of the mailer became free within 300s"
+    });
     check(Step::Handshake, Broken::Tls(cause), "TLS handshake: no route");
 }
 
 #[test]
 fn errors_of_an_ended_session_tell_why_it_ended() {
     check(Step::Mail, Ended::Quit, "MAIL: the session has ended with QUIT");
+    check(Step::Connect, Ended::MailerClosed, "connect: the mailer is closed");
     check(Step::Mail, Ended::Closed, {
         "MAIL: the server closed the connection while it was idle"
     });
@@ -159,6 +164,15 @@ fn a_hint_follows_the_error() {
          (the server does not use TLS on this port: check whether the port is for unencrypted \
          connections or for STARTTLS)",
     );
+}
+
+#[test]
+fn an_error_at_the_end_of_a_wait_says_how_long_it_was() {
+    let closed = Error::new(Step::Greeting, Broken::Closed);
+    assert_eq!(closed.waited(), None);
+    let waited = closed.with_waited(Duration::from_secs(300));
+    assert_eq!(waited.waited(), Some(Duration::from_secs(300)));
+    reads(waited, "greeting: the server closed the connection (waited 300s for a connection)");
 }
 
 #[test]

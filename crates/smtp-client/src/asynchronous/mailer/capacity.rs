@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::MailerLimits;
+use super::builder::Options;
 
-/// The number of connections that a mailer opens, and of messages that each carries: the numbers of
-/// its limits, or lower ones while the server refuses more.
+/// The number of connections that a mailer opens, and of messages that each carries: the configured
+/// numbers, or lower ones while the server refuses more.
 ///
 /// No extension announces the limit of connections per client, and few servers announce that of
 /// messages (LIMITS, RFC 9422), so that both are learned from refusals.
@@ -24,7 +24,10 @@ use super::MailerLimits;
 /// wrong, and at once if the same message is also refused as the first of another connection.
 #[derive(Debug)]
 pub(super) struct Capacity {
-    limits: MailerLimits,
+    /// The configured maximum number of connections.
+    most_connections: usize,
+    /// The configured maximum number of messages per connection.
+    most_messages: usize,
     connections: usize,
     /// When one more connection may be tried.
     probe_at: Option<Instant>,
@@ -44,11 +47,12 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(16 * 60);
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
 impl Capacity {
-    /// Starts with the numbers of these limits.
-    pub(super) fn new(limits: MailerLimits) -> Self {
+    /// Starts with the configured numbers.
+    pub(super) fn new(options: &Options) -> Self {
         Self {
-            limits,
-            connections: limits.connections.get(),
+            most_connections: options.connections,
+            most_messages: options.messages_per_connection,
+            connections: options.connections,
             probe_at: None,
             interval: INTERVAL,
             probing: false,
@@ -78,7 +82,7 @@ impl Capacity {
     /// Raises the maximum by one if a probe is due. Returns whether it did.
     pub(super) fn raise(&mut self, now: Instant) -> bool {
         let due = self.probe_at.is_some_and(|at| at <= now);
-        if !due || self.connections >= self.limits.connections.get() {
+        if !due || self.connections >= self.most_connections {
             return false;
         }
         // The last change was a probe, which no failure has followed: the server accepts more.
@@ -92,7 +96,7 @@ impl Capacity {
 
     /// Returns the current maximum number of messages per connection.
     pub(super) fn messages(&self, now: Instant) -> usize {
-        let most = self.limits.messages.get();
+        let most = self.most_messages;
         match self.messages {
             Some((learned, until)) if now < until => most.min(learned),
             _ => most,
@@ -112,15 +116,12 @@ impl Capacity {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-
     use super::*;
 
     /// Returns a capacity of this number of connections, lowered to one, and the time of that.
     fn lowered(connections: usize) -> (Capacity, Instant) {
-        let connections = NonZeroUsize::new(connections).unwrap();
-        let limits = MailerLimits { connections, ..MailerLimits::default() };
-        let (mut capacity, now) = (Capacity::new(limits), Instant::now());
+        let options = Options { connections, ..Options::default() };
+        let (mut capacity, now) = (Capacity::new(&options), Instant::now());
         capacity.lower_to(0, now);
         assert_eq!(capacity.connections(), 1);
         (capacity, now)

@@ -57,7 +57,7 @@ impl JobStream {
         begun: usize,
         state: Arc<Mutex<StreamState>>,
     ) -> Self {
-        let alarm = Box::pin(sleep(shared.limits.idle));
+        let alarm = Box::pin(sleep(shared.options.idle_timeout));
         Self { shared, worker, begun, state, ended: false, idle: false, alarm }
     }
 
@@ -91,7 +91,7 @@ impl Stream for JobStream {
             let action = self.shared.poll_action(self.worker, self.begun, cx.waker());
             // The idle time runs from the first poll without work; later ones must not extend it.
             if action.is_pending() && !std::mem::replace(&mut self.idle, true) {
-                let until = later(Instant::now(), self.shared.limits.idle);
+                let until = later(Instant::now(), self.shared.options.idle_timeout);
                 self.alarm.as_mut().reset(until);
             }
             match action {

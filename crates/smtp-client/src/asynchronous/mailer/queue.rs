@@ -9,15 +9,15 @@ use std::{
     time::Duration,
 };
 
-use smtp_error::{Ended, Error, Step};
+use smtp_error::{Broken, Ended, Error, Step};
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
     time::Instant,
 };
 
 use super::{
-    MailerLimits,
     blame::is_one_too_many,
+    builder::Options,
     capacity::Capacity,
     job::{Hold, Job, QueuedJob},
 };
@@ -26,7 +26,7 @@ use crate::Connector;
 /// What all handles and all workers of a mailer share.
 pub(super) struct Shared {
     pub(super) connector: Connector,
-    pub(super) limits: MailerLimits,
+    pub(super) options: Options,
     /// One permit per place in the queue.
     pub(super) places: Arc<Semaphore>,
     state: Mutex<State>,
@@ -42,6 +42,8 @@ struct State {
     idle: HashMap<u64, Waker>,
     /// The workers that have a connection on which another message may begin.
     connected: HashSet<u64>,
+    /// The last failure to connect, while no connection was opened since.
+    last_failure: Option<Error>,
     /// When a worker last closed or retired a connection.
     last_retired: Option<Instant>,
     /// How many workers run.
@@ -103,10 +105,10 @@ const MAX_COUNTED_REFUSALS: u32 = 4;
 const LINGERING: Duration = Duration::from_secs(5);
 
 impl Shared {
-    pub(super) fn new(connector: Connector, limits: MailerLimits) -> Self {
-        let places = Arc::new(Semaphore::new(limits.waiting.get().min(Semaphore::MAX_PERMITS)));
-        let state = Mutex::new(State::new(limits));
-        Self { connector, limits, places, state, worker_exited: Notify::new() }
+    pub(super) fn new(connector: Connector, options: Options) -> Self {
+        let places = Arc::new(Semaphore::new(options.queue_limit.min(Semaphore::MAX_PERMITS)));
+        let state = Mutex::new(State::new(&options));
+        Self { connector, options, places, state, worker_exited: Notify::new() }
     }
 
     /// Locks the state. A poisoned lock is used all the same: every change under it is complete
@@ -123,11 +125,11 @@ impl Shared {
     pub(super) fn push(&self, queued: QueuedJob) -> Result<Option<u64>, Ended> {
         let mut state = self.state();
         if state.closed {
-            return Err(Ended::Quit);
+            return Err(Ended::MailerClosed);
         }
         // A canceled job gives its place back at once, but stays in the queue until it is first. It
         // must not pile up after a job that is held for long.
-        if state.queue.len() / 2 > self.limits.waiting.get() {
+        if state.queue.len() / 2 > self.options.queue_limit {
             state.queue.retain(|one| !one.job.is_canceled());
         }
         state.queue.push_back(queued);
@@ -148,6 +150,17 @@ impl Shared {
             outcome.close();
         }
         is_queued
+    }
+
+    /// Returns the error of a job that waited for longer than it may: that of the last attempt to
+    /// connect, if there is no connection because of it.
+    pub(super) fn wait_timed_out(&self) -> Error {
+        let after = self.options.wait_timeout;
+        let state = self.state();
+        match &state.last_failure {
+            Some(error) if state.connected.is_empty() => error.clone().with_waited(after),
+            _ => Error::new(Step::Connect, Broken::NoConnection { after }),
+        }
     }
 
     /// Queues a job again that was begun before: ahead of the new jobs, and after those that were
@@ -187,7 +200,7 @@ impl Shared {
         let Some(place) = state.next_place(now, done == 0) else {
             return state.nothing_to_do(worker, now, waker);
         };
-        if let (Job::Send(_), Some(rate)) = (&state.queue[place].job, self.limits.rate) {
+        if let (Job::Send(_), Some(rate)) = (&state.queue[place].job, self.options.rate) {
             let full = state.begun.len() >= rate.messages().get();
             let free = state.begun.front().map(|&begun| begun + rate.within());
             if let Some(free) = free.filter(|&free| full && free > now) {
@@ -249,7 +262,9 @@ impl Shared {
 
     /// Records that a worker has a connection.
     pub(super) fn connection_opened(&self, worker: u64) {
-        self.state().connected.insert(worker);
+        let mut state = self.state();
+        state.connected.insert(worker);
+        state.last_failure = None;
     }
 
     /// Records that the connection of a worker is closed, or that no further message begins on it.
@@ -277,7 +292,8 @@ impl Shared {
         let now = Instant::now();
         let others = state.workers - 1;
         let one_too_many = is_one_too_many(error);
-        let more = error.is_transient() && attempt.number < self.limits.attempts.get();
+        state.last_failure = Some(error.clone());
+        let more = error.is_transient() && attempt.number < self.options.attempts;
         if others > 0 {
             if more && !one_too_many {
                 return AfterFailure::Retry;
@@ -368,12 +384,13 @@ impl Shared {
 }
 
 impl State {
-    fn new(limits: MailerLimits) -> Self {
+    fn new(options: &Options) -> Self {
         Self {
             queue: VecDeque::new(),
-            capacity: Capacity::new(limits),
+            capacity: Capacity::new(options),
             idle: HashMap::new(),
             connected: HashSet::new(),
+            last_failure: None,
             last_retired: None,
             workers: 0,
             last_worker: 0,
@@ -451,6 +468,10 @@ impl State {
         self.idle.remove(&worker);
         self.connected.remove(&worker);
         self.workers -= 1;
+        if self.workers == 0 {
+            // Jobs that are queued from now on wait for attempts of their own.
+            self.last_failure = None;
+        }
         self.wake_all();
     }
 

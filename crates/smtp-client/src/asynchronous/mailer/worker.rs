@@ -246,7 +246,7 @@ impl Service<'_> {
         if let Some(reserved) = queued.reserved.take().filter(|_| blame == Blame::Session) {
             queued.copy = reserved.take();
         }
-        let again = blame != Blame::Message && queued.attempts < self.shared.limits.attempts.get();
+        let again = blame != Blame::Message && queued.attempts < self.shared.options.attempts;
         if again && queued.copy.is_some() {
             queued.content = queued.copy.take();
             queued.refused_by_session = blame == Blame::Session;

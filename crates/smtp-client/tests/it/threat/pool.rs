@@ -1,7 +1,7 @@
 //! Pooled connections: rows L9, L10, L13 and L14.
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
-use smtp_client::{Ended, ErrorKind, Mailer, Step};
+use smtp_client::{Ended, ErrorKind, Step};
 use tokio::{
     task::{JoinHandle, yield_now},
     time::{Instant, sleep},
@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{
     host::{Answer::CloseWith, Host},
-    mailer::{limits, send, spawn},
+    mailer::{pool, send, spawn},
     stage::perform,
 };
 
@@ -20,7 +20,7 @@ fn l9_a_server_that_refuses_all_connections_is_not_flooded() {
             "" => CloseWith("421 too many connections\r\n"),
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(2));
+        let mailer = pool(connector, 2).build();
         let begun = Instant::now();
         let sent: Vec<_> = (0..200).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
         for one in sent {
@@ -40,9 +40,7 @@ fn l9_a_server_that_refuses_all_connections_is_not_flooded() {
 fn l10_canceled_waiters_free_their_places() {
     perform(async {
         let (_, connector) = Host::new(|_, line| Host::good(line));
-        let mut limits = limits(1);
-        limits.waiting = NonZeroUsize::new(2).unwrap();
-        let mailer = Mailer::limited(connector, limits);
+        let mailer = pool(connector, 1).queue_limit(2).build();
         for turns in 0..200 {
             let waiters: Vec<_> = (0..8).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
             for _ in 0..turns {
@@ -66,7 +64,7 @@ fn l13_a_session_that_the_server_ends_is_not_the_end_of_a_message() {
             }
             line => Host::good(line),
         });
-        let mailer = Mailer::limited(connector, limits(1));
+        let mailer = pool(connector, 1).build();
         for _ in 0..10 {
             assert!(send(&mailer).await.unwrap().all_accepted());
         }
@@ -79,7 +77,7 @@ fn l13_a_session_that_the_server_ends_is_not_the_end_of_a_message() {
 fn l14_a_mailer_that_is_dropped_leaves_nothing_open() {
     perform(async {
         let (host, connector) = Host::new(|_, line| Host::good(line));
-        let mailer = Mailer::limited(connector, limits(2));
+        let mailer = pool(connector, 2).build();
         let sent: Vec<_> = (0..10).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
         drop(mailer);
         for one in sent {
@@ -94,7 +92,7 @@ fn l14_a_mailer_that_is_dropped_leaves_nothing_open() {
 fn l14_closing_finishes_the_queued_messages() {
     perform(async {
         let (host, connector) = Host::new(|_, line| Host::good(line));
-        let mailer = Mailer::limited(connector, limits(2));
+        let mailer = pool(connector, 2).build();
         let sent: Vec<_> = (0..30).map(|n| spawn(&mailer, &format!("r{n}"))).collect();
         yield_now().await;
         mailer.close().await;
@@ -103,6 +101,6 @@ fn l14_closing_finishes_the_queued_messages() {
             assert!(one.await.unwrap().unwrap().all_accepted());
         }
         let error = send(&mailer).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Ended(Ended::Quit)));
+        assert!(matches!(error.kind(), ErrorKind::Ended(Ended::MailerClosed)));
     });
 }
