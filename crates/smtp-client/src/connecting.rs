@@ -19,9 +19,41 @@ macro_rules! connecting {
             /// server has greeted, and client and server are in step, it is sent QUIT, for which
             /// nothing waits.
             pub $($async)* fn connect(&self) -> Result<Connection, $crate::Error> {
+                let clock = &mut $crate::clock::Clock::start(self.settings.timeouts);
+                match &self.settings.submission {
+                    None => self.connect_to_server(clock)$($await)*,
+                    Some(submission) => self.connect_to_either(submission, clock)$($await)*,
+                }
+            }
+
+            $($async)* fn connect_to_server(
+                &self,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<Connection, $crate::Error> {
                 let watch = $crate::spans::Watch::connect(&self.settings.server);
-                let connected = in_span!(watch.span(), self.open_and_greet());
+                let connected = in_span!(watch.span(), self.open_and_greet(clock));
                 self.settings.connected(watch, connected)
+            }
+
+            /// Connects to the first port of a submission server that can be used.
+            $($async)* fn connect_to_either(
+                &self,
+                submission: &$crate::settings::Submission,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<Connection, $crate::Error> {
+                let [first, second] = submission.ports(&self.settings.server);
+                let mut connector = self.clone();
+                connector.settings.server = first;
+                let connected = match connector.connect_to_server(clock)$($await)* {
+                    Err(failed) if $crate::settings::is_about_the_port(&failed) => {
+                        connector.settings.server = second;
+                        let connected = connector.connect_to_server(clock)$($await)*;
+                        connected.map_err(|error| $crate::settings::of_both_ports(failed, error))
+                    }
+                    connected => connected,
+                };
+                submission.remember(&connector.settings.server, connected.is_ok());
+                connected
             }
 
             /// Opens a connection and sends one message on it.
@@ -93,9 +125,11 @@ macro_rules! connecting {
                 Ok(self.connection(session, driver))
             }
 
-            $($async)* fn open_and_greet(&self) -> Result<Connection, $crate::Error> {
-                let mut clock = $crate::clock::Clock::start(self.settings.timeouts);
-                let transport = self.open(&mut clock)$($await)*?;
+            $($async)* fn open_and_greet(
+                &self,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<Connection, $crate::Error> {
+                let transport = self.open(clock)$($await)*?;
                 self.greet(transport, clock)$($await)*
             }
 
@@ -104,7 +138,7 @@ macro_rules! connecting {
                 &self,
                 transport: Transport,
             ) -> Result<Connection, $crate::Error> {
-                let clock = $crate::clock::Clock::start(self.settings.timeouts);
+                let clock = &mut $crate::clock::Clock::start(self.settings.timeouts);
                 let watch = $crate::spans::Watch::connect(&self.settings.server);
                 let connected = in_span!(watch.span(), self.greet(transport, clock));
                 self.settings.connected(watch, connected)
@@ -130,9 +164,8 @@ macro_rules! connecting {
             $($async)* fn greet(
                 &self,
                 transport: Transport,
-                mut clock: $crate::clock::Clock,
+                clock: &mut $crate::clock::Clock,
             ) -> Result<Connection, $crate::Error> {
-                let clock = &mut clock;
                 let starttls = self.settings.server.security == $crate::Security::StartTls;
                 let tls = starttls.then(|| self.settings.tls()).transpose()?;
                 let (mut session, mut driver) = self.begin(transport, clock)$($await)*?;
@@ -170,8 +203,7 @@ macro_rules! connecting {
             fn connection(&self, session: $crate::session::Session, driver: Driver) -> Connection {
                 let security = self.settings.server.security;
                 let facts = driver.stream().tls().map(|tls| $crate::TlsFacts::new(tls, security));
-                let manner = (self.settings.timeouts, self.settings.sending);
-                Connection::new(session, driver, manner, facts)
+                Connection::new(session, driver, &self.settings, facts)
             }
 
             $($async)* fn secure(

@@ -19,10 +19,17 @@ macro_rules! connection {
             pub(crate) fn new(
                 session: $crate::session::Session,
                 driver: Driver,
-                (timeouts, sending): ($crate::Timeouts, $crate::Sending),
+                settings: &$crate::settings::Settings,
                 tls: Option<$crate::TlsFacts>,
             ) -> Self {
-                Self { session, driver: Some(driver), timeouts, sending, tls }
+                Self {
+                    session,
+                    driver: Some(driver),
+                    server: settings.server.clone(),
+                    timeouts: settings.timeouts,
+                    sending: settings.sending,
+                    tls,
+                }
             }
 
             /// Sends one message, and returns the result for each recipient.
@@ -124,6 +131,12 @@ macro_rules! connection {
             /// What the server greeted with.
             pub fn greeting(&self) -> Option<&$crate::Reply> {
                 self.session.greeting()
+            }
+
+            /// Returns the server that this is a connection to. Of the two ports of
+            /// [`Connector::submission`], it has the one that was used.
+            pub fn server(&self) -> &$crate::Server {
+                &self.server
             }
 
             /// What is known of the TLS around this connection; `None` if it is in clear.

@@ -1,9 +1,15 @@
 //! Settings of a connector, the same for every kind of client.
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use smtp_caps::Capabilities;
 use smtp_codec::{HelloName, ReplyLimits};
-use smtp_error::{Error, Reply};
+use smtp_error::{Broken, Error, ErrorKind, Reply, Step};
 
 use crate::{
     Credentials, EhloCache, InvalidUrl, Login, Security, Sending, Server, Timeouts, Tls,
@@ -19,6 +25,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) server: Server,
+    /// The other port of a submission server.
+    pub(crate) submission: Option<Submission>,
     pub(crate) hello_name: Option<HelloName>,
     pub(crate) timeouts: Timeouts,
     pub(crate) sending: Sending,
@@ -33,6 +41,7 @@ impl Settings {
     pub(crate) fn new(server: Server) -> Self {
         Self {
             server,
+            submission: None,
             hello_name: None,
             timeouts: Timeouts::default(),
             sending: Sending::default(),
@@ -55,6 +64,15 @@ impl Settings {
         }
         let others = options::apply(options::CONNECTOR, &mut settings, url.options)?;
         Ok((settings, others))
+    }
+
+    /// The settings of a client that submits messages to this host, over TLS on port 465, or else
+    /// with STARTTLS on port 587.
+    pub(crate) fn submission(host: &str) -> Self {
+        let mut settings = Self::submitting(Server::tcp(host, 465).security(Security::Tls));
+        let second = Server::tcp(host, 587).security(Security::StartTls);
+        settings.submission = Some(Submission { second, is_first: Arc::default() });
+        settings
     }
 
     /// The settings of a client that submits messages to this server: it does not wait as long as
@@ -86,7 +104,9 @@ impl Settings {
 
     /// What the server may be spoken to with before it has greeted.
     pub(crate) fn remembered(&self) -> Option<Reply> {
-        let usual = self.server.security == Security::StartTls || self.login.is_some();
+        let usual = self.server.security == Security::StartTls
+            || self.login.is_some()
+            || self.submission.is_some();
         self.ehlo_cache.as_ref().filter(|_| !usual)?.reply()
     }
 
@@ -127,6 +147,66 @@ impl Settings {
     }
 }
 
+/// The second port of a submission server (RFC 8314, 3.3).
+#[derive(Clone)]
+pub(crate) struct Submission {
+    second: Server,
+    /// Whether the second port is tried first, because only it could be connected to. Clones of the
+    /// connector share it: a firewall that drops the first port costs its timeout once.
+    is_first: Arc<AtomicBool>,
+}
+
+impl Submission {
+    /// The two ports of a server whose first one is this, in the order in which they are tried.
+    pub(crate) fn ports(&self, first: &Server) -> [Server; 2] {
+        let mut ports = [first.clone(), self.second.clone()];
+        if self.is_first.load(Ordering::Relaxed) {
+            ports.reverse();
+        }
+        ports
+    }
+
+    /// Remembers the port that was used, if it could be.
+    pub(crate) fn remember(&self, port: &Server, connected: bool) {
+        if connected {
+            self.is_first.store(*port == self.second, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Returns whether the other port of a submission server may be tried after this error: nothing
+/// listens on this one, or it does not use TLS in the way of its port. A server that was reached
+/// and refused, or whose certificate is not accepted, is the same on the other port.
+pub(crate) fn is_about_the_port(error: &Error) -> bool {
+    match (error.step(), error.kind()) {
+        (_, ErrorKind::Broken(Broken::Deadline { .. })) => false,
+        (Step::Connect, ErrorKind::Broken(_)) => true,
+        (Step::Handshake, ErrorKind::Broken(Broken::Tls(_))) => error.excerpt().is_some(),
+        (Step::Handshake | Step::Greeting, ErrorKind::Broken(_)) => true,
+        _ => false,
+    }
+}
+
+/// The error of two ports that both failed: it is that of the port where more was reached, or has
+/// the addresses of both.
+pub(crate) fn of_both_ports(first: Error, second: Error) -> Error {
+    match (first.kind(), second.kind()) {
+        (
+            ErrorKind::Broken(Broken::Unreachable(attempts)),
+            ErrorKind::Broken(Broken::Unreachable(more)),
+        ) => {
+            let attempts = attempts.iter().chain(more).cloned().collect();
+            Error::new(Step::Connect, Broken::Unreachable(attempts))
+        }
+        (_, ErrorKind::Broken(Broken::Unreachable(_) | Broken::Io(_)))
+            if second.step() == Step::Connect =>
+        {
+            first
+        }
+        _ => second,
+    }
+}
+
 /// The methods that change the settings of a connector.
 macro_rules! settings {
     () => {
@@ -157,6 +237,16 @@ macro_rules! settings {
             let (settings, others) = $crate::settings::Settings::from_url(url)?;
             $crate::url::options::refuse_others(&others, false)?;
             Ok(Self::from(settings))
+        }
+
+        /// Creates a connector to the submission server on this host (RFC 8314, 3.3): over TLS on
+        /// port 465; and if that port cannot be connected to, or does not use TLS, with STARTTLS on
+        /// port 587. Never in clear. [`Connection::server`] tells which of them was used; the
+        /// connector and its clones try that one first from then on.
+        ///
+        /// The defaults are those of [`from_url`](Self::from_url).
+        pub fn submission(host: &str) -> Self {
+            Self::from($crate::settings::Settings::submission(host))
         }
 
         /// The name for EHLO, HELO or LHLO. By default the address of this end as an address

@@ -2,7 +2,7 @@
 use smtp_error::Error;
 
 use crate::{
-    Messages, SendMany, Timeouts,
+    Messages, SendMany, Server, Timeouts,
     asynchronous::{
         connect::log_in,
         drive::{Driver, in_span},
@@ -24,6 +24,7 @@ pub struct Connection {
     session: Session,
     /// `None` when the session has ended.
     driver: Option<Driver>,
+    server: Server,
     timeouts: Timeouts,
     sending: Sending,
     /// `None` without TLS.

@@ -2,7 +2,7 @@
 use smtp_error::Error;
 
 use crate::{
-    Message, Timeouts,
+    Message, Server, Timeouts,
     blocking::{
         ReleasedStream, SendMany,
         connect::log_in,
@@ -23,6 +23,7 @@ pub struct Connection {
     session: Session,
     /// Gone when the session has ended.
     driver: Option<Driver>,
+    server: Server,
     timeouts: Timeouts,
     sending: Sending,
     /// What is known of the TLS around it.

@@ -50,6 +50,7 @@ mod session_commands;
 mod spans;
 mod stalls;
 mod starttls;
+mod submission;
 mod text;
 mod threat;
 mod tls;
