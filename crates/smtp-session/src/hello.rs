@@ -122,9 +122,7 @@ impl Protocol for Hello {
                 session.mail.reset();
                 session.uses_helo = verb == Verb::Helo;
                 session.capabilities = match verb {
-                    Verb::Extended => {
-                        Capabilities::from_reply(reply).with_channel(session.protection.channel)
-                    }
+                    Verb::Extended => session.offered(reply),
                     Verb::Helo => Capabilities::none(),
                 };
                 State::Done
@@ -169,7 +167,7 @@ impl Session {
     /// # Errors
     /// The earlier reply does not offer PIPECONNECT, or the session has begun already.
     pub fn anticipate(&mut self, earlier: Reply) -> Result<(), Error> {
-        let capabilities = Capabilities::from_reply(earlier).with_channel(self.protection.channel);
+        let capabilities = self.offered(earlier);
         let refuse = |kind: Unsupported| Err(Error::new(Step::Hello, kind));
         if self.greeting.is_some() || self.dialect != Dialect::Smtp {
             return refuse(Unsupported::ByClient(Extension::PipeConnect));
@@ -195,7 +193,7 @@ impl Session {
             self.greeting = Some(reply);
             return Ok(());
         }
-        let offered = Capabilities::from_reply(reply).with_channel(self.protection.channel);
+        let offered = self.offered(reply);
         let same = offered.iter().eq(self.capabilities.iter());
         self.capabilities = offered;
         if same { Ok(()) } else { Err(Unsupported::Changed.into()) }

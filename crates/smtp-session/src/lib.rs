@@ -68,7 +68,7 @@ pub use output::Output;
 pub use protection::ChannelBinding;
 pub use proxy::{Xclient, Xforward};
 pub use sending::{Ahead, Excess, FirstChunk, Partial, Sending};
-pub use session::{Dialect, Session};
+pub use session::{Adjustment, Dialect, Session};
 pub use simple_command::SimpleCommand;
 pub use starttls::StartTls;
 pub use transaction::{Piece, Transaction};

@@ -24,6 +24,9 @@ pub enum Dialect {
     Lmtp,
 }
 
+/// A change that a caller makes to what a server offers, before any operation relies on it.
+pub type Adjustment = dyn Fn(Capabilities) -> Capabilities + Send + Sync;
+
 /// What lasts from one operation to the next.
 pub struct Session {
     pub(crate) dialect: Dialect,
@@ -41,6 +44,7 @@ pub struct Session {
     ended: Option<Ended>,
     canceled: Vec<Option<Verdict>>,
     observer: Option<Arc<dyn Observer>>,
+    adjustment: Option<Arc<Adjustment>>,
     /// The code of the last reply to the operation under way.
     last_code: Option<ReplyCode>,
 }
@@ -68,6 +72,7 @@ impl Session {
             ended: None,
             canceled: Vec::new(),
             observer: None,
+            adjustment: None,
             last_code: None,
         }
     }
@@ -75,6 +80,14 @@ impl Session {
     /// Lets `observer` see every command, reply and content from now on.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observer = Some(observer);
+    }
+
+    /// Passes the capabilities of every reply to EHLO or LHLO through `adjustment` from now on: also
+    /// after STARTTLS and XCLIENT, and those that are [anticipated](Self::anticipate). What it
+    /// returns is what the server is taken to offer; the [channel](Capabilities::channel) stays the
+    /// true one. After HELO a server offers nothing, and nothing is adjusted.
+    pub fn adjust_capabilities(&mut self, adjustment: Arc<Adjustment>) {
+        self.adjustment = Some(adjustment);
     }
 
     /// Starts an operation.
@@ -184,6 +197,16 @@ impl Session {
     /// [canceled](Ended::Canceled), in the order of the envelope; empty if no message was canceled.
     pub fn canceled_verdicts(&self) -> &[Option<Verdict>] {
         &self.canceled
+    }
+
+    /// Returns what this reply to EHLO or LHLO offers, adjusted as the caller wants it.
+    pub(crate) fn offered(&self, reply: Reply) -> Capabilities {
+        let channel = self.protection.channel;
+        let offered = Capabilities::from_reply(reply).with_channel(channel);
+        match &self.adjustment {
+            Some(adjust) => adjust(offered).with_channel(channel),
+            None => offered,
+        }
     }
 
     pub(crate) fn has(&self, extension: Extension) -> bool {
