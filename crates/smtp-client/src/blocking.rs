@@ -40,6 +40,7 @@ mod drive;
 mod handshake;
 mod many;
 mod open_socket;
+mod readiness;
 mod records;
 mod released;
 mod stream;

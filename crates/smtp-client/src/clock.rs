@@ -25,6 +25,14 @@ pub(crate) struct Clock {
     operation_ends: Option<Instant>,
 }
 
+/// The end of the time that something may take, which may be one of several things under way.
+#[derive(Clone)]
+pub(crate) struct Limit {
+    pub(crate) at: Instant,
+    /// What it means that the time has ended.
+    pub(crate) expired: Broken,
+}
+
 impl Clock {
     /// A clock for an operation that begins now.
     pub(crate) fn start(timeouts: Timeouts) -> Self {
@@ -45,6 +53,12 @@ impl Clock {
     pub(crate) fn begin(&mut self, step: Step) -> Duration {
         let now = self.begin_step(step);
         self.deadline() - now
+    }
+
+    /// Begins to wait for `step`, and returns when its time ends.
+    pub(crate) fn limit(&mut self, step: Step) -> Limit {
+        self.begin(step);
+        Limit { at: self.deadline(), expired: self.expired() }
     }
 
     fn begin_step(&mut self, step: Step) -> Instant {

@@ -9,7 +9,7 @@ macro_rules! connecting {
         impl Connector {
             /// Opens a connection: socket, TLS as the address asks for, greeting, EHLO or LHLO,
             /// and AUTH if there is a [`login`](Self::login). The addresses of a name are tried
-            /// one after the other, never two at once; if all fail, the error has
+            /// one after the other, or [raced](Self::race); if all fail, the error has
             /// [all of them](crate::Broken::Unreachable).
             ///
             #[doc = $lookup]

@@ -55,6 +55,7 @@ mod gather;
 mod hints;
 mod login;
 mod messages;
+mod route;
 mod server;
 mod settings;
 pub mod spans;
@@ -97,6 +98,9 @@ pub use server::{Address, Security, Server};
 pub use timeouts::Timeouts;
 pub use tls::{Tls, TlsFacts, TlsFailure};
 pub use url::InvalidUrl;
+
+/// The sockets that `Connector::on_socket` configures.
+pub use socket2;
 
 /// The TLS library, whose types appear in [`Tls::new`] and [`TlsFacts`].
 pub use rustls;

@@ -61,6 +61,29 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// Returns the same address with a host in ASCII, as resolvers and proxies are given it.
+    pub(crate) fn to_ascii(&self) -> Result<Self, Invalid> {
+        Ok(match self {
+            Self::Tcp { host, port } => {
+                Self::Tcp { host: to_ascii(host)?.into_owned(), port: *port }
+            }
+            Self::Unix(path) => Self::Unix(path.clone()),
+        })
+    }
+}
+
+/// Displays `host:port`, with an IPv6 address in brackets, or the path of a Unix socket.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// Whether and how TLS protects a connection. There is no "TLS if offered": an attacker on the path
 /// could remove the offer and so disable TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -185,12 +208,7 @@ impl fmt::Display for Server {
                 let path = utf8_percent_encode(&path, RESERVED_IN_PATH);
                 write!(f, "{}://{path}", scheme_of(self, false))
             }
-            Address::Tcp { host, port } if host.contains(':') => {
-                write!(f, "{}://[{host}]:{port}", scheme_of(self, true))
-            }
-            Address::Tcp { host, port } => {
-                write!(f, "{}://{host}:{port}", scheme_of(self, true))
-            }
+            tcp => write!(f, "{}://{tcp}", scheme_of(self, true)),
         }
     }
 }

@@ -13,7 +13,8 @@ use smtp_error::{Broken, Error, ErrorKind, Reply, Step};
 
 use crate::{
     Credentials, EhloCache, InvalidUrl, Login, Security, Sending, Server, Timeouts, Tls,
-    session::{HelloFallback, Observer, Session},
+    route::Route,
+    session::{Adjustment, HelloFallback, Observer, Session},
     spans::Watch,
     url::{
         ServerUrl,
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     pub(crate) login: Option<Login>,
     pub(crate) ehlo_cache: Option<EhloCache>,
+    pub(crate) route: Route,
+    adjustment: Option<Arc<Adjustment>>,
 }
 
 impl Settings {
@@ -50,6 +53,8 @@ impl Settings {
             tls: None,
             login: None,
             ehlo_cache: None,
+            route: Route::default(),
+            adjustment: None,
         }
     }
 
@@ -81,6 +86,18 @@ impl Settings {
         Self { timeouts: Timeouts::submission(), ..Self::new(server) }
     }
 
+    /// Adjusts what the server offers, after the adjustments that were given before.
+    pub(crate) fn adjust(
+        &mut self,
+        adjust: impl Fn(Capabilities) -> Capabilities + Send + Sync + 'static,
+    ) {
+        let earlier = self.adjustment.take();
+        self.adjustment = Some(Arc::new(move |offered| match &earlier {
+            Some(earlier) => adjust(earlier(offered)),
+            None => adjust(offered),
+        }));
+    }
+
     /// A session that has not begun. `local` is the address of this end of the transport, and
     /// `is_private` says that only this machine can read it.
     pub(crate) fn session(&self, local: Option<IpAddr>, is_private: bool) -> Session {
@@ -89,6 +106,9 @@ impl Settings {
         let mut session = Session::new(self.server.dialect, name, self.limits);
         if let Some(observer) = &self.observer {
             session.observe(Arc::clone(observer));
+        }
+        if let Some(adjustment) = &self.adjustment {
+            session.adjust_capabilities(Arc::clone(adjustment));
         }
         if is_private {
             session.confined();
@@ -291,6 +311,51 @@ macro_rules! settings {
         #[must_use]
         pub fn tls(mut self, tls: $crate::Tls) -> Self {
             self.settings.tls = Some(tls);
+            self
+        }
+
+        /// Does without this extension, on every connection, as if the server did not offer it: for
+        /// a server that offers what it does not do well. Its line remains readable.
+        ///
+        /// ```no_run
+        /// # use smtp_client::{Extension, Server};
+        /// # #[cfg(feature = "tokio")]
+        /// # use smtp_client::Connector;
+        /// # #[cfg(not(feature = "tokio"))]
+        /// # use smtp_client::blocking::Connector;
+        /// let connector = Connector::new(Server::tcp("mx.example.org", 25));
+        /// let connector = connector.without(Extension::Pipelining).without(Extension::Chunking);
+        /// ```
+        #[must_use]
+        pub fn without(self, extension: $crate::Extension) -> Self {
+            self.adjust_capabilities(move |offered| offered.without(extension))
+        }
+
+        /// Passes what the server offers through this function, at every EHLO of every connection:
+        /// also after STARTTLS, after XCLIENT, at [`rehlo`](Connection::rehlo), and where it was
+        /// [remembered](Self::ehlo_cache). What the function returns is what the server is taken to
+        /// offer, until the next EHLO or
+        /// [`set_capabilities`](Connection::set_capabilities). Several functions apply in the order
+        /// of the calls. The same offer has to give the same result.
+        ///
+        /// ```no_run
+        /// # use smtp_client::Server;
+        /// # #[cfg(feature = "tokio")]
+        /// # use smtp_client::Connector;
+        /// # #[cfg(not(feature = "tokio"))]
+        /// # use smtp_client::blocking::Connector;
+        /// // This server refuses what is larger, though it does not say so.
+        /// let connector = Connector::new(Server::tcp("mx.example.org", 25));
+        /// let connector = connector.adjust_capabilities(|offered| {
+        ///     offered.clone().with_line("SIZE 10000000").unwrap_or(offered)
+        /// });
+        /// ```
+        #[must_use]
+        pub fn adjust_capabilities(
+            mut self,
+            adjust: impl Fn($crate::Capabilities) -> $crate::Capabilities + Send + Sync + 'static,
+        ) -> Self {
+            self.settings.adjust(adjust);
             self
         }
 

@@ -50,8 +50,8 @@ pub enum Broken {
 pub struct Attempt {
     /// The address.
     pub address: SocketAddr,
-    /// Why the attempt failed. The last of several may be the [`Deadline`](Broken::Deadline) of the
-    /// whole operation.
+    /// Why the attempt failed. Those that were under way when the time of the whole operation
+    /// ended failed with its [`Deadline`](Broken::Deadline).
     pub broken: Broken,
 }
 

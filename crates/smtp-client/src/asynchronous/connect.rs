@@ -5,9 +5,10 @@ use smtp_error::{Cause, Error};
 use tokio::time::timeout;
 
 use crate::{
+    Address,
     asynchronous::{
         Connection, Io,
-        dial::{Dialer, dial, dial_by},
+        dial::{Dialer, dial},
         drive::{Driver, in_span},
         handshake::handshake,
         stream::{Stream, Transport},
@@ -15,6 +16,7 @@ use crate::{
     clock::Clock,
     connecting::connecting,
     login::log_in,
+    route::routes,
     sasl::{Fetching, Secret},
     settings::{Settings, settings},
 };
@@ -34,20 +36,34 @@ impl From<Settings> for Connector {
 
 impl Connector {
     settings!();
+    routes!();
 
-    /// Opens streams with this function instead of connecting to the address: through a proxy, or
-    /// in memory. The function returns streams without TLS; the connector adds TLS if the address
-    /// requires it, as for [`connect_over`](Self::connect_over).
+    /// Opens streams with this function instead of connecting to an address: in memory, over
+    /// another protocol, or with a resolver of the caller's. It is given the address to connect
+    /// to, whose host has A-labels, and has [`Timeouts::connect`](crate::Timeouts::connect) for
+    /// all that it does. It returns streams without TLS; the connector adds TLS if the server's
+    /// address requires it, as for [`connect_over`](Self::connect_over).
+    ///
+    /// ```no_run
+    /// use smtp_client::{Address, Connector, Server};
+    /// use tokio::net::TcpStream;
+    ///
+    /// let connector = Connector::new(Server::tcp("mx.example.org", 25));
+    /// let connector = connector.dialer(|address: Address| async move {
+    ///     // HOST:PORT of a TCP port.
+    ///     TcpStream::connect(address.to_string()).await
+    /// });
+    /// ```
     #[must_use]
     pub fn dialer<D, F, S>(mut self, dial: D) -> Self
     where
-        D: Fn() -> F + Send + Sync + 'static,
+        D: Fn(Address) -> F + Send + Sync + 'static,
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: Io + 'static,
     {
-        self.dialer = Some(Arc::new(move || {
-            let opening = dial();
-            Box::pin(async move { Ok(Box::new(opening.await?) as Box<dyn Io>) })
+        self.dialer = Some(Arc::new(move |address| {
+            let opening = dial(address);
+            Box::pin(async move { opening.await.map(Transport::custom) })
         }));
         self
     }
@@ -59,14 +75,12 @@ impl Connector {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_over(&self, stream: impl Io + 'static) -> Result<Connection, Error> {
-        self.greet_over(Transport::Custom(Box::new(stream))).await
+        self.greet_over(Transport::custom(stream)).await
     }
 
     async fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
-        match &self.dialer {
-            Some(dialer) => dial_by(dialer, clock).await,
-            None => dial(&self.settings.server.address, clock).await,
-        }
+        let Settings { server, route, .. } = &self.settings;
+        dial(&server.address, route, self.dialer.as_ref(), clock).await
     }
 }
 

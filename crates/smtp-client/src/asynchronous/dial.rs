@@ -1,78 +1,106 @@
 //! Dialing: from an address to an open stream.
-use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use smtp_error::{Broken, Error, Step};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
+    net::{TcpSocket, TcpStream, lookup_host},
+    time::{timeout, timeout_at},
 };
 
 use crate::{
-    Address, Io,
+    Address,
     asynchronous::stream::Transport,
-    clock::Clock,
-    dialing::{Attempts, lookup_failed},
-    server::to_ascii,
+    clock::{Clock, Instant},
+    dialing::{Race, lookup_failed},
+    route::Route,
 };
 
 /// A way of opening streams that the caller brings.
-pub(crate) type Dialer = Arc<dyn Fn() -> Opening + Send + Sync>;
+pub(crate) type Dialer = Arc<dyn Fn(Address) -> Opening + Send + Sync>;
 
 /// A stream that is being opened.
-pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
+pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>>;
 
-/// Opens a stream in the caller's way.
-pub(crate) async fn dial_by(dialer: &Dialer, clock: &mut Clock) -> Result<Transport, Error> {
-    let opened = bounded(clock, dialer()).await;
-    opened.map(Transport::Custom).map_err(|broken| Error::new(Step::Connect, broken))
-}
-
-/// Opens a stream to this address.
-pub(crate) async fn dial(address: &Address, clock: &mut Clock) -> Result<Transport, Error> {
-    let opened = match address {
-        Address::Tcp { host, port } => {
-            // A resolver might make other labels of a name outside ASCII.
-            let host = to_ascii(host).map_err(|invalid| Error::new(Step::Connect, invalid))?;
-            match bounded(clock, lookup_host((&*host, *port))).await {
-                Ok(addresses) => {
-                    let tcp = first(addresses, clock, TcpStream::connect::<SocketAddr>).await;
-                    tcp.map(|tcp| {
-                        // A group of commands leaves in one write; nothing may hold it back.
-                        let _ = tcp.set_nodelay(true);
-                        Transport::Tcp(tcp)
-                    })
-                }
-                Err(broken) => Err(lookup_failed(broken)),
-            }
-        }
+/// Opens a stream to this address, in the caller's way if there is one.
+pub(crate) async fn dial(
+    address: &Address,
+    route: &Route,
+    dialer: Option<&Dialer>,
+    clock: &mut Clock,
+) -> Result<Transport, Error> {
+    // A resolver might make other labels of a name outside ASCII.
+    let address = address.to_ascii().map_err(|invalid| Error::new(Step::Connect, invalid))?;
+    let opened = match (dialer, address) {
+        (Some(dialer), address) => bounded(clock, dialer(address)).await,
+        (None, Address::Tcp { host, port }) => dial_tcp(&host, port, route, clock).await,
         #[cfg(unix)]
-        Address::Unix(path) => bounded(clock, UnixStream::connect(path)).await.map(Transport::Unix),
+        (None, Address::Unix(path)) => {
+            bounded(clock, UnixStream::connect(path)).await.map(Transport::Unix)
+        }
         #[cfg(not(unix))]
-        Address::Unix(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+        (None, Address::Unix(_)) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
     };
     opened.map_err(|broken| Error::new(Step::Connect, broken))
 }
 
-/// Connects to the first of these addresses that can be connected to, one after the other, as long
-/// as the operation as a whole has time.
-async fn first<T, F: Future<Output = io::Result<T>>>(
-    addresses: impl Iterator<Item = SocketAddr>,
+async fn dial_tcp(
+    host: &str,
+    port: u16,
+    route: &Route,
+    clock: &mut Clock,
+) -> Result<Transport, Broken> {
+    let addresses = bounded(clock, lookup_host((host, port))).await.map_err(lookup_failed)?;
+    let race = Race::new(addresses, route.order);
+    let tcp = run(race, clock, |address| connect(route, address)).await?;
+    // A group of commands leaves in one write; nothing may hold it back.
+    let _ = tcp.set_nodelay(true);
+    Ok(Transport::Tcp(tcp))
+}
+
+async fn connect(route: &Route, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = route.socket(address)?;
+    TcpSocket::from_std_stream(socket.into()).connect(address).await
+}
+
+/// Runs a race to its end.
+async fn run<T, F: Future<Output = io::Result<T>>>(
+    mut race: Race<Pin<Box<F>>>,
     clock: &mut Clock,
     connect: impl Fn(SocketAddr) -> F,
 ) -> Result<T, Broken> {
-    let mut attempts = Attempts::default();
-    for address in addresses {
-        let broken = match bounded(clock, connect(address)).await {
-            Ok(stream) => return Ok(stream),
-            Err(broken) => broken,
-        };
-        if !attempts.failed(address, broken) {
-            break;
+    loop {
+        while let Some(address) = race.due(Instant::now()) {
+            race.started(address, Box::pin(connect(address)), clock.limit(Step::Connect));
+        }
+        let Some(wakes_at) = race.wakes_at() else { return Err(race.into_broken()) };
+        match timeout_at(wakes_at, poll_fn(|cx| poll_any(&mut race, cx))).await {
+            Ok((_, Ok(stream))) => return Ok(stream),
+            Ok((place, Err(error))) => race.failed(place, error.into()),
+            Err(_) => race.expire(Instant::now()),
         }
     }
-    Err(attempts.into_broken())
+}
+
+/// Polls the attempts under way. Returns the result of the first that is over, and its place.
+fn poll_any<F: Future>(
+    race: &mut Race<Pin<Box<F>>>,
+    cx: &mut Context<'_>,
+) -> Poll<(usize, F::Output)> {
+    for (place, attempt) in race.running().enumerate() {
+        if let Poll::Ready(outcome) = attempt.as_mut().poll(cx) {
+            return Poll::Ready((place, outcome));
+        }
+    }
+    Poll::Pending
 }
 
 /// Awaits one attempt to open something, within the time that it may take.
@@ -91,27 +119,35 @@ async fn bounded<T>(
 mod tests {
     use std::{future::pending, time::Duration};
 
-    use tokio::time::Instant;
-
     use super::*;
-    use crate::Timeouts;
+    use crate::{Timeouts, dialing::Order};
 
     /// What becomes of dialing ports of which 1 is refused, 2 swallows everything, and 3 answers;
     /// and how many seconds it took.
     async fn dialed(ports: &[u16], operation: Option<u64>) -> (Result<u16, Broken>, u64) {
+        let (dialed, took) = dialed_in(Order::OneByOne, ports, operation).await;
+        (dialed, took.as_secs())
+    }
+
+    async fn dialed_in(
+        order: Order,
+        ports: &[u16],
+        operation: Option<u64>,
+    ) -> (Result<u16, Broken>, Duration) {
         let operation = operation.map(Duration::from_secs);
         let timeouts = Timeouts { operation, ..Timeouts::every_step(Duration::from_secs(30)) };
         let mut clock = Clock::start(timeouts);
         let began = Instant::now();
         let addresses = ports.iter().map(|port| SocketAddr::from(([192, 0, 2, 1], *port)));
-        let connected = first(addresses, &mut clock, |address| async move {
+        let race = Race::new(addresses, order);
+        let connected = run(race, &mut clock, |address| async move {
             match address.port() {
                 1 => Err(io::ErrorKind::ConnectionRefused.into()),
                 2 => pending().await,
                 port => Ok(port),
             }
         });
-        (connected.await, began.elapsed().as_secs())
+        (connected.await, began.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
@@ -120,6 +156,17 @@ mod tests {
             let (dialed, took) = dialed(ports, None).await;
             assert_eq!((dialed.unwrap(), took), (3, seconds));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_race_leaves_dead_addresses_behind() {
+        let (dialed, took) = dialed_in(Order::Racing, &[2, 2, 2, 3], None).await;
+        assert_eq!((dialed.unwrap(), took), (3, Duration::from_millis(750)));
+        let (dialed, took) = dialed_in(Order::Racing, &[2, 1, 3, 2], None).await;
+        assert_eq!((dialed.unwrap(), took), (3, Duration::from_millis(250)));
+        let (dialed, took) = dialed_in(Order::Racing, &[2, 2], Some(1)).await;
+        assert!(matches!(dialed, Err(Broken::Unreachable(all)) if all.len() == 2));
+        assert_eq!(took, Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

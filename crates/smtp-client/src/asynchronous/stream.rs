@@ -1,5 +1,6 @@
 //! Streams: the byte streams under a connection, with and without TLS.
 use std::{
+    any::Any,
     io,
     net::IpAddr,
     pin::Pin,
@@ -26,7 +27,11 @@ pub(crate) enum Transport {
     #[cfg(unix)]
     Unix(UnixStream),
     /// From the caller: by a dialer or [`connect_over`](crate::Connector::connect_over).
-    Custom(Box<dyn Io>),
+    Custom {
+        stream: Box<dyn Io>,
+        /// The address of this end, if the stream is known to have one.
+        local_ip: Option<IpAddr>,
+    },
 }
 
 /// A stream with or without TLS.
@@ -36,11 +41,20 @@ pub(crate) enum Stream {
 }
 
 impl Transport {
-    /// Returns the local IP address of a TCP stream.
+    /// A stream of the caller's. That of a TCP stream is the only address that it can tell.
+    pub(crate) fn custom(stream: impl Io + 'static) -> Self {
+        let tcp = (&stream as &dyn Any).downcast_ref::<TcpStream>();
+        let local = tcp.and_then(|tcp| tcp.local_addr().ok());
+        Self::Custom { stream: Box::new(stream), local_ip: local.map(|address| address.ip()) }
+    }
+
+    /// Returns the IP address of this end, if it is known.
     pub(crate) fn local_ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.ip()),
-            _ => None,
+            Self::Custom { local_ip, .. } => *local_ip,
+            #[cfg(unix)]
+            Self::Unix(_) => None,
         }
     }
 
@@ -57,7 +71,7 @@ impl Transport {
             Self::Tcp(tcp) => Pin::new(tcp),
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix),
-            Self::Custom(stream) => Pin::new(stream),
+            Self::Custom { stream, .. } => Pin::new(stream),
         }
     }
 
@@ -66,7 +80,7 @@ impl Transport {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
             #[cfg(unix)]
             Self::Unix(unix) => unix.is_write_vectored(),
-            Self::Custom(stream) => stream.is_write_vectored(),
+            Self::Custom { stream, .. } => stream.is_write_vectored(),
         }
     }
 }

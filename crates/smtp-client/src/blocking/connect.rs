@@ -1,5 +1,6 @@
 //! Connecting: from an address to a session that knows what the server offers.
 use std::{
+    io,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
@@ -9,9 +10,10 @@ use std::{
 use smtp_error::{Broken, Cause, Error, Step};
 
 use crate::{
+    Address,
     blocking::{
         Connection, OpenSocket,
-        dial::dial,
+        dial::{Dialer, dial},
         drive::{Driver, in_span},
         handshake::handshake,
         stream::{Stream, Transport},
@@ -19,6 +21,7 @@ use crate::{
     clock::{Clock, Instant, later},
     connecting::connecting,
     login::log_in,
+    route::routes,
     sasl::{Fetching, Secret},
     settings::{Settings, settings},
 };
@@ -27,16 +30,43 @@ use crate::{
 #[derive(Clone)]
 pub struct Connector {
     settings: Settings,
+    dialer: Option<Dialer>,
 }
 
 impl From<Settings> for Connector {
     fn from(settings: Settings) -> Self {
-        Self { settings }
+        Self { settings, dialer: None }
     }
 }
 
 impl Connector {
     settings!();
+    routes!();
+
+    /// Opens sockets with this function instead of connecting to an address. It is given the
+    /// address to connect to, whose host has A-labels. It returns sockets in clear; the connector
+    /// adds TLS if the server's address requires it, as for [`connect_over`](Self::connect_over).
+    ///
+    /// The function runs on the calling thread and takes the time that it takes: no timeout ends
+    /// it.
+    ///
+    /// ```no_run
+    /// use std::net::TcpStream;
+    ///
+    /// use smtp_client::{Address, Server, blocking::Connector};
+    ///
+    /// let connector = Connector::new(Server::tcp("mx.example.org", 25));
+    /// // HOST:PORT of a TCP port.
+    /// let connector = connector.dialer(|address: Address| TcpStream::connect(address.to_string()));
+    /// ```
+    #[must_use]
+    pub fn dialer<S: Into<OpenSocket>>(
+        mut self,
+        dial: impl Fn(Address) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.dialer = Some(Arc::new(move |address| dial(address).map(Into::into)));
+        self
+    }
 
     /// Opens a connection as [`connect`](Self::connect) does, over a socket that is open already:
     /// one that went through a proxy, for instance. The address is used for the name that a
@@ -53,7 +83,8 @@ impl Connector {
     }
 
     fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
-        dial(&self.settings.server.address, clock)
+        let Settings { server, route, .. } = &self.settings;
+        dial(&server.address, route, self.dialer.as_ref(), clock)
     }
 }
 

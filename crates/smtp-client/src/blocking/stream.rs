@@ -2,24 +2,22 @@
 use std::{
     io::{self, IoSlice, Read, Write},
     net::{IpAddr, Shutdown},
-    time::{Duration, Instant as Measured},
 };
 
 #[cfg(unix)]
 use mio::net::UnixStream;
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use mio::{Interest, Registry, Token, event::Source, net::TcpStream};
 use rustls::ClientConnection;
 
-use crate::{blocking::records::TlsStream, clock::Instant};
+use crate::{
+    blocking::{readiness::Readiness, records::TlsStream},
+    clock::Instant,
+};
 
 /// A stream in clear, and what tells when it is ready.
-///
-/// Readiness is reported once (edge-triggered): a wait ends when the socket has become ready since
-/// the last read or write that failed with `WouldBlock`, so callers try both before they wait.
 pub(crate) struct Transport {
     socket: Socket,
-    poll: Poll,
-    events: Events,
+    readiness: Readiness,
     /// Where it leads is known: this client has opened it.
     is_own: bool,
 }
@@ -42,8 +40,33 @@ macro_rules! delegate {
     };
 }
 
-/// How long one wait takes at most; systems have bounds of their own.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+impl Socket {
+    /// Returns whether the other side has taken the connection.
+    pub(super) fn is_connected(&self) -> io::Result<bool> {
+        if let Some(error) = delegate!(self, inner => inner.take_error())? {
+            return Err(error);
+        }
+        match delegate!(self, inner => inner.peer_addr().map(drop)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Source for Socket {
+    fn register(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        delegate!(self, inner => inner.register(to, token, interest))
+    }
+
+    fn reregister(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        delegate!(self, inner => inner.reregister(to, token, interest))
+    }
+
+    fn deregister(&mut self, from: &Registry) -> io::Result<()> {
+        delegate!(self, inner => inner.deregister(from))
+    }
+}
 
 impl Transport {
     pub(super) fn new(mut socket: Socket, is_own: bool) -> io::Result<Self> {
@@ -51,10 +74,9 @@ impl Transport {
             // A group of commands leaves in one write; nothing may hold it back.
             let _ = tcp.set_nodelay(true);
         }
-        let poll = Poll::new()?;
-        let both = Interest::READABLE | Interest::WRITABLE;
-        delegate!(&mut socket, inner => poll.registry().register(inner, Token(0), both))?;
-        Ok(Self { socket, poll, events: Events::with_capacity(4), is_own })
+        let readiness = Readiness::new()?;
+        readiness.add(&mut socket)?;
+        Ok(Self { socket, readiness, is_own })
     }
 
     /// The address of this end, where there is one.
@@ -73,37 +95,17 @@ impl Transport {
 
     /// Returns whether the other side has taken the connection.
     pub(super) fn is_connected(&self) -> io::Result<bool> {
-        if let Some(error) = delegate!(&self.socket, inner => inner.take_error())? {
-            return Err(error);
-        }
-        match delegate!(&self.socket, inner => inner.peer_addr().map(drop)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.socket.is_connected()
     }
 
     /// Waits until something can be read or written again. Returns whether that was before the
     /// deadline.
     pub(super) fn wait(&mut self, deadline: Instant) -> io::Result<bool> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(false);
-        }
-        let begun = Measured::now();
-        match self.poll.poll(&mut self.events, Some(left.min(LONGEST_WAIT))) {
-            // The clock of a runtime may stand still.
-            Ok(()) => Ok(!self.events.is_empty() || begun.elapsed() < left),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-            Err(error) => Err(error),
-        }
+        self.readiness.wait(deadline)
     }
 
     pub(super) fn wait_for_ever(&mut self) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, None) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
-        }
+        self.readiness.wait_for_ever()
     }
 
     fn shutdown(&self) -> io::Result<()> {

@@ -57,7 +57,7 @@ fn deliver_by(
 
 fn from(connector: Connector, dialer: smtp_testkit::Dialer) -> Connector {
     let dialer = Arc::new(Mutex::new(dialer));
-    connector.dialer(move || {
+    connector.dialer(move |_| {
         let pipe = dialer.lock().unwrap().dial();
         async { Ok::<_, io::Error>(pipe) }
     })

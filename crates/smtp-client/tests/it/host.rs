@@ -57,7 +57,7 @@ impl Host {
         let server = host.clone();
         let connector = Connector::new(Server::tcp("localhost", 25))
             .hello_name("client.example".parse().unwrap())
-            .dialer(move || {
+            .dialer(move |_| {
                 let (client, stream) = pipe(65_536);
                 let number = server.begin();
                 tokio::spawn(server.clone().serve(stream, number, Arc::clone(&answer)));

@@ -169,7 +169,7 @@ fn a_delivery_that_fails_in_step_ends_with_quit() {
     perform(async {
         let (server, dialer) = TestServer::builder().offer("SIZE 10").deny(Lint::ALL).pipes();
         let dialer = std::sync::Mutex::new(dialer);
-        let connector = Connector::new(Server::tcp("localhost", 25)).dialer(move || {
+        let connector = Connector::new(Server::tcp("localhost", 25)).dialer(move |_| {
             let pipe = dialer.lock().unwrap().dial();
             async { Ok::<_, std::io::Error>(pipe) }
         });

@@ -12,6 +12,7 @@ mod record;
 mod stage;
 mod tap;
 
+mod adjusted;
 mod ahead;
 mod appendix_d;
 mod arguments;
@@ -21,6 +22,7 @@ mod cancel;
 mod chunks;
 mod content;
 mod crowd;
+mod dialing;
 mod dropped;
 mod each;
 mod early;

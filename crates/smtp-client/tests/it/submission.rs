@@ -54,7 +54,7 @@ fn submission(ports: impl IntoIterator<Item = Port>) -> (Connector, Vec<TestServ
     }
     let pipes = Arc::new(Mutex::new(pipes));
     let connector = Connector::submission("localhost").tls(tls);
-    let connector = connector.hello_name("client.example".parse().unwrap()).dialer(move || {
+    let connector = connector.hello_name("client.example".parse().unwrap()).dialer(move |_| {
         let pipe = pipes.lock().unwrap().pop_front().expect("no more connections");
         async { pipe.ok_or_else(|| io::ErrorKind::ConnectionRefused.into()) }
     });

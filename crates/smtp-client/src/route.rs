@@ -1,0 +1,116 @@
+//! Routes: how a connection gets to its server, the same for every kind of client.
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::dialing::Order;
+
+/// How a connection gets to its server.
+#[derive(Clone, Default)]
+pub(crate) struct Route {
+    pub(crate) order: Order,
+    source_v4: Option<Ipv4Addr>,
+    source_v6: Option<Ipv6Addr>,
+    on_socket: Option<Arc<OnSocket>>,
+}
+
+/// What the caller does with a socket before it is connected.
+type OnSocket = dyn Fn(&Socket, SocketAddr) -> io::Result<()> + Send + Sync;
+
+impl Route {
+    /// Connects from this address to the addresses of its family.
+    pub(crate) fn set_source(&mut self, source: IpAddr) {
+        match source {
+            IpAddr::V4(source) => self.source_v4 = Some(source),
+            IpAddr::V6(source) => self.source_v6 = Some(source),
+        }
+    }
+
+    /// Lets this function see each socket.
+    pub(crate) fn set_on_socket(
+        &mut self,
+        on_socket: impl Fn(&Socket, SocketAddr) -> io::Result<()> + Send + Sync + 'static,
+    ) {
+        self.on_socket = Some(Arc::new(on_socket));
+    }
+
+    /// Creates the socket for a connection to this address. It never blocks, and is not connected.
+    pub(crate) fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        if let Some(on_socket) = &self.on_socket {
+            on_socket(&socket, address)?;
+        }
+        let source = match address {
+            SocketAddr::V4(_) => self.source_v4.map(IpAddr::from),
+            SocketAddr::V6(_) => self.source_v6.map(IpAddr::from),
+        };
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        Ok(socket)
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("order", &self.order).finish_non_exhaustive()
+    }
+}
+
+/// The methods of a connector that change the route.
+macro_rules! routes {
+    () => {
+        /// Sets whether the addresses of a name are raced (RFC 8305). If they are, IPv6 and IPv4
+        /// take turns, a new attempt starts 250 milliseconds after the previous one or as soon as
+        /// that has failed, the first to connect is used, and the others are closed before anything
+        /// is written. A dead address costs 250 milliseconds then, and not
+        /// [`Timeouts::connect`](crate::Timeouts::connect), which each attempt still has.
+        ///
+        /// By default the addresses are tried one after the other, in the order of the resolver: a
+        /// race costs servers connections that are not used. It is for clients that somebody waits
+        /// for, such as for submission, and not for delivery to the MX hosts of others.
+        #[must_use]
+        pub fn race(mut self, race: bool) -> Self {
+            use $crate::dialing::Order;
+            self.settings.route.order = if race { Order::Racing } else { Order::OneByOne };
+            self
+        }
+
+        /// Connects from this address of this machine to the addresses of the same family. Call it
+        /// once for IPv4 and once for IPv6; for a family without one, the system chooses. It does
+        /// not concern Unix sockets and streams of the caller's.
+        ///
+        /// An address that this machine does not have is an error of connecting.
+        #[must_use]
+        pub fn source_address(mut self, address: std::net::IpAddr) -> Self {
+            self.settings.route.set_source(address);
+            self
+        }
+
+        /// Calls this function with each TCP socket before it is bound and connected, and with the
+        /// address that it is for: to set options such as keepalive, or to bind it to a device. Its
+        /// error fails the attempt to connect to that address. If addresses are
+        /// [raced](Self::race), it is called for each attempt.
+        ///
+        /// The socket is nonblocking and has to remain so. Unix sockets and streams of the caller's
+        /// are not shown. By default there is no function; a later one replaces it.
+        #[must_use]
+        pub fn on_socket(
+            mut self,
+            on_socket: impl Fn(&$crate::socket2::Socket, std::net::SocketAddr) -> std::io::Result<()>
+            + Send
+            + Sync
+            + 'static,
+        ) -> Self {
+            self.settings.route.set_on_socket(on_socket);
+            self
+        }
+    };
+}
+
+pub(crate) use routes;
