@@ -16,7 +16,10 @@ const END: &str = "<!-- arrows:end -->";
 /// They are listed here as well as in the document, so that no edit of the table alone lets them
 /// depend on a layer, or a layer on them.
 const APART: &[Apart] = &[
-    Apart { name: "smtp-testkit", tests_of: &["smtp-client", "smtp-testkit-clients"] },
+    Apart {
+        name: "smtp-testkit",
+        tests_of: &["smtp-client", "smtp-testkit-clients", "smtp-cookbook"],
+    },
     Apart { name: "xtask", tests_of: &[] },
 ];
 

@@ -1,0 +1,200 @@
+//! Runs each recipe as a program, against the test server.
+#![allow(clippy::unwrap_used, reason = "what fails here is the test")]
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    thread,
+};
+
+use smtp_testkit::{Authority, Message, Protocol, Rule, Server, ServerBuilder};
+
+/// A recipe that is run with these variables and arguments.
+fn recipe(program: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(variables.iter().copied()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it to its end.
+fn run(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn url(server: &Server) -> String {
+    format!("smtp://127.0.0.1:{}", server.addr().port())
+}
+
+fn messages(server: &Server, count: usize) -> Vec<Message> {
+    server.messages(count).wait().unwrap()
+}
+
+fn plain() -> ServerBuilder {
+    Server::builder().offer("PIPELINING").offer("8BITMIME").own_thread()
+}
+
+/// A file that is removed when the test ends.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("smtp-cookbook-{}-{name}", std::process::id())))
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A program that serves until the test ends.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The reply to a POST of this form.
+fn post(address: &str, path: &str, form: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = form.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}"
+    )
+    .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn a_web_app_sends_what_is_posted() {
+    let refusal = Rule::on("MAIL *").after(1).reply("550 5.7.1 no more");
+    let server = plain().rule(refusal).tcp().unwrap();
+    let variables = [
+        ("SMTP_URL", &*url(&server)),
+        ("SUPPORT", "support@example.org"),
+        ("LISTEN", "127.0.0.1:0"),
+    ];
+    let mut child = recipe(env!("CARGO_BIN_EXE_web_app"), &variables, &[]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _serving = Serving(child);
+    let address = line.trim().strip_prefix("listening on ").unwrap();
+
+    let reply = post(address, "/contact", "email=ann%0D%0ABcc:x%40example.org&question=why%3F");
+    assert!(reply.starts_with("HTTP/1.1 422 "), "{reply}");
+    let reply = post(address, "/contact", "email=ann%40example.com&question=why%3F");
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+    let messages = messages(&server, 1);
+    let text = String::from_utf8_lossy(messages[0].text());
+    assert!(text.contains("Reply-To: <ann@example.com>"), "{text}");
+    assert!(text.contains("why?"), "{text}");
+    let reply = post(address, "/contact", "email=ann%40example.com&question=why%3F");
+    assert!(!reply.starts_with("HTTP/1.1 200 "), "{reply}");
+}
+
+/// A token endpoint that grants once; the URL, and the request that it got.
+fn token_endpoint() -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&request).contains("refresh_token=") {
+            let read = stream.read(&mut buffer).unwrap();
+            assert!(read > 0);
+            request.extend_from_slice(&buffer[..read]);
+        }
+        let body = r#"{"access_token":"ya29.fresh","expires_in":3599,"token_type":"Bearer"}"#;
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    (url, asked)
+}
+
+#[test]
+fn oauth_asks_for_a_token_and_logs_in_with_it() {
+    let authority = Authority::new();
+    let pem = File::new("ca.pem");
+    fs::write(&pem.0, authority.pem()).unwrap();
+    let server = plain().authority(authority).offer("STARTTLS").offer("AUTH XOAUTH2");
+    let server = server.token("ann@example.com", "ya29.fresh").tcp().unwrap();
+    let (token_url, asked) = token_endpoint();
+    let smtp_url =
+        format!("smtp+starttls://localhost:{}?tls-ca={}", server.addr().port(), pem.0.display());
+    let variables = [
+        ("SMTP_URL", &*smtp_url),
+        ("MAILBOX", "ann@example.com"),
+        ("TOKEN_URL", &*token_url),
+        ("CLIENT_ID", "id"),
+        ("CLIENT_SECRET", "secret"),
+        ("REFRESH_TOKEN", "1//refresh"),
+    ];
+    succeeded(&run(recipe(env!("CARGO_BIN_EXE_oauth"), &variables, &[]), ""));
+    let messages = messages(&server, 1);
+    assert_eq!(messages[0].login().unwrap().user, "ann@example.com");
+    let asked = asked.join().unwrap();
+    assert!(asked.contains("grant_type=refresh_token"), "{asked}");
+    assert!(asked.contains("refresh_token=1%2F%2Frefresh"), "{asked}");
+}
+
+#[test]
+fn a_unix_socket_takes_a_message_from_standard_input() {
+    let socket = File::new("lmtp.sock");
+    let server = plain().protocol(Protocol::Lmtp).unix(&socket.0).unwrap();
+    let url = format!("lmtp+unix://{}", socket.0.display());
+    let addresses = ["ann@example.com", "bob@example.org", "cy@example.org"];
+    let command = recipe(env!("CARGO_BIN_EXE_unix_socket"), &[("SMTP_URL", &url)], &addresses);
+    let shown = succeeded(&run(command, "Subject: hi\n\nhello\n"));
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert_eq!(messages(&server, 1)[0].text(), b"Subject: hi\r\n\r\nhello\r\n");
+}
+
+#[test]
+fn a_script_tries_a_transient_refusal_again() {
+    let server = plain().rule(Rule::on("RCPT *").times(1).reply("450 4.2.0 later")).tcp().unwrap();
+    let arguments = ["ann@example.com", "bob@example.org", "all is well"];
+    let variables = [("SMTP_URL", &*url(&server))];
+    let command = recipe(env!("CARGO_BIN_EXE_blocking"), &variables, &arguments);
+    let shown = succeeded(&run(command, ""));
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert_eq!(messages(&server, 1).len(), 1);
+}
+
+#[test]
+fn notifications_are_asked_for() {
+    let server = plain().offer("DSN").tcp().unwrap();
+    let variables = [("SMTP_URL", &*url(&server))];
+    let arguments = ["ann@example.com", "bob@example.org"];
+    succeeded(&run(recipe(env!("CARGO_BIN_EXE_dsn"), &variables, &arguments), ""));
+    let messages = messages(&server, 1);
+    assert_eq!(messages[0].mail_param("ENVID").unwrap(), "order-4711");
+    let notify = messages[0].rcpt_param("bob@example.org", "NOTIFY");
+    assert_eq!(notify.unwrap(), "SUCCESS,FAILURE");
+}
