@@ -13,6 +13,8 @@ mod stream;
 
 pub use connect::Connector;
 pub use connection::{Connection, ScopedSettings};
-pub use mailer::{Mailer, MailerBuilder, PooledConnection, Rate};
+pub use mailer::{
+    Histogram, Mailer, MailerBuilder, MailerStats, PooledConnection, Rate, SendAll, TaggedMessages,
+};
 pub use many::{Messages, SendMany};
 pub use stream::Io;

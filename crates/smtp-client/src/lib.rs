@@ -89,8 +89,8 @@ pub use smtp_error::{
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{
-    Connection, Connector, Io, Mailer, MailerBuilder, Messages, PooledConnection, Rate,
-    ScopedSettings, SendMany,
+    Connection, Connector, Histogram, Io, Mailer, MailerBuilder, MailerStats, Messages,
+    PooledConnection, Rate, ScopedSettings, SendAll, SendMany, TaggedMessages,
 };
 pub use content::{Content, Message, Part};
 pub use ehlo_cache::EhloCache;

@@ -17,12 +17,16 @@ mod job;
 mod job_stream;
 mod pooled;
 mod queue;
+mod send_all;
+mod stats;
 mod worker;
 
 pub use builder::{MailerBuilder, Rate};
 pub use pooled::PooledConnection;
+pub use send_all::{SendAll, TaggedMessages};
+pub use stats::{Histogram, MailerStats};
 
-use job::{Hold, Job, QueuedJob, QueuedMessage};
+use job::{Hold, Job, QueuedJob, QueuedMessage, ResultSender};
 use queue::Shared;
 
 /// Sends messages to one server for many tasks at once, over a pool of connections.
@@ -152,7 +156,8 @@ impl Mailer {
         content: impl Into<Content<'static>>,
     ) -> Result<Delivery, Error> {
         let (sender, result) = oneshot::channel();
-        let queued = QueuedMessage::new(envelope.into(), content.into(), sender);
+        let (envelope, sender) = (envelope.into().into(), ResultSender::Caller(sender));
+        let queued = QueuedMessage::new(envelope, content.into(), sender);
         self.run(Job::Send(Box::new(queued)), result).await?
     }
 
@@ -171,6 +176,11 @@ impl Mailer {
     /// Returns the number of messages and of calls of [`acquire`](Self::acquire) in the queue.
     pub fn waiting(&self) -> usize {
         self.shared().queued()
+    }
+
+    /// Returns what the mailer has done since it was made, and its present state.
+    pub fn stats(&self) -> MailerStats {
+        self.shared().stats()
     }
 
     /// Returns the number of connections that are open or being opened.
@@ -209,10 +219,11 @@ impl Mailer {
         let place = timeout_at(until, place).await.map_err(|_| shared.wait_timed_out())?;
         let place = place.map_err(|_| closed(Ended::MailerClosed))?;
         let (sender, mut begun) = oneshot::channel();
-        let queued = QueuedJob { job, begun: Some(sender), hold: Hold::Nothing };
+        let (hold, since) = (Hold::Nothing, Instant::now());
+        let queued = QueuedJob { job, begun: Some(sender), again: false, hold, since };
         let pushed = shared.push(queued).map_err(closed)?;
         if let Some(id) = pushed {
-            tokio::spawn(worker::work(worker::WorkerGuard::new(Arc::clone(shared), id)));
+            worker::start(shared, id);
         }
         let in_time = timeout_at(until, &mut begun).await.is_ok();
         if !in_time && shared.withdraw(&mut begun, &mut outcome) {

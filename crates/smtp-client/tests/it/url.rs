@@ -123,8 +123,8 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
 
 #[test]
 fn every_option_of_a_mailer_is_accepted() {
-    let options = "connections=8&messages-per-connection=50&idle-timeout=30s&rate=100/1m&queue-limit=10&wait-timeout=2m&\
-                   attempts=5&timeout=30s&operation-timeout=5m&hello=[192.0.2.1]";
+    let options = "connections=8&messages-per-connection=50&idle-timeout=30s&rate=100/1m&\
+                   queue-limit=10&wait-timeout=2m&attempts=5&timeout=30s&operation-timeout=5m&hello=[192.0.2.1]";
     Mailer::from_url(&format!("smtp://mail.example.org?{options}")).unwrap();
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{
     job::{Job, QueuedMessage, Waiter},
     queue::{NextAction, Shared},
-    worker::{WorkerGuard, work},
+    worker,
 };
 use crate::{Message, clock::later};
 
@@ -68,7 +68,8 @@ impl JobStream {
             let (same, reserved) = content.reserve();
             (content, queued.reserved) = (same, Some(reserved));
         }
-        let envelope = Arc::clone(&queued.envelope);
+        let envelope = queued.envelope.clone();
+        queued.begun_at = Some(Instant::now());
         lock(&self.state).in_flight.push_back(queued);
         self.begun += 1;
         self.idle = false;
@@ -76,9 +77,9 @@ impl JobStream {
     }
 
     /// Starts the worker that [`NextAction::Begin`] asks for.
-    fn start(&self, worker: Option<u64>) {
-        if let Some(id) = worker {
-            tokio::spawn(work(WorkerGuard::new(Arc::clone(&self.shared), id)));
+    fn start(&self, helper: Option<u64>) {
+        if let Some(id) = helper {
+            worker::start(&self.shared, id);
         }
     }
 }

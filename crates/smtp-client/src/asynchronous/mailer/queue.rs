@@ -4,7 +4,8 @@
 //! of them awaits or calls code of the callers.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -20,6 +21,7 @@ use super::{
     builder::Options,
     capacity::Capacity,
     job::{Hold, Job, QueuedJob},
+    stats::{Counters, MailerStats},
 };
 use crate::Connector;
 
@@ -30,6 +32,7 @@ pub(super) struct Shared {
     /// One permit per place in the queue.
     pub(super) places: Arc<Semaphore>,
     state: Mutex<State>,
+    pub(super) counters: Counters,
     /// Notified when a worker exits.
     pub(super) worker_exited: Notify,
 }
@@ -44,6 +47,9 @@ struct State {
     connected: HashSet<u64>,
     /// The last failure to connect, while no connection was opened since.
     last_failure: Option<Error>,
+    /// The last failure to connect that no other attempt can mend, and until when the messages of
+    /// [`Mailer::send_all`](super::Mailer::send_all) have it as their result at once.
+    permanent_failure: Option<(Error, Instant)>,
     /// When a worker last closed or retired a connection.
     last_retired: Option<Instant>,
     /// How many workers run.
@@ -94,8 +100,9 @@ pub(super) enum AfterFailure {
     Retry,
     /// Nothing: other workers run the queued jobs. The worker was removed and has to end.
     Exited,
-    /// Fail these jobs, which are the whole queue: no other worker runs.
-    FailAll(VecDeque<QueuedJob>),
+    /// Fail these jobs, because no other worker runs. If that is not the whole queue, try again
+    /// after a pause.
+    Fail(VecDeque<QueuedJob>),
 }
 
 /// The number of refusals in a row from which on the pause does not grow.
@@ -103,12 +110,23 @@ const MAX_COUNTED_REFUSALS: u32 = 4;
 /// How long a server may still count a connection after it was closed: its own side has to notice
 /// the end first, often in another process than the one that counts.
 const LINGERING: Duration = Duration::from_secs(5);
+/// How long the messages of [`Mailer::send_all`](super::Mailer::send_all) fail with a permanent
+/// failure to connect. With an attempt for each of many messages, a wrong password would lock the
+/// account.
+const PERMANENT: Duration = Duration::from_secs(60);
 
 impl Shared {
     pub(super) fn new(connector: Connector, options: Options) -> Self {
         let places = Arc::new(Semaphore::new(options.queue_limit.min(Semaphore::MAX_PERMITS)));
         let state = Mutex::new(State::new(&options));
-        Self { connector, options, places, state, worker_exited: Notify::new() }
+        Self {
+            connector,
+            options,
+            places,
+            state,
+            counters: Counters::default(),
+            worker_exited: Notify::new(),
+        }
     }
 
     /// Locks the state. A poisoned lock is used all the same: every change under it is complete
@@ -134,6 +152,37 @@ impl Shared {
         }
         state.queue.push_back(queued);
         Ok(self.wake_or_start(&mut state))
+    }
+
+    /// Appends many jobs, whose callers do not wait for a place. Returns the id of the worker that
+    /// the caller has to start for them, if one is needed.
+    ///
+    /// # Errors
+    /// The mailer is closed, or a permanent failure to connect is known. The jobs are given back.
+    pub(super) fn push_all(
+        &self,
+        jobs: Vec<QueuedJob>,
+    ) -> Result<Option<u64>, (Error, Vec<QueuedJob>)> {
+        let mut state = self.state();
+        if state.closed {
+            return Err((Error::new(Step::Connect, Ended::MailerClosed), jobs));
+        }
+        if let Some((error, until)) = &state.permanent_failure
+            && Instant::now() < *until
+        {
+            return Err((error.clone(), jobs));
+        }
+        let count = jobs.len();
+        state.queue.extend(jobs);
+        for _ in 1..count.min(state.idle.len()) {
+            self.wake_or_start(&mut state);
+        }
+        Ok(self.wake_or_start(&mut state))
+    }
+
+    /// Completes a job that was not begun with this error.
+    pub(super) fn fail(&self, job: Job, error: &Error) {
+        job.fail(error, &self.counters);
     }
 
     /// Cancels a queued job whose wait timeout has passed. Returns `false` if it was begun.
@@ -167,8 +216,9 @@ impl Shared {
     /// queued again earlier, so that messages keep their order.
     pub(super) fn requeue(&self, job: Job, hold: Hold) {
         let mut state = self.state();
-        let place = state.queue.iter().take_while(|one| one.begun.is_none()).count();
-        state.queue.insert(place, QueuedJob { job, begun: None, hold });
+        let place = state.queue.iter().take_while(|one| one.again).count();
+        let since = Instant::now();
+        state.queue.insert(place, QueuedJob { job, begun: None, again: true, hold, since });
         state.wake_all();
     }
 
@@ -211,10 +261,14 @@ impl Shared {
             }
             state.begun.push_back(now);
         }
-        let Some(QueuedJob { job, begun, .. }) = state.queue.remove(place) else {
+        let Some(QueuedJob { job, begun, since, .. }) = state.queue.remove(place) else {
             return Poll::Pending;
         };
         drop(begun);
+        self.counters.waiting.count(now - since);
+        if done > 0 {
+            self.counters.reused.fetch_add(1, Relaxed);
+        }
         // Each worker that begins a job starts at most one other. The number of connections grows
         // step by step, and a server that refuses the second one is not sent all others as well.
         let more = state.idle.is_empty() && state.next_place(now, true).is_some();
@@ -264,7 +318,9 @@ impl Shared {
     pub(super) fn connection_opened(&self, worker: u64) {
         let mut state = self.state();
         state.connected.insert(worker);
-        state.last_failure = None;
+        (state.last_failure, state.permanent_failure) = (None, None);
+        drop(state);
+        self.counters.opened.fetch_add(1, Relaxed);
     }
 
     /// Records that the connection of a worker is closed, or that no further message begins on it.
@@ -293,6 +349,7 @@ impl Shared {
         let others = state.workers - 1;
         let one_too_many = is_one_too_many(error);
         state.last_failure = Some(error.clone());
+        self.counters.failed.fetch_add(1, Relaxed);
         let more = error.is_transient() && attempt.number < self.options.attempts;
         if others > 0 {
             if more && !one_too_many {
@@ -313,7 +370,17 @@ impl Shared {
         if more || repeat {
             return AfterFailure::Retry;
         }
-        AfterFailure::FailAll(std::mem::take(&mut state.queue))
+        let queue = mem::take(&mut state.queue);
+        if !error.is_transient() {
+            state.permanent_failure = now.checked_add(PERMANENT).map(|at| (error.clone(), at));
+            return AfterFailure::Fail(queue);
+        }
+        let wait_timeout = self.options.wait_timeout;
+        let waits =
+            |one: &QueuedJob| one.job.is_patient() && now.duration_since(one.since) < wait_timeout;
+        let (waiting, failed) = queue.into_iter().partition(waits);
+        state.queue = waiting;
+        AfterFailure::Fail(failed)
     }
 
     /// Records that the server refused another message on a connection after this number of them.
@@ -355,13 +422,23 @@ impl Shared {
         let mut state = self.state();
         state.remove_worker(worker);
         let orphans = match state.workers {
-            0 => std::mem::take(&mut state.queue),
+            0 => mem::take(&mut state.queue),
             _ => VecDeque::new(),
         };
         drop(state);
         let closed = Error::new(Step::Connect, Ended::Closed);
-        orphans.into_iter().for_each(|queued| queued.job.fail(&closed));
+        orphans.into_iter().for_each(|queued| self.fail(queued.job, &closed));
         self.worker_exited.notify_waiters();
+    }
+
+    /// Returns a snapshot of what was counted, and of the present state.
+    pub(super) fn stats(&self) -> MailerStats {
+        let mut stats = self.counters.snapshot();
+        stats.queued = self.queued();
+        let state = self.state();
+        stats.open = state.connected.len();
+        stats.idle = state.idle.keys().filter(|id| state.connected.contains(id)).count();
+        stats
     }
 
     /// Returns the number of workers.
@@ -391,6 +468,7 @@ impl State {
             idle: HashMap::new(),
             connected: HashSet::new(),
             last_failure: None,
+            permanent_failure: None,
             last_retired: None,
             workers: 0,
             last_worker: 0,
@@ -436,7 +514,7 @@ impl State {
     /// Returns whether a job waits for a new connection and no worker is connecting.
     fn wants_new_connection(&self) -> bool {
         // Only jobs that were begun before have this hold, and they stand at the front.
-        let mut again = self.queue.iter().take_while(|one| one.begun.is_none());
+        let mut again = self.queue.iter().take_while(|one| one.again);
         self.connected.len() == self.workers
             && again.any(|one| one.hold == Hold::NewConnection && !one.job.is_canceled())
     }

@@ -1,6 +1,5 @@
 //! Workers of a mailer: each has at most one connection at a time, and runs queued jobs on it.
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     hash::{BuildHasher, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,7 +17,7 @@ use tokio::{
 
 use super::{
     blame::{Blame, Usage, refuses_mail},
-    job::{Hold, Job, QueuedJob, QueuedMessage, Waiter},
+    job::{Hold, Job, QueuedMessage, Waiter},
     job_stream::{JobStream, StreamState, lock},
     pooled::Checkout,
     queue::{AfterFailure, Shared, UnconnectedAction},
@@ -30,7 +29,7 @@ use crate::{Connection, Messages, clock::later};
 /// A task may be dropped at any await, by the end of the runtime or by a panic. If the worker were
 /// still counted then, [`close`](super::Mailer::close) and the callers in the queue would wait
 /// forever.
-pub(super) struct WorkerGuard {
+struct WorkerGuard {
     shared: Arc<Shared>,
     id: u64,
     /// Whether the worker has removed itself already.
@@ -38,8 +37,7 @@ pub(super) struct WorkerGuard {
 }
 
 impl WorkerGuard {
-    /// Creates the guard of the worker with this id.
-    pub(super) fn new(shared: Arc<Shared>, id: u64) -> Self {
+    fn new(shared: Arc<Shared>, id: u64) -> Self {
         Self { shared, id, exited: false }
     }
 }
@@ -52,8 +50,13 @@ impl Drop for WorkerGuard {
     }
 }
 
+/// Starts the worker with this id.
+pub(super) fn start(shared: &Arc<Shared>, id: u64) {
+    tokio::spawn(work(WorkerGuard::new(Arc::clone(shared), id)));
+}
+
 /// Runs queued jobs until there are none.
-pub(super) async fn work(mut guard: WorkerGuard) {
+async fn work(mut guard: WorkerGuard) {
     let (shared, id) = (Arc::clone(&guard.shared), guard.id);
     while wait_for_work(&shared, id).await {
         match connect(&shared, id).await {
@@ -62,11 +65,7 @@ pub(super) async fn work(mut guard: WorkerGuard) {
                 catch_panic(serve(&shared, id, connection)).await;
                 shared.connection_retired(id);
             }
-            Err(None) => break,
-            // An attempt for each of them would only repeat the failure, with all its pauses.
-            Err(Some((error, queued))) => {
-                queued.into_iter().for_each(|one| one.job.fail(&error));
-            }
+            Err(Exited) => break,
         }
     }
     guard.exited = true;
@@ -107,15 +106,14 @@ async fn catch_panic(serving: impl Future<Output = ()>) {
     .await;
 }
 
+/// A worker was removed, because there is nothing for it to do.
+struct Exited;
+
 /// Opens a connection, with pauses between the attempts.
 ///
 /// # Errors
-/// The last error with the queued jobs that fail with it, or `None` if this worker was removed and
-/// leaves the jobs to others.
-async fn connect(
-    shared: &Shared,
-    worker: u64,
-) -> Result<Connection, Option<(Error, VecDeque<QueuedJob>)>> {
+/// This worker was removed: it leaves the jobs to others, or there are none.
+async fn connect(shared: &Shared, worker: u64) -> Result<Connection, Exited> {
     let mut number = 1;
     loop {
         let attempt = shared.begin_connecting(number);
@@ -125,8 +123,22 @@ async fn connect(
         };
         match shared.connect_failed(worker, &attempt, &error) {
             AfterFailure::Retry => sleep(pause(number)).await,
-            AfterFailure::Exited => return Err(None),
-            AfterFailure::FailAll(queued) => return Err(Some((error, queued))),
+            AfterFailure::Exited => return Err(Exited),
+            AfterFailure::Fail(failed) => {
+                // An attempt for each of them would only repeat the failure, with all its pauses.
+                for one in failed {
+                    let error = if one.job.is_patient() && error.is_transient() {
+                        error.clone().with_waited(shared.options.wait_timeout)
+                    } else {
+                        error.clone()
+                    };
+                    shared.fail(one.job, &error);
+                }
+                if !wait_for_work(shared, worker).await {
+                    return Err(Exited);
+                }
+                sleep(pause(number)).await;
+            }
         }
         number += 1;
     }
@@ -222,6 +234,9 @@ impl Service<'_> {
     fn handle_result(&mut self, mut queued: Box<QueuedMessage>, result: Result<Delivery, Error>) {
         let before = self.usage;
         self.usage.count_message(&result);
+        if let Some(begun) = queued.begun_at.take() {
+            self.shared.counters.sending.count(begun.elapsed());
+        }
         if result.as_ref().is_ok_and(Delivery::any_accepted) {
             self.shared.reset_refusals();
         }
@@ -253,7 +268,7 @@ impl Service<'_> {
             queued.refused = result.ok();
             self.shared.requeue(Job::Send(queued), hold);
         } else {
-            queued.complete(result);
+            queued.complete(result, &self.shared.counters);
         }
     }
 
