@@ -120,6 +120,7 @@ macro_rules! connecting {
             ) -> Result<Connection, $crate::Error> {
                 let mut clock = $crate::clock::Clock::start(self.settings.timeouts);
                 let transport = self.open(&mut clock)$($await)*?;
+                $crate::spans::connected_to(transport.peer());
                 let (mut session, driver) = self.begin(transport, &mut clock)$($await)*?;
                 session.anticipate(remembered)?;
                 Ok(self.connection(session, driver))
@@ -130,6 +131,7 @@ macro_rules! connecting {
                 clock: &mut $crate::clock::Clock,
             ) -> Result<Connection, $crate::Error> {
                 let transport = self.open(clock)$($await)*?;
+                $crate::spans::connected_to(transport.peer());
                 self.greet(transport, clock)$($await)*
             }
 

@@ -5,12 +5,14 @@ use std::{
 };
 
 use smtp_error::{Delivery, Error};
+use tracing::Span;
 
 use crate::{
     Content, Message, Sending,
     clock::Clock,
     feed::{Actor, Feed},
     session::{ActiveOperation, Batch, BatchRequest, Next, Transaction},
+    spans::Watch,
     tls::hinted,
 };
 
@@ -50,11 +52,15 @@ impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
             return Some(Err(refused));
         }
         let result = self.run.take_result()?;
-        self.queue.contents.pop_front();
+        let content = self.queue.contents.pop_front();
         self.queue.answered += 1;
         self.clock.restart();
         self.told |= result.is_err() && self.run.failure().is_some();
-        Some(result.map_err(hinted))
+        let result = result.map_err(hinted);
+        if let Some(watch) = content.and_then(|content| content.watch) {
+            watch.sent(&result, None);
+        }
+        Some(result)
     }
 
     /// Returns whether no further result comes.
@@ -91,29 +97,45 @@ pub(crate) struct Queue<'m, S> {
     /// Whether there are no more messages.
     over: bool,
     /// Of the messages whose results were not taken, the oldest first.
-    contents: VecDeque<Content<'m>>,
+    contents: VecDeque<UnderWay<'m>>,
     /// How many messages that were begun have had their results.
     answered: usize,
     /// The messages that were not begun because this client cannot send them, each with how many
     /// that were begun come before it.
     refused: VecDeque<(usize, Error)>,
+    /// The span of the caller, in which each message has its own.
+    parent: Span,
+}
+
+/// The content of a message that has no result yet.
+struct UnderWay<'m> {
+    content: Content<'m>,
+    /// `None` if the messages are kept elsewhere: their spans are too.
+    watch: Option<Watch>,
 }
 
 impl<'m, S: Supply<'m>> Queue<'m, S> {
     pub(crate) fn new(supply: S, sending: Sending, awaits: bool) -> Self {
         let (contents, refused) = (VecDeque::new(), VecDeque::new());
-        Self { supply, sending, awaits, over: false, contents, answered: 0, refused }
+        let parent = Span::current();
+        Self { supply, sending, awaits, over: false, contents, answered: 0, refused, parent }
     }
 
     fn push(&mut self, message: Message<'m>, run: &mut ActiveOperation<'_, Batch<'m>>) {
         let Message { envelope, content } = message;
+        let watch = || Watch::send_in(&self.parent, &envelope, content.facts());
+        let watch = (!self.supply.is_kept()).then(watch);
         if let Err(error) = content.check(self.awaits) {
+            let unsent = Err(error.clone());
+            if let Some(watch) = watch {
+                watch.sent(&unsent, None);
+            }
             self.refused.push_back((self.answered + self.contents.len(), error));
             return;
         }
         let transaction = Transaction::new(envelope, content.facts());
         run.push(transaction.sending(content.sending(self.sending)));
-        self.contents.push_back(content);
+        self.contents.push_back(UnderWay { content, watch });
     }
 
     /// The error of the next message, if it is one that this client cannot send.
@@ -138,7 +160,7 @@ impl<'m, S: Supply<'m>> Feed<Batch<'m>> for Queue<'m, S> {
     ) -> Poll<()> {
         if let Some(request) = run.content_request()
             && let Some(content) = self.contents.get_mut(request.message)
-            && content.poll_content(cx, run).is_ready()
+            && content.content.poll_content(cx, run).is_ready()
         {
             return Poll::Ready(());
         }
@@ -159,7 +181,7 @@ impl<'m, S: Supply<'m>> Feed<Batch<'m>> for Queue<'m, S> {
         if let Some((message, octets)) = run.text_written()
             && let Some(content) = self.contents.get_mut(message)
         {
-            content.report(Some(octets));
+            content.content.report(Some(octets));
         }
     }
 }

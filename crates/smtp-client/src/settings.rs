@@ -153,7 +153,7 @@ impl Settings {
         connected: Result<C, Error>,
     ) -> Result<C, Error> {
         let connected = connected.map_err(|error| self.server.hinted(error));
-        watch.end(&connected, None);
+        watch.connected(&self.server, &connected);
         connected
     }
 

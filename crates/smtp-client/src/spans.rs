@@ -1,95 +1,137 @@
 //! Spans: the `tracing` span and event of each operation.
 //!
-//! Every operation of a [`Connector`](crate::Connector) or a [`Connection`](crate::Connection) is a
-//! span with the target [`TARGET`], and ends with one event of the same level.
+//! Every operation of a [`Connector`](crate::Connector), a [`Connection`](crate::Connection) or a
+//! [`Mailer`](crate::Mailer) is a span with the target [`TARGET`], and ends with one event. The
+//! event has the level of the span, or WARN if an operation at INFO failed.
 //!
 //! | Span | Level | Operation |
 //! |---|---|---|
 //! | `connect` | INFO | connecting, up to a connection that is ready for messages |
 //! | `login` | INFO | AUTH |
-//! | `send` | INFO | one message |
+//! | `send` | INFO | one message: of `send`, of `send_many`, of a mailer |
 //! | `command` | DEBUG | any other command, and the steps of `connect` |
 //!
 //! | Field | In | Value |
 //! |---|---|---|
-//! | `server` | `connect` | the address of the server, without user name |
+//! | `server` | `connect` | the URL of the server, without user name |
+//! | `host` | `connect` | the host that the certificate must be for |
+//! | `address` | `connect` | the IP address and the port that the client is connected to |
 //! | `command` | `command` | the first [`Step`], such as `NOOP` or `TLS handshake` |
 //! | `octets`, `recipients` | `send` | the size of the text, and the number of recipients |
 //! | `accepted`, `refused` | `send` | the number of verdicts of each kind |
 //! | `in_doubt` | `send` | whether the message may have been accepted although no reply confirmed it |
-//! | `outcome` | all | `done`, `canceled`, or the kind of the error: `refused`, `misbehaved`, `unsupported`, `invalid`, `source`, `broken`, `ended` |
+//! | `attempts` | `send` | of a mailer: how often a connection began with the message |
+//! | `outcome` | all | see below |
 //! | `step` | all | the step that failed |
-//! | `code` | all | the code of the last reply |
-//! | `duration_ms` | all | the duration in milliseconds |
+//! | `code` | all | the code of the last reply; of a message the one that accepted it, or else refused it |
+//! | `duration_us` | all | the duration in whole microseconds |
 //!
-//! A field without a value is absent. Mailboxes and the text of replies appear only at DEBUG and
-//! below, secrets at no level. An event at DEBUG has the full error, and events at TRACE under the
-//! target `smtp_session` have the commands and replies.
+//! A field without a value is absent. The outcome of a message to which the server has replied is
+//! `accepted`, `partial` or `refused`, for all, some or none of its recipients; that of any other
+//! operation without an error is `done`. An error is `refused`, `misbehaved`, `unsupported`,
+//! `invalid`, `source`, `token`, `broken` or `ended`, as its [`ErrorKind`] says. An operation whose
+//! future was dropped is `canceled`.
+//!
+//! The message of the event is `NAME: OUTCOME`. An event at WARN stands for itself, for those who
+//! show nothing below: it has the fields `reason`, and `server` for `connect`.
+//!
+//! The span of a message begins with the call and is a child of the caller's span, also where a
+//! task of the mailer or a later call sends the message: of a mailer it includes the time in the
+//! queue and all attempts, of `send_many` it begins when the message is taken. An attempt that a
+//! mailer repeats is an event at DEBUG in it. The connections of a mailer serve many messages:
+//! their spans have no parent.
+//!
+//! Mailboxes and the text of replies appear only at DEBUG and below, secrets at no level; a `reason`
+//! has the codes of the reply with their registered meaning. An event at DEBUG has the full error,
+//! and events at TRACE under the target `smtp_session` have the commands and replies.
+use std::{fmt, net::SocketAddr};
+
 use smtp_caps::Envelope;
 use smtp_codec::ContentFacts;
-use smtp_error::{Delivery, Error, ErrorKind, ReplyCode, Step, Verdict};
-use tracing::{Level, Span, field::Empty};
+use smtp_error::{Delivery, Error, ErrorKind, Reply, ReplyCode, Step, Verdict};
+use tracing::{
+    Level, Span,
+    field::{Empty, display},
+};
 
 use crate::{Server, clock::Instant};
 
 /// The target of all spans of this crate, and of their events.
 pub const TARGET: &str = "smtp_client";
 
-/// The span of a running operation. If it is dropped before [`end`](Self::end), the operation was
-/// canceled.
+/// The span of a running operation. If it is dropped before its end, the operation was canceled.
 pub(crate) struct Watch {
     span: Span,
+    name: &'static str,
     level: Level,
-    began: Instant,
+    /// `None` if no subscriber wants the span.
+    began: Option<Instant>,
     ended: bool,
 }
 
-/// A span with the fields that every operation has.
+/// A span with the fields that every operation has. The parent is the current span unless one is
+/// given.
 macro_rules! span {
-    ($level:ident, $name:literal $(, $($field:tt)*)?) => {
-        Watch::new(Level::$level, tracing::span!(
+    ([$($parent:tt)*], $level:ident, $name:literal $(, $($field:tt)*)?) => {
+        Watch::new($name, Level::$level, tracing::span!(
             target: TARGET,
+            $($parent)*
             Level::$level,
             $name,
             $($($field)*,)?
             outcome = Empty,
             step = Empty,
             code = Empty,
-            duration_ms = Empty,
+            duration_us = Empty,
         ))
+    };
+}
+
+/// The span of one message.
+macro_rules! send_span {
+    ([$($parent:tt)*], $envelope:expr, $text:expr) => {
+        span!(
+            [$($parent)*],
+            INFO,
+            "send",
+            octets = $text.size,
+            recipients = $envelope.rcpts().len(),
+            accepted = Empty,
+            refused = Empty,
+            in_doubt = Empty,
+            attempts = Empty
+        )
     };
 }
 
 impl Watch {
     /// Begins the span of connecting to this server.
     pub(crate) fn connect(server: &Server) -> Self {
-        span!(INFO, "connect", server = %server)
+        span!([], INFO, "connect", server = %server, host = server.host(), address = Empty)
     }
 
     /// Begins the span of an operation with this first step: `login` for AUTH, `command` for
     /// others.
     pub(crate) fn begin(step: Step) -> Self {
         match step {
-            Step::Auth => span!(INFO, "login"),
-            step => span!(DEBUG, "command", command = %step),
+            Step::Auth => span!([], INFO, "login"),
+            step => span!([], DEBUG, "command", command = %step),
         }
     }
 
-    /// Begins the span of sending this message.
+    /// Begins the span of sending this message, in the current span.
     pub(crate) fn send(envelope: &Envelope, text: ContentFacts) -> Self {
-        span!(
-            INFO,
-            "send",
-            octets = text.size,
-            recipients = envelope.rcpts().len(),
-            accepted = Empty,
-            refused = Empty,
-            in_doubt = Empty
-        )
+        send_span!([], envelope, text)
     }
 
-    fn new(level: Level, span: Span) -> Self {
-        Self { span, level, began: Instant::now(), ended: false }
+    /// The same, in this span.
+    pub(crate) fn send_in(parent: &Span, envelope: &Envelope, text: ContentFacts) -> Self {
+        send_span!([parent: parent,], envelope, text)
+    }
+
+    fn new(name: &'static str, level: Level, span: Span) -> Self {
+        let began = (!span.is_disabled()).then(Instant::now);
+        Self { span, name, level, began, ended: false }
     }
 
     /// Returns the span, to instrument the future of the operation.
@@ -97,51 +139,123 @@ impl Watch {
         self.span.clone()
     }
 
-    /// Ends the span of a message with its result and the code of the last reply.
-    pub(crate) fn sent(self, sent: &Result<Delivery, Error>, last: Option<ReplyCode>) {
-        let count = |verdicts: &mut dyn Iterator<Item = &Verdict>| {
-            let (mut accepted, mut all) = (0, 0);
-            for verdict in verdicts {
-                accepted += usize::from(verdict.is_accepted());
-                all += 1;
-            }
-            self.span.record("accepted", accepted);
-            self.span.record("refused", all - accepted);
-        };
-        match sent {
-            // Counting is wasted without a subscriber, which is the usual case.
-            _ if self.span.is_disabled() => {}
-            Ok(delivery) => count(&mut delivery.verdicts().iter()),
+    /// Ends the span of connecting to this server.
+    pub(crate) fn connected<T>(mut self, server: &Server, outcome: &Result<T, Error>) {
+        match outcome {
+            Ok(_) => self.close("done", None),
             Err(error) => {
-                count(&mut error.verdicts().iter().flatten());
-                self.span.record("in_doubt", error.in_doubt());
+                let outcome = self.fail(error, None);
+                let (reason, name) = (Reason(error), self.name);
+                tracing::warn!(
+                    target: TARGET, parent: &self.span, %server, %reason, "{name}: {outcome}"
+                );
             }
         }
-        self.end(sent, last);
+    }
+
+    /// Records that this attempt to send a message is followed by another one.
+    pub(crate) fn repeated(&self, attempt: u32, sent: &Result<Delivery, Error>) {
+        match sent {
+            Ok(delivery) => {
+                let reason = Refusals(delivery);
+                tracing::debug!(target: TARGET, parent: &self.span, attempt, %reason, "repeated");
+            }
+            Err(error) => {
+                tracing::debug!(target: TARGET, parent: &self.span, attempt, %error, "repeated");
+            }
+        }
+    }
+
+    /// Ends the span of a message of a mailer with its result.
+    pub(crate) fn mailed(self, sent: &Result<Delivery, Error>, attempts: u32) {
+        self.span.record("attempts", attempts);
+        self.sent(sent, None);
+    }
+
+    /// Ends the span of a message with its result. `last` is the code of the last reply.
+    pub(crate) fn sent(mut self, sent: &Result<Delivery, Error>, last: Option<ReplyCode>) {
+        let delivery = match sent {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                if self.began.is_some() {
+                    self.count(&mut error.verdicts().iter().flatten());
+                    self.span.record("in_doubt", error.in_doubt());
+                }
+                return self.end(sent, last);
+            }
+        };
+        let outcome = match delivery {
+            all if all.all_accepted() => "accepted",
+            some if some.any_accepted() => "partial",
+            _ => "refused",
+        };
+        let mut code = None;
+        // Counting is wasted without a subscriber, which is the usual case.
+        if self.began.is_some() {
+            let verdicts = delivery.verdicts();
+            self.count(&mut verdicts.iter());
+            let decisive = verdicts.iter().find(|verdict| verdict.is_accepted());
+            code = decisive.or_else(|| verdicts.first()).map(|verdict| verdict.reply().code());
+        }
+        if outcome == "accepted" {
+            return self.close(outcome, code);
+        }
+        self.record(outcome, code);
+        let (reason, name) = (Refusals(delivery), self.name);
+        tracing::warn!(target: TARGET, parent: &self.span, %reason, "{name}: {outcome}");
+    }
+
+    fn count(&self, verdicts: &mut dyn Iterator<Item = &Verdict>) {
+        let (mut accepted, mut all) = (0, 0);
+        for verdict in verdicts {
+            accepted += usize::from(verdict.is_accepted());
+            all += 1;
+        }
+        self.span.record("accepted", accepted);
+        self.span.record("refused", all - accepted);
     }
 
     /// Ends the span with the outcome and the code of the last reply.
     pub(crate) fn end<T>(mut self, outcome: &Result<T, Error>, last: Option<ReplyCode>) {
         let Err(error) = outcome else { return self.close("done", last) };
-        self.span.record("step", tracing::field::display(error.step()));
-        tracing::debug!(target: TARGET, parent: &self.span, %error);
-        let code = error.reply().map(|reply| reply.code()).or(last);
-        self.close(fault(error.kind()), code);
+        let outcome = self.fail(error, last);
+        let (reason, name) = (Reason(error), self.name);
+        if self.level == Level::INFO {
+            tracing::warn!(target: TARGET, parent: &self.span, %reason, "{name}: {outcome}");
+        } else {
+            tracing::debug!(target: TARGET, parent: &self.span, "{name}: {outcome}");
+        }
     }
 
-    fn close(&mut self, outcome: &'static str, code: Option<ReplyCode>) {
+    /// Records an error, and returns the outcome that it is.
+    fn fail(&mut self, error: &Error, last: Option<ReplyCode>) -> &'static str {
+        self.span.record("step", display(error.step()));
+        tracing::debug!(target: TARGET, parent: &self.span, %error);
+        let code = error.reply().map(|reply| reply.code()).or(last);
+        let outcome = fault(error.kind());
+        self.record(outcome, code);
+        outcome
+    }
+
+    fn record(&mut self, outcome: &'static str, code: Option<ReplyCode>) {
         self.ended = true;
-        if !self.span.is_disabled() {
+        if let Some(began) = self.began {
             self.span.record("outcome", outcome);
-            self.span.record("duration_ms", self.began.elapsed().as_secs_f64() * 1000.0);
+            let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.span.record("duration_us", microseconds);
             if let Some(code) = code {
                 self.span.record("code", code.get());
             }
         }
+    }
+
+    fn close(&mut self, outcome: &'static str, code: Option<ReplyCode>) {
+        self.record(outcome, code);
+        let name = self.name;
         if self.level == Level::INFO {
-            tracing::info!(target: TARGET, parent: &self.span, "{outcome}");
+            tracing::info!(target: TARGET, parent: &self.span, "{name}: {outcome}");
         } else {
-            tracing::debug!(target: TARGET, parent: &self.span, "{outcome}");
+            tracing::debug!(target: TARGET, parent: &self.span, "{name}: {outcome}");
         }
     }
 }
@@ -154,6 +268,13 @@ impl Drop for Watch {
     }
 }
 
+/// Records in the current span, which is that of connecting, what the client is connected to.
+pub(crate) fn connected_to(address: Option<SocketAddr>) {
+    if let Some(address) = address {
+        Span::current().record("address", display(address));
+    }
+}
+
 /// Returns the kind of an error, for the field `outcome`.
 fn fault(kind: &ErrorKind) -> &'static str {
     match kind {
@@ -162,8 +283,69 @@ fn fault(kind: &ErrorKind) -> &'static str {
         ErrorKind::Unsupported(_) => "unsupported",
         ErrorKind::Invalid(_) => "invalid",
         ErrorKind::Source(_) => "source",
+        ErrorKind::Token(_) => "token",
         ErrorKind::Broken(_) => "broken",
         ErrorKind::Ended(_) => "ended",
         _ => "failed",
+    }
+}
+
+/// Displays why an operation failed, without the text of replies, which may have mailboxes, and
+/// without the errors of the caller's own code.
+struct Reason<'a>(&'a Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        write!(f, "{}: ", error.step())?;
+        match (error.reply(), error.kind()) {
+            (Some(reply), _) => Codes(reply).fmt(f)?,
+            (None, ErrorKind::Source(_)) => f.write_str("reading the mail data failed")?,
+            (None, ErrorKind::Token(_)) => f.write_str("fetching the access token failed")?,
+            (None, ErrorKind::Invalid(invalid)) => {
+                write!(f, "{}: {}", invalid.field, invalid.flaw)?;
+            }
+            (None, kind) => kind.fmt(f)?,
+        }
+        if error.in_doubt() {
+            f.write_str(" (the message may have been accepted)")?;
+        }
+        if let Some(hint) = error.hint() {
+            write!(f, " ({hint})")?;
+        }
+        error.advice().map_or(Ok(()), |advice| write!(f, " ({advice})"))
+    }
+}
+
+/// Displays why the first recipient was refused that was, and how many were.
+struct Refusals<'a>(&'a Delivery);
+
+impl fmt::Display for Refusals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = self.0.verdicts().iter().filter(|verdict| !verdict.is_accepted());
+        let (mut count, mut first) = (0_usize, None);
+        for verdict in refused {
+            count += 1;
+            first = first.or(Some(verdict));
+        }
+        let Some(first) = first else { return Ok(()) };
+        let (all, codes) = (self.0.verdicts().len(), Codes(first.reply()));
+        write!(f, "{}: {codes} ({count} of {all} recipients refused)", first.step())?;
+        first.advice().map_or(Ok(()), |advice| write!(f, " ({advice})"))
+    }
+}
+
+/// Displays the codes of a reply, with the meaning of the more exact one that has one.
+struct Codes<'a>(&'a Reply);
+
+impl fmt::Display for Codes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, enhanced) = (self.0.code(), self.0.enhanced());
+        write!(f, "{code}")?;
+        if let Some(enhanced) = enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        let meaning = enhanced.and_then(|code| code.meaning()).or_else(|| code.meaning());
+        meaning.map_or(Ok(()), |meaning| write!(f, " {meaning}"))
     }
 }

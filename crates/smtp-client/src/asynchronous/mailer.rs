@@ -8,7 +8,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Connector, Content, InvalidUrl, clock::later, settings::Settings, url::options};
+use crate::{
+    Connector, Content, InvalidUrl, clock::later, settings::Settings, spans::Watch, url::options,
+};
 
 mod blame;
 mod builder;
@@ -156,8 +158,10 @@ impl Mailer {
         content: impl Into<Content<'static>>,
     ) -> Result<Delivery, Error> {
         let (sender, result) = oneshot::channel();
-        let (envelope, sender) = (envelope.into().into(), ResultSender::Caller(sender));
-        let queued = QueuedMessage::new(envelope, content.into(), sender);
+        let (envelope, content) = (envelope.into(), content.into());
+        let watch = Watch::send(&envelope, content.facts());
+        let sender = ResultSender::Caller(sender);
+        let queued = QueuedMessage::new(envelope.into(), content, watch, sender);
         self.run(Job::Send(Box::new(queued)), result).await?
     }
 

@@ -2,7 +2,7 @@
 use std::{
     any::Any,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -55,6 +55,14 @@ impl Transport {
             Self::Custom { local_ip, .. } => *local_ip,
             #[cfg(unix)]
             Self::Unix(_) => None,
+        }
+    }
+
+    /// Returns the address that a TCP stream is connected to.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.peer_addr().ok(),
+            _ => None,
         }
     }
 

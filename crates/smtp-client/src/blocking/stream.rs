@@ -1,7 +1,7 @@
 //! Streams: sockets that never block, and how they are waited for.
 use std::{
     io::{self, IoSlice, Read, Write},
-    net::{IpAddr, Shutdown},
+    net::{IpAddr, Shutdown, SocketAddr},
 };
 
 #[cfg(unix)]
@@ -83,6 +83,15 @@ impl Transport {
     pub(super) fn local_ip(&self) -> Option<IpAddr> {
         match &self.socket {
             Socket::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.ip()),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// Returns the address that a TCP stream is connected to.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(tcp) => tcp.peer_addr().ok(),
             #[cfg(unix)]
             Socket::Unix(_) => None,
         }

@@ -3,7 +3,7 @@ use smtp_error::{Delivery, Error};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{pooled::Checkout, send_all::Ticket, stats::Counters};
-use crate::{Content, content::Reserved, session::EnvelopeRef};
+use crate::{Content, content::Reserved, session::EnvelopeRef, spans::Watch};
 
 /// A job in the queue.
 pub(super) struct QueuedJob {
@@ -55,6 +55,10 @@ pub(super) struct QueuedMessage {
     pub(super) refused_by_session: bool,
     /// When a connection began with it last.
     pub(super) begun_at: Option<Instant>,
+    /// How often a connection began with it.
+    pub(super) tries: u32,
+    /// Its span, a child of the caller's.
+    pub(super) watch: Watch,
     result: ResultSender,
 }
 
@@ -80,6 +84,7 @@ impl QueuedMessage {
     pub(super) fn new(
         envelope: EnvelopeRef<'static>,
         content: Content<'static>,
+        watch: Watch,
         result: ResultSender,
     ) -> Self {
         Self {
@@ -91,6 +96,8 @@ impl QueuedMessage {
             refused: None,
             refused_by_session: false,
             begun_at: None,
+            tries: 0,
+            watch,
             result,
         }
     }
@@ -98,6 +105,7 @@ impl QueuedMessage {
     /// Sends the result to the caller. A caller that dropped its future gets none.
     pub(super) fn complete(self, result: Result<Delivery, Error>, counters: &Counters) {
         counters.count_result(&result);
+        self.watch.mailed(&result, self.tries);
         match self.result {
             ResultSender::Caller(sender) => drop(sender.send(result)),
             ResultSender::Collected(ticket) => ticket.put(result),

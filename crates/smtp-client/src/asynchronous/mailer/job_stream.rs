@@ -70,6 +70,7 @@ impl JobStream {
         }
         let envelope = queued.envelope.clone();
         queued.begun_at = Some(Instant::now());
+        queued.tries += 1;
         lock(&self.state).in_flight.push_back(queued);
         self.begun += 1;
         self.idle = false;

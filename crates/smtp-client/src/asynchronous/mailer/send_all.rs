@@ -18,13 +18,14 @@ use std::{
 use futures_core::Stream;
 use smtp_error::{Delivery, Ended, Error, Step};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::{
     Mailer,
     job::{Hold, Job, QueuedJob, QueuedMessage, ResultSender},
     worker,
 };
-use crate::Message;
+use crate::{Message, spans::Watch};
 
 /// The most messages per connection that were taken and whose results were not.
 const WINDOW: usize = 32;
@@ -134,6 +135,7 @@ impl Mailer {
         SendAll {
             mailer: self.clone(),
             messages: messages.into(),
+            parent: Span::current(),
             window,
             tags: Tags { places: Vec::new(), free: Vec::new() },
             outbox: Arc::default(),
@@ -147,6 +149,8 @@ impl Mailer {
 pub struct SendAll<'s, T> {
     mailer: Mailer,
     messages: TaggedMessages<'s, T>,
+    /// The span of the caller, in which each message has its own.
+    parent: Span,
     /// The most messages that were taken and whose results were not.
     window: usize,
     tags: Tags<T>,
@@ -199,7 +203,8 @@ impl<T> SendAll<'_, T> {
             let place = self.tags.insert(tag);
             let Message { envelope, content } = message;
             let result = ResultSender::Collected(Ticket::new(&self.outbox, place));
-            let queued = QueuedMessage::new(envelope, content, result);
+            let watch = Watch::send_in(&self.parent, &envelope, content.facts());
+            let queued = QueuedMessage::new(envelope, content, watch, result);
             let job = Job::Send(Box::new(queued));
             jobs.push(QueuedJob {
                 job,

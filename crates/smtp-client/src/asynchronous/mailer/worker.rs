@@ -263,6 +263,7 @@ impl Service<'_> {
         }
         let again = blame != Blame::Message && queued.attempts < self.shared.options.attempts;
         if again && queued.copy.is_some() {
+            queued.watch.repeated(queued.tries, &result);
             queued.content = queued.copy.take();
             queued.refused_by_session = blame == Blame::Session;
             queued.refused = result.ok();
