@@ -1,5 +1,5 @@
 //! Content: the text of a message, and the source that it is read from.
-use std::{fmt, io};
+use std::{fmt, fs::File, io, path::Path};
 
 use bytes::Bytes;
 use smtp_codec::{ContentFacts, HeaderScanner, LineEnds, MailData, Word};
@@ -18,7 +18,7 @@ pub(crate) use source::Source;
 /// The content of a message.
 ///
 /// [`MailData`] converts into it, and [`from_parts`](Self::from_parts) joins several [`Part`]s. A
-/// text that is too large for memory comes from a [reader](Self::read) or an
+/// text that is too large for memory comes from a [file](Self::file), a [reader](Self::read) or an
 /// [iterator](Self::pieces): it is checked while it is sent. If the source fails, or the text turns
 /// out to be invalid, the message is aborted before its end, so that the server never accepts a
 /// truncated text.
@@ -61,7 +61,9 @@ impl<'a> Content<'a> {
                 Part::Fetched(uri) => {
                     (facts.fetched, size) = (true, None);
                     // The fetched text may contain the end of the header section.
-                    headers = None;
+                    if let Some(scanner) = headers.take() {
+                        facts.header_defect = scanner.header_defect();
+                    }
                     Piece::Fetched(uri)
                 }
                 Part::Text(text) => {
@@ -78,6 +80,10 @@ impl<'a> Content<'a> {
                 }
             };
             pieces.push(piece);
+        }
+        if let Some(mut scanner) = headers {
+            scanner.end();
+            facts.header_defect = scanner.header_defect();
         }
         // The session adds CRLF to a last line without one, which counts in the size.
         let empty = |piece: &&Piece| matches!(piece, Piece::Octets(octets) if octets.is_empty());
@@ -103,6 +109,31 @@ impl<'a> Content<'a> {
         Self::pieces(source::Chunked::new(reader))
     }
 
+    /// Opens a file, whose content is read while it is sent, in constant memory. Both clients send
+    /// it. Its size is declared to the server (RFC 1870), so that a file that is too large is not
+    /// sent, and one that changes meanwhile is aborted.
+    ///
+    /// Files on Unix have LF line ends. [`line_ends`](Self::line_ends) converts them, which changes
+    /// the size and so withdraws its declaration:
+    ///
+    /// ```no_run
+    /// # fn example() -> std::io::Result<()> {
+    /// use smtp_client::{Content, LineEnds};
+    ///
+    /// let content = Content::file("letter.eml")?.line_ends(LineEnds::Unix);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut facts = unseen();
+        facts.size = source::size_of_file(&mut file)?;
+        Ok(Self::new(facts, Source::file(file)))
+    }
+
     /// Creates a content that is the concatenation of these pieces, in constant memory.
     pub fn pieces(
         pieces: impl IntoIterator<Item = io::Result<Bytes>, IntoIter: Send + 'a>,
@@ -123,10 +154,14 @@ impl<'a> Content<'a> {
         self
     }
 
-    /// Sets how line ends other than CRLF are treated in a text that comes from a reader or an
-    /// iterator. By default they are errors. A declared [`size`](Self::size) counts CRLF.
+    /// Sets how line ends other than CRLF are treated in a text that comes from a file, a reader or
+    /// an iterator. By default they are errors. A declared [`size`](Self::size) counts CRLF.
+    /// [`MailData::normalize`] is for text in memory.
     #[must_use]
     pub fn line_ends(mut self, ends: LineEnds) -> Self {
+        if self.source.is_file() && ends != LineEnds::Strict {
+            self.facts.size = None;
+        }
         self.source.mend(ends);
         self
     }
@@ -152,8 +187,10 @@ impl<'a> Content<'a> {
         self.facts
     }
 
-    /// Refuses what has to be awaited, if the client does not await.
-    pub(crate) fn check(&self, awaits: bool) -> Result<(), Error> {
+    /// Prepares the content for a client that awaits, or for one that does not, which refuses what
+    /// has to be awaited.
+    pub(crate) fn check(&mut self, awaits: bool) -> Result<(), Error> {
+        self.source.set_awaits(awaits);
         if awaits || !self.source.is_awaited() {
             return Ok(());
         }

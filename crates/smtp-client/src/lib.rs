@@ -70,21 +70,21 @@ pub mod blocking;
 
 pub use smtp_session as session;
 pub use smtp_session::{
-    Ahead, EnvelopeRef, Excess, FirstChunk, Partial, Sending,
+    Ahead, EnvelopeRef, Excess, FirstChunk, HeaderDefects, Partial, Sending,
     sasl::{self, Credentials, Login},
 };
 
 pub use smtp_caps::{Capabilities, Envelope, Framing, RawHeaders};
 pub use smtp_codec::{
-    Argument, Attribute, Attributes, Body, ByMode, Deviations, ForwardPath, HelloName, LineEnds,
-    Mail, MailData, MailParam, Mailbox, Notify, Param, Rcpt, RcptParam, ReplyLimits, Ret,
-    ReversePath, RrvsAction, Word, Xtext,
+    Argument, Attribute, Attributes, Body, ByMode, Deviations, ForwardPath, HeaderField, HelloName,
+    IntoOctets, LineEnds, Mail, MailData, MailParam, Mailbox, Notify, Param, Rcpt, RcptParam,
+    ReplyLimits, Ret, ReversePath, RrvsAction, Word, Xtext,
 };
 pub use smtp_error::{
     Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Excerpt,
-    Extension, Field, Flaw, HeaderName, Hint, Invalid, Limited, MalformedReply, Misbehaved,
-    NoMechanism, Obstacle, OfferedMechanism, Reply, ReplyCode, ReplyFault, ReplyLine, SaslFault,
-    Step, Unsupported, Verdict,
+    Extension, Field, Flaw, HeaderDefect, HeaderName, Hint, Invalid, Limited, MalformedReply,
+    Misbehaved, NoMechanism, Obstacle, OfferedMechanism, Reply, ReplyCode, ReplyFault, ReplyLine,
+    SaslFault, Step, Unsupported, Verdict,
 };
 
 #[cfg(feature = "tokio")]

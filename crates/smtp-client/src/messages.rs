@@ -122,7 +122,7 @@ impl<'m, S: Supply<'m>> Queue<'m, S> {
     }
 
     fn push(&mut self, message: Message<'m>, run: &mut ActiveOperation<'_, Batch<'m>>) {
-        let Message { envelope, content } = message;
+        let Message { envelope, mut content } = message;
         let watch = || Watch::send_in(&self.parent, &envelope, content.facts());
         let watch = (!self.supply.is_kept()).then(watch);
         if let Err(error) = content.check(self.awaits) {

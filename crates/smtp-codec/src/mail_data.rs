@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 use core::{fmt, str};
 
 use bytes::Bytes;
-use smtp_error::{Field, Flaw, HeaderName, Invalid};
+use smtp_error::{Field, Flaw, HeaderDefect, HeaderName, Invalid};
 
-use crate::{HeaderScanner, line_end};
+use crate::{HeaderField, HeaderScanner, IntoOctets, header_field, line_end};
 
 /// The content of a message, header section and body, with CRLF line ends.
 ///
@@ -32,6 +32,9 @@ pub struct ContentFacts {
     pub utf8_headers: bool,
     /// The first header field with an octet outside ASCII, of UTF-8 or not.
     pub raw_header: Option<HeaderName>,
+    /// What is seldom intended in the header section: a field Bcc with a value, or no header
+    /// section at all. `None` also where the header section is not known in advance.
+    pub header_defect: Option<HeaderDefect>,
     /// Whether it does not consist of lines, which needs BINARYMIME (RFC 3030).
     pub binary: bool,
     /// Whether the server is to fetch parts of it, which needs BURL (RFC 4468).
@@ -58,13 +61,14 @@ impl MailData {
     /// The longest line, in octets, CRLF not counted.
     pub const MAX_LINE: usize = 998;
 
-    /// Checks these octets, which are shared and not copied.
+    /// Checks these octets. `Bytes`, `Vec<u8>` and `String` are not copied; text that is borrowed
+    /// is.
     ///
     /// # Errors
     /// Refuses a bare CR or LF, a NUL, and a line of more than 998 octets. Servers disagree about
     /// where such lines end, which makes SMTP smuggling possible.
-    pub fn new(octets: impl Into<Bytes>) -> Result<Self, Invalid> {
-        let octets = octets.into();
+    pub fn new(octets: impl IntoOctets) -> Result<Self, Invalid> {
+        let octets = octets.into_octets();
         let facts = scan(&octets)?;
         Ok(Self { octets, facts })
     }
@@ -74,8 +78,8 @@ impl MailData {
     ///
     /// # Errors
     /// Those of [`MailData::new`], for line ends that were not converted.
-    pub fn normalize(octets: impl Into<Bytes>, ends: LineEnds) -> Result<Self, Invalid> {
-        let octets = octets.into();
+    pub fn normalize(octets: impl IntoOctets, ends: LineEnds) -> Result<Self, Invalid> {
+        let octets = octets.into_octets();
         let changed = match ends {
             LineEnds::Strict => None,
             LineEnds::Unix => crlf(&octets, false),
@@ -86,8 +90,8 @@ impl MailData {
 
     /// Accepts any octets, which are sent unchanged. The server has to offer BINARYMIME and
     /// CHUNKING (RFC 3030), which few do.
-    pub fn binary(octets: impl Into<Bytes>) -> Self {
-        let octets = octets.into();
+    pub fn binary(octets: impl IntoOctets) -> Self {
+        let octets = octets.into_octets();
         let facts =
             ContentFacts { size: Some(octets.len() as u64), binary: true, ..needs_of(&octets) };
         Self { octets, facts }
@@ -96,6 +100,39 @@ impl MailData {
     /// Returns the octets, not stuffed.
     pub fn octets(&self) -> &Bytes {
         &self.octets
+    }
+
+    /// Returns the mail data without the fields Bcc and Resent-Bcc of its header section, whose
+    /// addresses every recipient could read otherwise (RFC 5322, 3.6.3). All other octets stay as
+    /// they are. They are copied only if there is such a field.
+    ///
+    /// ```
+    /// use smtp_codec::MailData;
+    ///
+    /// let text = MailData::new("To: a@example.org\r\nBcc: b@example.org\r\n\r\nHello.\r\n")?;
+    /// assert_eq!(text.without_bcc().octets(), "To: a@example.org\r\n\r\nHello.\r\n");
+    /// # Ok::<(), smtp_error::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn without_bcc(&self) -> Self {
+        if !HeaderField::all(&self.octets).any(HeaderField::is_bcc) {
+            return self.clone();
+        }
+        let mut kept = Vec::with_capacity(self.octets.len());
+        let mut end = 0;
+        for field in HeaderField::all(&self.octets) {
+            end += field.lines().len();
+            if !field.is_bcc() {
+                kept.extend_from_slice(field.lines());
+            }
+        }
+        kept.extend_from_slice(&self.octets[end..]);
+        let octets = Bytes::from(kept);
+        // What is left out is whole lines, so that no flaw is added.
+        let binary = self.facts.binary;
+        let size = if binary { octets.len() as u64 } else { size_of(&octets) };
+        let facts = ContentFacts { size: Some(size), binary, ..needs_of(&octets) };
+        Self { octets, facts }
     }
 
     /// Returns what it needs of a server.
@@ -115,22 +152,27 @@ fn scan(octets: &[u8]) -> Result<ContentFacts, Invalid> {
     if !(line_end::are_whole(octets) && has_short_lines(octets)) {
         find_flaw(octets)?;
     }
+    Ok(ContentFacts { size: Some(size_of(octets)), ..needs_of(octets) })
+}
+
+/// Returns the size of mail data that consists of lines, as SIZE counts it.
+fn size_of(octets: &[u8]) -> u64 {
     let complete = octets.is_empty() || octets.ends_with(b"\r\n");
-    let size = octets.len() as u64 + if complete { 0 } else { 2 };
-    Ok(ContentFacts { size: Some(size), ..needs_of(octets) })
+    octets.len() as u64 + if complete { 0 } else { 2 }
 }
 
 /// Returns what the octets need, without a look at lines.
 fn needs_of(octets: &[u8]) -> ContentFacts {
+    let header_defect = header_field::defect(octets);
     if octets.is_ascii() {
-        return ContentFacts::default();
+        return ContentFacts { header_defect, ..ContentFacts::default() };
     }
     let headers_end = match octets {
         [b'\r', b'\n', ..] => Some(0),
         _ => memchr::memmem::find(octets, b"\r\n\r\n"),
     };
     let headers = &octets[..headers_end.unwrap_or(octets.len())];
-    let mut facts = ContentFacts { eight_bit: true, ..ContentFacts::default() };
+    let mut facts = ContentFacts { eight_bit: true, header_defect, ..ContentFacts::default() };
     if !headers.is_ascii() {
         facts.utf8_headers = str::from_utf8(headers).is_ok();
         let mut scanner = HeaderScanner::new();

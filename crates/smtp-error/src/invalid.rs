@@ -1,6 +1,8 @@
 //! Values from the caller that no conforming client may send.
 use core::fmt;
 
+use crate::HeaderDefect;
+
 /// A value from the caller that cannot be sent: the field, and what is wrong with it.
 ///
 /// A call that returns this has written nothing.
@@ -186,7 +188,9 @@ pub enum Flaw {
         offset: usize,
     },
     /// A line feed that no carriage return precedes.
-    #[error("bare LF at octet {offset}")]
+    #[error(
+        "bare LF at octet {offset}; `MailData::normalize` and `Content::line_ends` convert it to CRLF"
+    )]
     BareLf {
         /// The offset of the LF.
         offset: usize,
@@ -276,6 +280,9 @@ pub enum Flaw {
         /// The name of the first such field.
         name: HeaderName,
     },
+    /// The header section has a defect, and the caller requires that such mail data is not sent.
+    #[error(transparent)]
+    Header(HeaderDefect),
     /// The mail data was declared to consist of lines (7BIT or 8BITMIME), but is binary.
     #[error("declared 7BIT or 8BITMIME, but is binary")]
     NotLines,

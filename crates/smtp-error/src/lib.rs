@@ -48,6 +48,7 @@ mod reply;
 mod extension;
 mod step;
 
+mod header;
 mod invalid;
 mod misbehaved;
 mod no_mechanism;
@@ -72,6 +73,7 @@ pub use enhanced::EnhancedCode;
 pub use error::{Ended, Error, ErrorKind};
 pub use excerpt::Excerpt;
 pub use extension::Extension;
+pub use header::HeaderDefect;
 pub use hint::Hint;
 pub use invalid::{Field, Flaw, HeaderName, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};

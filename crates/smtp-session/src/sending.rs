@@ -3,9 +3,9 @@ use std::num::NonZeroUsize;
 
 use smtp_caps::{Envelope, Framing, Plan, RawHeaders};
 use smtp_codec::ContentFacts;
-use smtp_error::{ErrorKind, Limited, Unsupported};
+use smtp_error::{ErrorKind, Field, Flaw, HeaderDefect, Invalid, Limited, Unsupported};
 
-use crate::{Dialect, Session};
+use crate::{Dialect, Session, header_check::HeaderRules};
 
 /// How messages are sent, as far as envelope, text and server leave it open.
 ///
@@ -38,6 +38,9 @@ pub struct Sending {
     /// looked at as it passes, and cut off at the field. SMTPUTF8 is not derived for such a text;
     /// [`Mail::smtputf8`](smtp_codec::Mail::smtputf8) declares it.
     pub raw_headers: RawHeaders,
+    /// What is done with a header section that shows Bcc, and with mail data that has none: by
+    /// default it is sent, and a warning is logged.
+    pub header_defects: HeaderDefects,
     /// Whether a message of many is begun before the one before it is answered: by default not.
     pub ahead: Option<Ahead>,
 }
@@ -51,6 +54,7 @@ impl Default for Sending {
             excess: Excess::default(),
             partial: Partial::default(),
             raw_headers: RawHeaders::default(),
+            header_defects: HeaderDefects::default(),
             ahead: None,
         }
     }
@@ -66,6 +70,9 @@ impl Sending {
     ) -> Result<Plan, ErrorKind> {
         let plan = Plan::new(&session.capabilities, envelope, facts)?;
         let plan = plan.with_raw_headers(self.raw_headers)?.with_framing(self.framing)?;
+        if let Some(defect) = facts.header_defect {
+            self.header_defects.apply(defect)?;
+        }
         if plan.excess_rcpts() > 0 && !self.has_further_rounds() {
             let limit = plan.rcpt_max().unwrap_or_default().into();
             let asked = envelope.rcpts().len() as u64;
@@ -73,6 +80,14 @@ impl Sending {
         }
         session.mail.admit_domains(&session.capabilities, envelope)?;
         Ok(plan)
+    }
+
+    /// Returns what is looked for in a header section that was not checked beforehand.
+    pub(crate) fn header_rules(&self, plan: &Plan) -> HeaderRules {
+        HeaderRules {
+            ascii_only: plan.refuses_raw_headers(self.raw_headers),
+            defects: self.header_defects,
+        }
     }
 
     /// Returns whether recipients that are too many for one transaction get another one.
@@ -156,6 +171,40 @@ pub enum Partial {
     /// It goes to no recipient. The text waits for the replies to every recipient, which costs
     /// a round trip; where one is refused the refusal is the error, and the text is not sent.
     Withhold,
+}
+
+/// The treatment of mail data whose header section is seldom intended: a field Bcc or Resent-Bcc
+/// with a value, which every recipient can read (RFC 5322, 3.6.3), or no header section at all
+/// ([`HeaderDefect`]).
+///
+/// Content in memory is checked before anything is written, other content while it passes: there
+/// [`Refuse`](Self::Refuse) aborts the message before its end. What the server fetches is not
+/// checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeaderDefects {
+    /// It is sent, with an event of `tracing` at level `WARN` and target `smtp_session`, whose field
+    /// `defect` names the defect.
+    #[default]
+    Warn,
+    /// It is not sent. The error has the flaw [`Flaw::Header`].
+    Refuse,
+    /// It is sent: for relays, which pass on what others have written.
+    Ignore,
+}
+
+impl HeaderDefects {
+    /// Applies the rule to a defect that was found.
+    pub(crate) fn apply(self, defect: HeaderDefect) -> Result<(), Invalid> {
+        match self {
+            Self::Warn => {
+                tracing::warn!(target: "smtp_session", %defect, "header section is seldom intended");
+                Ok(())
+            }
+            Self::Refuse => Err(Invalid::new(Field::Text, Flaw::Header(defect))),
+            Self::Ignore => Ok(()),
+        }
+    }
 }
 
 /// How far messages run ahead of the answers to those before them, where PIPELINING is offered.

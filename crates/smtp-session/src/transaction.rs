@@ -296,9 +296,8 @@ impl Transaction<'_> {
 
     fn begin_content(&mut self, way: Way, session: &Session) {
         let Some(plan) = &self.plan else { return };
-        let ascii_headers = plan.refuses_raw_headers(self.sending.raw_headers);
         let flow = Flow::new(way, self.facts, plan.mail(), session.output.end());
-        self.content = Content::Flowing(flow.ascii_headers(ascii_headers));
+        self.content = Content::Flowing(flow.header_rules(self.sending.header_rules(plan)));
         self.rounds += 1;
     }
 

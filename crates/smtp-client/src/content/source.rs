@@ -1,6 +1,8 @@
 //! Sources: where the pieces of a text come from.
 use std::{
-    io::{self, Read},
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    mem,
     task::{Context, Poll, ready},
 };
 
@@ -23,6 +25,8 @@ pub(crate) struct Source<'a> {
     normalizer: Normalizer,
     /// Which time it is given, from 1.
     round: u32,
+    /// Whether the client awaits.
+    awaits: bool,
 }
 
 enum Origin<'a> {
@@ -33,6 +37,8 @@ enum Origin<'a> {
         taken: usize,
     },
     Pieces(Box<dyn Pieces + Send + 'a>),
+    /// One that is read as the client waits: see [`Source::set_awaits`].
+    File(File),
     /// One that can be taken back until its first piece is asked for.
     #[cfg(feature = "tokio")]
     Reserved(Reserve),
@@ -74,8 +80,35 @@ impl<'a> Source<'a> {
         Self::new(Origin::Pieces(Box::new(reader::Reader::new(reader))))
     }
 
+    pub(super) fn file(file: File) -> Self {
+        Self::new(Origin::File(file))
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.origin, Origin::File(_))
+    }
+
+    /// Sets whether the client awaits. It reads a file with the runtime then, so that no other task
+    /// is delayed, and otherwise with calls that block.
+    pub(super) fn set_awaits(&mut self, awaits: bool) {
+        self.awaits = awaits;
+    }
+
+    /// Begins to read, if it is a file.
+    fn open(&mut self) {
+        self.origin = match mem::replace(&mut self.origin, Origin::Over) {
+            #[cfg(feature = "tokio")]
+            Origin::File(file) if self.awaits => {
+                let file = Box::pin(tokio::fs::File::from_std(file));
+                Origin::Pieces(Box::new(reader::Reader::new(file)))
+            }
+            Origin::File(file) => Origin::Pieces(Box::new(Chunked::new(file))),
+            origin => origin,
+        };
+    }
+
     fn new(origin: Origin<'a>) -> Self {
-        Self { origin, normalizer: Normalizer::default(), round: 1 }
+        Self { origin, normalizer: Normalizer::default(), round: 1, awaits: false }
     }
 
     pub(super) fn mend(&mut self, ends: LineEnds) {
@@ -102,9 +135,13 @@ impl<'a> Source<'a> {
     ) -> Poll<io::Result<Option<Piece>>> {
         #[cfg(feature = "tokio")]
         if let Origin::Reserved(reserve) = &self.origin {
-            *self = reserve.take().unwrap_or_else(|| Self::new(Origin::Over));
+            let source = reserve.take().unwrap_or_else(|| Self::new(Origin::Over));
+            *self = Self { awaits: self.awaits, ..source };
         }
-        if std::mem::replace(&mut self.round, round) != round {
+        if self.is_file() {
+            self.open();
+        }
+        if mem::replace(&mut self.round, round) != round {
             self.rewind()?;
         }
         let next = match &mut self.origin {
@@ -112,7 +149,7 @@ impl<'a> Source<'a> {
             Origin::Pieces(pieces) => ready!(pieces.poll_next(cx))?,
             #[cfg(feature = "tokio")]
             Origin::Reserved(_) => return Poll::Ready(Ok(None)),
-            Origin::Over => return Poll::Ready(Ok(None)),
+            Origin::File(_) | Origin::Over => return Poll::Ready(Ok(None)),
         };
         let octets = match next {
             Some(octets) => self.normalizer.normalize(octets),
@@ -156,6 +193,21 @@ fn held(pieces: &[Piece], at: &mut usize, taken: &mut usize) -> Option<Piece> {
             }
         }
     }
+}
+
+/// Returns the size of a file, as SIZE counts it: with the CRLF that is added to a last line without
+/// one. `None` for what is no regular file.
+pub(super) fn size_of_file(file: &mut File) -> io::Result<Option<u64>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let length = metadata.len();
+    let mut tail = Vec::with_capacity(2);
+    file.seek(SeekFrom::Start(length.saturating_sub(2)))?;
+    file.by_ref().take(2).read_to_end(&mut tail)?;
+    file.rewind()?;
+    Ok(Some(if length == 0 || tail == b"\r\n" { length } else { length + 2 }))
 }
 
 /// The octets of a blocking reader, as many at a time as are there.

@@ -28,10 +28,10 @@ const CALLER: &str = "caller";
 
 /// A span or an event, with its fields as they are shown.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(crate) struct Seen {
     name: &'static str,
-    target: &'static str,
-    level: Level,
+    pub(crate) target: &'static str,
+    pub(crate) level: Level,
     fields: BTreeMap<&'static str, String>,
     /// The parent span, if it is given explicitly.
     parent: Option<u64>,
@@ -60,7 +60,7 @@ impl Seen {
         }
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
 }
@@ -148,7 +148,11 @@ fn watched<T>(witness: &Witness, test: impl FnOnce() -> T) -> T {
 
 /// Everything that is seen while a client connects and acts over this script.
 #[track_caller]
-fn witness(keywords: &[&str], rest: &str, act: impl AsyncFnOnce(&mut Connection)) -> Vec<Seen> {
+pub(crate) fn witness(
+    keywords: &[&str],
+    rest: &str,
+    act: impl AsyncFnOnce(&mut Connection),
+) -> Vec<Seen> {
     let witness = Witness::default();
     let script = opening(Dialect::Smtp, keywords) + rest;
     let played = watched(&witness, || {

@@ -73,7 +73,10 @@ fn invalid_values_name_the_field_and_the_octet() {
         "RCPT: forward-path: control character U+000D at octet 3"
     });
     reads(Invalid::new(Field::Recipients, Flaw::Empty), "recipients: must not be empty");
-    reads(Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }), "mail data: bare LF at octet 9");
+    reads(
+        Invalid::new(Field::Text, Flaw::BareLf { offset: 9 }),
+        "mail data: bare LF at octet 9; `MailData::normalize` and `Content::line_ends` convert it to CRLF",
+    );
     let label = Flaw::InvalidLabel { offset: 4 };
     reads(Invalid::new(Field::Domain, label), "domain: invalid internationalized label at octet 4");
     let label = Flaw::LabelTooLong { offset: 2, length: 64, limit: 63 };

@@ -3,10 +3,13 @@
 use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
-use smtp_codec::{Body, Command, ContentFacts, HeaderScanner, Mail, Stuffer, TextScanner, Word};
+use smtp_codec::{Body, Command, ContentFacts, Mail, Stuffer, TextScanner, Word};
 use smtp_error::{ErrorKind, Field, Flaw, Invalid};
 
-use crate::{Event, Output, Session};
+use crate::{
+    Event, Output, Session,
+    header_check::{HeaderCheck, HeaderRules},
+};
 
 /// How far the content of a message has come in this round.
 #[derive(Debug)]
@@ -125,8 +128,8 @@ pub(super) struct Flow {
     binary: bool,
     /// Checks a content that was not checked beforehand.
     scanner: Option<TextScanner>,
-    /// Checks the header section of such a content, if it must be ASCII.
-    headers: Option<HeaderScanner>,
+    /// Checks the header section of such a content.
+    headers: Option<HeaderCheck>,
     unseen: bool,
     /// Whether an octet outside ASCII is an error.
     seven_bit: bool,
@@ -181,9 +184,9 @@ impl Flow {
         }
     }
 
-    /// Refuses a header field with an octet outside ASCII, if `only` is true.
-    pub(super) fn ascii_headers(mut self, only: bool) -> Self {
-        self.headers = (only && self.unseen).then(HeaderScanner::new);
+    /// Checks the header section by these rules, unless that was done beforehand.
+    pub(super) fn header_rules(mut self, rules: HeaderRules) -> Self {
+        self.headers = self.unseen.then(|| HeaderCheck::new(rules));
         self
     }
 
@@ -220,6 +223,9 @@ impl Flow {
     fn end(&mut self, output: &mut Output) -> Result<Option<u64>, Invalid> {
         if let Some(scanner) = &self.scanner {
             scanner.end()?;
+        }
+        if let Some(headers) = &mut self.headers {
+            headers.end()?;
         }
         let crlf = Bytes::from_static(b"\r\n");
         if self.tail != *b"\r\n" && !self.binary {
@@ -259,10 +265,7 @@ impl Flow {
 
     fn count(&mut self, octets: &[u8]) -> Result<(), Invalid> {
         if let Some(headers) = &mut self.headers {
-            headers.scan(octets);
-            if let Some(name) = headers.raw_header() {
-                return Err(Invalid::new(Field::Text, Flaw::RawHeader { name }));
-            }
+            headers.scan(octets)?;
         }
         if let Some(scanner) = &mut self.scanner {
             scanner.scan(octets)?;
