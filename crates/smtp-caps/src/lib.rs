@@ -70,6 +70,8 @@ mod line;
 mod offer;
 
 mod envelope;
+#[cfg(feature = "mail-parser")]
+mod headers;
 mod plan;
 
 pub use capabilities::{Capabilities, Capability};

@@ -2,11 +2,16 @@
 use std::{fmt, fs::File, io, path::Path};
 
 use bytes::Bytes;
+use smtp_caps::Envelope;
 use smtp_codec::{ContentFacts, HeaderScanner, LineEnds, MailData, Word};
 use smtp_error::{Cause, Error, ErrorKind, Invalid, Step};
 
 use crate::session::{EnvelopeRef, Excess, Piece, Sending};
 
+#[cfg(feature = "lettre")]
+mod from_lettre;
+#[cfg(feature = "mail-builder")]
+mod from_mail_builder;
 #[cfg(feature = "tokio")]
 mod reserved;
 mod source;
@@ -246,6 +251,10 @@ impl fmt::Debug for Content<'_> {
 }
 
 /// A message: an envelope and a content.
+///
+/// `Message::from_headers` makes one of a text whose header fields name the recipients.
+/// Messages of other crates are converted with `Message::try_from`, if the cargo feature of that name
+/// is on: `&lettre::Message`, and `mail_builder::MessageBuilder`. Neither sends Bcc.
 #[derive(Debug)]
 pub struct Message<'a> {
     pub(crate) envelope: EnvelopeRef<'a>,
@@ -256,5 +265,41 @@ impl<'a> Message<'a> {
     /// Creates a message from an envelope, owned, shared or borrowed, and a content.
     pub fn new(envelope: impl Into<EnvelopeRef<'a>>, content: impl Into<Content<'a>>) -> Self {
         Self { envelope: envelope.into(), content: content.into() }
+    }
+
+    /// Returns the envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Returns the envelope and the content, which every method that sends one message takes.
+    pub fn into_parts(self) -> (EnvelopeRef<'a>, Content<'a>) {
+        (self.envelope, self.content)
+    }
+}
+
+#[cfg(feature = "mail-parser")]
+impl Message<'static> {
+    /// Creates a message whose envelope follows from the header fields of its text: see
+    /// [`Envelope::from_headers`]. The fields Bcc and Resent-Bcc are not sent
+    /// ([`MailData::without_bcc`]); every other octet is. It needs the feature `mail-parser`.
+    ///
+    /// ```
+    /// use smtp_client::{LineEnds, MailData, Message};
+    ///
+    /// let file = "From: a@example.org\nTo: b@example.org\nBcc: c@example.org\n\nHello.\n";
+    /// let message = Message::from_headers(MailData::normalize(file, LineEnds::Unix)?)?;
+    /// assert_eq!(message.envelope().rcpts().len(), 2);
+    /// let (envelope, content) = message.into_parts();
+    /// // connection.send(&envelope, content).await?
+    /// # let _ = (envelope, content);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Envelope::from_headers`].
+    pub fn from_headers(mail_data: MailData) -> Result<Self, smtp_error::HeaderError> {
+        let envelope = Envelope::from_headers(mail_data.octets())?;
+        Ok(Self::new(envelope, mail_data.without_bcc()))
     }
 }

@@ -37,6 +37,9 @@
 //! | `ring` | yes | the cryptography of `ring` for [`Tls::platform`] |
 //! | `aws-lc-rs` | no | the cryptography of `aws-lc-rs`; with both, `ring` is used |
 //! | `webpki-roots` | no | `Tls::webpki_roots` |
+//! | `mail-parser` | no | envelopes from header fields: `Message::from_headers`, `Envelope::from_headers` |
+//! | `lettre` | no | messages of `lettre` 0.11: `Message::try_from(&message)` |
+//! | `mail-builder` | no | messages of `mail-builder` 0.4: `Message::try_from(builder)` |
 
 #![cfg_attr(
     not(any(feature = "tokio", feature = "blocking")),
@@ -81,10 +84,10 @@ pub use smtp_codec::{
     ReplyLimits, Ret, ReversePath, RrvsAction, Word, Xtext,
 };
 pub use smtp_error::{
-    Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind, Excerpt,
-    Extension, Field, Flaw, HeaderDefect, HeaderName, Hint, Invalid, Limited, MalformedReply,
-    Misbehaved, NoMechanism, Obstacle, OfferedMechanism, Reply, ReplyCode, ReplyFault, ReplyLine,
-    SaslFault, Step, Unsupported, Verdict,
+    AddressField, Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind,
+    Excerpt, Extension, Field, Flaw, HeaderDefect, HeaderError, HeaderName, Hint, Invalid, Limited,
+    MalformedReply, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, Reply, ReplyCode,
+    ReplyFault, ReplyLine, SaslFault, Step, Unsupported, Verdict,
 };
 
 #[cfg(feature = "tokio")]

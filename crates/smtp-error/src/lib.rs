@@ -73,7 +73,7 @@ pub use enhanced::EnhancedCode;
 pub use error::{Ended, Error, ErrorKind};
 pub use excerpt::Excerpt;
 pub use extension::Extension;
-pub use header::HeaderDefect;
+pub use header::{AddressField, HeaderDefect, HeaderError};
 pub use hint::Hint;
 pub use invalid::{Field, Flaw, HeaderName, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};

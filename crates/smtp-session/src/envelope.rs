@@ -41,3 +41,13 @@ impl From<Envelope> for EnvelopeRef<'_> {
         Self::from(Arc::new(envelope))
     }
 }
+
+/// A borrowed envelope is cloned.
+impl From<EnvelopeRef<'_>> for Arc<Envelope> {
+    fn from(envelope: EnvelopeRef<'_>) -> Self {
+        match envelope.0 {
+            Held::Borrowed(envelope) => Self::new(envelope.clone()),
+            Held::Shared(envelope) => envelope,
+        }
+    }
+}

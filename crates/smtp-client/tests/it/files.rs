@@ -71,7 +71,7 @@ fn a_file_of_many_messages_is_read_too() {
     let letter = Letter::new("many", b"Subject: a\r\n\r\nb\r\n");
     let (_, report) = play_on(&[], &ACCEPTED.repeat(2), async |mut connection| {
         let messages = [(); 2].map(|()| Message::new(envelope(), letter.content()));
-        let mut results = connection.send_many(messages);
+        let mut results = connection.send_many(messages).await.unwrap();
         for _ in 0..2 {
             assert!(results.next().await.unwrap().unwrap().all_accepted());
         }
