@@ -112,3 +112,13 @@ pub use rustls;
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compiles the examples of the guide for users of lettre.
+#[cfg(all(doctest, feature = "tokio", feature = "lettre"))]
+#[doc = include_str!("../../../docs/from-lettre.md")]
+struct FromLettre;
+
+/// Compiles the examples of the guide for users of mail-send.
+#[cfg(all(doctest, feature = "tokio", feature = "mail-builder"))]
+#[doc = include_str!("../../../docs/from-mail-send.md")]
+struct FromMailSend;
