@@ -134,7 +134,7 @@ macro_rules! connection {
             }
 
             /// Returns the server that this is a connection to. Of the two ports of
-            /// [`Connector::submission`], it has the one that was used.
+            /// `Connector::submission`, it has the one that was used.
             pub fn server(&self) -> &$crate::Server {
                 &self.server
             }

@@ -1,34 +1,93 @@
 //! An SMTP and LMTP client that reports the exact result of every message.
 //!
-//! [`Connector`] opens a [`Connection`], which sends messages and session commands. Every wait has
-//! a timeout. Every error has its cause, the [`Step`] that failed, the reply of the server, if
-//! there was one, and whether the message [may have been accepted](Error::in_doubt).
-//!
 //! ```no_run
 //! # #[cfg(feature = "tokio")]
 //! # mod example {
-//! use smtp_client::{Connector, Envelope, MailData};
+//! use smtp_client::{Envelope, MailData, Mailer};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let connector = Connector::new("smtp+starttls://mail.example.org".parse()?);
-//! let mut connection = connector.connect().await?;
-//! let envelope = Envelope::new("me@example.org", ["you@example.com", "all@example.net"])?;
+//! let mailer = Mailer::from_url("smtps://me%40example.org:password@mail.example.org")?;
+//! let envelope = Envelope::new("me@example.org", ["you@example.com"])?;
 //! let text = MailData::new("Subject: hello\r\n\r\nHello.\r\n")?;
-//! for verdict in connection.send(&envelope, &text).await?.verdicts() {
-//!     println!("{verdict}");
-//! }
-//! connection.quit().await?;
+//! let delivery = mailer.send(envelope, text).await?;
+//! assert!(delivery.all_accepted());
+//! mailer.close().await;
 //! # Ok(())
 //! # }
 //! # }
 //! ```
 //!
+//! # Three types to know
+//!
+//! - [`Connector`] is the configuration: [`from_url`](Connector::from_url) for the URL of a
+//!   deployment, [`submission`](Connector::submission) for the host of a provider,
+//!   [`new`](Connector::new) for a [`Server`] with the defaults of a relay. It opens
+//!   [`Connection`]s.
+//! - [`Connection`] is one session: [`send`](Connection::send) for a message,
+//!   [`send_many`](Connection::send_many) for many, and the session commands.
+//! - [`Mailer`] is what most programs want: a pool of connections that many tasks share. It opens
+//!   them when there is work, replaces those that were lost, and closes idle ones.
+//!
+//! A message is an [`Envelope`] and its content: [`MailData`] in memory, or a [`Content`] that is
+//! read while it is sent.
+//!
+//! # What a result means
+//!
+//! `Ok` with a [`Delivery`] means that the server has replied for every recipient. Each
+//! [`Verdict`] is an acceptance or a refusal.
+//!
+//! `Err` has the cause ([`Error::kind`]), the [`Step`] that failed, the reply if there was one, and
+//! what is likely to help ([`Error::advice`], [`Error::hint`]). Two questions decide whether to
+//! send again:
+//!
+//! | | [`is_transient`](Error::is_transient) | otherwise |
+//! |---|---|---|
+//! | [`in_doubt`](Error::in_doubt) | the message may have been accepted: sending it again may deliver it twice | the same |
+//! | not in doubt | send it again later | the same attempt fails again: a wrong password, an unknown host, a refusal |
+//!
+//! No part of this crate sends a message again that is in doubt.
+//!
+//! # Logins
+//!
+//! A user name and a password in the URL are used with the strongest mechanism that the server
+//! offers, and never sent in clear without TLS. [`Connector::login`] takes any other [`Login`]:
+//! OAuth tokens that are fetched when they are needed, client certificates, chosen mechanisms.
+//!
+//! # Speed
+//!
+//! A message takes two round trips, whatever the number of recipients. [`Sending`] has what saves
+//! more of them for servers that are known; [`Connection::send_many`] and [`Mailer`] save the
+//! handshakes.
+//!
+//! # Without tokio
+//!
+//! `blocking` (a feature) has the same connector and connection over sockets that block, and needs
+//! no runtime. The protocol itself is the crate [`smtp_session`]: a state machine without I/O, for
+//! drivers of other kinds.
+//!
+//! # Logs
+//!
 //! Every operation is a span of `tracing`, with its outcome, reply code and duration:
 //! [`spans`] lists their names and fields. Commands and replies are traced at level `TRACE` under
 //! the target `smtp_session`: addresses appear there, secrets never.
 //!
-//! The protocol itself is the crate [`smtp_session`]: a state machine without I/O, for
-//! drivers of other kinds.
+//! # Types by subject
+//!
+//! | Subject | Types |
+//! |---|---|
+//! | connecting | [`Connector`], [`Server`], [`Address`], [`Security`], [`InvalidUrl`], [`Timeouts`], [`HelloName`], [`EhloCache`] |
+//! | TLS | [`Tls`], [`TlsFacts`], [`TlsFailure`] |
+//! | logins | [`Login`], [`Credentials`], [`sasl`] |
+//! | messages | [`Envelope`], [`MailData`], [`Content`], [`Message`], [`Part`], [`LineEnds`] |
+//! | addresses | [`Mailbox`], [`ForwardPath`], [`ReversePath`] |
+//! | parameters of extensions | [`Mail`], [`Rcpt`], [`MailParam`], [`RcptParam`], [`Notify`], [`Ret`], [`ByMode`], [`Body`], [`Xtext`] |
+//! | sending | [`Connection`], [`SendMany`], [`Messages`], [`Sending`], [`Ahead`], [`Partial`], [`Excess`], [`FirstChunk`], [`Framing`] |
+//! | the mailer | [`Mailer`], [`MailerBuilder`], [`PooledConnection`], [`Rate`] |
+//! | results | [`Delivery`], [`Verdict`], [`Reply`], [`ReplyCode`], [`EnhancedCode`] |
+//! | errors | [`Error`], [`ErrorKind`], [`Step`], [`Advice`], [`Hint`], [`Broken`], [`Ended`], [`Misbehaved`], [`Unsupported`], [`Invalid`], [`Field`], [`Flaw`], [`Limited`] |
+//! | what a server offers | [`Capabilities`], [`Extension`] |
+//!
+//! # Cargo features
 //!
 //! | Feature | Default | Adds |
 //! |---|---|---|

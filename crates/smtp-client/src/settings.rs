@@ -13,6 +13,7 @@ use smtp_error::{Broken, Error, ErrorKind, Reply, Step};
 
 use crate::{
     Credentials, EhloCache, InvalidUrl, Login, Security, Sending, Server, Timeouts, Tls,
+    dialing::Order,
     route::Route,
     session::{Adjustment, HelloFallback, Observer, Session},
     spans::Watch,
@@ -80,10 +81,12 @@ impl Settings {
         settings
     }
 
-    /// The settings of a client that submits messages to this server: it does not wait as long as
-    /// a relay does.
+    /// The settings of a client that submits messages to this server: it races the addresses, and
+    /// does not wait as long as a relay does.
     fn submitting(server: Server) -> Self {
-        Self { timeouts: Timeouts::submission(), ..Self::new(server) }
+        let mut settings = Self { timeouts: Timeouts::submission(), ..Self::new(server) };
+        settings.route.order = Order::Racing;
+        settings
     }
 
     /// Adjusts what the server offers, after the adjustments that were given before.
@@ -246,10 +249,13 @@ macro_rules! settings {
         /// | `hello` | a domain or an address literal | [`hello_name`](Self::hello_name) |
         /// | `timeout` | such as `30s` or `2m` | [`Timeouts::every_step`](crate::Timeouts::every_step) |
         /// | `operation-timeout` | the same | [`Timeouts::operation`](crate::Timeouts::operation) |
+        /// | `race` | `true` or `false` | [`race`](Self::race) |
+        /// | `source-address` | an IP address, or one for each family with a comma between them | [`source_address`](Self::source_address) |
         /// | `tls-ca` | the path of a PEM file, which is read at once | [`tls`](Self::tls): only these authorities are trusted |
         ///
-        /// The defaults are those of a program that submits messages: its
-        /// [timeouts](crate::Timeouts::submission) are shorter than those of a relay.
+        /// The defaults are those of a program that submits messages: addresses are
+        /// [raced](Self::race), and the [timeouts](crate::Timeouts::submission) are shorter than
+        /// those of a relay.
         ///
         /// # Errors
         /// What is wrong with the URL, and what to write instead. The text has no password.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, str::FromStr, time::Duration};
 use smtp_error::Cause;
 
 use super::InvalidUrl;
-use crate::{Security, settings::Settings};
+use crate::{Security, dialing::Order, settings::Settings};
 
 /// One option of a `T`.
 pub(crate) struct UrlOption<T> {
@@ -115,6 +115,24 @@ pub(crate) const CONNECTOR: &[UrlOption<Settings>] = &[
         expected: DURATION,
         set: |settings, value| {
             settings.timeouts.operation = Some(duration(value)?);
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "race",
+        expected: "true or false",
+        set: |settings, value| {
+            settings.route.order = if parsed(value)? { Order::Racing } else { Order::OneByOne };
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "source-address",
+        expected: "an IP address, or one for each family with a comma between them",
+        set: |settings, value| {
+            for address in value.split(',') {
+                settings.route.set_source(parsed(address)?);
+            }
             Ok(())
         },
     },

@@ -96,6 +96,8 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
         ("timeout=30", "option timeout must be a duration such as 500ms, 30s or 2m"),
         ("timeout=0s", "option timeout must be a duration"),
         ("operation-timeout=soon", "option operation-timeout must be a duration"),
+        ("race=yes", "option race must be true or false"),
+        ("source-address=eth0", "option source-address must be an IP address"),
         ("hello=-", "option hello must be a domain or an address literal such as [192.0.2.1]"),
         ("hello=a.example&hello=b.example", "option hello is given twice"),
         (
@@ -124,7 +126,8 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
 #[test]
 fn every_option_of_a_mailer_is_accepted() {
     let options = "connections=8&messages-per-connection=50&idle-timeout=30s&rate=100/1m&\
-                   queue-limit=10&wait-timeout=2m&attempts=5&timeout=30s&operation-timeout=5m&hello=[192.0.2.1]";
+                   queue-limit=10&wait-timeout=2m&attempts=5&timeout=30s&operation-timeout=5m&\
+                   hello=[192.0.2.1]&race=false&source-address=192.0.2.1,2001:db8::1";
     Mailer::from_url(&format!("smtp://mail.example.org?{options}")).unwrap();
 }
 
