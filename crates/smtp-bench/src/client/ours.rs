@@ -1,6 +1,7 @@
 //! This toolkit.
 use std::sync::Arc;
 
+use bytes::Bytes;
 use smtp_client::{
     Ahead, Connection, Connector, Delivery, Envelope, FirstChunk, Framing, MailData, Mailer,
     Message, Security, Sending, Server, Tls,
@@ -90,7 +91,7 @@ fn envelope(job: &Job) -> Result<Envelope, Failure> {
 
 /// Computed for each message, because the other libraries examine each message too.
 fn text(job: &Job) -> Result<MailData, Failure> {
-    Ok(MailData::new(job.text)?)
+    Ok(MailData::new(Bytes::from_static(job.text))?)
 }
 
 fn check(delivery: &Delivery) -> Result<(), Failure> {

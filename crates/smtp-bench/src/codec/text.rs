@@ -1,6 +1,7 @@
 //! Message texts of 64 KiB to 1 MiB: dot-stuffing, its reversal, and the examination of a text.
 use std::{hint::black_box, sync::LazyLock};
 
+use bytes::Bytes;
 use smtp_codec::{BareLineEnds, MailData, Stuffer, Unstuffed, Unstuffer};
 use smtp_proto::request::receiver::DataReceiver;
 
@@ -152,7 +153,8 @@ fn proto(text: &'static [u8]) -> Work {
 
 fn scan(text: &'static [u8]) -> Work {
     Box::new(move || {
-        black_box(MailData::new(black_box(text)).expect(WELL_FORMED));
+        let octets = Bytes::from_static(black_box(text));
+        black_box(MailData::new(octets).expect(WELL_FORMED));
     })
 }
 
