@@ -1,14 +1,26 @@
 //! The envelope: the reverse-path and the forward-paths (RFC 5321, 2.3.1).
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use smtp_codec::{Mail, Rcpt};
-use smtp_error::{Field, Flaw, Invalid};
+use smtp_error::{Field, Flaw, ForwardPaths, Invalid};
 
 /// The sender and the recipients of a message, in order. There is at least one recipient.
+///
+/// Cloning shares the recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     mail: Mail,
-    rcpts: Vec<Rcpt>,
+    rcpts: Arc<Recipients>,
+}
+
+/// The recipients, shared with the delivery of the message and with its errors.
+#[derive(Debug, PartialEq, Eq)]
+struct Recipients(Vec<Rcpt>);
+
+impl ForwardPaths for Recipients {
+    fn forward_path(&self, position: usize) -> Option<&str> {
+        self.0.get(position).map(|rcpt| rcpt.path().as_str())
+    }
 }
 
 impl Envelope {
@@ -38,7 +50,7 @@ impl Envelope {
         if rcpts.is_empty() {
             return Err(Invalid::new(Field::Recipients, Flaw::Empty));
         }
-        Ok(Self { mail, rcpts })
+        Ok(Self { mail, rcpts: Arc::new(Recipients(rcpts)) })
     }
 
     /// Returns the sender.
@@ -48,6 +60,12 @@ impl Envelope {
 
     /// Returns the recipients, at least one.
     pub fn rcpts(&self) -> &[Rcpt] {
-        &self.rcpts
+        &self.rcpts.0
+    }
+
+    /// Returns the forward-paths of the recipients, shared: what names the recipients of a
+    /// [`Delivery`](smtp_error::Delivery).
+    pub fn forward_paths(&self) -> Arc<dyn ForwardPaths> {
+        self.rcpts.clone()
     }
 }

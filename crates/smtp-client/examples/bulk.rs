@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some((to, result)) = results.next().await {
         let state = match result {
             Ok(delivery) if delivery.all_accepted() => "sent",
-            Ok(delivery) if delivery.verdicts()[0].is_transient() => "unsent",
+            Ok(delivery) if delivery[0].is_transient() => "unsent",
             Ok(_) => "refused",
             Err(error) if error.in_doubt() => "in-doubt",
             Err(_) => "unsent",

@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         number += 1;
         match result {
             Ok(delivery) if delivery.all_accepted() => accepted += 1,
-            Ok(delivery) => println!("{number}: {}", delivery.verdicts()[0]),
+            Ok(delivery) => println!("{number}: {}", delivery[0]),
             Err(error) => println!("{number}: {error}"),
         }
     }

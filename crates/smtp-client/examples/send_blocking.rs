@@ -44,7 +44,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     connection.quit()?;
 
     println!();
-    for (recipient, verdict) in to.iter().zip(delivery.verdicts()) {
+    for (recipient, verdict) in delivery.verdicts() {
         println!("{recipient}: {verdict}");
     }
     if arguments.is_empty() {

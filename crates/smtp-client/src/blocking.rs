@@ -15,8 +15,8 @@
 //! let mut connection = connector.connect()?;
 //! let envelope = Envelope::new("me@example.org", ["you@example.com", "all@example.net"])?;
 //! let text = MailData::new("Subject: hello\r\n\r\nHello.\r\n")?;
-//! for verdict in connection.send(&envelope, &text)?.verdicts() {
-//!     println!("{verdict}");
+//! for (recipient, verdict) in connection.send(&envelope, &text)?.verdicts() {
+//!     println!("{recipient}: {verdict}");
 //! }
 //! connection.quit()?;
 //! # Ok(())

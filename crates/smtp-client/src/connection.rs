@@ -162,7 +162,9 @@ macro_rules! connection {
             /// What the server had said about each recipient of the message whose sending was
             /// canceled: of the operation that [`Ended::Canceled`](crate::Ended::Canceled) is
             /// about, in the order of the envelope. Empty if that was no message.
-            pub fn canceled_verdicts(&self) -> &[Option<$crate::Verdict>] {
+            pub fn canceled_verdicts(
+                &self,
+            ) -> impl Iterator<Item = (&str, Option<&$crate::Verdict>)> + Clone {
                 self.session.canceled_verdicts()
             }
 

@@ -178,7 +178,7 @@ impl Watch {
             Ok(delivery) => delivery,
             Err(error) => {
                 if self.began.is_some() {
-                    self.count(&mut error.verdicts().iter().flatten());
+                    self.count(&mut error.verdicts().filter_map(|(_, verdict)| verdict));
                     self.span.record("in_doubt", error.in_doubt());
                 }
                 return self.end(sent, last);
@@ -192,10 +192,10 @@ impl Watch {
         let mut code = None;
         // Counting is wasted without a subscriber, which is the usual case.
         if self.began.is_some() {
-            let verdicts = delivery.verdicts();
-            self.count(&mut verdicts.iter());
-            let decisive = verdicts.iter().find(|verdict| verdict.is_accepted());
-            code = decisive.or_else(|| verdicts.first()).map(|verdict| verdict.reply().code());
+            let mut verdicts = delivery.verdicts().map(|(_, verdict)| verdict);
+            self.count(&mut verdicts.clone());
+            let decisive = verdicts.clone().find(|verdict| verdict.is_accepted());
+            code = decisive.or_else(|| verdicts.next()).map(|verdict| verdict.reply().code());
         }
         if outcome == "accepted" {
             return self.close(outcome, code);
@@ -322,14 +322,10 @@ struct Refusals<'a>(&'a Delivery);
 
 impl fmt::Display for Refusals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let refused = self.0.verdicts().iter().filter(|verdict| !verdict.is_accepted());
-        let (mut count, mut first) = (0_usize, None);
-        for verdict in refused {
-            count += 1;
-            first = first.or(Some(verdict));
-        }
-        let Some(first) = first else { return Ok(()) };
-        let (all, codes) = (self.0.verdicts().len(), Codes(first.reply()));
+        let mut refused = self.0.refused().map(|(_, verdict)| verdict);
+        let Some(first) = refused.next() else { return Ok(()) };
+        let (count, all) = (1 + refused.count(), self.0.verdicts().len());
+        let codes = Codes(first.reply());
         write!(f, "{}: {codes} ({count} of {all} recipients refused)", first.step())?;
         first.advice().map_or(Ok(()), |advice| write!(f, " ({advice})"))
     }

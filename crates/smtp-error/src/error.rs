@@ -1,10 +1,10 @@
 //! Errors: the kind, the step, the reply, and whether a message may have been accepted.
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 use core::{fmt, time::Duration};
 
 use crate::{
-    Broken, Cause, Excerpt, Hint, Invalid, Limited, MalformedReply, Misbehaved, Reply, Step,
-    Unsupported, Verdict, reply::printable,
+    Broken, Cause, Excerpt, Hint, Invalid, KnownVerdicts, Limited, MalformedReply, Misbehaved,
+    Reply, Step, Unsupported, Verdict, reply::printable,
 };
 
 /// Why an operation failed.
@@ -22,7 +22,7 @@ struct Inner {
     step: Step,
     kind: ErrorKind,
     in_doubt: bool,
-    verdicts: Vec<Option<Verdict>>,
+    verdicts: KnownVerdicts,
     hint: Option<Hint>,
     explanation: Option<Box<str>>,
     excerpt: Option<Excerpt>,
@@ -39,7 +39,7 @@ impl Error {
             step,
             kind: kind.into(),
             in_doubt: false,
-            verdicts: Vec::new(),
+            verdicts: KnownVerdicts::default(),
             hint: None,
             explanation: None,
             excerpt: None,
@@ -56,7 +56,7 @@ impl Error {
 
     /// Sets the verdicts that were known when the error occurred.
     #[must_use]
-    pub fn with_verdicts(mut self, verdicts: Vec<Option<Verdict>>) -> Self {
+    pub fn with_verdicts(mut self, verdicts: KnownVerdicts) -> Self {
         self.0.verdicts = verdicts;
         self
     }
@@ -138,10 +138,14 @@ impl Error {
         self.0.in_doubt
     }
 
-    /// Returns the verdicts that were known when the error occurred, in the order of the envelope.
-    /// Empty if no message was being sent.
-    pub fn verdicts(&self) -> &[Option<Verdict>] {
-        &self.0.verdicts
+    /// Returns each recipient of the message with its verdict, if that was known when the error
+    /// occurred, in the order of the envelope. Empty if no message was being sent.
+    ///
+    /// The recipient is its forward-path as in [`Delivery::verdicts`](crate::Delivery::verdicts).
+    pub fn verdicts(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&str, Option<&Verdict>)> + DoubleEndedIterator + Clone {
+        self.0.verdicts.iter()
     }
 
     /// Returns the likely cause, if there is one.

@@ -33,7 +33,8 @@
 //! The crate is `no_std` with `alloc`; the feature `std` (on by default) adds conversions from
 //! `std::io::Error`, and the feature `serde` stores replies and verdicts: `ReplyCode` as `550`,
 //! `EnhancedCode` as `"5.1.1"`, `Reply` as `{"code": 550, "text": "5.1.1 unknown"}`, `Step` as
-//! `"end-of-text"`, and `Verdict` and `Delivery` made of them.
+//! `"end-of-text"`, `Verdict` as these two, and `Delivery` as a list of verdicts, each with its
+//! recipient.
 #![no_std]
 
 extern crate alloc;
@@ -48,6 +49,7 @@ mod reply;
 mod extension;
 mod step;
 
+mod delivery;
 mod header;
 mod invalid;
 mod misbehaved;
@@ -69,6 +71,7 @@ pub use advice::Advice;
 pub use broken::{Attempt, Broken};
 pub use cause::Cause;
 pub use code::{ReplyClass, ReplyCode};
+pub use delivery::{Delivery, ForwardPaths, KnownVerdicts};
 pub use enhanced::EnhancedCode;
 pub use error::{Ended, Error, ErrorKind};
 pub use excerpt::Excerpt;
@@ -82,4 +85,4 @@ pub use reply::{Reply, ReplyLine};
 pub use sasl_fault::SaslFault;
 pub use step::Step;
 pub use unsupported::{Bound, Limited, Unsupported};
-pub use verdict::{Delivery, Verdict};
+pub use verdict::Verdict;

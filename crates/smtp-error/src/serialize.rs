@@ -7,10 +7,10 @@
 //! | `Reply` | `{"code": 550, "text": "5.1.1 unknown"}`, LF between lines; text that is not UTF-8 is a sequence of octets |
 //! | `Step` | a string: `"end-of-text"` |
 //! | `Verdict` | `{"step": "rcpt", "reply": {...}}` |
-//! | `Delivery` | a sequence of verdicts |
+//! | `Delivery` | a sequence of verdicts with recipients: `{"recipient": "bob@example.org", "step": "rcpt", "reply": {...}}` |
 //!
 //! Deserializing checks every value, as the constructors do.
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use serde::{
@@ -18,7 +18,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-use crate::{EnhancedCode, Reply, ReplyCode};
+use crate::{Delivery, EnhancedCode, Reply, ReplyCode, Step, Verdict};
 
 impl Serialize for ReplyCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -117,5 +117,34 @@ impl<'de> Visitor<'de> for Octets {
             octets.push(octet);
         }
         Ok(Text(octets))
+    }
+}
+
+/// The stored form of a recipient and its verdict.
+#[derive(Serialize, Deserialize)]
+struct Decided<'a> {
+    recipient: Cow<'a, str>,
+    step: Step,
+    reply: Cow<'a, Reply>,
+}
+
+impl Serialize for Delivery {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.verdicts().map(|(recipient, verdict)| Decided {
+            recipient: Cow::Borrowed(recipient),
+            step: verdict.step(),
+            reply: Cow::Borrowed(verdict.reply()),
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Delivery {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Vec::<Decided<'_>>::deserialize(deserializer)?;
+        let pair = |one: Decided<'_>| {
+            let recipient: Box<str> = one.recipient.into();
+            (recipient, Verdict::new(one.step, one.reply.into_owned()))
+        };
+        Ok(stored.into_iter().map(pair).collect())
     }
 }

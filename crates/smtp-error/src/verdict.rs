@@ -1,5 +1,4 @@
-//! Verdicts: the result of a message for each of its recipients.
-use alloc::vec::Vec;
+//! Verdicts: the result of a message for one of its recipients.
 use core::fmt;
 
 use crate::{Reply, Step};
@@ -46,43 +45,5 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = if self.is_accepted() { "accepted" } else { "refused" };
         write!(f, "{result} at {}: {}", self.step, self.reply)
-    }
-}
-
-/// The verdicts for all recipients of a message, in the order of the envelope.
-///
-/// The server may have refused some recipients, or all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
-#[must_use = "recipients may have been refused"]
-pub struct Delivery {
-    verdicts: Vec<Verdict>,
-}
-
-impl Delivery {
-    /// Returns a delivery with these verdicts, one per recipient.
-    pub fn new(verdicts: Vec<Verdict>) -> Self {
-        Self { verdicts }
-    }
-
-    /// Returns the verdicts, one per recipient, in the order of the envelope.
-    pub fn verdicts(&self) -> &[Verdict] {
-        &self.verdicts
-    }
-
-    /// Returns whether every recipient was accepted.
-    pub fn all_accepted(&self) -> bool {
-        self.verdicts.iter().all(Verdict::is_accepted)
-    }
-
-    /// Returns whether at least one recipient was accepted.
-    pub fn any_accepted(&self) -> bool {
-        self.verdicts.iter().any(Verdict::is_accepted)
-    }
-
-    /// Returns the refused recipients: their positions in the envelope, from 0, and their verdicts.
-    pub fn refused(&self) -> impl Iterator<Item = (usize, &Verdict)> {
-        self.verdicts.iter().enumerate().filter(|(_, verdict)| !verdict.is_accepted())
     }
 }

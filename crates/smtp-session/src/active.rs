@@ -382,7 +382,7 @@ mod tests {
         }
         let error = active.finish().unwrap_err();
         assert!(error.in_doubt());
-        let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+        let known: Vec<bool> = error.verdicts().map(|(_, one)| one.is_some()).collect();
         assert_eq!(known, [false, true]);
     }
 }

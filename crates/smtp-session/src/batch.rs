@@ -1,7 +1,7 @@
 //! Batches: many messages, one after the other or running ahead (RFC 2920, 3.1).
 use std::collections::VecDeque;
 
-use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, Step, Verdict};
+use smtp_error::{Delivery, Ended, Error, ErrorKind, KnownVerdicts, Misbehaved, Reply, Step};
 
 use super::{
     ActiveOperation, Ahead, ContentRequest, Operation, Piece, SendsContent, Session, Transaction,
@@ -63,9 +63,9 @@ impl Finished {
         if let (Ok(delivery), Some(counted)) = (&self.result, self.counted)
             && counted.is_upset_by(surplus)
         {
-            let verdicts = delivery.verdicts().iter().cloned().map(Some).collect();
+            let standing = counted.standing(delivery.clone().into());
             let error = Error::new(Step::EndOfText, kind.clone());
-            self.result = Err(error.with_verdicts(counted.standing(verdicts)).with_in_doubt(true));
+            self.result = Err(error.with_verdicts(standing).with_in_doubt(true));
         }
     }
 }
@@ -337,7 +337,7 @@ impl Operation for Batch<'_> {
         Ok(())
     }
 
-    fn verdicts(self) -> Vec<Option<Verdict>> {
+    fn verdicts(self) -> Vec<KnownVerdicts> {
         self.under_way.into_iter().flat_map(Operation::verdicts).collect()
     }
 }

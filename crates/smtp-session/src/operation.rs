@@ -3,7 +3,7 @@
 //! [`Operation`] is what a driver sees of one. [`Protocol`] is what [`ActiveOperation`] calls to
 //! write commands and to handle replies; its module is private, so that only this crate has
 //! operations. [`SendsContent`] adds what concerns the content of messages.
-use smtp_error::{Error, ErrorKind, Reply, Step, Verdict};
+use smtp_error::{Error, ErrorKind, KnownVerdicts, Reply, Step};
 
 #[cfg(doc)]
 use super::ActiveOperation;
@@ -51,9 +51,9 @@ pub trait Operation: Protocol + Sized {
         Err(error)
     }
 
-    /// Returns what is known of each recipient of the message that was being sent.
+    /// Returns what is known of each recipient of the messages that were being sent.
     #[doc(hidden)]
-    fn verdicts(self) -> Vec<Option<Verdict>> {
+    fn verdicts(self) -> Vec<KnownVerdicts> {
         Vec::new()
     }
 }

@@ -3,7 +3,9 @@ use std::{fmt, sync::Arc};
 
 use smtp_caps::Capabilities;
 use smtp_codec::{Command, Deviations, HelloName, ReplyLimits};
-use smtp_error::{Ended, Error, ErrorKind, Extension, Misbehaved, Reply, ReplyCode, Step, Verdict};
+use smtp_error::{
+    Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Reply, ReplyCode, Step, Verdict,
+};
 
 use crate::{
     ActiveOperation, Event, Observer, Operation, Output,
@@ -42,7 +44,7 @@ pub struct Session {
     /// How often something was changed that affects the next message.
     pub(crate) changes: u32,
     ended: Option<Ended>,
-    canceled: Vec<Option<Verdict>>,
+    canceled: Vec<KnownVerdicts>,
     observer: Option<Arc<dyn Observer>>,
     adjustment: Option<Arc<Adjustment>>,
     /// The code of the last reply to the operation under way.
@@ -193,10 +195,11 @@ impl Session {
         self.last_code
     }
 
-    /// Returns the verdicts that were known when the sending of a message was
-    /// [canceled](Ended::Canceled), in the order of the envelope; empty if no message was canceled.
-    pub fn canceled_verdicts(&self) -> &[Option<Verdict>] {
-        &self.canceled
+    /// Returns each recipient with its verdict, if that was known when the sending of the message
+    /// was [canceled](Ended::Canceled), in the order of the envelope; empty if no message was
+    /// canceled. If several messages were under way, those of the first come first.
+    pub fn canceled_verdicts(&self) -> impl Iterator<Item = (&str, Option<&Verdict>)> + Clone {
+        self.canceled.iter().flat_map(KnownVerdicts::iter)
     }
 
     /// Returns what this reply to EHLO or LHLO offers, adjusted as the caller wants it.
@@ -218,7 +221,7 @@ impl Session {
         self.ended.get_or_insert(reason);
     }
 
-    pub(crate) fn set_canceled(&mut self, verdicts: Vec<Option<Verdict>>) {
+    pub(crate) fn set_canceled(&mut self, verdicts: Vec<KnownVerdicts>) {
         self.canceled = verdicts;
     }
 

@@ -5,7 +5,7 @@
 //! that both sides are in step, and the one reply to the text cannot be another's. Two cases
 //! remain: MAIL, RCPT and BDAT are all answered with 250; and several final replies, one for each
 //! recipient, are alike (LMTP, PRDR).
-use smtp_error::{Reply, Step, Verdict};
+use smtp_error::{KnownVerdicts, Reply, Step};
 
 use crate::{Dialect, replies::Classes};
 
@@ -118,13 +118,13 @@ impl Counted {
     }
 
     /// Returns the verdicts that stand if a surplus reply has upset the result.
-    pub(crate) fn standing(&self, verdicts: Vec<Option<Verdict>>) -> Vec<Option<Verdict>> {
+    pub(crate) fn standing(&self, mut verdicts: KnownVerdicts) -> KnownVerdicts {
         let mut first_stands = self.first_stands;
-        let mut stands = |verdict: &Verdict| match verdict.step() {
+        verdicts.retain(|verdict| match verdict.step() {
             _ if self.missing.is_some() => false,
             Step::EndOfText => std::mem::take(&mut first_stands),
             _ => true,
-        };
-        verdicts.into_iter().map(|verdict| verdict.filter(&mut stands)).collect()
+        });
+        verdicts
     }
 }

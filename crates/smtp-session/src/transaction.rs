@@ -5,7 +5,9 @@
 //! the recipients have files of their own.
 use smtp_caps::{Framing, Plan};
 use smtp_codec::{Command, ContentFacts, Stuffer};
-use smtp_error::{Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step, Verdict};
+use smtp_error::{
+    Delivery, Ended, Error, ErrorKind, KnownVerdicts, Misbehaved, Reply, ReplyCode, Step,
+};
 
 use crate::{
     ContentRequest, Dialect, EnvelopeRef, Operation, Partial, Sending, SendsContent, Session,
@@ -420,12 +422,18 @@ impl Transaction<'_> {
         self.content.began().is_some_and(announced)
     }
 
+    /// Takes what is known of each recipient.
+    fn take_verdicts(&mut self) -> KnownVerdicts {
+        let verdicts = std::mem::take(&mut self.recipients).into_verdicts();
+        KnownVerdicts::new(self.envelope.forward_paths(), verdicts)
+    }
+
     /// Takes back the verdicts that this surplus puts in question, if it does, with this error.
     fn check_count(&mut self, surplus: Classes, error: Error) -> Result<Error, Error> {
         let upset = self.tally.counted().filter(|counted| counted.is_upset_by(surplus));
         let Some(counted) = upset else { return Ok(error) };
-        let verdicts = std::mem::take(&mut self.recipients).into_verdicts();
-        Err(error.with_verdicts(counted.standing(verdicts)).with_in_doubt(true))
+        let standing = counted.standing(self.take_verdicts());
+        Err(error.with_verdicts(standing).with_in_doubt(true))
     }
 }
 
@@ -577,10 +585,10 @@ impl Operation for Transaction<'_> {
     }
 
     fn answer(mut self, session: &Session) -> Result<Delivery, Error> {
-        if let Some(kind) = self.objection {
+        if let Some(kind) = self.objection.take() {
             let error = Error::new(Step::Mail, kind);
             return Err(match self.plan {
-                Some(_) => error.with_verdicts(self.recipients.into_verdicts()),
+                Some(_) => error.with_verdicts(self.take_verdicts()),
                 None => error,
             });
         }
@@ -589,8 +597,9 @@ impl Operation for Transaction<'_> {
             let error = session.error(Step::EndOfText, surplus.misbehaved);
             self.check_count(surplus.classes, error)?;
         }
+        let forward_paths = self.envelope.forward_paths();
         let refusal = self.recipients.refusal().map(|verdict| verdict.reply().clone());
-        self.recipients.into_delivery(|| match refusal {
+        self.recipients.into_delivery(forward_paths, || match refusal {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
             None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
         })
@@ -608,13 +617,13 @@ impl Operation for Transaction<'_> {
             error = self.check_count(surplus, error)?;
         }
         if self.recipients.are_decided() {
-            return self.recipients.into_delivery(|| error);
+            return self.recipients.into_delivery(self.envelope.forward_paths(), || error);
         }
-        Err(error.with_verdicts(self.recipients.into_verdicts()))
+        Err(error.with_verdicts(self.take_verdicts()))
     }
 
-    fn verdicts(self) -> Vec<Option<Verdict>> {
-        self.recipients.into_verdicts()
+    fn verdicts(mut self) -> Vec<KnownVerdicts> {
+        vec![self.take_verdicts()]
     }
 }
 

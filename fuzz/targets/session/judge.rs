@@ -46,10 +46,9 @@ impl Judge {
             Outcome::Answered(Ok(delivery)) => {
                 assert!(!dialogue.is_over_and_miscounted(), "{delivery:?}");
                 assert!(!dialogue.has_shifted_finals(), "{delivery:?}");
-                let verdicts: Vec<_> = delivery.verdicts().iter().cloned().map(Some).collect();
-                check_verdicts(&dialogue, &verdicts);
+                check_verdicts(&dialogue, delivery.verdicts().map(|(path, one)| (path, Some(one))));
             }
-            Outcome::Answered(Err(error)) if error.verdicts().is_empty() => {
+            Outcome::Answered(Err(error)) if error.verdicts().len() == 0 => {
                 assert!(untouched && !error.in_doubt(), "{error}");
             }
             Outcome::Answered(Err(error)) if dialogue.strange && is_unknown(error) => {}
@@ -69,11 +68,15 @@ impl Judge {
 }
 
 fn is_unknown(error: &Error) -> bool {
-    error.in_doubt() && error.verdicts().iter().all(Option::is_none)
+    error.in_doubt() && error.verdicts().all(|(_, verdict)| verdict.is_none())
 }
 
 /// Checks that every recipient has exactly the verdict that the octets show.
-fn check_verdicts(dialogue: &Dialogue, verdicts: &[Option<Verdict>]) {
+fn check_verdicts<'a>(
+    dialogue: &Dialogue,
+    verdicts: impl Iterator<Item = (&'a str, Option<&'a Verdict>)>,
+) {
+    let verdicts: Vec<_> = verdicts.map(|(_, verdict)| verdict).collect();
     assert_eq!(verdicts.len(), dialogue.slots.len());
     for (recipient, (verdict, slot)) in verdicts.iter().zip(&dialogue.slots).enumerate() {
         match (verdict, slot) {

@@ -29,7 +29,7 @@ pub(crate) async fn run() -> Result<u8, Failure> {
 
 /// Checks that the first and the last recipient are accepted and that the text has arrived.
 fn check(delivery: &Delivery, report: &Report, text: &MailData) -> Result<(), Failure> {
-    let accepted = delivery.verdicts().iter().map(|verdict| verdict.is_accepted());
+    let accepted = delivery.verdicts().map(|(_, verdict)| verdict.is_accepted());
     if !accepted.eq([true, false, true]) {
         return Err(unexpected("the outcome is not the scripted one"));
     }

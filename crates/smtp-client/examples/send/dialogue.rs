@@ -8,7 +8,7 @@ use std::{
 };
 
 use smtp_client::{
-    Envelope, Verdict,
+    Verdict,
     session::{Event, Observer},
 };
 
@@ -73,16 +73,12 @@ impl Times {
 }
 
 /// Prints the verdict for each recipient.
-pub(crate) fn outcome<'a>(
-    envelope: &Envelope,
-    verdicts: impl Iterator<Item = Option<&'a Verdict>>,
-) {
+pub(crate) fn outcome<'a>(verdicts: impl Iterator<Item = (&'a str, Option<&'a Verdict>)>) {
     show("\nOutcome:");
-    let verdicts = verdicts.chain(std::iter::repeat(None));
-    for (rcpt, verdict) in envelope.rcpts().iter().zip(verdicts) {
+    for (recipient, verdict) in verdicts {
         match verdict {
-            Some(verdict) => show(format_args!("  {}  {verdict}", rcpt.path())),
-            None => show(format_args!("  {}  no verdict", rcpt.path())),
+            Some(verdict) => show(format_args!("  <{recipient}>  {verdict}")),
+            None => show(format_args!("  <{recipient}>  no verdict")),
         }
     }
 }

@@ -82,8 +82,10 @@ async fn converse(
     let mut connection = connector.observer(dialogue.observer()).connect().await?;
     let sent = connection.send(envelope, text).await;
     match &sent {
-        Ok(delivery) => dialogue::outcome(envelope, delivery.verdicts().iter().map(Some)),
-        Err(error) => dialogue::outcome(envelope, error.verdicts().iter().map(Option::as_ref)),
+        Ok(delivery) => {
+            dialogue::outcome(delivery.verdicts().map(|(rcpt, verdict)| (rcpt, Some(verdict))))
+        }
+        Err(error) => dialogue::outcome(error.verdicts()),
     }
     // The result of QUIT does not change the verdicts.
     let _ = connection.quit().await;

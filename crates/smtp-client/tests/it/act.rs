@@ -288,11 +288,9 @@ impl Came {
     pub(crate) fn verdicts(&self) -> Vec<Option<(Step, u16)>> {
         match self {
             Self::Delivery(Ok(delivery)) => {
-                delivery.verdicts().iter().map(|one| word(Some(one))).collect()
+                delivery.verdicts().map(|(_, one)| word(Some(one))).collect()
             }
-            Self::Delivery(Err(error)) => {
-                error.verdicts().iter().map(|one| word(one.as_ref())).collect()
-            }
+            Self::Delivery(Err(error)) => error.verdicts().map(|(_, one)| word(one)).collect(),
             Self::Reply(_) | Self::Change(_) => Vec::new(),
         }
     }

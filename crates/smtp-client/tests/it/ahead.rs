@@ -26,7 +26,7 @@ type Outcome = Result<Vec<u16>, bool>;
 
 fn outcome(result: Result<Delivery, Error>) -> Outcome {
     let codes = |delivery: Delivery| {
-        delivery.verdicts().iter().map(|verdict| verdict.reply().code().get()).collect()
+        delivery.verdicts().map(|(_, verdict)| verdict.reply().code().get()).collect()
     };
     result.map(codes).map_err(|error| error.in_doubt())
 }
@@ -178,7 +178,7 @@ fn over_lmtp_nothing_follows_several_final_replies_that_are_expected() {
         let messages = [message(&["a", "b"], text("ab")), message(&["c"], text("c"))];
         let mut sending = connection.send_many(messages).await.unwrap();
         let error = sending.next().await.unwrap().unwrap_err();
-        let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+        let known: Vec<bool> = error.verdicts().map(|(_, one)| one.is_some()).collect();
         assert_eq!((error.in_doubt(), &known[..]), (true, &[true, false][..]));
     });
 }

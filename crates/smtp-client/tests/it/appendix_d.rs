@@ -214,7 +214,7 @@ fn check_connection(scenario: &Scenario) {
 }
 
 pub(crate) fn codes_of(delivery: &Delivery) -> Vec<u16> {
-    delivery.verdicts().iter().map(|verdict| verdict.reply().code().get()).collect()
+    delivery.verdicts().map(|(_, verdict)| verdict.reply().code().get()).collect()
 }
 
 /// Walks a script and holds a session against it, without a socket, a clock or a runtime.

@@ -285,7 +285,7 @@ proptest! {
         let results = play(way, fates.len(), &mut peer, cuts);
         for (result, fate) in results.iter().zip(&fates) {
             let Ok(delivery) = result else { panic!("{fate:?}: {result:?}") };
-            prop_assert_eq!(delivery.verdicts()[0].reply().code().get(), code(*fate));
+            prop_assert_eq!(delivery[0].reply().code().get(), code(*fate));
         }
         prop_assert_eq!(results.len(), fates.len());
         let accepted = fates.iter().filter(|&&fate| fate == Fate::Accepted).count();
@@ -303,7 +303,7 @@ proptest! {
         for (result, fate) in results.iter().zip(&fates) {
             match result {
                 Ok(delivery) => {
-                    let verdict = &delivery.verdicts()[0];
+                    let verdict = &delivery[0];
                     prop_assert_eq!(verdict.reply().code().get(), code(*fate));
                     accepted += usize::from(verdict.is_accepted());
                 }
@@ -341,7 +341,7 @@ proptest! {
         for (result, fate) in results.iter().zip(&fates) {
             match result {
                 Ok(delivery) => {
-                    prop_assert_eq!(delivery.verdicts()[0].reply().code().get(), self::code(*fate));
+                    prop_assert_eq!(delivery[0].reply().code().get(), self::code(*fate));
                 }
                 // A chunk that left with the commands may have been added to another transaction.
                 Err(error) => {

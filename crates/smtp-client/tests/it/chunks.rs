@@ -30,7 +30,7 @@ async fn send(connection: &mut Connection, sending: Sending) -> Result<Delivery,
 
 /// The steps and codes of the verdicts.
 fn words(delivery: &Delivery) -> Vec<(Step, u16)> {
-    delivery.verdicts().iter().map(|one| (one.step(), one.reply().code().get())).collect()
+    delivery.verdicts().map(|(_, one)| (one.step(), one.reply().code().get())).collect()
 }
 
 /// MAIL and two recipients in one group, as they stand in a script.
@@ -206,7 +206,7 @@ S: 250 b\nC: RCPT TO:<c@example.org>\nS: 250 c\nC: BDAT 18 LAST\n";
         // It was handed over whole, whatever the server read of it.
         let error = played.outcome.unwrap_err();
         assert!(error.in_doubt(), "{error:?}");
-        assert_eq!(error.verdicts(), [None, None]);
+        assert!(error.verdicts().map(|(_, one)| one).eq([None, None]));
     }
 }
 
@@ -296,7 +296,7 @@ fn a_refusal_before_the_first_chunk_is_announced_is_about_none() {
         let error = send(&mut connection, chunks_of(7)).await.unwrap_err();
         let unasked = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
         assert!(unasked && !error.in_doubt(), "{error:?}");
-        assert_eq!(error.verdicts(), [None, None]);
+        assert!(error.verdicts().map(|(_, one)| one).eq([None, None]));
     });
 }
 
@@ -327,7 +327,7 @@ fn check_count(replies: &str, believed: bool) {
         let Err(error) = outcome else { return };
         assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
         assert!(error.in_doubt(), "{error:?}");
-        assert_eq!(error.verdicts(), [None, None]);
+        assert!(error.verdicts().map(|(_, one)| one).eq([None, None]));
         let ended = connection.noop().await.unwrap_err();
         assert!(matches!(ended.kind(), ErrorKind::Ended(Ended::Failed { .. })), "{ended:?}");
     });
@@ -421,7 +421,7 @@ fn a_text_accepted_after_a_refused_sender_is_in_doubt() {
     let replies = "S: 550 5.7.1 no\nS: 503 no\nS: 503 no\nS: 250 taken";
     let error = doubted(&FAST, replies, early_chunks());
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
-    assert_eq!(error.verdicts(), [None, None]);
+    assert!(error.verdicts().map(|(_, one)| one).eq([None, None]));
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn a_reply_to_a_recipient_is_not_taken_for_the_reply_to_the_text() {
 [delay 1s]\nS: 554 5.6.0 no";
     let error = doubted(&FAST, replies, early_chunks());
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
-    assert_eq!(error.verdicts(), [None, None]);
+    assert!(error.verdicts().map(|(_, one)| one).eq([None, None]));
 }
 
 #[test]
@@ -439,12 +439,12 @@ fn a_text_with_a_refused_chunk_is_not_accepted_by_its_end() {
     let replies = "S: 552 5.3.4 too much\nS: 250 2.6.0 ok\nS: 250 2.6.0 queued";
     let error = doubted(&FAST, replies, chunks_of(7));
     assert!(matches!(error.kind(), ErrorKind::Misbehaved(_)), "{error:?}");
-    assert_eq!(error.verdicts(), [None, None]);
+    assert!(error.verdicts().map(|(_, one)| one).eq([None, None]));
 }
 
 #[test]
 fn a_421_to_one_recipient_is_no_verdict_for_the_others() {
     let error = doubted(&FAST, "S: 250 a\nS: 250 b\nS: 421 c\n[close]", early_chunks());
-    let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+    let known: Vec<bool> = error.verdicts().map(|(_, one)| one.is_some()).collect();
     assert_eq!(known, [false, true]);
 }

@@ -138,7 +138,7 @@ fn cut_off(content: impl Fn() -> Content<'static>, kind: impl Fn(&ErrorKind) -> 
         let error = outcome.unwrap_err();
         assert!(kind(error.kind()), "{framing:?}: {error:?}");
         assert_eq!((error.step(), error.in_doubt()), (Step::Text, false), "{error:?}");
-        assert_eq!(error.verdicts(), [None]);
+        assert!(error.verdicts().map(|(_, one)| one).eq([None]));
         assert_eq!(text, None, "{framing:?}");
     }
 }
@@ -281,7 +281,7 @@ C: DATA\nS: 354 go\nC: a: b\n[raw \"552 5.3.4 too much\\r\\n\"]\n[close]";
         connected.unwrap().send(&envelope, Content::read(slow)).await
     });
     let delivery = played.outcome.unwrap();
-    assert_eq!(delivery.verdicts()[0].reply().code().get(), 552);
+    assert_eq!(delivery[0].reply().code().get(), 552);
     assert!(played.elapsed < Duration::from_secs(5));
 }
 

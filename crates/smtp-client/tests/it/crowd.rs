@@ -76,7 +76,7 @@ fn envelope(recipients: usize) -> Envelope {
 #[track_caller]
 fn check(dialect: Dialect, delivery: &Delivery, recipients: usize) {
     assert_eq!(delivery.verdicts().len(), recipients);
-    for (place, verdict) in delivery.verdicts().iter().enumerate() {
+    for (place, (_, verdict)) in delivery.verdicts().enumerate() {
         assert_eq!(verdict.is_accepted(), place % 2 == 0);
         let (step, word) = match (place % 2, dialect) {
             (1, _) => (Step::Rcpt, format!("refused {place} ")),
@@ -195,7 +195,7 @@ fn too_many_recipients_are_a_matter_of_each() {
         let rcpts: Vec<String> = (0..150).map(|n| format!("r{n}@example.org")).collect();
         let envelope = Envelope::new("a@example.org", rcpts.iter().map(|rcpt| &**rcpt)).unwrap();
         let delivery = connection.send(&envelope, &MailData::new("text").unwrap()).await.unwrap();
-        for (place, verdict) in delivery.verdicts().iter().enumerate() {
+        for (place, (_, verdict)) in delivery.verdicts().enumerate() {
             assert_eq!(
                 (verdict.is_accepted(), verdict.is_transient()),
                 (place < 100, place >= 100)

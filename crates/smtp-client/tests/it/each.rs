@@ -23,10 +23,10 @@ fn check(replies: &str, expected: [Option<(Step, u16)>; 3], in_doubt: bool) {
     });
     let word = |one: &smtp_client::Verdict| (one.step(), one.reply().code().get());
     let found: Vec<Option<(Step, u16)>> = match &played.outcome {
-        Ok(delivery) => delivery.verdicts().iter().map(|one| Some(word(one))).collect(),
+        Ok(delivery) => delivery.verdicts().map(|(_, one)| Some(word(one))).collect(),
         Err(error) => {
             assert_eq!(error.in_doubt(), in_doubt, "{error:?}");
-            error.verdicts().iter().map(|one| one.as_ref().map(word)).collect()
+            error.verdicts().map(|(_, one)| one.map(word)).collect()
         }
     };
     assert_eq!(found, expected, "{replies}");

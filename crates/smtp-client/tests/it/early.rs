@@ -59,8 +59,8 @@ const BIG: usize = 1_000_000;
 const SMALL: usize = 80;
 
 fn steps_and_codes(delivery: &Delivery) -> Vec<(Step, u16)> {
-    let verdicts = delivery.verdicts().iter();
-    verdicts.map(|verdict| (verdict.step(), verdict.reply().code().get())).collect()
+    let verdicts = delivery.verdicts();
+    verdicts.map(|(_, verdict)| (verdict.step(), verdict.reply().code().get())).collect()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_acceptance_before_the_dot_accepts_nothing() {
             let found = matches!(error.kind(), ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
             assert!(found, "{error:?}");
             assert_eq!((error.step(), error.in_doubt()), (Step::Text, false));
-            assert_eq!(error.verdicts().iter().flatten().count(), 1);
+            assert_eq!(error.verdicts().filter_map(|(_, one)| one).count(), 1);
         }
     }
 }
@@ -114,7 +114,7 @@ fn a_reply_that_begins_before_the_dot_accepts_nothing_however_late_it_ends() {
                 let found = matches!(kind, ErrorKind::Misbehaved(Misbehaved::Unsolicited(_)));
                 assert!(found, "{rest}: {error:?}");
                 assert!(error.in_doubt(), "{rest}");
-                assert_eq!(error.verdicts().iter().flatten().count(), 1);
+                assert_eq!(error.verdicts().filter_map(|(_, one)| one).count(), 1);
             }
         }
         let rest = "[raw \"554-too\\r\\n55\"]\n[text]\n[raw \"4 bad\\r\\n\"]\n[stall]";
@@ -165,7 +165,7 @@ fn a_final_reply_that_is_cut_leaves_doubt() {
                     let error = outcome(dialect, &rest, SMALL).unwrap_err();
                     assert_eq!((error.step(), error.in_doubt()), (Step::EndOfText, true), "{rest}");
                     assert!(matches!(error.kind(), ErrorKind::Broken(_)), "{rest}: {error:?}");
-                    assert_eq!(error.verdicts().iter().flatten().count(), 1);
+                    assert_eq!(error.verdicts().filter_map(|(_, one)| one).count(), 1);
                     cases += 1;
                 }
             }
@@ -181,11 +181,10 @@ fn lmtp_keeps_the_verdicts_that_came() {
             let error = outcome(Dialect::Lmtp, &format!("[text]\nS: {code} b\n{end}"), SMALL);
             let error = error.unwrap_err();
             assert_eq!((error.step(), error.in_doubt()), (Step::EndOfText, true), "{end}");
-            let [first, second, third] = error.verdicts() else { panic!("three recipients") };
-            let first = first.as_ref().unwrap();
+            let known: Vec<_> = error.verdicts().map(|(_, verdict)| verdict).collect();
+            let [Some(first), Some(second), None] = known[..] else { panic!("{known:?}") };
             assert_eq!((first.step(), first.reply().code().get()), (Step::EndOfText, code));
-            assert_eq!(second.as_ref().unwrap().step(), Step::Rcpt);
-            assert_eq!(third, &None);
+            assert_eq!(second.step(), Step::Rcpt);
         }
     }
     let delivery = outcome(Dialect::Lmtp, "[text]\nS: 250 b\nS: 452 d\n[close]", SMALL).unwrap();

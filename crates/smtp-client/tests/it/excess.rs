@@ -31,7 +31,7 @@ fn withheld() -> Sending {
 }
 
 fn codes(delivery: &Delivery) -> Vec<u16> {
-    delivery.verdicts().iter().map(|one| one.reply().code().get()).collect()
+    delivery.verdicts().map(|(_, one)| one.reply().code().get()).collect()
 }
 
 /// A pipelined transaction of these recipients, each with the answer to its RCPT.
@@ -58,7 +58,7 @@ fn the_rest_follows_in_further_transactions() {
         send(&mut connection, &["a", "b", "c"], continued()).await.unwrap()
     });
     assert!(delivery.all_accepted());
-    let texts: Vec<&[u8]> = delivery.verdicts().iter().map(|one| one.reply().as_bytes()).collect();
+    let texts: Vec<&[u8]> = delivery.verdicts().map(|(_, one)| one.reply().as_bytes()).collect();
     assert_eq!(texts, [&b"first"[..], b"second", b"third"]);
 }
 
@@ -70,7 +70,7 @@ fn verdicts_stand_if_a_further_transaction_is_impossible() {
     play_on(&offer, &script, async |mut connection| {
         let error = send(&mut connection, &["a", "b"], continued()).await.unwrap_err();
         assert!(!error.in_doubt());
-        let codes = error.verdicts().iter().flatten().map(|one| one.reply().code().get());
+        let codes = error.verdicts().filter_map(|(_, one)| one).map(|one| one.reply().code().get());
         assert_eq!(codes.collect::<Vec<_>>(), [250, 452]);
         connection.quit().await.unwrap();
     });
@@ -154,7 +154,7 @@ fn refused(offer: &str, sending: Sending, what: Limited, asked: u64, limit: u64)
         let error = send(&mut connection, &["a", "b", "c"], sending).await.unwrap_err();
         let over = Unsupported::TooMany { what, asked, limit };
         let found = matches!(error.kind(), ErrorKind::Unsupported(found) if *found == over);
-        assert!(found && !error.in_doubt() && error.verdicts().is_empty(), "{error:?}");
+        assert!(found && !error.in_doubt() && error.verdicts().len() == 0, "{error:?}");
         connection.quit().await.unwrap();
     });
 }
@@ -213,7 +213,7 @@ C| RCPT TO:<b@example.org>\n";
             let error = send(&mut connection, &["a", "b"], sending).await.unwrap_err();
             assert_eq!((error.step(), error.in_doubt()), (Step::Rcpt, false));
             assert_eq!(error.reply().unwrap().code().get(), 550);
-            let known: Vec<bool> = error.verdicts().iter().map(Option::is_some).collect();
+            let known: Vec<bool> = error.verdicts().map(|(_, one)| one.is_some()).collect();
             assert_eq!(known, [false, true]);
             assert!(send(&mut connection, &["a", "b"], sending).await.unwrap().all_accepted());
         });

@@ -78,7 +78,7 @@ fn a_fetch_that_fails_is_the_verdict() {
     play_on(&OFFER, &script, async |mut connection| {
         let delivery =
             connection.send(&envelope(), Content::from_parts([fetched()])).await.unwrap();
-        let verdict = &delivery.verdicts()[0];
+        let verdict = &delivery[0];
         assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::EndOfText, 554));
     });
 }

@@ -127,8 +127,8 @@ fn greeted(way: Way) -> Session {
 fn verdicts(outcome: &Result<Delivery, Error>) -> Vec<Option<(Step, u16)>> {
     let word = |verdict: &Verdict| (verdict.step(), verdict.reply().code().get());
     match outcome {
-        Ok(delivery) => delivery.verdicts().iter().map(|verdict| Some(word(verdict))).collect(),
-        Err(error) => error.verdicts().iter().map(|one| one.as_ref().map(word)).collect(),
+        Ok(delivery) => delivery.verdicts().map(|(_, verdict)| Some(word(verdict))).collect(),
+        Err(error) => error.verdicts().map(|(_, one)| one.map(word)).collect(),
     }
 }
 

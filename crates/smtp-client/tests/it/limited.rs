@@ -151,7 +151,7 @@ fn refused_by_name(reply: &'static str, bad: fn(usize) -> bool) -> (usize, Vec<u
             let sender = if bad(number) { "bad@example.org" } else { "s@example.org" };
             let envelope = smtp_client::Envelope::new(sender, ["b@example.org"]).unwrap();
             let delivery = mailer.send(envelope, text()).await.unwrap();
-            codes.push(delivery.verdicts()[0].reply().code().get());
+            codes.push(delivery[0].reply().code().get());
         }
         (host.heard().len(), codes)
     })
@@ -211,7 +211,7 @@ fn a_server_without_rset_costs_connections_and_no_message() {
                 let mailer = pool(connector, connections).build();
                 for (number, result) in send_all(&mailer, 30).await.into_iter().enumerate() {
                     let delivery = result.unwrap();
-                    let code = delivery.verdicts()[0].reply().code().get();
+                    let code = delivery[0].reply().code().get();
                     assert_eq!(code, if number % 10 == 0 { 550 } else { 250 }, "{number}");
                 }
                 assert_eq!(host.count("."), 27, "none was accepted twice");

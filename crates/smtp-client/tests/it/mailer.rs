@@ -154,7 +154,7 @@ fn a_refusal_is_final() {
                 line => Host::good(line),
             });
             let delivery = send(&Mailer::new(connector)).await.unwrap();
-            assert_eq!(delivery.verdicts()[0].reply().code().get(), 450);
+            assert_eq!(delivery[0].reply().code().get(), 450);
             assert_eq!(host.count("MAIL"), 1);
         });
     }

@@ -42,6 +42,7 @@ mod limited;
 mod mailer;
 mod many;
 mod misfortune;
+mod named;
 mod neighbors;
 mod pace;
 mod pooled;

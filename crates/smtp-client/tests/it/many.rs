@@ -29,7 +29,7 @@ type Outcome = Result<u16, bool>;
 /// The code for one recipient, or whether the error is in doubt.
 fn outcome(result: Result<Delivery, Error>) -> Outcome {
     match result {
-        Ok(delivery) => Ok(delivery.verdicts()[0].reply().code().get()),
+        Ok(delivery) => Ok(delivery[0].reply().code().get()),
         Err(error) => Err(error.in_doubt()),
     }
 }

@@ -34,7 +34,7 @@ fn refused_once(at: &'static str, reply: &'static str) -> (usize, Result<u64, u1
         });
         let begun = Instant::now();
         let delivery = send(&pool(connector, 1).build()).await.unwrap();
-        let code = delivery.verdicts()[0].reply().code().get();
+        let code = delivery[0].reply().code().get();
         let accepted = delivery.all_accepted().then(|| begun.elapsed().as_secs());
         (host.count("MAIL"), accepted.ok_or(code))
     })
@@ -134,7 +134,7 @@ fn a_refusal_that_lasts_is_the_result() {
         let mailer = pool(connector, 4).build();
         for result in send_all(&mailer, 3).await {
             let delivery = result.unwrap();
-            let verdict = &delivery.verdicts()[0];
+            let verdict = &delivery[0];
             assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::EndOfText, 432));
         }
         assert_eq!((host.count("MAIL"), mailer.connections()), (9, 1));
@@ -172,7 +172,7 @@ fn what_the_server_replied_is_the_result_if_there_is_no_other_connection() {
         });
         let mailer = pool(connector, 1).build();
         let delivery = send(&mailer).await.unwrap();
-        let verdict = &delivery.verdicts()[0];
+        let verdict = &delivery[0];
         assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::EndOfText, 421));
         assert!(host.heard().len() > 1);
     });

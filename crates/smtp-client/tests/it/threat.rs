@@ -60,13 +60,13 @@ fn fates(outcome: &Result<Delivery, Error>) -> Vec<Fate> {
         _ => Fate::Never,
     };
     let error = match outcome {
-        Ok(delivery) => return delivery.verdicts().iter().map(told).collect(),
+        Ok(delivery) => return delivery.verdicts().map(|(_, verdict)| told(verdict)).collect(),
         Err(error) => error,
     };
     let untold = if error.in_doubt() { Fate::InDoubt } else { Fate::NotSent };
     match error.verdicts() {
-        [] => vec![untold],
-        verdicts => verdicts.iter().map(|one| one.as_ref().map_or(untold, told)).collect(),
+        none if none.len() == 0 => vec![untold],
+        verdicts => verdicts.map(|(_, one)| one.map_or(untold, told)).collect(),
     }
 }
 
@@ -107,7 +107,7 @@ impl Came {
     #[track_caller]
     fn reply(&self) -> &Reply {
         match &self.outcome {
-            Ok(delivery) => delivery.verdicts()[0].reply(),
+            Ok(delivery) => delivery[0].reply(),
             Err(error) => error.reply().unwrap(),
         }
     }

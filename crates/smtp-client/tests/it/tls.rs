@@ -287,7 +287,7 @@ async fn lmtp_over_a_unix_socket() {
     let envelope = Envelope::new("a@example.org", ["b@example.org", "c@example.org"]);
     let text = MailData::new("text\r\n").unwrap();
     let delivery = connection.send(&envelope.unwrap(), &text).await.unwrap();
-    let codes: Vec<u16> = delivery.verdicts().iter().map(|one| one.reply().code().get()).collect();
+    let codes: Vec<u16> = delivery.verdicts().map(|(_, one)| one.reply().code().get()).collect();
     assert_eq!(codes, [250, 452]);
     connection.quit().await.unwrap();
     server.finish().await.unwrap();

@@ -113,17 +113,17 @@ fn check(way: Way, answers: Answers) {
         }
         delivery
     });
-    let found: Vec<_> = delivery.verdicts().iter().map(step_and_code).collect();
+    let found: Vec<_> = delivery.verdicts().map(step_and_code).collect();
     let expected: Vec<_> = (0..2).map(|recipient| answers.expected(way, recipient)).collect();
     assert_eq!(found, expected, "{way:?} {answers:?}");
-    for (verdict, (step, code)) in delivery.verdicts().iter().zip(&expected) {
+    for ((_, verdict), (step, code)) in delivery.verdicts().zip(&expected) {
         assert_eq!(verdict.is_accepted(), *step == Step::EndOfText && *code < 300);
     }
     let texts = usize::from(answers.any_taken() && answers.data == 354);
     assert_eq!(report.messages().len(), texts, "{way:?} {answers:?}");
 }
 
-fn step_and_code(verdict: &Verdict) -> (Step, u16) {
+fn step_and_code((_, verdict): (&str, &Verdict)) -> (Step, u16) {
     (verdict.step(), verdict.reply().code().get())
 }
 
@@ -191,7 +191,7 @@ fn the_same_recipient_twice_gets_a_verdict_each_time() {
         let envelope = Envelope::new("a@example.org", ["b@example.org"; 3]).unwrap();
         connection.send(&envelope, &MailData::new("text\r\n").unwrap()).await.unwrap()
     });
-    let found: Vec<_> = delivery.verdicts().iter().map(step_and_code).collect();
+    let found: Vec<_> = delivery.verdicts().map(step_and_code).collect();
     assert_eq!(found, [(Step::EndOfText, 250), (Step::EndOfText, 452), (Step::Rcpt, 550)]);
 }
 
@@ -207,7 +207,7 @@ fn a_verdict_keeps_the_reply_with_its_queue_identifier() {
         delivery
     });
     assert!(delivery.all_accepted());
-    for verdict in delivery.verdicts() {
+    for (_, verdict) in delivery.verdicts() {
         assert_eq!(verdict.reply().as_bytes(), b"2.0.0 ok\nid=4711");
     }
 }

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok((mut connection, delivery)) => {
                 // The message is on its way, whatever becomes of the connection.
                 let _ = connection.quit();
-                let verdict = &delivery.verdicts()[0];
+                let verdict = &delivery[0];
                 println!("{verdict}");
                 if verdict.is_accepted() {
                     return Ok(());

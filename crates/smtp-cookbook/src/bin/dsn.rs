@@ -27,8 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let text = MailData::new("Subject: your order\r\n\r\nIt is on its way.\r\n")?;
 
     let delivery = connection.send(&envelope, &text).await?;
-    for verdict in delivery.verdicts() {
-        println!("{verdict}");
+    for (recipient, verdict) in delivery.verdicts() {
+        println!("{recipient}: {verdict}");
     }
     connection.quit().await?;
     Ok(())

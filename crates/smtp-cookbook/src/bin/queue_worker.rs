@@ -117,7 +117,7 @@ fn results(sent: Result<Delivery, Failure>, count: usize) -> Vec<(&'static str, 
     match sent {
         Err(Failure { state, reply }) => vec![(state, reply); count],
         Ok(delivery) => {
-            let verdicts = delivery.verdicts().iter().map(|verdict| {
+            let verdicts = delivery.verdicts().map(|(_, verdict)| {
                 let state = match verdict.is_accepted() {
                     true => "accepted",
                     false if verdict.is_transient() => "waiting",

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut addresses = env::args().skip(1);
     let sender = addresses.next().ok_or("usage: unix_socket REVERSE-PATH FORWARD-PATH...")?;
     let recipients: Vec<String> = addresses.collect();
-    let envelope = Envelope::new(&*sender, recipients.iter().map(|recipient| &**recipient))?;
+    let envelope = Envelope::new(&*sender, &recipients)?;
     let mut octets = Vec::new();
     std::io::stdin().read_to_end(&mut octets)?;
     // Files of Unix end their lines with LF.
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut connection = Connector::from_url(&env::var("SMTP_URL")?)?.connect()?;
     // With LMTP, each recipient has a reply of its own after the text.
     let delivery = connection.send(&envelope, &text)?;
-    for (recipient, verdict) in recipients.iter().zip(delivery.verdicts()) {
+    for (recipient, verdict) in delivery.verdicts() {
         println!("{recipient}: {verdict}");
     }
     connection.quit()?;

@@ -48,7 +48,7 @@ async fn send(app: &App, form: Contact) -> Result<(), (StatusCode, String)> {
     match app.mailer.send(envelope, text).await {
         Ok(delivery) if delivery.all_accepted() => Ok(()),
         Ok(delivery) => {
-            eprintln!("contact form: {:?}", delivery.verdicts());
+            eprintln!("contact form: {delivery:?}");
             Err((StatusCode::BAD_GATEWAY, "the mail server refused the message".into()))
         }
         // It may have arrived: who posts the form again would send it twice.

@@ -3,9 +3,9 @@
 use std::{fmt::Display, io, time::Duration};
 
 use smtp_error::{
-    Advice, Attempt, Broken, Cause, Ended, Error, ErrorKind, Excerpt, Extension, Field, Flaw,
-    HeaderName, Hint, Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle, OfferedMechanism,
-    ReplyCode, ReplyFault, SaslFault, Step, Unsupported, Verdict,
+    Advice, Attempt, Broken, Cause, Delivery, Ended, Error, ErrorKind, Excerpt, Extension, Field,
+    Flaw, HeaderName, Hint, Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle,
+    OfferedMechanism, ReplyCode, ReplyFault, SaslFault, Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -276,8 +276,9 @@ fn names_can_be_padded() {
 fn a_reply_cannot_forge_a_log_line() {
     let hostile =
         reply(550, b"no\r\x1b[2J\0\x85\xff\nMail accepted\xe2\x80\xa8\xe2\x80\xae\xd8\x9c");
-    let verdicts = vec![Some(Verdict::new(Step::Rcpt, hostile.clone()))];
-    let error = Error::new(Step::Rcpt, ErrorKind::Refused(hostile)).with_verdicts(verdicts);
+    let verdict = Verdict::new(Step::Rcpt, hostile.clone());
+    let delivery = Delivery::from_iter([("b@example.org\r\n250 ok\u{202e}", verdict)]);
+    let error = Error::new(Step::Rcpt, ErrorKind::Refused(hostile)).with_verdicts(delivery.into());
     for shown in [error.to_string(), format!("{error:?}")] {
         let forges = |character: char| {
             character.is_control() || matches!(character, '\u{2028}' | '\u{202e}' | '\u{61c}')

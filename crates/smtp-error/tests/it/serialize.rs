@@ -27,7 +27,11 @@ fn values_survive_a_round_trip() {
     let verdict = Verdict::new(Step::Rcpt, unknown());
     let form = format!(r#"{{"step":"rcpt","reply":{reply}}}"#);
     check(&verdict, &form);
-    check(&Delivery::new(vec![verdict.clone(), verdict]), &format!("[{form},{form}]"));
+    let pairs = [("bob@example.org", verdict.clone()), ("Postmaster", verdict)];
+    let form =
+        |recipient| format!(r#"{{"recipient":"{recipient}","step":"rcpt","reply":{reply}}}"#);
+    let forms = format!("[{},{}]", form("bob@example.org"), form("Postmaster"));
+    check(&Delivery::from_iter(pairs), &forms);
 }
 
 #[test]
@@ -46,4 +50,5 @@ fn invalid_forms_are_refused() {
     }
     refused::<Step>("\"nowhere\"");
     refused::<Reply>(r#"{"code":550}"#);
+    refused::<Delivery>(r#"[{"step":"rcpt","reply":{"code":550,"text":""}}]"#);
 }

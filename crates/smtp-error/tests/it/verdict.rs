@@ -1,6 +1,8 @@
 //! Verdicts and deliveries: which recipients were accepted.
 
-use smtp_error::{Delivery, Step, Verdict};
+use std::sync::Arc;
+
+use smtp_error::{Delivery, KnownVerdicts, Step, Verdict};
 
 use crate::reply;
 
@@ -12,17 +14,21 @@ fn check(step: Step, code: u16, accepted: bool, transient: bool) {
     assert_eq!((verdict.step(), verdict.reply()), (step, &reply(code, "text")));
 }
 
+const RECIPIENTS: [&str; 3] = ["b@example.org", "c@example.org", "Postmaster"];
+
 /// Checks the delivery of a message whose recipients got these codes at the end of the mail data.
 #[track_caller]
 fn delivered(codes: &[u16], all: bool, any: bool, refused: &[usize]) {
     let verdict = |&code| Verdict::new(Step::EndOfText, reply(code, "text"));
-    let verdicts: Vec<Verdict> = codes.iter().map(verdict).collect();
-    let delivery = Delivery::new(verdicts.clone());
-    assert_eq!(delivery.verdicts(), verdicts);
+    let pairs: Vec<_> = RECIPIENTS.into_iter().zip(codes.iter().map(verdict)).collect();
+    let delivery = Delivery::from_iter(pairs.clone());
+    assert!(delivery.verdicts().eq(pairs.iter().map(|(path, verdict)| (*path, verdict))));
+    assert!(
+        pairs.iter().enumerate().all(|(position, (_, verdict))| delivery[position] == *verdict)
+    );
     assert_eq!((delivery.all_accepted(), delivery.any_accepted()), (all, any), "{codes:?}");
-    let found: Vec<usize> = delivery.refused().map(|(place, _)| place).collect();
-    assert_eq!(found, refused, "{codes:?}");
-    assert!(delivery.refused().all(|(place, verdict)| *verdict == verdicts[place]));
+    let refused = refused.iter().map(|&position| (pairs[position].0, &pairs[position].1));
+    assert!(delivery.refused().eq(refused), "{codes:?}");
 }
 
 #[test]
@@ -48,4 +54,30 @@ fn recipients_are_counted_in_the_order_of_the_envelope() {
     delivered(&[250, 250], true, true, &[]);
     delivered(&[550, 250, 450], false, true, &[0, 2]);
     delivered(&[450, 550], false, false, &[0, 1]);
+}
+
+#[test]
+fn a_delivery_equals_another_with_the_same_recipients_and_verdicts() {
+    let verdict = |code| Verdict::new(Step::EndOfText, reply(code, "text"));
+    let delivery = |path: &str, code| Delivery::from_iter([(path, verdict(code))]);
+    let one = delivery("b@example.org", 250);
+    assert_eq!(one, Delivery::new(Arc::new(vec!["b@example.org"]), vec![verdict(250)]));
+    assert_ne!(one, delivery("c@example.org", 250));
+    assert_ne!(one, delivery("b@example.org", 251));
+    let twice = [("b@example.org", verdict(250)), ("b@example.org", verdict(250))];
+    assert_ne!(one, Delivery::from_iter(twice));
+}
+
+#[test]
+fn known_verdicts_keep_their_recipients_when_some_are_taken_back() {
+    let verdict = |code| Some(Verdict::new(Step::EndOfText, reply(code, "text")));
+    let known = vec![verdict(250), None, verdict(550)];
+    let mut known = KnownVerdicts::new(Arc::new(RECIPIENTS.to_vec()), known);
+    known.retain(|verdict| !verdict.is_accepted());
+    let code =
+        |(path, verdict): (_, Option<&Verdict>)| (path, verdict.map(|one| one.reply().code()));
+    let found: Vec<_> = known.iter().map(code).collect();
+    let [b, c, postmaster] = RECIPIENTS;
+    assert_eq!(found, [(b, None), (c, None), (postmaster, Some(reply(550, "").code()))]);
+    assert_eq!(KnownVerdicts::default().iter().len(), 0);
 }

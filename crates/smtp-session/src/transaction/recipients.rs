@@ -1,7 +1,7 @@
 //! The recipients of a mail transaction, each on its way to its one verdict.
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use smtp_error::{Delivery, Error, Reply, ReplyCode, Step, Verdict};
+use smtp_error::{Delivery, Error, ForwardPaths, KnownVerdicts, Reply, ReplyCode, Step, Verdict};
 
 use crate::{
     Dialect, Session,
@@ -226,13 +226,18 @@ impl Recipients {
 
     /// Returns the delivery if every recipient has its verdict, or this error with those that are
     /// known.
-    pub(super) fn into_delivery(self, error: impl FnOnce() -> Error) -> Result<Delivery, Error> {
+    pub(super) fn into_delivery(
+        self,
+        forward_paths: Arc<dyn ForwardPaths>,
+        error: impl FnOnce() -> Error,
+    ) -> Result<Delivery, Error> {
         let verdicts = self.into_verdicts();
         if verdicts.iter().all(Option::is_some) {
             // Collected in place: `flatten` would allocate.
-            return Ok(Delivery::new(verdicts.into_iter().map_while(|verdict| verdict).collect()));
+            let verdicts = verdicts.into_iter().map_while(|verdict| verdict).collect();
+            return Ok(Delivery::new(forward_paths, verdicts));
         }
-        Err(error().with_verdicts(verdicts))
+        Err(error().with_verdicts(KnownVerdicts::new(forward_paths, verdicts)))
     }
 
     pub(super) fn into_verdicts(self) -> Vec<Option<Verdict>> {

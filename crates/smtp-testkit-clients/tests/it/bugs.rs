@@ -22,7 +22,7 @@ async fn in_clear(pipe: Pipe) -> Connection {
 async fn send(client: &mut Connection, to: &[&str], text: &str) -> Result<Vec<bool>, Error> {
     let envelope = Envelope::new("me@sender.example", to.iter().copied()).unwrap();
     let delivery = client.send(&envelope, &MailData::new(text.to_owned()).unwrap()).await?;
-    Ok(delivery.verdicts().iter().map(|verdict| verdict.is_accepted()).collect())
+    Ok(delivery.verdicts().map(|(_, verdict)| verdict.is_accepted()).collect())
 }
 
 fn answer(text: &str) -> Answer {

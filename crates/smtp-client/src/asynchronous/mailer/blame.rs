@@ -70,8 +70,8 @@ impl Usage {
     /// Counts a message.
     pub(super) fn count_message(&mut self, result: &Result<Delivery, Error>) {
         let verdicts: &mut dyn Iterator<Item = &Verdict> = match result {
-            Ok(delivery) => &mut delivery.verdicts().iter(),
-            Err(error) => &mut error.verdicts().iter().flatten(),
+            Ok(delivery) => &mut delivery.verdicts().map(|(_, verdict)| verdict),
+            Err(error) => &mut error.verdicts().filter_map(|(_, verdict)| verdict),
         };
         let mut answered = false;
         for verdict in verdicts {
@@ -95,13 +95,16 @@ impl Blame {
     /// Returns what this result is about, given the use of the connection before the message.
     pub(super) fn of(result: &Result<Delivery, Error>, usage: Usage) -> Self {
         match result {
-            Ok(delivery) => Self::of_verdicts(delivery.verdicts(), usage),
+            Ok(delivery) => Self::of_delivery(delivery, usage),
             Err(error) => Self::of_error(error, usage),
         }
     }
 
-    fn of_verdicts(verdicts: &[Verdict], usage: Usage) -> Self {
-        let all = |is: fn(&Verdict) -> bool| !verdicts.is_empty() && verdicts.iter().all(is);
+    fn of_delivery(delivery: &Delivery, usage: Usage) -> Self {
+        let verdicts = delivery.verdicts();
+        let all = |is: fn(&Verdict) -> bool| {
+            verdicts.len() > 0 && verdicts.clone().all(|(_, one)| is(one))
+        };
         let ended = all(is_service_closing) || all(is_refused_mail);
         if ended && usage.accepted_mail {
             Self::Session
@@ -117,7 +120,7 @@ impl Blame {
     fn of_error(error: &Error, usage: Usage) -> Self {
         // A second attempt must not deliver a message twice: neither if it may have been accepted,
         // nor if the server has decided about a recipient.
-        if error.in_doubt() || error.verdicts().iter().any(Option::is_some) {
+        if error.in_doubt() || error.verdicts().any(|(_, verdict)| verdict.is_some()) {
             return Self::Message;
         }
         let unbegun = matches!(error.step(), Step::Mail | Step::Reset);
@@ -146,7 +149,7 @@ impl Blame {
 /// Returns whether the server refused MAIL. A limit of messages per session shows only there.
 pub(super) fn refuses_mail(result: &Result<Delivery, Error>) -> bool {
     let Ok(delivery) = result else { return false };
-    delivery.verdicts().iter().all(|verdict| verdict.step() == Step::Mail)
+    delivery.verdicts().all(|(_, verdict)| verdict.step() == Step::Mail)
 }
 
 /// Returns whether a connection that could not be opened may be one too many: the server refused it
@@ -225,7 +228,9 @@ fn is_policy(verdict: &Verdict) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use smtp_error::{Bound, Cause, Ended, Extension, Field, Flaw, Invalid, Limited, Misbehaved};
+    use smtp_error::{
+        Bound, Cause, Ended, Extension, Field, Flaw, Invalid, KnownVerdicts, Limited, Misbehaved,
+    };
 
     use super::*;
 
@@ -242,12 +247,13 @@ mod tests {
     #[track_caller]
     fn check_refused(step: Step, code: u16, text: &str, expected: [Blame; 3]) {
         let verdict = || Verdict::new(step, reply(code, text));
-        let result = Ok(Delivery::new(vec![verdict(), verdict()]));
+        let result =
+            Ok(Delivery::from_iter([("a@b.example", verdict()), ("c@b.example", verdict())]));
         let found = [NEW, REFUSED, USED].map(|usage| Blame::of(&result, usage));
         assert_eq!(found, expected, "{code} {text} to {step}");
         // If another recipient has another verdict, the message is not tried again.
         let other = Verdict::new(Step::Rcpt, reply(550, "5.1.1 unknown"));
-        let result = Ok(Delivery::new(vec![verdict(), other]));
+        let result = Ok(Delivery::from_iter([("a@b.example", verdict()), ("c@b.example", other)]));
         assert_eq!(Blame::of(&result, USED), Blame::Message, "{code} {text} to {step}");
     }
 
@@ -324,8 +330,10 @@ mod tests {
         // What may have been accepted, or has a verdict, is never tried again.
         let doubtful = Err(Error::new(Step::Mail, kind.clone()).with_in_doubt(true));
         assert_eq!(Blame::of(&doubtful, USED), Blame::Message);
-        let verdict = Some(Verdict::new(Step::Rcpt, reply(250, "ok")));
-        let known = Err(Error::new(Step::Mail, kind).with_verdicts(vec![None, verdict]));
+        let delivery =
+            Delivery::from_iter([("a@b.example", Verdict::new(Step::Rcpt, reply(250, "ok")))]);
+        let known = KnownVerdicts::from(delivery);
+        let known = Err(Error::new(Step::Mail, kind).with_verdicts(known));
         assert_eq!(Blame::of(&known, USED), Blame::Message);
     }
 

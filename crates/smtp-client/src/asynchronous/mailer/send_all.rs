@@ -122,7 +122,7 @@ impl Mailer {
     /// while let Some((to, result)) = results.next().await {
     ///     match result {
     ///         Ok(delivery) if delivery.all_accepted() => println!("{to}: sent"),
-    ///         Ok(delivery) => println!("{to}: {}", delivery.verdicts()[0]),
+    ///         Ok(delivery) => println!("{to}: {}", delivery[0]),
     ///         Err(error) if error.in_doubt() => println!("{to}: in doubt: {error}"),
     ///         Err(error) => println!("{to}: not sent: {error}"),
     ///     }

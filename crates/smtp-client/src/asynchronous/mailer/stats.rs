@@ -137,7 +137,9 @@ impl Counters {
             Ok(_) => &self.refused,
             Err(error) if error.in_doubt() => &self.in_doubt,
             // LMTP gives a verdict for each recipient: some may have one when the connection fails.
-            Err(error) if error.verdicts().iter().flatten().any(Verdict::is_accepted) => {
+            Err(error)
+                if error.verdicts().any(|(_, known)| known.is_some_and(Verdict::is_accepted)) =>
+            {
                 &self.partly_accepted
             }
             Err(_) => &self.not_sent,

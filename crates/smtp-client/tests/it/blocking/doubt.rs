@@ -70,7 +70,7 @@ fn a_refusal_that_came_before_the_write_failed_is_the_verdict() {
             let envelope = Envelope::new("a@x.org", ["b@x.org"]).unwrap();
             connection.send(&envelope, &text).unwrap()
         });
-        let verdict = &delivery.verdicts()[0];
+        let verdict = &delivery[0];
         assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::Text, 552));
     }
 }

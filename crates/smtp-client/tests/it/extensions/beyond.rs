@@ -134,7 +134,7 @@ fn requiretls_counts_inside_tls_only() {
     let refused = format!("{line}S: 550 5.7.30 REQUIRETLS support required");
     let delivery = inside_tls(&refused, async |connection| send(connection, asking()).await);
     let delivery = delivery.unwrap();
-    let verdict = &delivery.verdicts()[0];
+    let verdict = &delivery[0];
     assert_eq!((verdict.step(), verdict.reply().code().get()), (Step::Mail, 550));
     // An attacker can offer it in clear.
     check_lacking(&["REQUIRETLS"], asking(), Unsupported::OutsideTls(Extension::RequireTls));
@@ -157,8 +157,7 @@ fn limits_are_kept_or_run_into() {
         let rest = format!("{commands}S: {reply}\nC: DATA\nS: 354 go\n[text]\nS: 250 taken");
         play_on(offer, &rest, async |mut connection| {
             let delivery = connection.send(&envelope, text()).await.unwrap();
-            let found: Vec<bool> =
-                delivery.verdicts().iter().map(|one| one.is_accepted()).collect();
+            let found: Vec<bool> = delivery.verdicts().map(|(_, one)| one.is_accepted()).collect();
             assert_eq!(found, taken, "{offer:?}");
         });
     }
@@ -178,7 +177,7 @@ S: 353 each\nS: 550 5.7.1 not for b\nS: 250 taken"
     );
     play_on(&["PRDR"], &rest, async |mut connection| {
         let delivery = send(&mut connection, Message::asking(MailParam::Prdr)).await.unwrap();
-        assert_eq!(delivery.verdicts()[0].reply().as_bytes(), b"5.7.1 not for b");
+        assert_eq!(delivery[0].reply().as_bytes(), b"5.7.1 not for b");
     });
 }
 
@@ -197,12 +196,12 @@ fn an_unknown_parameter_is_sent_as_the_caller_gives_it() {
         let refused = "C: MAIL FROM:<a@example.org> XVERP\nS: 555 5.5.4 Unsupported option";
         play_on(offer, refused, async |mut connection| {
             let delivery = send(&mut connection, own("XVERP", "")).await.unwrap();
-            assert_eq!(delivery.verdicts()[0].reply().code(), 555);
+            assert_eq!(delivery[0].reply().code(), 555);
         });
         let refused = format!("C: {MAIL}\nS: 250 Ok\nC: {RCPT} X-OWN=1\nS: 455 4.5.4 Not now");
         play_on(offer, &refused, async |mut connection| {
             let delivery = send(&mut connection, own("", "X-OWN=1")).await.unwrap();
-            let verdict = &delivery.verdicts()[0];
+            let verdict = &delivery[0];
             assert_eq!((verdict.step(), verdict.is_transient()), (Step::Rcpt, true));
         });
     }

@@ -246,7 +246,7 @@ fn d14_a_354_without_an_accepted_recipient() {
             let rcpts = ["b@example.org", "c@example.org"];
             let delivery = super::send_to(&mut connection, &rcpts).await.unwrap();
             let texts: Vec<_> =
-                delivery.verdicts().iter().map(|one| one.reply().as_bytes().to_vec()).collect();
+                delivery.verdicts().map(|(_, one)| one.reply().as_bytes().to_vec()).collect();
             assert_eq!(texts, [b"5.1.1 b", b"5.7.1 c"]);
             super::check_failed(&connection, Step::Data);
         });

@@ -286,7 +286,7 @@ async fn s17_a_reset_after_an_unread_reply() {
         let mut connection = socket.connect().await.unwrap();
         let outcome = send(&mut connection).await;
         assert_eq!(fate(&outcome), Fate::Never, "{outcome:?}");
-        assert_eq!(outcome.unwrap().verdicts()[0].reply().code().get(), 554);
+        assert_eq!(outcome.unwrap()[0].reply().code().get(), 554);
         socket.join();
         assert!(connection.noop().await.is_err());
     }

@@ -68,7 +68,7 @@ fn a19_a_refusal_of_mail_for_lack_of_authentication_has_advice() {
             let envelope = Envelope::new("a@b.example", ["c@d.example"]).unwrap();
             let text = MailData::new("a: b\r\n").unwrap();
             let delivery = connection.send(&envelope, &text).await.unwrap();
-            let verdict = &delivery.verdicts()[0];
+            let verdict = &delivery[0];
             assert_eq!(verdict.step(), step);
             assert_eq!(verdict.advice(), Some(Advice::Authenticate));
         });
@@ -91,7 +91,7 @@ fn a19_mail_can_be_refused_in_the_words_of_auth() {
             let envelope = Envelope::new("a@b.example", ["c@d.example"]).unwrap();
             let text = MailData::new("a: b\r\n").unwrap();
             let delivery = connection.send(&envelope, &text).await.unwrap();
-            assert_eq!(delivery.verdicts()[0].advice(), Some(advice), "{reply}");
+            assert_eq!(delivery[0].advice(), Some(advice), "{reply}");
         });
     }
 }
