@@ -54,6 +54,7 @@ mod header;
 mod invalid;
 mod misbehaved;
 mod no_mechanism;
+mod queue_id;
 mod sasl_fault;
 mod unsupported;
 mod verdict;

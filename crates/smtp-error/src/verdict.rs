@@ -1,7 +1,7 @@
 //! Verdicts: the result of a message for one of its recipients.
 use core::fmt;
 
-use crate::{Reply, Step};
+use crate::{Reply, Step, queue_id};
 
 /// The result for one recipient: the reply that decided it, and the step that it answered.
 ///
@@ -35,9 +35,20 @@ impl Verdict {
         self.step
     }
 
-    /// Returns the reply. Many servers put their queue identifier into its text.
+    /// Returns the reply.
     pub fn reply(&self) -> &Reply {
         &self.reply
+    }
+
+    /// Returns the identifier under which the server has queued the message, if it accepted it and
+    /// its reply has one in a form that is known: that of Postfix, Exim, Sendmail, OpenSMTPD,
+    /// Exchange, Amazon SES, Gmail, Haraka, qmail, Dovecot and others.
+    ///
+    /// It is what the server's log has; the text comes from the server, and is nothing to rely on.
+    /// For qmail it is the time and the process, `1700000000 qp 12345`; for Exchange the
+    /// `InternalId`. An identifier that could be a word of a language is left out.
+    pub fn queue_id(&self) -> Option<&str> {
+        self.is_accepted().then(|| self.reply.lines().find_map(queue_id::in_line)).flatten()
     }
 }
 

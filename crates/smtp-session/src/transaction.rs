@@ -626,27 +626,3 @@ impl Operation for Transaction<'_> {
         vec![self.take_verdicts()]
     }
 }
-
-impl SendsContent for Transaction<'_> {
-    fn content_request(&self, session: &Session) -> Option<ContentRequest> {
-        let needs = self.next == NextAction::WriteContent
-            && session.output.has_room_for_content()
-            && matches!(&self.content, Content::Flowing(flow) if flow.wants_more());
-        needs.then_some(ContentRequest { message: 0, round: self.rounds })
-    }
-
-    fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
-        self.content.give(piece, session)
-    }
-
-    fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
-        if let Some((mark, began)) = self.content.end(session)? {
-            self.content_ended(mark, began, session);
-        }
-        Ok(())
-    }
-
-    fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
-        Some((0, self.content.written(&session.output)?))
-    }
-}

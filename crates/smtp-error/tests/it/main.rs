@@ -4,6 +4,7 @@
 
 mod advice;
 mod error;
+mod queue_id;
 mod reply;
 mod sentences;
 #[cfg(feature = "serde")]

@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 use smtp_codec::{Body, Command, ContentFacts, Mail, Stuffer, TextScanner, Word};
 use smtp_error::{ErrorKind, Field, Flaw, Invalid};
 
+use super::{NextAction, Transaction};
 use crate::{
-    Event, Output, Session,
+    ContentRequest, Event, Output, SendsContent, Session,
     header_check::{HeaderCheck, HeaderRules},
 };
 
@@ -415,6 +416,30 @@ impl Pieces {
         }
         let next = self.more.pop_front().unwrap_or_default();
         Some(mem::replace(&mut self.first, next))
+    }
+}
+
+impl SendsContent for Transaction<'_> {
+    fn content_request(&self, session: &Session) -> Option<ContentRequest> {
+        let needs = self.next == NextAction::WriteContent
+            && session.output.has_room_for_content()
+            && matches!(&self.content, Content::Flowing(flow) if flow.wants_more());
+        needs.then_some(ContentRequest { message: 0, round: self.rounds })
+    }
+
+    fn piece(&mut self, session: &mut Session, piece: Piece) -> Result<(), ErrorKind> {
+        self.content.give(piece, session)
+    }
+
+    fn end_of_text(&mut self, session: &mut Session) -> Result<(), ErrorKind> {
+        if let Some((mark, began)) = self.content.end(session)? {
+            self.content_ended(mark, began, session);
+        }
+        Ok(())
+    }
+
+    fn text_written(&self, session: &Session) -> Option<(usize, u64)> {
+        Some((0, self.content.written(&session.output)?))
     }
 }
 
