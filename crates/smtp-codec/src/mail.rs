@@ -163,3 +163,19 @@ impl TryFrom<&str> for Mail {
         Ok(Self::new(text.parse()?))
     }
 }
+
+impl TryFrom<&String> for Mail {
+    type Error = Invalid;
+
+    fn try_from(text: &String) -> Result<Self, Invalid> {
+        text.as_str().try_into()
+    }
+}
+
+impl TryFrom<String> for Mail {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.as_str().try_into()
+    }
+}

@@ -116,3 +116,11 @@ impl TryFrom<&String> for Rcpt {
         text.as_str().try_into()
     }
 }
+
+impl TryFrom<String> for Rcpt {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.as_str().try_into()
+    }
+}

@@ -23,6 +23,9 @@ fn strings_mailboxes_and_paths_make_an_envelope() {
     let all = ["<a@example.org>"];
     check(&Envelope::new("a@example.org", ["a@example.org"]).unwrap(), all[0], &all);
     check(&Envelope::new(mailbox.clone(), [mailbox.clone()]).unwrap(), all[0], &all);
+    let owned = String::from("a@example.org");
+    check(&Envelope::new(&owned, [&owned]).unwrap(), all[0], &all);
+    check(&Envelope::new(owned.clone(), vec![owned]).unwrap(), all[0], &all);
     let (reverse, forward) = (ReversePath::from(mailbox.clone()), ForwardPath::from(mailbox));
     check(&Envelope::new(reverse.clone(), [forward.clone()]).unwrap(), all[0], &all);
     let (mail, rcpt) = (Mail::new(reverse), Rcpt::new(forward));

@@ -81,3 +81,29 @@ fn known_verdicts_keep_their_recipients_when_some_are_taken_back() {
     assert_eq!(found, [(b, None), (c, None), (postmaster, Some(reply(550, "").code()))]);
     assert_eq!(KnownVerdicts::default().iter().len(), 0);
 }
+
+#[test]
+fn a_refused_recipient_is_an_error_for_those_who_want_one() {
+    let accepted = || Verdict::new(Step::EndOfText, reply(250, "ok"));
+    let refused = || Verdict::new(Step::Rcpt, reply(550, "5.1.1 unknown\u{202e}"));
+    let all = Delivery::from_iter([("b@example.org", accepted())]);
+    assert_eq!(all.clone().all_or_error(), Ok(all));
+    let some = Delivery::from_iter([("b@example.org", accepted()), ("c@example.org", refused())]);
+    let error = some.clone().all_or_error().unwrap_err();
+    assert_eq!(error.delivery(), &some);
+    let text = error.to_string();
+    assert!(text.contains("1 of 2 recipients: <c@example.org>") && text.contains("5.1.1 unknown"));
+    assert!(text.contains("accepted for 1") && !text.contains('\u{202e}'), "{text}");
+    assert_eq!(error.into_delivery(), some);
+}
+
+#[test]
+fn the_text_of_that_error_is_bounded() {
+    let verdict = || Verdict::new(Step::Rcpt, reply(550, "x".repeat(10_000)));
+    let none = (0..1000).map(|number| (format!("{number}@{}", "e".repeat(5000)), verdict()));
+    let text = none.collect::<Delivery>().all_or_error().unwrap_err().to_string();
+    assert!(text.len() < 1500, "{}", text.len());
+    assert!(
+        text.contains("1000 of 1000") && text.contains("and 997 more") && !text.contains("again")
+    );
+}
