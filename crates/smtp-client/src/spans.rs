@@ -154,6 +154,7 @@ impl Watch {
     }
 
     /// Records that this attempt to send a message is followed by another one.
+    #[cfg(feature = "tokio")]
     pub(crate) fn repeated(&self, attempt: u32, sent: &Result<Delivery, Error>) {
         match sent {
             Ok(delivery) => {
@@ -167,6 +168,7 @@ impl Watch {
     }
 
     /// Ends the span of a message of a mailer with its result.
+    #[cfg(feature = "tokio")]
     pub(crate) fn mailed(self, sent: &Result<Delivery, Error>, attempts: u32) {
         self.span.record("attempts", attempts);
         self.sent(sent, None);
