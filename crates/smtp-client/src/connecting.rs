@@ -155,6 +155,7 @@ macro_rules! connecting {
             ) -> Result<($crate::session::Session, Driver), $crate::Error> {
                 let confined = transport.is_confined();
                 let mut session = self.settings.session(transport.local_ip(), confined);
+                session.set_server(self.settings.server.peer(transport.peer()));
                 if self.settings.server.security != $crate::Security::Tls {
                     return Ok((session, Driver::new(Stream::Plain(transport))));
                 }
@@ -219,6 +220,7 @@ macro_rules! connecting {
                 let watch = $crate::spans::Watch::begin($crate::Step::Handshake);
                 let secured =
                     in_span!(watch.span(), handshake(&tls, host, transport, session, clock));
+                let secured = secured.map_err(|error| session.name_server(error));
                 watch.end(&secured, None);
                 secured.map(Driver::new)
             }

@@ -104,7 +104,7 @@ macro_rules! connection {
                 };
                 let outcome = log_in(driver, &mut self.session, &mut clock, login)$($await)*;
                 self.drop_if_ended();
-                outcome
+                outcome.map_err(|error| self.session.name_server(error))
             }
 
             /// The mechanism by which the session is authenticated; `None` if it is not.

@@ -1,34 +1,124 @@
 //! Hints: the likely cause of a failure to connect, such as a port for another kind of TLS.
-use smtp_error::{Broken, Error, ErrorKind, Excerpt, Hint, Misbehaved, Step};
+use std::io;
 
-use crate::{Address, Security, Server, tls};
+use smtp_error::{
+    Broken, Cause, Error, ErrorKind, Excerpt, Extension, Hint, Misbehaved, OtherProtocol, Step,
+    Unsupported,
+};
+
+use crate::{Address, Security, Server, session::Dialect, tls};
 
 impl Server {
-    /// Adds a hint to an error of connecting to this server: that the port probably uses the other
-    /// kind of TLS, or why TLS failed.
+    /// Adds a hint to an error of connecting to this server: what is probably wrong with its
+    /// address, or why TLS failed.
     pub(crate) fn hinted(&self, error: Error) -> Error {
-        let over_tcp = matches!(self.address, Address::Tcp { .. });
-        match (self.security, error.step(), error.kind()) {
-            // A handshake has an excerpt only if the octets received were not TLS.
-            (Security::Tls, Step::Handshake, _) if error.excerpt().is_some() => {
-                error.with_hint(Hint::NoTls)
-            }
-            (Security::StartTls, Step::Handshake, _) if error.excerpt().is_some() => {
-                error.with_hint(Hint::NoTlsAfterStartTls)
-            }
-            (
-                Security::Plain | Security::StartTls,
-                Step::Greeting,
-                ErrorKind::Broken(_) | ErrorKind::Misbehaved(Misbehaved::Malformed(_)),
-            ) if error.excerpt().map(Excerpt::as_bytes).is_some_and(tls::is_tls) => {
-                error.with_hint(Hint::ImplicitTls)
-            }
-            (
-                Security::Plain | Security::StartTls,
-                Step::Greeting,
-                ErrorKind::Broken(Broken::TimedOut { .. } | Broken::Deadline { .. }),
-            ) if over_tcp && error.excerpt().is_none() => error.with_hint(Hint::ImplicitTls),
+        let hint = match error.step() {
+            Step::Connect => self.hint_on_dialing(error.kind()),
+            Step::Handshake => self.hint_on_handshake(&error),
+            Step::Greeting => self.hint_on_greeting(&error),
+            Step::Hello => self.hint_on_hello(&error),
+            Step::StartTls => lacks(&error, Extension::StartTls).then_some(Hint::NoStartTls),
+            Step::Auth if lacks(&error, Extension::Auth) => self.hint_on_missing_auth(),
+            _ => None,
+        };
+        match hint {
+            Some(hint) if error.hint().is_none() => error.with_hint(hint),
             _ => tls::hinted(error),
         }
     }
+
+    fn hint_on_dialing(&self, kind: &ErrorKind) -> Option<Hint> {
+        let (ErrorKind::Broken(broken), Address::Tcp { port, .. }) = (kind, &self.address) else {
+            return None;
+        };
+        if let Broken::UnknownHost(_) = broken {
+            return Some(Hint::UnknownHost);
+        }
+        let all = match broken {
+            Broken::Unreachable(attempts) => attempts.iter().map(|one| &one.broken).collect(),
+            broken => vec![broken],
+        };
+        if all.iter().any(|broken| is_timeout(broken)) {
+            return Some(if *port == 25 { Hint::Port25Blocked } else { Hint::ConnectTimedOut });
+        }
+        all.iter().all(|broken| is_refusal(broken)).then_some(Hint::ConnectionRefused)
+    }
+
+    fn hint_on_handshake(&self, error: &Error) -> Option<Hint> {
+        // A handshake has an excerpt only if the octets received were not TLS.
+        let received = error.excerpt()?.as_bytes();
+        match self.security {
+            Security::Tls => {
+                Some(OtherProtocol::of_greeting(received).map_or(Hint::NoTls, Hint::OtherProtocol))
+            }
+            Security::StartTls => Some(Hint::NoTlsAfterStartTls),
+            Security::Plain => None,
+        }
+    }
+
+    fn hint_on_greeting(&self, error: &Error) -> Option<Hint> {
+        let is_fault_of_octets = matches!(
+            error.kind(),
+            ErrorKind::Broken(_) | ErrorKind::Misbehaved(Misbehaved::Malformed(_))
+        );
+        let received = error.excerpt().map(Excerpt::as_bytes).filter(|_| is_fault_of_octets);
+        if let Some(protocol) = received.and_then(OtherProtocol::of_greeting) {
+            return Some(Hint::OtherProtocol(protocol));
+        }
+        if self.security == Security::Tls {
+            return None;
+        }
+        let over_tcp = matches!(self.address, Address::Tcp { .. });
+        match (received, error.kind()) {
+            (Some(octets), _) => tls::is_tls(octets).then_some(Hint::ImplicitTls),
+            (None, ErrorKind::Broken(broken)) if over_tcp && is_timeout(broken) => {
+                Some(Hint::ImplicitTls)
+            }
+            _ => None,
+        }
+    }
+
+    fn hint_on_hello(&self, error: &Error) -> Option<Hint> {
+        let ErrorKind::Refused(reply) = error.kind() else { return None };
+        if !matches!(reply.code().get(), 500..=502) {
+            return None;
+        }
+        Some(match self.dialect {
+            Dialect::Smtp => Hint::Lmtp,
+            Dialect::Lmtp => Hint::Smtp,
+        })
+    }
+
+    fn hint_on_missing_auth(&self) -> Option<Hint> {
+        match &self.address {
+            Address::Tcp { .. } if self.security == Security::Plain => Some(Hint::AuthInsideTls),
+            Address::Tcp { port: 25, .. } => Some(Hint::SubmissionPort),
+            _ => None,
+        }
+    }
+}
+
+fn is_timeout(broken: &Broken) -> bool {
+    match broken {
+        Broken::TimedOut { .. } | Broken::Deadline { .. } => true,
+        // The system gave up first.
+        Broken::Io(cause) => is_of_kind(cause, io::ErrorKind::TimedOut),
+        _ => false,
+    }
+}
+
+fn is_refusal(broken: &Broken) -> bool {
+    matches!(broken, Broken::Io(cause) if is_of_kind(cause, io::ErrorKind::ConnectionRefused))
+}
+
+fn is_of_kind(cause: &Cause, kind: io::ErrorKind) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == kind)
+}
+
+/// Returns whether the server does not offer this extension.
+fn lacks(error: &Error, extension: Extension) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unsupported(Unsupported::Extension(lacking)) if *lacking == extension
+    )
 }

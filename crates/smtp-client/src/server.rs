@@ -2,14 +2,15 @@
 use std::{
     borrow::Cow,
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
 };
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smtp_codec::{Deviations, Domain};
-use smtp_error::{Field, Flaw, Invalid};
+use smtp_error::{Field, Flaw, Invalid, Peer};
 
 use crate::{
     InvalidUrl,
@@ -131,6 +132,18 @@ impl Server {
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
         self
+    }
+
+    /// Returns this server as errors name it, with the address that is connected to.
+    pub(crate) fn peer(&self, address: Option<SocketAddr>) -> Arc<Peer> {
+        let peer = match &self.address {
+            Address::Tcp { host, port } => Peer::tcp(host, *port),
+            Address::Unix(path) => Peer::unix(&path.to_string_lossy()),
+        };
+        Arc::new(match address {
+            Some(address) => peer.with_address(address),
+            None => peer,
+        })
     }
 
     /// Returns the host name that the certificate must be for.

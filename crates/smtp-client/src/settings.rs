@@ -155,7 +155,8 @@ impl Settings {
         watch: Watch,
         connected: Result<C, Error>,
     ) -> Result<C, Error> {
-        let connected = connected.map_err(|error| self.server.hinted(error));
+        let connected = connected
+            .map_err(|error| self.server.hinted(error).with_server(&self.server.peer(None)));
         watch.connected(&self.server, &connected);
         connected
     }

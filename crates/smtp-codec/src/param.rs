@@ -147,6 +147,15 @@ pub struct Params<S = String>(S);
 /// to the square of their number.
 const MAX_PARAMS: usize = 64;
 
+/// Refuses another parameter after `number` of them.
+fn check_count(number: usize) -> Result<(), Invalid> {
+    if number >= MAX_PARAMS {
+        let flaw = Flaw::TooManyParameters { limit: MAX_PARAMS };
+        return Err(Invalid::new(Field::ParameterKeyword, flaw));
+    }
+    Ok(())
+}
+
 impl<S: AsRef<str>> Params<S> {
     /// Returns the parameters as they were given. They are sent with one space between two.
     pub fn as_str(&self) -> &str {
@@ -244,10 +253,8 @@ impl Params {
         let others = Params(&self.0[..before]);
         let rows = |other| check(other).map_or(0, |checked| checked.rows);
         let taken = others.iter().fold(0, |taken, other| taken | rows(other));
-        if others.iter().count() >= MAX_PARAMS || others.exclude(taken, param, checked.rows) {
-            return Err(Invalid::new(Field::ParameterKeyword, Flaw::Repeated));
-        }
-        Ok(())
+        check_count(others.iter().count())?;
+        others.exclude(taken, param, checked.rows)
     }
 
     /// Removes a parameter.
@@ -284,9 +291,9 @@ impl<'a> Params<&'a str> {
             let shifted = |(offset, invalid)| (at + offset, invalid);
             let param = Param::first(&text[at..]).map_err(shifted)?;
             let Checked { rows, deviations } = check(param).map_err(|invalid| (at, invalid))?;
-            if number >= MAX_PARAMS || Params(&text[..at]).exclude(taken, param, rows) {
-                return Err((at, Invalid::new(Field::ParameterKeyword, Flaw::Repeated)));
-            }
+            let added =
+                check_count(number).and_then(|()| Params(&text[..at]).exclude(taken, param, rows));
+            added.map_err(|invalid| (at, invalid))?;
             seen |= deviations;
             taken |= rows;
             number += 1;
@@ -295,11 +302,14 @@ impl<'a> Params<&'a str> {
         Ok((Params(text), seen))
     }
 
-    /// Returns whether these parameters, which have the rows `taken`, exclude `param`, which has
-    /// `rows`. If it has none, its keyword is compared with theirs.
+    /// Refuses `param`, which has `rows`, if these parameters, which have the rows `taken`, exclude
+    /// it. If it has none, its keyword is compared with theirs.
     #[inline]
-    fn exclude(self, taken: u64, param: Param<&str>, rows: u64) -> bool {
-        taken & rows != 0 || (rows == 0 && self.find(param.keyword).is_some())
+    fn exclude(self, taken: u64, param: Param<&str>, rows: u64) -> Result<(), Invalid> {
+        if taken & rows != 0 || (rows == 0 && self.find(param.keyword).is_some()) {
+            return Err(Invalid::new(Field::ParameterKeyword, Flaw::Repeated));
+        }
+        Ok(())
     }
 }
 

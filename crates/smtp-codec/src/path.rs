@@ -133,6 +133,32 @@ fn canonical(text: &str, at: usize) -> Option<String> {
 
 /// Checks a mailbox. Returns the offset of its `@`, and how it deviates.
 fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Invalid> {
+    check_grammar(text, tolerated).map_err(|invalid| in_words(text, invalid))
+}
+
+/// Names the flaw of a mailbox where the grammar knows only its place.
+#[cold]
+fn in_words(text: &str, invalid: Invalid) -> Invalid {
+    let flaw = match invalid.flaw {
+        Flaw::Empty if invalid.field == Field::Domain => Flaw::NoDomain,
+        Flaw::Syntax { .. } if text.ends_with('>') && text.contains('<') => Flaw::Bracketed,
+        Flaw::Syntax { .. } if !text.contains('@') => Flaw::NoAt,
+        Flaw::Syntax { offset: 0 } if text.starts_with('@') => Flaw::NoLocalPart,
+        Flaw::Syntax { offset } => match text.get(offset..).and_then(|rest| rest.chars().next()) {
+            // What is wrong with an address literal is not its bracket.
+            Some('[') if text[..offset].ends_with('@') => invalid.flaw,
+            Some(character) => Flaw::Unexpected { character, offset },
+            None if text.ends_with('.') => {
+                Flaw::Unexpected { character: '.', offset: text.len() - 1 }
+            }
+            None => invalid.flaw,
+        },
+        flaw => flaw,
+    };
+    Invalid::new(invalid.field, flaw)
+}
+
+fn check_grammar(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Invalid> {
     let is_ascii = grammar::is_printable(text.as_bytes()) && !text.is_empty();
     if !is_ascii {
         grammar::check_characters(Field::Mailbox, text)?;

@@ -144,11 +144,13 @@ impl Verdict {
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Authenticate => "authenticate first, inside TLS",
-            Self::BeginTls => "connect with TLS",
+            Self::Authenticate => {
+                "log in, inside TLS: set a login, or write user and password into the URL"
+            }
+            Self::BeginTls => "connect with TLS: smtps:// or smtp+starttls://",
             Self::CheckCredentials => {
-                "check the user name and password (some providers require an application-specific \
-                 password), or get a new token"
+                "check the user name and the password or token; some providers require an \
+                 application-specific password"
             }
             Self::UseStrongerMechanism => {
                 "use a stronger mechanism, or an application-specific password"

@@ -1,10 +1,10 @@
 //! Errors: the kind, the step, the reply, and whether a message may have been accepted.
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 use core::{fmt, time::Duration};
 
 use crate::{
     Broken, Cause, Excerpt, Hint, Invalid, KnownVerdicts, Limited, MalformedReply, Misbehaved,
-    Reply, Step, Unsupported, Verdict, reply::printable,
+    Peer, Reply, Step, Unsupported, Verdict, reply::printable,
 };
 
 /// Why an operation failed.
@@ -13,13 +13,16 @@ use crate::{
 /// [`reply`](Self::reply) that decided it, if there is one, and whether the message may have been
 /// accepted all the same ([`in_doubt`](Self::in_doubt)). A caller that retries must not do so
 /// automatically while `in_doubt` is true: the message could be delivered twice.
-#[derive(Clone, thiserror::Error)]
-#[error("{}: {}{}{}{}{}{}", .0.step, .0.kind, Received(.0.excerpt.as_ref()), InParentheses(.0.explanation.as_deref()), if .0.in_doubt { " (the message may have been accepted)" } else { "" }, InParentheses(.0.hint), InParentheses(.0.waited.map(Waited)))]
+///
+/// `Display` is one line: the step, the [`server`](Self::server), what happened, and what to do if
+/// that is known.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
 struct Inner {
     step: Step,
+    server: Option<Arc<Peer>>,
     kind: ErrorKind,
     in_doubt: bool,
     verdicts: KnownVerdicts,
@@ -37,6 +40,7 @@ impl Error {
     pub fn new(step: Step, kind: impl Into<ErrorKind>) -> Self {
         Self(Box::new(Inner {
             step,
+            server: None,
             kind: kind.into(),
             in_doubt: false,
             verdicts: KnownVerdicts::default(),
@@ -45,6 +49,13 @@ impl Error {
             excerpt: None,
             waited: None,
         }))
+    }
+
+    /// Sets the server that the error is about, unless the error names one already.
+    #[must_use]
+    pub fn with_server(mut self, server: &Arc<Peer>) -> Self {
+        self.0.server.get_or_insert_with(|| Arc::clone(server));
+        self
     }
 
     /// Sets whether the message may have been accepted.
@@ -101,6 +112,12 @@ impl Error {
     /// Returns the step that failed.
     pub fn step(&self) -> Step {
         self.0.step
+    }
+
+    /// Returns the server that the error is about: the host and port that the client connected to,
+    /// or wanted to connect to. `None` if no connection was involved.
+    pub fn server(&self) -> Option<&Peer> {
+        self.0.server.as_deref()
     }
 
     /// Returns the reply that ended the operation, if a reply did.
@@ -176,37 +193,13 @@ impl Error {
     }
 }
 
-/// Displays a value in parentheses, if there is one.
-struct InParentheses<T>(Option<T>);
-
-impl<T: fmt::Display> fmt::Display for InParentheses<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |shown| write!(f, " ({shown})"))
-    }
-}
-
-/// Displays how long a message waited for a connection.
-struct Waited(Duration);
-
-impl fmt::Display for Waited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "waited {:?} for a connection", self.0)
-    }
-}
-
-/// Displays the octets that are not a whole reply, if there are any.
-struct Received<'a>(Option<&'a Excerpt>);
-
-impl fmt::Display for Received<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |excerpt| write!(f, " (received \"{excerpt}\")"))
-    }
-}
+impl core::error::Error for Error {}
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
             .field("step", &self.0.step)
+            .field("server", &self.0.server)
             .field("kind", &self.0.kind)
             .field("in_doubt", &self.0.in_doubt)
             .field("verdicts", &self.0.verdicts)

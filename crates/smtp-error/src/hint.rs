@@ -4,14 +4,50 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Hint {
+    /// The host name does not exist, or has no address.
+    #[error("check the spelling of the host name, and whether it is in the DNS")]
+    UnknownHost,
+    /// Every attempt to connect was refused.
+    #[error("no server listens on this port: check the host and the port, and whether it runs")]
+    ConnectionRefused,
+    /// An attempt to connect timed out.
+    #[error(
+        "the host does not answer on this port: check the host and the port, and whether a firewall \
+         blocks the connection"
+    )]
+    ConnectTimedOut,
+    /// An attempt to connect to port 25 timed out.
+    #[error(
+        "many networks block outgoing connections to port 25: submit on port 465 (smtps://) or 587 \
+         (smtp+starttls://)"
+    )]
+    Port25Blocked,
+    /// The server greeted in another protocol.
+    #[error("the server speaks {0}, not SMTP: check the host and the port")]
+    OtherProtocol(OtherProtocol),
+    /// The server refuses EHLO and HELO.
+    #[error("if this is an LMTP server, use lmtp://")]
+    Lmtp,
+    /// The server refuses LHLO.
+    #[error("if this is an SMTP server, use smtp://")]
+    Smtp,
+    /// The server does not offer STARTTLS.
+    #[error("use a port that offers STARTTLS, usually 587, or smtps:// with port 465")]
+    NoStartTls,
+    /// The server does not offer AUTH on a connection in clear.
+    #[error("many servers offer AUTH only inside TLS: use smtps:// or smtp+starttls://")]
+    AuthInsideTls,
+    /// The server does not offer AUTH on port 25.
+    #[error("port 25 is for mail between servers, often without AUTH: submit on port 465 or 587")]
+    SubmissionPort,
     /// The server did not answer the TLS handshake with TLS.
     #[error(
-        "the server does not use TLS on this port: check whether the port is for unencrypted \
-         connections or for STARTTLS"
+        "the server does not start with TLS on this port: use smtp+starttls://, or smtps:// with \
+         the port for implicit TLS, usually 465"
     )]
     NoTls,
     /// The client waited for a greeting in clear, and the server sent nothing, or TLS.
-    #[error("check whether this port expects TLS from the first octet (implicit TLS)")]
+    #[error("if this port expects TLS from the first octet, as 465 does, use smtps://")]
     ImplicitTls,
     /// The server accepted STARTTLS and answered the handshake in clear.
     #[error(
@@ -51,14 +87,12 @@ pub enum Hint {
     #[error("check the clock of this machine, and the dates of the server's certificate")]
     CertificateNotYetValid,
     /// The server's certificate is for other names.
-    #[error(
-        "connect by a name that the certificate is for, or set that name as the server name for TLS"
-    )]
+    #[error("connect by a name that the certificate is for, or set that name: `Tls::server_name`")]
     CertificateName,
     /// The server's certificate is not signed by an authority that the client trusts.
     #[error(
-        "trust the authority that signed the certificate, or configure the server to send its \
-         intermediate certificates"
+        "trust the authority that signed it (`Tls::authorities`, or tls-ca in the URL), or have the \
+         server send its intermediate certificates"
     )]
     CertificateIssuer,
     /// The server's certificate has another flaw: it was revoked, it is not for servers, or it
@@ -68,4 +102,41 @@ pub enum Hint {
     /// The octets of the TLS connection were damaged or modified in transit.
     #[error("data was damaged or modified in transit: check proxies and middleboxes")]
     TlsDamaged,
+}
+
+/// A protocol that a server speaks in place of SMTP, by the first octets that it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum OtherProtocol {
+    /// HTTP.
+    #[error("HTTP")]
+    Http,
+    /// SSH.
+    #[error("SSH")]
+    Ssh,
+    /// POP3.
+    #[error("POP3")]
+    Pop3,
+    /// IMAP.
+    #[error("IMAP")]
+    Imap,
+}
+
+impl OtherProtocol {
+    /// Returns the protocol in which these octets are a greeting, or a reply to a client that sent
+    /// no request; `None` if that is not certain.
+    pub fn of_greeting(octets: &[u8]) -> Option<Self> {
+        let beginnings: [(&[u8], Self); 8] = [
+            (b"HTTP/", Self::Http),
+            (b"SSH-", Self::Ssh),
+            (b"+OK", Self::Pop3),
+            (b"-ERR", Self::Pop3),
+            (b"* OK", Self::Imap),
+            (b"* BYE", Self::Imap),
+            (b"* BAD", Self::Imap),
+            (b"* PREAUTH", Self::Imap),
+        ];
+        let greeted = |(beginning, _): &(&[u8], Self)| octets.starts_with(beginning);
+        beginnings.into_iter().find(greeted).map(|(_, protocol)| protocol)
+    }
 }

@@ -223,6 +223,26 @@ pub enum Flaw {
         /// The offset of the label, or of the character in it.
         offset: usize,
     },
+    /// A mailbox has no `@`.
+    #[error("no @ between local-part and domain")]
+    NoAt,
+    /// A mailbox has no local-part before the `@`.
+    #[error("nothing before the @")]
+    NoLocalPart,
+    /// A mailbox has no domain after the `@`.
+    #[error("nothing after the @")]
+    NoDomain,
+    /// A mailbox is written as in a header field, with angle brackets and perhaps a name.
+    #[error("write the address alone, without a name and angle brackets")]
+    Bracketed,
+    /// A character that is not allowed at this place.
+    #[error("unexpected '{}' at octet {offset}", character.escape_default())]
+    Unexpected {
+        /// The character.
+        character: char,
+        /// The offset of the character.
+        offset: usize,
+    },
     /// Any other violation of the grammar.
     #[error("syntax error at octet {offset}")]
     Syntax {
@@ -315,4 +335,10 @@ pub enum Flaw {
     /// A parameter was given twice.
     #[error("given twice")]
     Repeated,
+    /// One command has too many parameters.
+    #[error("more than {limit} parameters")]
+    TooManyParameters {
+        /// The most that is allowed.
+        limit: usize,
+    },
 }

@@ -66,6 +66,8 @@ mod cause;
 mod error;
 mod excerpt;
 mod hint;
+mod peer;
+mod sentence;
 #[cfg(feature = "serde")]
 mod serialize;
 
@@ -79,10 +81,11 @@ pub use error::{Ended, Error, ErrorKind};
 pub use excerpt::Excerpt;
 pub use extension::Extension;
 pub use header::{AddressField, HeaderDefect, HeaderError};
-pub use hint::Hint;
+pub use hint::{Hint, OtherProtocol};
 pub use invalid::{Field, Flaw, HeaderName, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
 pub use no_mechanism::{NoMechanism, Obstacle, OfferedMechanism};
+pub use peer::Peer;
 pub use recipients_refused::RecipientsRefused;
 pub use reply::{Reply, ReplyLine};
 pub use sasl_fault::SaslFault;

@@ -162,7 +162,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         if !is_auth {
             self.session.protection.redaction.clear();
         }
-        answer
+        answer.map_err(|error| self.session.name_server(error))
     }
 
     fn finish_with(&mut self, operation: O) -> Result<O::Answer, Error> {
@@ -240,6 +240,11 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         {
             self.fail(step, refused(reply));
         }
+    }
+
+    /// Returns the error with the name of the server.
+    pub(crate) fn name_server(&self, error: Error) -> Error {
+        self.session.name_server(error)
     }
 
     fn write_commands(&mut self) {

@@ -414,6 +414,7 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
     /// [`next`](Self::next) returns [`Next::Done`](super::Next::Done), every message that was
     /// pushed has had its result.
     pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
-        Some(self.operation_mut()?.results.pop_front()?.result)
+        let result = self.operation_mut()?.results.pop_front()?.result;
+        Some(result.map_err(|error| self.name_server(error)))
     }
 }

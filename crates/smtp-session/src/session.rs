@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 use smtp_caps::Capabilities;
 use smtp_codec::{Command, Deviations, HelloName, ReplyLimits};
 use smtp_error::{
-    Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Reply, ReplyCode, Step, Verdict,
+    Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Peer, Reply, ReplyCode, Step,
+    Verdict,
 };
 
 use crate::{
@@ -31,6 +32,8 @@ pub type Adjustment = dyn Fn(Capabilities) -> Capabilities + Send + Sync;
 
 /// What lasts from one operation to the next.
 pub struct Session {
+    /// The server, for errors.
+    server: Option<Arc<Peer>>,
     pub(crate) dialect: Dialect,
     pub(crate) hello_name: HelloName,
     pub(crate) greeting: Option<Reply>,
@@ -61,6 +64,7 @@ impl Session {
     /// Returns a session in which nothing was sent or received.
     pub fn new(dialect: Dialect, hello_name: HelloName, limits: ReplyLimits) -> Self {
         Self {
+            server: None,
             dialect,
             hello_name,
             greeting: None,
@@ -92,6 +96,19 @@ impl Session {
         self.adjustment = Some(adjustment);
     }
 
+    /// Sets the server that errors name.
+    pub fn set_server(&mut self, server: Arc<Peer>) {
+        self.server = Some(server);
+    }
+
+    /// Returns the error with the name of the server, if that is known and the error has none.
+    pub fn name_server(&self, error: Error) -> Error {
+        match &self.server {
+            Some(server) => error.with_server(server),
+            None => error,
+        }
+    }
+
     /// Starts an operation.
     ///
     /// # Errors
@@ -113,7 +130,7 @@ impl Session {
         }
         match &self.ended {
             Some(ended) => {
-                let error = Error::new(step, ended.clone());
+                let error = self.name_server(Error::new(step, ended.clone()));
                 Err(match (ended, self.replies.last_octets()) {
                     (Ended::Closed, Some(octets)) => error.with_excerpt(octets.clone()),
                     _ => error,
@@ -293,8 +310,8 @@ impl Session {
         }
     }
 
-    /// Returns an error of this kind at this step. It has the octets that are not a whole reply,
-    /// where they are all that is known of what the server sent.
+    /// Returns an error of this kind at this step, which names the server. It has the octets that
+    /// are not a whole reply, where they are all that is known of what the server sent.
     pub(crate) fn error(&self, step: Step, kind: impl Into<ErrorKind>) -> Error {
         let kind = kind.into();
         let is_about_octets = match &kind {
@@ -307,7 +324,7 @@ impl Session {
             ),
             _ => false,
         };
-        let error = Error::new(step, kind);
+        let error = self.name_server(Error::new(step, kind));
         if !is_about_octets {
             return error;
         }

@@ -7,8 +7,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
 };
 use smtp_client::{
-    Broken, Connection, Connector, Error, ErrorKind, Hint, Security, Server, Step, Tls,
-    session::Dialect,
+    Broken, Connection, Connector, Error, ErrorKind, Hint, OtherProtocol, Security, Server, Step,
+    Tls, session::Dialect,
 };
 use smtp_testkit::{Authority, CertificateKind, Identity, pipe};
 use tokio_rustls::TlsAcceptor;
@@ -218,9 +218,14 @@ fn hint(security: Security, script: &str) -> Option<Hint> {
 
 #[test]
 fn tls_to_a_port_in_clear_is_guessed() {
-    for banner in ["220 mx.example ready\\r\\n", "421 4.3.2 busy\\r\\n", "HTTP/1.1 400 Bad\\r\\n"] {
+    let http = Hint::OtherProtocol(OtherProtocol::Http);
+    for (banner, expected) in [
+        ("220 mx.example ready\\r\\n", Hint::NoTls),
+        ("421 4.3.2 busy\\r\\n", Hint::NoTls),
+        ("HTTP/1.1 400 Bad\\r\\n", http),
+    ] {
         let script = format!("[raw \"{banner}\"]\n[stall]");
-        assert_eq!(hint(Security::Tls, &script), Some(Hint::NoTls), "{banner}");
+        assert_eq!(hint(Security::Tls, &script), Some(expected), "{banner}");
     }
 }
 

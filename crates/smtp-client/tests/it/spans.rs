@@ -219,6 +219,16 @@ fn shown(all: Vec<Seen>) -> Vec<(&'static str, Level, BTreeMap<&'static str, Str
     let differing = ["duration_us", "server", "host", "address"];
     let shown = all.into_iter().map(|mut seen| {
         seen.fields.retain(|name, _| !differing.contains(name));
+        // The address of the server.
+        for text in seen.fields.values_mut() {
+            *text = text.replace("localhost:25", "SERVER");
+            if let Some((before, (_, after))) = text
+                .split_once("127.0.0.1:")
+                .and_then(|(before, rest)| Some((before, rest.split_once(':')?)))
+            {
+                *text = format!("{before}SERVER:{after}");
+            }
+        }
         (seen.name.split(' ').next().unwrap(), seen.level, seen.fields)
     });
     shown.collect()

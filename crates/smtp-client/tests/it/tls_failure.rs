@@ -10,8 +10,8 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use smtp_client::{
-    Broken, Connection, Connector, Error, ErrorKind, Hint, Misbehaved, Security, Server, Step, Tls,
-    TlsFailure, session::Dialect,
+    Broken, Connection, Connector, Error, ErrorKind, Hint, Misbehaved, OtherProtocol, Security,
+    Server, Step, Tls, TlsFailure, session::Dialect,
 };
 use smtp_testkit::{Authority, CertificateKind, Pipe, Server as TestServer, pipe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -121,11 +121,11 @@ fn a_certificate_that_is_not_accepted_is_reported_with_the_reason() {
                 let (failure, _) = failure(&error);
                 assert_eq!((error.hint(), error.step()), (Some(hint), Step::Handshake), "{error}");
                 assert_eq!(failure.server_name(), Some("localhost"));
-                let beginning =
-                    "TLS handshake: the server's certificate for localhost is not accepted: ";
+                let beginning = "TLS handshake with localhost:587: the server's certificate for \
+                                 localhost is not accepted: ";
                 let text = error.to_string();
                 assert!(text.starts_with(&format!("{beginning}{words}")), "{text}");
-                assert!(text.ends_with(&format!("({hint})")), "{text}");
+                assert!(text.ends_with(&format!("(hint: {hint})")), "{text}");
             });
         }
     }
@@ -208,18 +208,19 @@ fn each_alert_is_named() {
 #[test]
 fn what_came_in_place_of_a_handshake_is_shown() {
     let starttls = opening(Dialect::Smtp, &["STARTTLS"]) + "C: STARTTLS\nS: 220 go\n";
-    for (octets, end) in [
-        ("220 mx.example ESMTP\r\n", "[stall]"),
-        ("HTTP/1.1 400 Bad Request\r\n\r\n", "[close]"),
-        ("* OK IMAP4\r\n", "[close]"),
-        ("22", "[stall]"),
-        ("2", "[close]"),
-        ("500 5.5.1 what?", "[delay 1s]\n[reset]"),
-        ("\x1b[2J\0", "[close]"),
+    let other = Hint::OtherProtocol;
+    for (octets, end, implicit) in [
+        ("220 mx.example ESMTP\r\n", "[stall]", Hint::NoTls),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", "[close]", other(OtherProtocol::Http)),
+        ("* OK IMAP4\r\n", "[close]", other(OtherProtocol::Imap)),
+        ("22", "[stall]", Hint::NoTls),
+        ("2", "[close]", Hint::NoTls),
+        ("500 5.5.1 what?", "[delay 1s]\n[reset]", Hint::NoTls),
+        ("\x1b[2J\0", "[close]", Hint::NoTls),
     ] {
         let raw: String = octets.bytes().map(|octet| format!("\\x{octet:02X}")).collect();
         for (security, before, hint) in [
-            (Security::Tls, "", Hint::NoTls),
+            (Security::Tls, "", implicit),
             (Security::StartTls, starttls.as_str(), Hint::NoTlsAfterStartTls),
         ] {
             let connector = trusting(&Authority::new(), Dialect::Smtp, security).timeouts(bounds());

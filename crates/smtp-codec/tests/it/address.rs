@@ -26,10 +26,46 @@ fn bad(text: &str, field: Field, flaw: Flaw) {
     assert_eq!(path, Err(Invalid::new(Field::ForwardPath, flaw)), "{text:?}");
 }
 
-/// The grammar is left at this octet.
+/// The grammar is left at this octet. The flaw names its place, or what is missing.
 #[track_caller]
 fn syntax(text: &str, field: Field, offset: usize) {
-    bad(text, field, Flaw::Syntax { offset });
+    let flaw = text.parse::<Mailbox>().unwrap_err().flaw;
+    match flaw {
+        Flaw::Syntax { offset: at } => assert_eq!(at, offset, "{text:?}"),
+        Flaw::Unexpected { character, offset: at } => {
+            assert_eq!(at, offset, "{text:?}");
+            assert!(text[at..].starts_with(character), "{text:?}: {flaw}");
+        }
+        Flaw::NoAt => assert!(!text.contains('@'), "{text:?}"),
+        Flaw::NoLocalPart => assert!(text.starts_with('@'), "{text:?}"),
+        Flaw::Bracketed => assert!(text.contains('<') && text.ends_with('>'), "{text:?}"),
+        flaw => panic!("{text:?}: {flaw}"),
+    }
+    bad(text, field, flaw);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let unexpected = |character, offset| Flaw::Unexpected { character, offset };
+    for (text, field, flaw) in [
+        ("bob", Field::Mailbox, Flaw::NoAt),
+        ("bob smith", Field::Mailbox, Flaw::NoAt),
+        ("@example.org", Field::Mailbox, Flaw::NoLocalPart),
+        ("bob@", Field::Domain, Flaw::NoDomain),
+        ("<bob@example.org>", Field::Mailbox, Flaw::Bracketed),
+        ("Bob <bob@example.org>", Field::Mailbox, Flaw::Bracketed),
+        ("b@c.example,d@e.example", Field::Domain, unexpected(',', 11)),
+        ("b b@c.example", Field::Mailbox, unexpected(' ', 1)),
+        (" b@c.example", Field::Mailbox, unexpected(' ', 0)),
+        ("b@c@d.example", Field::Domain, unexpected('@', 3)),
+        ("b@c_d.example", Field::Domain, unexpected('_', 3)),
+        ("b@c..example", Field::Domain, unexpected('.', 4)),
+        ("b@c.example.", Field::Domain, unexpected('.', 11)),
+        ("b.@c.example", Field::Mailbox, unexpected('@', 2)),
+        ("b@[::1]", Field::Domain, Flaw::Syntax { offset: 2 }),
+    ] {
+        bad(text, field, flaw);
+    }
 }
 
 #[test]
@@ -153,7 +189,7 @@ fn invalid_hosts_are_refused() {
     for (text, offset) in [
         ("a@b@c", 3),
         ("a@.b", 2),
-        ("a@b.", 4),
+        ("a@b.", 3),
         ("a@b..c", 4),
         ("a@.", 2),
         ("a@-b", 2),
@@ -181,7 +217,7 @@ fn invalid_hosts_are_refused() {
     ] {
         syntax(text, Field::Domain, offset);
     }
-    bad("a@", Field::Domain, Flaw::Empty);
+    bad("a@", Field::Domain, Flaw::NoDomain);
     for text in ["a", "\"a\"", "a.b"] {
         syntax(text, Field::Mailbox, text.len());
     }
@@ -270,10 +306,12 @@ fn only_a_reverse_path_may_be_null() {
     }
     let refused = |text: &str| text.parse::<ForwardPath>().unwrap_err();
     assert_eq!(refused(""), Invalid::new(Field::ForwardPath, Flaw::Empty));
-    assert_eq!(refused("<>"), Invalid::new(Field::ForwardPath, Flaw::Syntax { offset: 0 }));
+    assert_eq!(refused("<>"), Invalid::new(Field::ForwardPath, Flaw::Bracketed));
     assert_eq!(Rcpt::try_from("").unwrap_err(), refused(""));
-    for text in ["<", "<><>", " ", "< >"] {
-        let invalid = Invalid::new(Field::ReversePath, Flaw::Syntax { offset: 0 });
+    for (text, flaw) in
+        [("<", Flaw::NoAt), ("<><>", Flaw::Bracketed), (" ", Flaw::NoAt), ("< >", Flaw::Bracketed)]
+    {
+        let invalid = Invalid::new(Field::ReversePath, flaw);
         assert_eq!(text.parse::<ReversePath>(), Err(invalid), "{text:?}");
     }
 }
@@ -282,7 +320,7 @@ fn only_a_reverse_path_may_be_null() {
 fn only_a_recipient_may_be_the_postmaster() {
     for text in ["postmaster", "Postmaster", "POSTMASTER"] {
         assert_eq!(text.parse::<ForwardPath>(), Ok(ForwardPath::Postmaster));
-        let invalid = Invalid::new(Field::ReversePath, Flaw::Syntax { offset: 10 });
+        let invalid = Invalid::new(Field::ReversePath, Flaw::NoAt);
         assert_eq!(text.parse::<ReversePath>(), Err(invalid));
     }
     assert_eq!(ForwardPath::<String>::Postmaster.to_string(), "<Postmaster>");

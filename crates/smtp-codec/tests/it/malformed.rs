@@ -153,31 +153,32 @@ fn fixed_words_brackets_and_spaces_have_their_place() {
 
 #[test]
 fn a_path_holds_one_mailbox() {
-    let flaw = |offset| Flaw::Syntax { offset };
+    let syntax = |offset| Flaw::Syntax { offset };
+    let unexpected = |character, offset| Flaw::Unexpected { character, offset };
     for (inner, flaw) in [
-        ("a", flaw(1)),
-        ("..@c", flaw(0)),
-        ("a. b@c", flaw(2)),
-        ("a..b\"@c", flaw(4)),
-        ("a@-b", flaw(2)),
-        ("a@b.", flaw(4)),
-        ("a@b_-", flaw(4)),
-        ("a@b_.", flaw(5)),
-        ("a@_$", flaw(3)),
-        ("a@", Flaw::Empty),
-        ("a b@c", flaw(1)),
-        ("a@b c@d", flaw(3)),
-        ("a@b,c@d", flaw(3)),
-        ("<a@b", flaw(0)),
-        ("\"a\"b@c", flaw(3)),
-        ("\"a", flaw(2)),
-        ("\"a@b", flaw(4)),
-        ("a@[IPv6:1::2:3:4:5:6:7:8]", flaw(2)),
-        ("a@[999.1.1.1]", flaw(2)),
-        ("a@[::1]", flaw(2)),
-        ("a@[x:b", flaw(2)),
-        (" ", flaw(0)),
-        ("a@b\u{3002}c", flaw(3)),
+        ("a", Flaw::NoAt),
+        ("..@c", unexpected('.', 0)),
+        ("a. b@c", unexpected(' ', 2)),
+        ("a..b\"@c", unexpected('"', 4)),
+        ("a@-b", unexpected('-', 2)),
+        ("a@b.", unexpected('.', 3)),
+        ("a@b_-", unexpected('-', 4)),
+        ("a@b_.", unexpected('.', 4)),
+        ("a@_$", unexpected('$', 3)),
+        ("a@", Flaw::NoDomain),
+        ("a b@c", unexpected(' ', 1)),
+        ("a@b c@d", unexpected(' ', 3)),
+        ("a@b,c@d", unexpected(',', 3)),
+        ("<a@b", unexpected('<', 0)),
+        ("\"a\"b@c", unexpected('b', 3)),
+        ("\"a", Flaw::NoAt),
+        ("\"a@b", syntax(4)),
+        ("a@[IPv6:1::2:3:4:5:6:7:8]", syntax(2)),
+        ("a@[999.1.1.1]", syntax(2)),
+        ("a@[::1]", syntax(2)),
+        ("a@[x:b", syntax(2)),
+        (" ", Flaw::NoAt),
+        ("a@b\u{3002}c", unexpected('\u{3002}', 3)),
     ] {
         let invalid = Invalid::new(Field::ReversePath, flaw);
         let line = format!("MAIL FROM:<{inner}>");
@@ -189,13 +190,13 @@ fn a_path_holds_one_mailbox() {
     let empty_path = CommandFault::Path(Invalid::new(Field::ForwardPath, Flaw::Empty));
     check("RCPT TO:<>", Some(Verb::Rcpt), empty_path, 9);
     check("RCPT TO:<> NOTIFY=NEVER", Some(Verb::Rcpt), empty_path, 9);
-    let postmaster = Invalid::new(Field::ReversePath, flaw(10));
+    let postmaster = Invalid::new(Field::ReversePath, Flaw::NoAt);
     check("MAIL FROM:<postmaster>", Some(Verb::Mail), CommandFault::Path(postmaster), 11);
 }
 
 #[test]
 fn a_route_leads_to_a_mailbox() {
-    let syntax = |field| CommandFault::Path(Invalid::new(field, Flaw::Syntax { offset: 1 }));
+    let syntax = |field| CommandFault::Path(Invalid::new(field, Flaw::NoAt));
     check("MAIL FROM:<@a:b>", Some(Verb::Mail), syntax(Field::ReversePath), 14);
     check("RCPT TO:<@a:b>", Some(Verb::Rcpt), syntax(Field::ForwardPath), 12);
 }

@@ -178,10 +178,11 @@ fn a_command_has_up_to_64_parameters() {
     let Command::Mail(mail) = decoded.command else { panic!("it is MAIL") };
     assert_eq!(mail.params().count(), 64);
     let offset = params(64).len() + 1;
-    refused(&params(65), Field::ParameterKeyword, Flaw::Repeated, offset);
-    refused(&params(10_000), Field::ParameterKeyword, Flaw::Repeated, offset);
+    let too_many = Flaw::TooManyParameters { limit: 64 };
+    refused(&params(65), Field::ParameterKeyword, too_many, offset);
+    refused(&params(10_000), Field::ParameterKeyword, too_many, offset);
     let full = params(64).split(' ').try_fold(Mail::try_from("a@b").unwrap(), Mail::param).unwrap();
-    let repeated = Invalid::new(Field::ParameterKeyword, Flaw::Repeated);
+    let repeated = Invalid::new(Field::ParameterKeyword, too_many);
     assert_eq!(full.param("X64"), Err(repeated));
 }
 

@@ -1,11 +1,12 @@
 //! The texts of errors: the only tests that compare them.
 
-use std::{fmt::Display, io, time::Duration};
+use std::{fmt::Display, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use smtp_error::{
     Advice, Attempt, Broken, Cause, Delivery, Ended, Error, ErrorKind, Excerpt, Extension, Field,
     Flaw, HeaderName, Hint, Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle,
-    OfferedMechanism, ReplyCode, ReplyFault, SaslFault, Step, Unsupported, Verdict,
+    OfferedMechanism, OtherProtocol, Peer, ReplyCode, ReplyFault, SaslFault, Step, Unsupported,
+    Verdict,
 };
 
 use crate::reply;
@@ -163,10 +164,64 @@ fn a_hint_follows_the_error() {
     assert_eq!(hinted.hint(), Some(Hint::NoTls));
     reads(
         hinted,
-        "TLS handshake: the server closed the connection \
-         (the server does not use TLS on this port: check whether the port is for unencrypted \
-         connections or for STARTTLS)",
+        "TLS handshake: the server closed the connection (hint: the server does not start with TLS \
+         on this port: use smtp+starttls://, or smtps:// with the port for implicit TLS, usually \
+         465)",
     );
+}
+
+#[test]
+fn the_server_is_named_with_all_that_is_known_of_it() {
+    let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 587);
+    let named = Peer::tcp("mx.example", 587);
+    let literal = Peer::tcp("2001:db8::1", 25);
+    for (step, peer, sentence) in [
+        (
+            Step::Connect,
+            named.clone(),
+            "connect to mx.example:587: the server closed the connection",
+        ),
+        (
+            Step::Handshake,
+            named.clone().with_address(address("192.0.2.1")),
+            "TLS handshake with mx.example:587 (192.0.2.1): the server closed the connection",
+        ),
+        (
+            Step::Greeting,
+            literal.clone().with_address(address("2001:db8::1")),
+            "greeting of [2001:db8::1]:25: the server closed the connection",
+        ),
+        (Step::Mail, literal, "MAIL at [2001:db8::1]:25: the server closed the connection"),
+        (
+            Step::Mail,
+            Peer::unix("/run/a\nb"),
+            "MAIL at /run/a\\nb: the server closed the connection",
+        ),
+    ] {
+        let error = Error::new(step, Broken::Closed);
+        assert_eq!(error.server(), None);
+        let error = error.with_server(&Arc::new(peer.clone()));
+        assert_eq!(error.server(), Some(&peer));
+        reads(&error, sentence);
+        // The first name is the true one.
+        reads(error.with_server(&Arc::new(named.clone())), sentence);
+    }
+}
+
+#[test]
+fn a_greeting_of_another_protocol_is_recognized() {
+    for (octets, name) in [
+        ("HTTP/1.1 400 Bad Request\r\n", Some("HTTP")),
+        ("SSH-2.0-OpenSSH_9.6\r\n", Some("SSH")),
+        ("+OK ready\r\n", Some("POP3")),
+        ("* OK [CAPABILITY IMAP4rev1] ready\r\n", Some("IMAP")),
+        ("220 mx.example ESMTP\r\n", None),
+        ("+", None),
+        ("", None),
+    ] {
+        let found = OtherProtocol::of_greeting(octets.as_bytes()).map(|one| one.to_string());
+        assert_eq!(found.as_deref(), name, "{octets}");
+    }
 }
 
 #[test]
@@ -209,8 +264,9 @@ fn failed_authentication_tells_why() {
     check(Step::Auth, Unsupported::Mechanism(NoMechanism::new([], [""; 0])), {
         "AUTH: no AUTH mechanism in common: the server offers none; the client can use none"
     });
-    check(Step::Auth, Unsupported::ClearText, {
-        "AUTH: refusing to send the password or token over an unencrypted connection"
+    reads(Error::new(Step::Auth, Unsupported::ClearText), {
+        "AUTH: refusing to send the password or token over an unencrypted connection (hint: connect \
+         with TLS: smtps:// or smtp+starttls://)"
     });
     check(Step::Auth, Unsupported::Authenticated, "AUTH: the session is already authenticated");
     let cause = Cause::new(io::Error::other("the token service is down"));
@@ -225,7 +281,10 @@ fn failed_authentication_tells_why() {
 fn an_explanation_is_bounded_and_escaped() {
     let refused = || Error::new(Step::Auth, ErrorKind::Refused(reply(535, "5.7.8 no")));
     let error = refused().with_explanation(b"{\"status\":\"400\"}");
-    reads(&error, "AUTH: refused: 535 5.7.8 no ({\"status\":\"400\"})");
+    reads(&error, {
+        "AUTH: refused: 535 5.7.8 no ({\"status\":\"400\"}) (hint: check the user name and the \
+         password or token; some providers require an application-specific password)"
+    });
     assert_eq!(error.explanation(), Some("{\"status\":\"400\"}"));
     let error = refused().with_explanation(b"a\r\nb\x1b[2J");
     assert_eq!(error.explanation(), Some("a\\r\\nb\\u{1b}[2J"));
