@@ -1,9 +1,9 @@
 //! Dialing: which of the addresses of a name is connected to, and when (RFC 8305).
 //!
 //! It decides and keeps count; each client opens sockets and waits in its own way.
-use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use smtp_error::{Attempt, Broken, Cause};
+use smtp_error::{Attempt, Broken, Cause, Error, Peer, Step};
 
 use crate::clock::{Instant, Limit};
 
@@ -145,6 +145,19 @@ impl<A> Race<A> {
                 Broken::Unreachable(self.failed)
             }
         }
+    }
+}
+
+/// Returns the error of connecting to these addresses of a host. It names the address if there is
+/// only one; of several, each failed attempt has its own.
+pub(crate) fn unreachable(host: &str, addresses: &[SocketAddr], broken: Broken) -> Error {
+    let error = Error::new(Step::Connect, broken);
+    match addresses {
+        [only] => {
+            let peer = Peer::tcp(host, only.port()).with_address(*only);
+            error.with_server(&Arc::new(peer))
+        }
+        _ => error,
     }
 }
 

@@ -122,3 +122,51 @@ fn lacks(error: &Error, extension: Extension) -> bool {
         ErrorKind::Unsupported(Unsupported::Extension(lacking)) if *lacking == extension
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smtp_error::Attempt;
+
+    use super::*;
+
+    fn refused() -> Broken {
+        io::Error::from(io::ErrorKind::ConnectionRefused).into()
+    }
+
+    fn timed_out() -> Broken {
+        Broken::TimedOut { after: Duration::from_secs(30) }
+    }
+
+    fn unreachable(all: impl IntoIterator<Item = Broken>) -> Broken {
+        let address = ([192, 0, 2, 1], 25).into();
+        Broken::Unreachable(all.into_iter().map(|broken| Attempt::new(address, broken)).collect())
+    }
+
+    #[test]
+    fn failures_to_reach_a_host_have_hints() {
+        let unknown = Broken::UnknownHost(Cause::new(io::Error::other("no such name")));
+        let denied = || Broken::from(io::Error::from(io::ErrorKind::PermissionDenied));
+        for (port, broken, hint) in [
+            (587, unknown, Some(Hint::UnknownHost)),
+            (587, refused(), Some(Hint::ConnectionRefused)),
+            (587, timed_out(), Some(Hint::ConnectTimedOut)),
+            (25, timed_out(), Some(Hint::Port25Blocked)),
+            (25, io::Error::from(io::ErrorKind::TimedOut).into(), Some(Hint::Port25Blocked)),
+            (25, unreachable([refused(), timed_out()]), Some(Hint::Port25Blocked)),
+            (25, unreachable([refused(), refused()]), Some(Hint::ConnectionRefused)),
+            (25, unreachable([refused(), denied()]), None),
+            (25, denied(), None),
+        ] {
+            let error =
+                Server::tcp("mail.example.org", port).hinted(Error::new(Step::Connect, broken));
+            assert_eq!(error.hint(), hint, "{error}");
+        }
+        // No port is wrong there.
+        assert_eq!(
+            Server::unix("/run/smtp").hinted(Error::new(Step::Connect, refused())).hint(),
+            None
+        );
+    }
+}

@@ -1,6 +1,9 @@
 //! Peers: the server that an error is about.
 use alloc::boxed::Box;
-use core::{fmt, net::SocketAddr};
+use core::{
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+};
 
 use crate::reply::printable;
 
@@ -55,7 +58,7 @@ impl fmt::Display for Peer {
         let host = &self.host;
         match self.port {
             None => return f.write_str(host),
-            Some(port) if host.contains(':') => write!(f, "[{host}]:{port}")?,
+            Some(port) if host.parse::<Ipv6Addr>().is_ok() => write!(f, "[{host}]:{port}")?,
             Some(port) => write!(f, "{host}:{port}")?,
         }
         match self.address.map(|address| address.ip()) {

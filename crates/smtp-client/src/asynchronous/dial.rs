@@ -20,7 +20,7 @@ use crate::{
     Address,
     asynchronous::stream::Transport,
     clock::{Clock, Instant},
-    dialing::{Race, lookup_failed},
+    dialing::{Race, lookup_failed, unreachable},
     route::Route,
 };
 
@@ -41,7 +41,7 @@ pub(crate) async fn dial(
     let address = address.to_ascii().map_err(|invalid| Error::new(Step::Connect, invalid))?;
     let opened = match (dialer, address) {
         (Some(dialer), address) => bounded(clock, dialer(address)).await,
-        (None, Address::Tcp { host, port }) => dial_tcp(&host, port, route, clock).await,
+        (None, Address::Tcp { host, port }) => return dial_tcp(&host, port, route, clock).await,
         #[cfg(unix)]
         (None, Address::Unix(path)) => {
             bounded(clock, UnixStream::connect(path)).await.map(Transport::Unix)
@@ -57,10 +57,14 @@ async fn dial_tcp(
     port: u16,
     route: &Route,
     clock: &mut Clock,
-) -> Result<Transport, Broken> {
-    let addresses = bounded(clock, lookup_host((host, port))).await.map_err(lookup_failed)?;
-    let race = Race::new(addresses, route.order);
-    let tcp = run(race, clock, |address| connect(route, address)).await?;
+) -> Result<Transport, Error> {
+    let failed = |addresses: &[SocketAddr], broken| unreachable(host, addresses, broken);
+    let found = bounded(clock, lookup_host((host, port))).await;
+    let found = found.map_err(|broken| failed(&[], lookup_failed(broken)))?;
+    let addresses: Vec<_> = found.collect();
+    let race = Race::new(addresses.iter().copied(), route.order);
+    let tcp = run(race, clock, |address| connect(route, address)).await;
+    let tcp = tcp.map_err(|broken| failed(&addresses, broken))?;
     // A group of commands leaves in one write; nothing may hold it back.
     let _ = tcp.set_nodelay(true);
     Ok(Transport::Tcp(tcp))

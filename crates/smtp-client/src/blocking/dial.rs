@@ -25,7 +25,7 @@ use crate::{
         stream::{Socket, Transport},
     },
     clock::{Clock, Instant},
-    dialing::{Race, lookup_failed},
+    dialing::{Race, lookup_failed, unreachable},
     route::Route,
 };
 
@@ -47,7 +47,9 @@ pub(super) fn dial(
         }
         (None, Address::Tcp { host, port }) => {
             let addresses = look_up(&host, port, clock);
-            addresses.and_then(|addresses| dial_tcp(addresses, route, clock))
+            let addresses = addresses.map_err(|broken| unreachable(&host, &[], broken))?;
+            let opened = dial_tcp(&addresses, route, clock);
+            return opened.map_err(|broken| unreachable(&host, &addresses, broken));
         }
         #[cfg(unix)]
         (None, Address::Unix(path)) => dial_unix(&path, clock),
@@ -58,11 +60,11 @@ pub(super) fn dial(
 }
 
 fn dial_tcp(
-    addresses: Vec<SocketAddr>,
+    addresses: &[SocketAddr],
     route: &Route,
     clock: &mut Clock,
 ) -> Result<Transport, Broken> {
-    let race = Race::new(addresses, route.order);
+    let race = Race::new(addresses.iter().copied(), route.order);
     let socket = run(race, clock, |address| connect(route, address))?;
     Ok(Transport::new(socket, true)?)
 }

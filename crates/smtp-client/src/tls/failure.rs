@@ -152,7 +152,7 @@ impl fmt::Display for TlsFailure {
                 f.write_str("the server sent octets that are not TLS")
             }
             rustls::Error::InvalidMessage(what) => {
-                write!(f, "the server sent a TLS message that is not valid: {what:?}")
+                write!(f, "the server sent a TLS message that is not valid: {}", Damage(what))
             }
             rustls::Error::PeerMisbehaved(what) => {
                 write!(f, "the server broke the TLS protocol: {what:?}")
@@ -179,6 +179,26 @@ impl TlsFailure {
 impl error::Error for TlsFailure {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         Some(&self.error)
+    }
+}
+
+/// Displays why a TLS message is not valid.
+struct Damage<'a>(&'a InvalidMessage);
+
+impl fmt::Display for Damage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            InvalidMessage::MissingData(what) => return write!(f, "it ends before its {what}"),
+            InvalidMessage::MessageTooShort => "it ends too early",
+            InvalidMessage::MessageTooLarge => "it is too large",
+            InvalidMessage::TrailingData(what) => {
+                return write!(f, "octets follow its {what}");
+            }
+            InvalidMessage::InvalidEmptyPayload => "it is empty",
+            InvalidMessage::UnknownProtocolVersion => "its TLS version is unknown",
+            InvalidMessage::UnexpectedMessage(what) => return write!(f, "unexpected {what}"),
+            other => return write!(f, "{other:?}"),
+        })
     }
 }
 
@@ -278,6 +298,19 @@ mod tests {
         let sentence =
             format!("the server's certificate for mx.example.org is not accepted: {message}");
         assert_eq!(failure.to_string(), sentence);
+    }
+
+    #[test]
+    fn damaged_messages_are_described() {
+        for (what, words) in [
+            (InvalidMessage::MissingData("ProtocolVersion"), "it ends before its ProtocolVersion"),
+            (InvalidMessage::MessageTooShort, "it ends too early"),
+            (InvalidMessage::InvalidCcs, "InvalidCcs"),
+        ] {
+            let shown = TlsFailure::new(rustls::Error::InvalidMessage(what)).to_string();
+            let sentence = format!("the server sent a TLS message that is not valid: {words}");
+            assert_eq!(shown, sentence);
+        }
     }
 
     #[test]

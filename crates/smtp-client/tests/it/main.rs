@@ -42,6 +42,7 @@ mod limited;
 mod mailer;
 mod many;
 mod misfortune;
+mod mistakes;
 mod named;
 mod neighbors;
 mod pace;
