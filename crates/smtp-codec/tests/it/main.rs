@@ -19,6 +19,7 @@ mod mailboxes;
 mod malformed;
 mod parameter;
 mod parameters;
+mod proxy_header;
 mod rcpt_parameters;
 mod reply;
 mod round_trip;
