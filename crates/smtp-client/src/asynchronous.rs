@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 mod dial;
 mod drive;
+mod exchange;
 mod handshake;
 mod mailer;
 mod many;

@@ -37,6 +37,7 @@ mod connect;
 mod connection;
 mod dial;
 mod drive;
+mod exchange;
 mod handshake;
 mod many;
 mod open_socket;

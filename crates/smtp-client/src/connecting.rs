@@ -1,8 +1,8 @@
 //! Connecting, as both clients do it: from an open stream to a session that knows what the server
 //! offers.
 
-/// What both connectors do. Expand it beside a `Connector` that has `settings` and `open`, with
-/// `Connection`, `Transport`, `Stream`, `Driver`, `handshake`, `log_in` and the macro `in_span` in
+/// What both connectors do. Expand it beside a `Connector` that has `settings` and `dialer`, with
+/// `Connection`, `Transport`, `Stream`, `Driver`, `dial`, `exchange`, `handshake`, `log_in` and the macro `in_span` in
 /// scope. `$lookup` documents how a name is looked up.
 macro_rules! connecting {
     ([$($async:tt)*], [$($await:tt)*], $lookup:literal) => {
@@ -146,13 +146,47 @@ macro_rules! connecting {
                 self.settings.connected(watch, connected)
             }
 
+            /// An open stream to the server, through the proxy if there is one.
+            $($async)* fn open(
+                &self,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<Transport, $crate::Error> {
+                let (server, route) = (&self.settings.server.address, &self.settings.route);
+                let dialer = self.dialer.as_ref();
+                let Some(proxy) = &route.proxy else {
+                    return dial(server, route, dialer, clock)$($await)*;
+                };
+                let mut preamble = proxy.preamble(server)?;
+                let dialed = dial(proxy.address(), route, dialer, clock)$($await)*;
+                let mut transport = dialed.map_err(|error| proxy.blamed(error))?;
+                self.exchange(&mut transport, &mut preamble, clock)$($await)*?;
+                Ok(match preamble.seen_as() {
+                    Some(ip) => transport.seen_as(ip),
+                    None => transport,
+                })
+            }
+
+            $($async)* fn exchange(
+                &self,
+                transport: &mut Transport,
+                preamble: &mut $crate::proxy::Preamble,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<(), $crate::Error> {
+                let exchanged = exchange(transport, preamble, clock)$($await)*;
+                exchanged.map_err(|broken| $crate::Error::new($crate::Step::Connect, broken))
+            }
+
             /// A session that has not begun, over a stream that is protected if the address asks
             /// for TLS from the first octet.
             $($async)* fn begin(
                 &self,
-                transport: Transport,
+                mut transport: Transport,
                 clock: &mut $crate::clock::Clock,
             ) -> Result<($crate::session::Session, Driver), $crate::Error> {
+                if let Some(header) = &self.settings.route.header {
+                    let mut preamble = $crate::proxy::Preamble::header(header);
+                    self.exchange(&mut transport, &mut preamble, clock)$($await)*?;
+                }
                 let confined = transport.is_confined();
                 let mut session = self.settings.session(transport.local_ip(), confined);
                 session.set_server(self.settings.server.peer(transport.peer()));

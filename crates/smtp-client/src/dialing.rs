@@ -113,6 +113,7 @@ impl<A> Race<A> {
     }
 
     /// Returns the attempt at this place, which has succeeded, and closes the others.
+    #[cfg(any(test, feature = "blocking"))]
     pub(crate) fn won(mut self, place: usize) -> A {
         self.running.swap_remove(place).attempt
     }

@@ -117,6 +117,7 @@ mod gather;
 mod hints;
 mod login;
 mod messages;
+mod proxy;
 mod route;
 mod server;
 mod settings;
@@ -157,7 +158,10 @@ pub use asynchronous::{
 };
 pub use content::{Content, Message, Part};
 pub use ehlo_cache::EhloCache;
+pub use proxy::{InvalidProxy, Proxy};
 pub use server::{Address, Security, Server};
+pub use smtp_codec::ProxyHeader;
+pub use smtp_error::{ProxyError, ProxyFault, SocksReply};
 pub use timeouts::Timeouts;
 pub use tls::{Tls, TlsFacts, TlsFailure};
 pub use url::InvalidUrl;

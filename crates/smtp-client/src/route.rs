@@ -5,14 +5,17 @@ use std::{
     sync::Arc,
 };
 
+use smtp_codec::ProxyHeader;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::dialing::Order;
+use crate::{Proxy, dialing::Order};
 
 /// How a connection gets to its server.
 #[derive(Clone, Default)]
 pub(crate) struct Route {
     pub(crate) order: Order,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) header: Option<ProxyHeader>,
     source_v4: Option<Ipv4Addr>,
     source_v6: Option<Ipv6Addr>,
     on_socket: Option<Arc<OnSocket>>,
@@ -58,7 +61,11 @@ impl Route {
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route").field("order", &self.order).finish_non_exhaustive()
+        f.debug_struct("Route")
+            .field("order", &self.order)
+            .field("proxy", &self.proxy)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,6 +85,59 @@ macro_rules! routes {
         pub fn race(mut self, race: bool) -> Self {
             use $crate::dialing::Order;
             self.settings.route.order = if race { Order::Racing } else { Order::OneByOne };
+            self
+        }
+
+        /// Connects through this proxy, which resolves the name of the server by itself. The
+        /// addresses of the proxy are raced, bound and shown as those of a server without one would
+        /// be; a [dialer](Self::dialer) is given the address of the proxy. TLS is done with the
+        /// server, through the proxy. Both connecting to the proxy and the exchange with it have
+        /// [`Timeouts::connect`](crate::Timeouts::connect).
+        ///
+        /// A failure of the proxy is [`Broken::Proxy`](crate::Broken::Proxy), and names the proxy.
+        /// A server on a Unix socket cannot be connected to. By default there is no proxy, whatever
+        /// the environment of the process says.
+        ///
+        /// Set [`hello_name`](Self::hello_name) too. Without one, EHLO has the address that the proxy
+        /// connects from, if the proxy tells it (SOCKS5), because that is the one that the server
+        /// sees; and otherwise the address of this machine towards the proxy, which the server
+        /// may refuse as not the client's, and which a proxy that hides this machine does not hide.
+        ///
+        /// ```no_run
+        /// # use smtp_client::Server;
+        /// # #[cfg(feature = "tokio")]
+        /// # use smtp_client::Connector;
+        /// # #[cfg(not(feature = "tokio"))]
+        /// # use smtp_client::blocking::Connector;
+        /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+        /// let connector = Connector::new("smtps://mail.example.org".parse()?)
+        ///     .proxy("socks5://user:password@proxy.example.net:1080".parse()?)
+        ///     .hello_name("client.example.net".parse()?);
+        /// # Ok(())
+        /// # }
+        /// ```
+        #[must_use]
+        pub fn proxy(mut self, proxy: $crate::Proxy) -> Self {
+            self.settings.route.proxy = Some(proxy);
+            self
+        }
+
+        /// Sends this header of the PROXY protocol as the first octets of every connection, before
+        /// TLS, and after the exchange with a [proxy](Self::proxy): for a server that expects one of
+        /// every client. It is sent over streams of the caller's too. By default none is sent.
+        ///
+        /// ```no_run
+        /// # use smtp_client::{ProxyHeader, Server};
+        /// # #[cfg(feature = "tokio")]
+        /// # use smtp_client::Connector;
+        /// # #[cfg(not(feature = "tokio"))]
+        /// # use smtp_client::blocking::Connector;
+        /// let connector = Connector::new(Server::tcp("10.0.0.25", 10025));
+        /// let connector = connector.proxy_header(ProxyHeader::local());
+        /// ```
+        #[must_use]
+        pub fn proxy_header(mut self, header: $crate::ProxyHeader) -> Self {
+            self.settings.route.header = Some(header);
             self
         }
 

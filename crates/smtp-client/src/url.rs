@@ -239,7 +239,7 @@ impl<'a> ServerUrl<'a> {
     }
 }
 
-fn user_and_password(text: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidUrl> {
+pub(crate) fn user_and_password(text: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidUrl> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     match (user, password) {
         ("", _) => Err(InvalidUrl::NoUser),
@@ -260,7 +260,7 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, InvalidUrl> {
 }
 
 /// Parses `host`, `host:port` or `[address]:port`, which begins at octet `start` of the URL.
-fn host_and_port(
+pub(crate) fn host_and_port(
     text: &str,
     default: u16,
     start: usize,

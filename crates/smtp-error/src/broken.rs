@@ -1,8 +1,8 @@
 //! Failures of the connection.
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, net::SocketAddr, time::Duration};
 
-use crate::Cause;
+use crate::{Cause, ProxyError};
 
 /// The connection failed: the operation ended without a reply that decided it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,12 +36,33 @@ pub enum Broken {
         /// The time that a message may wait.
         after: Duration,
     },
+    /// The proxy did not connect the client to the server.
+    #[error(transparent)]
+    Proxy(Box<ProxyError>),
     /// The transport failed.
     #[error("{0}")]
     Io(#[source] Cause),
     /// TLS failed: the handshake, or the check of the server's certificate.
     #[error("{0}")]
     Tls(#[source] Cause),
+}
+
+impl Broken {
+    /// Returns whether another attempt may succeed: not if TLS failed, the host is unknown, or a
+    /// proxy refuses what is asked of it.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Tls(_) | Self::UnknownHost(_) => false,
+            Self::Proxy(proxy) => proxy.is_transient(),
+            _ => true,
+        }
+    }
+}
+
+impl From<ProxyError> for Broken {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(Box::new(error))
+    }
 }
 
 /// A failed attempt to connect to an address.

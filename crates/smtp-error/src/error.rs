@@ -183,7 +183,7 @@ impl Error {
         match &self.0.kind {
             ErrorKind::Refused(reply) => reply.is_transient(),
             ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) | ErrorKind::Token(_) => true,
-            ErrorKind::Broken(broken) => !matches!(broken, Broken::Tls(_) | Broken::UnknownHost(_)),
+            ErrorKind::Broken(broken) => broken.is_transient(),
             // MAILMAX and RCPTDOMAINMAX count per session (RFC 9422): a new session starts at zero.
             ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
                 *what != Limited::Recipients

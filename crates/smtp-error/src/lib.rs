@@ -67,6 +67,7 @@ mod error;
 mod excerpt;
 mod hint;
 mod peer;
+mod proxy;
 mod sentence;
 #[cfg(feature = "serde")]
 mod serialize;
@@ -86,6 +87,7 @@ pub use invalid::{Field, Flaw, HeaderName, Invalid};
 pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
 pub use no_mechanism::{NoMechanism, Obstacle, OfferedMechanism};
 pub use peer::Peer;
+pub use proxy::{ProxyError, ProxyFault, SocksReply};
 pub use recipients_refused::RecipientsRefused;
 pub use reply::{Reply, ReplyLine};
 pub use sasl_fault::SaslFault;

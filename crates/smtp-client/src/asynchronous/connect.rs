@@ -10,10 +10,10 @@ use crate::{
         Connection, Io,
         dial::{Dialer, dial},
         drive::{Driver, in_span},
+        exchange::exchange,
         handshake::handshake,
         stream::{Stream, Transport},
     },
-    clock::Clock,
     connecting::connecting,
     login::log_in,
     route::routes,
@@ -76,11 +76,6 @@ impl Connector {
     /// As for [`connect`](Self::connect).
     pub async fn connect_over(&self, stream: impl Io + 'static) -> Result<Connection, Error> {
         self.greet_over(Transport::custom(stream)).await
-    }
-
-    async fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
-        let Settings { server, route, .. } = &self.settings;
-        dial(&server.address, route, self.dialer.as_ref(), clock).await
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    /// From the caller: by a dialer or [`connect_over`](crate::Connector::connect_over).
+    /// From the caller, by a dialer or [`connect_over`](crate::Connector::connect_over); or through
+    /// a proxy.
     Custom {
         stream: Box<dyn Io>,
         /// The address of this end, if the stream is known to have one.
@@ -46,6 +47,17 @@ impl Transport {
         let tcp = (&stream as &dyn Any).downcast_ref::<TcpStream>();
         let local = tcp.and_then(|tcp| tcp.local_addr().ok());
         Self::Custom { stream: Box::new(stream), local_ip: local.map(|address| address.ip()) }
+    }
+
+    /// The same stream, which the server sees as one from this address.
+    pub(crate) fn seen_as(self, ip: IpAddr) -> Self {
+        let local_ip = Some(ip);
+        match self {
+            Self::Tcp(tcp) => Self::Custom { stream: Box::new(tcp), local_ip },
+            Self::Custom { stream, .. } => Self::Custom { stream, local_ip },
+            #[cfg(unix)]
+            Self::Unix(unix) => Self::Custom { stream: Box::new(unix), local_ip },
+        }
     }
 
     /// Returns the IP address of this end, if it is known.

@@ -15,10 +15,11 @@ use crate::{
         Connection, OpenSocket,
         dial::{Dialer, dial},
         drive::{Driver, in_span},
+        exchange::exchange,
         handshake::handshake,
         stream::{Stream, Transport},
     },
-    clock::{Clock, Instant, later},
+    clock::{Instant, later},
     connecting::connecting,
     login::log_in,
     route::routes,
@@ -80,11 +81,6 @@ impl Connector {
     pub fn connect_over(&self, socket: impl Into<OpenSocket>) -> Result<Connection, Error> {
         let transport = socket.into().into_transport();
         self.greet_over(transport.map_err(|error| Error::new(Step::Connect, Broken::from(error)))?)
-    }
-
-    fn open(&self, clock: &mut Clock) -> Result<Transport, Error> {
-        let Settings { server, route, .. } = &self.settings;
-        dial(&server.address, route, self.dialer.as_ref(), clock)
     }
 }
 

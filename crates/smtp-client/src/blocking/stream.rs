@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Transport {
     socket: Socket,
     readiness: Readiness,
+    /// The address that the server sees, if it is known not to be that of the socket.
+    seen_as: Option<IpAddr>,
     /// Where it leads is known: this client has opened it.
     is_own: bool,
 }
@@ -76,16 +78,22 @@ impl Transport {
         }
         let readiness = Readiness::new()?;
         readiness.add(&mut socket)?;
-        Ok(Self { socket, readiness, is_own })
+        Ok(Self { socket, readiness, seen_as: None, is_own })
+    }
+
+    /// The same stream, which the server sees as one from this address.
+    pub(super) fn seen_as(self, ip: IpAddr) -> Self {
+        Self { seen_as: Some(ip), is_own: false, ..self }
     }
 
     /// The address of this end, where there is one.
     pub(super) fn local_ip(&self) -> Option<IpAddr> {
-        match &self.socket {
+        let of_socket = || match &self.socket {
             Socket::Tcp(tcp) => tcp.local_addr().ok().map(|address| address.ip()),
             #[cfg(unix)]
             Socket::Unix(_) => None,
-        }
+        };
+        self.seen_as.or_else(of_socket)
     }
 
     /// Returns the address that a TCP stream is connected to.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, str::FromStr, time::Duration};
 use smtp_error::Cause;
 
 use super::InvalidUrl;
-use crate::{Security, dialing::Order, settings::Settings};
+use crate::{Proxy, Security, dialing::Order, settings::Settings};
 
 /// One option of a `T`.
 pub(crate) struct UrlOption<T> {
@@ -133,6 +133,16 @@ pub(crate) const CONNECTOR: &[UrlOption<Settings>] = &[
             for address in value.split(',') {
                 settings.route.set_source(parsed(address)?);
             }
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "proxy",
+        expected: "the URL of a proxy, such as socks5://host:1080",
+        set: |settings, value| {
+            let proxy = value.parse::<Proxy>();
+            let proxy = proxy.map_err(|invalid| Rejected::Because(Cause::new(invalid)))?;
+            settings.route.proxy = Some(proxy);
             Ok(())
         },
     },

@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 use crate::stage::parse;
 
 /// Runs with real time, as sockets take it.
-fn perform<T>(scene: impl Future<Output = T>) -> T {
+pub(crate) fn perform<T>(scene: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(scene)
 }
 
@@ -25,12 +25,14 @@ macro_rules! connect_with {
     ($server:expr, $connector:ident => $set:expr) => {{
         let $connector = Connector::new($server);
         let connector = $set;
-        let awaited = perform(async { connector.connect().await.map(drop) });
+        let awaited = $crate::dialing::perform(async { connector.connect().await.map(drop) });
         let $connector = blocking::Connector::new($server);
         let connector = $set;
         [awaited, connector.connect().map(drop)]
     }};
 }
+
+pub(crate) use connect_with;
 
 /// A server that takes two connections, closes them, and tells where they came from.
 fn listener() -> (SocketAddr, JoinHandle<[SocketAddr; 2]>) {

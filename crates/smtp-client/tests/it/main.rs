@@ -63,6 +63,7 @@ mod stats;
 mod submission;
 mod text;
 mod threat;
+mod through_proxy;
 mod tls;
 mod tls_failure;
 mod truth;

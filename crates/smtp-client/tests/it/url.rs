@@ -99,6 +99,12 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
         ("race=yes", "option race must be true or false"),
         ("source-address=eth0", "option source-address must be an IP address"),
         ("hello=-", "option hello must be a domain or an address literal such as [192.0.2.1]"),
+        (
+            "proxy=socks4://user:hunter2@proxy.example",
+            "option proxy must be the URL of a proxy, such as socks5://host:1080: proxy URL: \
+             unknown scheme \"socks4\": the schemes are socks5, socks5h, http",
+        ),
+        ("proxy=http://user:hunter2%25@proxy", "option proxy must be the URL of a proxy, such as"),
         ("hello=a.example&hello=b.example", "option hello is given twice"),
         (
             "tls-ca=/nowhere/ca.pem",

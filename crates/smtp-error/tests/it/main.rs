@@ -4,6 +4,7 @@
 
 mod advice;
 mod error;
+mod proxy;
 mod queue_id;
 mod reply;
 mod sentences;
