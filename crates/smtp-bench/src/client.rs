@@ -3,7 +3,7 @@ use std::{error::Error, fs, io, pin::Pin, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
@@ -79,7 +79,7 @@ impl Target {
     /// Parses a target, `PORT` or `PORT:FILE`, where the file holds the certificate.
     pub fn read(text: &str) -> io::Result<Self> {
         // Some libraries need the provider of the process even without TLS.
-        ring::default_provider().install_default().unwrap_or(());
+        aws_lc_rs::default_provider().install_default().unwrap_or(());
         let (port, file) =
             text.split_once(':').map_or((text, None), |(port, file)| (port, Some(file)));
         let port = port.parse().map_err(io::Error::other)?;
@@ -92,7 +92,7 @@ impl Target {
         let Some(certificate) = &self.certificate else { return Ok(None) };
         let mut roots = RootCertStore::empty();
         roots.add(certificate.clone())?;
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?.with_root_certificates(roots);
         Ok(Some(Arc::new(builder.with_no_client_auth())))
     }
@@ -103,7 +103,7 @@ pub fn certify() -> Result<(CertificateDer<'static>, Arc<ServerConfig>), Failure
     let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();
     Ok((certificate.clone(), Arc::new(builder.with_single_cert(vec![certificate], key)?)))
 }

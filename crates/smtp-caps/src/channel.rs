@@ -7,7 +7,7 @@ use crate::Capabilities;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "two independent properties")]
 pub struct Channel {
-    /// Whether the connection was inside TLS.
+    /// Whether the connection was inside TLS, with a server whose certificate was accepted.
     pub tls: bool,
     /// Whether the client had authenticated.
     pub authenticated: bool,

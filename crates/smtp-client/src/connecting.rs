@@ -32,7 +32,14 @@ macro_rules! connecting {
             ) -> Result<Connection, $crate::Error> {
                 let watch = $crate::spans::Watch::connect(&self.settings.server);
                 let connected = in_span!(watch.span(), self.open_and_greet(clock));
-                self.settings.connected(watch, connected)
+                let connected = self.settings.connected(watch, connected);
+                let Err(error) = &connected else { return connected };
+                let Some(settings) = self.settings.in_clear_after(error) else { return connected };
+                let mut in_clear = self.clone();
+                in_clear.settings = settings;
+                let watch = $crate::spans::Watch::connect(&in_clear.settings.server);
+                let connected = in_span!(watch.span(), in_clear.open_and_greet(clock));
+                in_clear.settings.connected(watch, connected)
             }
 
             /// Connects to the first port of a submission server that can be used.
@@ -203,21 +210,24 @@ macro_rules! connecting {
                 transport: Transport,
                 clock: &mut $crate::clock::Clock,
             ) -> Result<Connection, $crate::Error> {
-                let starttls = self.settings.server.security == $crate::Security::StartTls;
-                let tls = starttls.then(|| self.settings.tls()).transpose()?;
+                let tls = self.settings.tls_after_starttls()?;
                 let (mut session, mut driver) = self.begin(transport, clock)$($await)*?;
-                let mut hello = $crate::session::Hello::after_greeting();
-                hello = hello.fallback(self.settings.fallback());
+                let hello = $crate::session::Hello::after_greeting();
+                let mut hello = Some(hello.fallback(self.settings.fallback()));
                 if let Some(tls) = tls {
-                    let granted = ask_for_tls(&mut driver, &mut session, clock)$($await)*;
-                    driver = keep_or_quit(driver, &mut session, granted)$($await)*?;
-                    let transport = driver.into_transport()?;
-                    driver = self.secure(tls, transport, &mut session, clock)$($await)*?;
-                    let fallback = $crate::session::HelloFallback::Forbidden;
-                    hello = $crate::session::Hello::again().fallback(fallback);
+                    let granted = self.ask_for_tls(&mut driver, &mut session, clock)$($await)*;
+                    let granted = keep_or_quit(driver, &mut session, granted)$($await)*?;
+                    driver = granted.0;
+                    hello = None;
+                    if granted.1 {
+                        let transport = driver.into_transport()?;
+                        driver = self.secure(tls, transport, &mut session, clock)$($await)*?;
+                        let fallback = $crate::session::HelloFallback::Forbidden;
+                        hello = Some($crate::session::Hello::again().fallback(fallback));
+                    }
                 }
                 let known = self.introduce(&mut driver, &mut session, clock, hello)$($await)*;
-                let driver = keep_or_quit(driver, &mut session, known)$($await)*?;
+                let (driver, ()) = keep_or_quit(driver, &mut session, known)$($await)*?;
                 Ok(self.connection(session, driver))
             }
 
@@ -227,9 +237,11 @@ macro_rules! connecting {
                 driver: &mut Driver,
                 session: &mut $crate::session::Session,
                 clock: &mut $crate::clock::Clock,
-                hello: $crate::session::Hello,
+                hello: Option<$crate::session::Hello>,
             ) -> Result<(), $crate::Error> {
-                run_watched(driver, session, clock, hello)$($await)*?;
+                if let Some(hello) = hello {
+                    run_watched(driver, session, clock, hello)$($await)*?;
+                }
                 self.settings.remember(session.capabilities());
                 if let Some(login) = &self.settings.login {
                     log_in(driver, session, clock, login)$($await)*?;
@@ -239,7 +251,10 @@ macro_rules! connecting {
 
             fn connection(&self, session: $crate::session::Session, driver: Driver) -> Connection {
                 let security = self.settings.server.security;
-                let facts = driver.stream().tls().map(|tls| $crate::TlsFacts::new(tls, security));
+                let tls = driver.stream().tls();
+                let facts = tls.map(|(tls, protection)| {
+                    $crate::TlsFacts::new(tls, protection, security)
+                });
                 Connection::new(session, driver, &self.settings, facts)
             }
 
@@ -258,31 +273,50 @@ macro_rules! connecting {
                 watch.end(&secured, None);
                 secured.map(Driver::new)
             }
-        }
 
-        /// Everything up to the handshake of STARTTLS.
-        $($async)* fn ask_for_tls(
-            driver: &mut Driver,
-            session: &mut $crate::session::Session,
-            clock: &mut $crate::clock::Clock,
-        ) -> Result<(), $crate::Error> {
-            let fallback = $crate::session::HelloFallback::Forbidden;
-            let hello = $crate::session::Hello::after_greeting().fallback(fallback);
-            run_watched(driver, session, clock, hello)$($await)*?;
-            run_watched(driver, session, clock, $crate::session::StartTls::new())$($await)*?;
-            driver.check_idle(session)$($await)*;
-            session.check_before_tls()
+            /// Everything up to the handshake of STARTTLS. Returns whether it follows: the server
+            /// may go on in clear where TLS is opportunistic.
+            $($async)* fn ask_for_tls(
+                &self,
+                driver: &mut Driver,
+                session: &mut $crate::session::Session,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<bool, $crate::Error> {
+                let optional = self.settings.server.security == $crate::Security::Opportunistic;
+                let fallback = match optional {
+                    true => self.settings.fallback(),
+                    false => $crate::session::HelloFallback::Forbidden,
+                };
+                let hello = $crate::session::Hello::after_greeting().fallback(fallback);
+                run_watched(driver, session, clock, hello)$($await)*?;
+                if optional && !session.capabilities().has($crate::Extension::StartTls) {
+                    return Ok(false);
+                }
+                let starttls = $crate::session::StartTls::new();
+                match run_watched(driver, session, clock, starttls)$($await)* {
+                    // Such as 454, temporarily without TLS. After 421 the session has ended.
+                    Err(error)
+                        if optional && matches!(error.kind(), $crate::ErrorKind::Refused(_)) =>
+                    {
+                        return Ok(false);
+                    }
+                    granted => granted?,
+                }
+                driver.check_idle(session)$($await)*;
+                session.check_before_tls()?;
+                Ok(true)
+            }
         }
 
         /// The wire, if it is still used. If not, the server is sent QUIT where the protocol
         /// allows that, and the caller has the error without waiting for the reply.
-        $($async)* fn keep_or_quit(
+        $($async)* fn keep_or_quit<T>(
             driver: Driver,
             session: &mut $crate::session::Session,
-            outcome: Result<(), $crate::Error>,
-        ) -> Result<Driver, $crate::Error> {
+            outcome: Result<T, $crate::Error>,
+        ) -> Result<(Driver, T), $crate::Error> {
             match outcome {
-                Ok(()) => Ok(driver),
+                Ok(answer) => Ok((driver, answer)),
                 Err(error) => {
                     driver.quit_without_waiting(session)$($await)*;
                     Err(error)

@@ -107,6 +107,53 @@ macro_rules! connection {
                 outcome.map_err(|error| self.session.name_server(error))
             }
 
+            /// STARTTLS: puts the connection under TLS, and sends EHLO or LHLO again. The certificate
+            /// must be for the host that was connected to, unless `tls` has another
+            /// [name](crate::Tls::server_name). What was known of the server is forgotten, and so
+            /// is the authentication (RFC 3207, 4.2).
+            ///
+            /// # Errors
+            /// There is TLS already, or the server does not offer it: nothing was sent. The server
+            /// refused: the connection is as before, in clear. The handshake failed: the connection
+            /// is closed, because what follows it cannot be known. EHLO was refused inside TLS: the
+            /// connection is protected, and the server offers nothing.
+            pub $($async)* fn start_tls(
+                &mut self,
+                tls: $crate::Tls,
+            ) -> Result<&$crate::Capabilities, $crate::Error> {
+                let step = $crate::Step::StartTls;
+                self.check(step)$($await)*?;
+                if self.tls.is_some() {
+                    return Err($crate::Error::new(step, $crate::Unsupported::InsideTls));
+                }
+                tls.name_for(self.server.host())?;
+                self.drive($crate::session::StartTls::new())$($await)*?;
+                let Some(mut driver) = self.driver.take() else {
+                    return Err($crate::Error::new(step, $crate::Ended::Closed));
+                };
+                driver.check_idle(&mut self.session)$($await)*;
+                self.session.check_before_tls()?;
+                let mut clock = $crate::clock::Clock::start(self.timeouts);
+                let watch = $crate::spans::Watch::begin($crate::Step::Handshake);
+                let transport = driver.into_transport()?;
+                let (host, session) = (self.server.host(), &mut self.session);
+                let secured =
+                    in_span!(watch.span(), handshake(&tls, host, transport, session, &mut clock));
+                watch.end(&secured, None);
+                let stream = secured.map_err(|error| {
+                    self.session.handshake_failed();
+                    self.session.name_server($crate::tls::hinted(error))
+                })?;
+                self.tls = stream.tls().map(|(tls, protection)| {
+                    $crate::TlsFacts::new(tls, protection, $crate::Security::StartTls)
+                });
+                self.driver = Some(Driver::new(stream));
+                let hello = $crate::session::Hello::again();
+                let hello = hello.fallback($crate::session::HelloFallback::Forbidden);
+                self.drive(hello)$($await)*?;
+                Ok(self.capabilities())
+            }
+
             /// The mechanism by which the session is authenticated; `None` if it is not.
             pub fn authenticated_by(&self) -> Option<&str> {
                 self.session.authenticated_by()
@@ -142,6 +189,12 @@ macro_rules! connection {
             /// What is known of the TLS around this connection; `None` if it is in clear.
             pub fn tls(&self) -> Option<&$crate::TlsFacts> {
                 self.tls.as_ref()
+            }
+
+            /// What protects the connection: whether there is TLS, and whether it is known who the
+            /// server is. A Unix socket is in clear.
+            pub fn protection(&self) -> $crate::Protection {
+                self.tls.as_ref().map_or($crate::Protection::Clear, $crate::TlsFacts::protection)
             }
 
             /// Whether SMTP or LMTP is spoken.
@@ -195,6 +248,9 @@ macro_rules! connection {
                     && let Some(driver) = &mut self.driver
                 {
                     driver.check_idle(&mut self.session)$($await)*;
+                } else if self.session.ended().is_none() {
+                    // A TLS handshake was canceled.
+                    self.session.closed_idle();
                 }
                 let checked = self.session.check(step);
                 self.drop_if_ended();

@@ -51,7 +51,7 @@ impl Server {
             Security::Tls => {
                 Some(OtherProtocol::of_greeting(received).map_or(Hint::NoTls, Hint::OtherProtocol))
             }
-            Security::StartTls => Some(Hint::NoTlsAfterStartTls),
+            Security::StartTls | Security::Opportunistic => Some(Hint::NoTlsAfterStartTls),
             Security::Plain => None,
         }
     }

@@ -93,8 +93,8 @@
 //! |---|---|---|
 //! | `tokio` | yes | [`Connector`], [`Connection`], [`Mailer`] on tokio |
 //! | `blocking` | no | `blocking::Connector`, `blocking::Connection`, without any runtime |
-//! | `ring` | yes | the cryptography of `ring` for [`Tls::platform`] |
-//! | `aws-lc-rs` | no | the cryptography of `aws-lc-rs`; with both, `ring` is used |
+//! | `aws-lc-rs` | yes | the cryptography of `aws-lc-rs` for [`Tls::platform`], with post-quantum key exchange; it needs a C compiler |
+//! | `ring` | no | the cryptography of `ring`; with both, `aws-lc-rs` is used |
 //! | `webpki-roots` | no | `Tls::webpki_roots` |
 //! | `mail-parser` | no | envelopes from header fields: `Message::from_headers`, `Envelope::from_headers` |
 //! | `lettre` | no | messages of `lettre` 0.11: `Message::try_from(&message)` |
@@ -159,11 +159,13 @@ pub use asynchronous::{
 pub use content::{Content, Message, Part};
 pub use ehlo_cache::EhloCache;
 pub use proxy::{InvalidProxy, Proxy};
-pub use server::{Address, Security, Server};
+pub use server::{Address, ClearFallback, Security, Server};
 pub use smtp_codec::ProxyHeader;
 pub use smtp_error::{ProxyError, ProxyFault, SocksReply};
 pub use timeouts::Timeouts;
-pub use tls::{Tls, TlsFacts, TlsFailure};
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+pub use tls::KeyPin;
+pub use tls::{Protection, Tls, TlsFacts, TlsFailure, TrustError};
 pub use url::InvalidUrl;
 
 /// The sockets that `Connector::on_socket` configures.

@@ -28,8 +28,10 @@ const RESERVED_IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(
 /// | `smtp://host:port` | SMTP without TLS | 25 |
 /// | `smtp+starttls://host:port` | SMTP, STARTTLS is required before anything else | 587 |
 /// | `smtps://host:port` | SMTP inside TLS | 465 |
+/// | `smtp+opportunistic://host:port` | SMTP, [TLS if it is offered](Security::Opportunistic) | 25 |
 /// | `lmtp://host:port` | LMTP without TLS | 24 |
 /// | `lmtp+starttls://host:port` | LMTP, STARTTLS is required | 24 |
+/// | `lmtp+opportunistic://host:port` | LMTP, TLS if it is offered | 24 |
 /// | `lmtp+unix:///path` | LMTP over a Unix socket | |
 /// | `smtp+unix:///path` | SMTP over a Unix socket | |
 ///
@@ -85,8 +87,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Whether and how TLS protects a connection. There is no "TLS if offered": an attacker on the path
-/// could remove the offer and so disable TLS.
+/// Whether and how TLS protects a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Security {
@@ -97,6 +98,40 @@ pub enum Security {
     StartTls,
     /// TLS from the first octet (RFC 8314).
     Tls,
+    /// TLS after STARTTLS if the server offers it, whatever its certificate (RFC 7435): for delivery
+    /// to MX hosts, of which some have no TLS and many have a certificate that nobody can check.
+    ///
+    /// It protects against those who only listen. **An attacker on the path can remove the offer**
+    /// and so disable TLS, or be the server. [`Connection::protection`] tells what was achieved. A
+    /// password or token is sent only if that is at least [`Protection::Pinned`], as in a
+    /// connection in clear, and REQUIRETLS is not used below that.
+    ///
+    /// A server that does not offer STARTTLS, or refuses it, is used in clear. A handshake that
+    /// fails is an error, unless [`Connector::clear_fallback`] allows another connection in clear.
+    ///
+    /// [`Connection::protection`]: crate::Connection::protection
+    /// [`Connector::clear_fallback`]: crate::Connector::clear_fallback
+    /// [`Protection::Pinned`]: crate::Protection::Pinned
+    Opportunistic,
+}
+
+/// Whether a connection in clear replaces one whose TLS handshake has failed, where TLS is
+/// [opportunistic](Security::Opportunistic).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a yes or no that has a name")]
+pub enum ClearFallback {
+    /// The failed handshake is the error.
+    #[default]
+    Forbidden,
+    /// A new connection is opened, on which TLS is not tried.
+    Allowed,
+}
+
+impl Security {
+    /// Returns whether the session begins in clear, and TLS may follow.
+    pub(crate) fn upgrades(self) -> bool {
+        matches!(self, Self::StartTls | Self::Opportunistic)
+    }
 }
 
 impl Server {

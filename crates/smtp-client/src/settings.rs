@@ -2,7 +2,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -12,7 +12,8 @@ use smtp_codec::{HelloName, ReplyLimits};
 use smtp_error::{Broken, Error, ErrorKind, Reply, Step};
 
 use crate::{
-    Credentials, EhloCache, InvalidUrl, Login, Security, Sending, Server, Timeouts, Tls,
+    ClearFallback, Credentials, EhloCache, InvalidUrl, Login, Security, Sending, Server, Timeouts,
+    Tls,
     dialing::Order,
     route::Route,
     session::{Adjustment, HelloFallback, Observer, Session},
@@ -35,10 +36,20 @@ pub(crate) struct Settings {
     pub(crate) limits: ReplyLimits,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) tls: Option<Tls>,
+    /// How TLS is done, made once: connections then share sessions that can be resumed.
+    pub(crate) prepared_tls: Arc<PreparedTls>,
+    pub(crate) clear_fallback: ClearFallback,
     pub(crate) login: Option<Login>,
     pub(crate) ehlo_cache: Option<EhloCache>,
     pub(crate) route: Route,
     adjustment: Option<Arc<Adjustment>>,
+}
+
+/// How TLS is done, by what a certificate that is not accepted means.
+#[derive(Default)]
+pub(crate) struct PreparedTls {
+    required: OnceLock<Tls>,
+    opportunistic: OnceLock<Tls>,
 }
 
 impl Settings {
@@ -52,6 +63,8 @@ impl Settings {
             limits: ReplyLimits::default(),
             observer: None,
             tls: None,
+            prepared_tls: Arc::default(),
+            clear_fallback: ClearFallback::Forbidden,
             login: None,
             ehlo_cache: None,
             route: Route::default(),
@@ -122,20 +135,44 @@ impl Settings {
     /// How TLS is done. It is called before anything is written, so that a client that cannot do
     /// TLS sends nothing.
     pub(crate) fn tls(&self) -> Result<Tls, Error> {
-        self.tls.clone().map_or_else(Tls::default_or_error, Ok)
+        let optional = self.server.security == Security::Opportunistic;
+        let PreparedTls { required, opportunistic } = &*self.prepared_tls;
+        let prepared = if optional { opportunistic } else { required };
+        if let Some(tls) = prepared.get() {
+            return Ok(tls.clone());
+        }
+        let tls = self.tls.clone().map_or_else(Tls::default_or_error, Ok)?;
+        let tls = if optional { tls.into_opportunistic() } else { tls };
+        Ok(prepared.get_or_init(|| tls).clone())
+    }
+
+    /// Returns how TLS is done after STARTTLS; `None` if STARTTLS is not sent.
+    pub(crate) fn tls_after_starttls(&self) -> Result<Option<Tls>, Error> {
+        self.server.security.upgrades().then(|| self.tls()).transpose()
+    }
+
+    /// Returns the settings for another connection, in clear, if one may replace the connection
+    /// that failed with this error.
+    pub(crate) fn in_clear_after(&self, error: &Error) -> Option<Self> {
+        let fails = error.step() == Step::Handshake
+            && self.server.security == Security::Opportunistic
+            && self.clear_fallback == ClearFallback::Allowed;
+        fails.then(|| {
+            let server = self.server.clone().security(Security::Plain);
+            Self { server, ..self.clone() }
+        })
     }
 
     /// What the server may be spoken to with before it has greeted.
     pub(crate) fn remembered(&self) -> Option<Reply> {
-        let usual = self.server.security == Security::StartTls
-            || self.login.is_some()
-            || self.submission.is_some();
+        let usual =
+            self.server.security.upgrades() || self.login.is_some() || self.submission.is_some();
         self.ehlo_cache.as_ref().filter(|_| !usual)?.reply()
     }
 
     /// Remembers what the server offers, unless it is not asked in the way that remembering is for.
     pub(crate) fn remember(&self, capabilities: &Capabilities) {
-        let starttls = self.server.security == Security::StartTls;
+        let starttls = self.server.security.upgrades();
         if let Some(memory) = self.ehlo_cache.as_ref().filter(|_| !starttls) {
             memory.keep(capabilities);
         }
@@ -319,6 +356,15 @@ macro_rules! settings {
         #[must_use]
         pub fn tls(mut self, tls: $crate::Tls) -> Self {
             self.settings.tls = Some(tls);
+            self.settings.prepared_tls = std::sync::Arc::default();
+            self
+        }
+
+        /// Whether a new connection in clear replaces one whose TLS handshake has failed, if TLS is
+        /// [opportunistic](crate::Security::Opportunistic). By default it does not.
+        #[must_use]
+        pub fn clear_fallback(mut self, fallback: $crate::ClearFallback) -> Self {
+            self.settings.clear_fallback = fallback;
             self
         }
 

@@ -1,7 +1,10 @@
 //! TLS: the trusted authorities, and the handshake.
 use std::{fmt, sync::Arc};
 
-use rustls::{ClientConfig, ClientConnection, ProtocolVersion, pki_types::ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, ProtocolVersion, client::danger::ServerCertVerifier,
+    pki_types::ServerName,
+};
 use smtp_error::{Broken, Cause, Error, ErrorKind, Excerpt, Field, Flaw, Invalid, Step};
 
 use crate::{
@@ -13,15 +16,26 @@ mod facts;
 mod failure;
 mod instant;
 mod offered;
+mod opportunistic;
 mod outgoing;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod trust;
+mod trust_error;
+#[cfg_attr(
+    not(any(feature = "ring", feature = "aws-lc-rs")),
+    allow(dead_code, reason = "the constructors that pin keys use it")
+)]
+mod verifier;
 
-pub use facts::TlsFacts;
+pub use facts::{Protection, TlsFacts};
 pub use failure::TlsFailure;
 pub(crate) use outgoing::Outgoing;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+pub use trust::KeyPin;
+pub use trust_error::TrustError;
 
 use offered::Offered;
+pub(crate) use opportunistic::Accepted;
 
 /// The first octets of a handshake, recorded for the error if it fails: the TLS library drops
 /// octets that it cannot parse.
@@ -54,24 +68,44 @@ fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
     kept.extend_from_slice(&octets[..room.min(octets.len())]);
 }
 
-/// The TLS configuration: the trusted authorities, and the name that the server's certificate must
-/// be for.
+/// The TLS configuration: which servers are trusted, and the name that the server's certificate
+/// must be for.
 ///
-/// The certificate and the name are always checked; no method here disables that. A program that
-/// must accept any certificate uses [`Tls::new`] with a configuration whose verifier was replaced,
-/// which rustls allows only through its method `dangerous`. No process-wide provider of
-/// cryptography is installed.
+/// The certificate and the name are checked, unless the caller has chosen
+/// [`pinned`](Self::pinned), where the key alone decides, or
+/// [`dangerous_accept_any_certificate`](Self::dangerous_accept_any_certificate). No process-wide
+/// provider of cryptography is installed.
+///
+/// Connections with the same `Tls`, or a clone of it, share the sessions that servers offer to
+/// resume: a later handshake with a server is shorter ([`TlsFacts::is_resumed`]). Make one and keep
+/// it. A connector keeps its own.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    /// What a handshake that the configuration accepts has achieved.
+    protection: Protection,
+    /// The verifier of the configuration; `None` if the configuration is the caller's.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    mode: Mode,
+}
+
+/// What a certificate that is not accepted means.
+#[derive(Clone)]
+enum Mode {
+    /// The handshake fails.
+    Required,
+    /// The connection is encrypted, and the server unverified. It has the configuration, which is
+    /// made once, so that sessions can be resumed.
+    Opportunistic(Arc<ClientConfig>),
 }
 
 impl Tls {
     /// Uses this configuration of rustls: with client certificates, other versions or another
-    /// provider.
+    /// provider. A handshake that it accepts counts as [`Protection::Verified`].
     pub fn new(config: Arc<ClientConfig>) -> Self {
-        Self { config, server_name: None }
+        let protection = Protection::Verified;
+        Self { config, server_name: None, protection, verifier: None, mode: Mode::Required }
     }
 
     /// Expects a certificate for this name or address instead of the host that is connected to.
@@ -93,6 +127,8 @@ impl Tls {
     pub fn alpn<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
         let protocols = protocols.into_iter().map(Into::into).collect();
         Arc::make_mut(&mut self.config).alpn_protocols = protocols;
+        // It is made again, from this configuration, where it is needed.
+        self.mode = Mode::Required;
         self
     }
 
@@ -102,7 +138,7 @@ impl Tls {
         let default = Self::platform();
         #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
         let default = Err(Cause::new(rustls::Error::General(
-            "TLS requested, but smtp-client was built without the features `ring` and `aws-lc-rs`: \
+            "TLS requested, but smtp-client was built without the features `aws-lc-rs` and `ring`: \
              enable one, or pass a configuration to `Tls::new`"
                 .into(),
         )));
@@ -117,9 +153,12 @@ impl Tls {
         }
     }
 
-    /// Returns the configuration of rustls.
+    /// Returns the configuration of rustls for a handshake.
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.config)
+        Arc::clone(match &self.mode {
+            Mode::Required => &self.config,
+            Mode::Opportunistic(config) => config,
+        })
     }
 }
 
@@ -154,11 +193,15 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Informs the session of the TLS version, the cipher suite and the channel binding.
-pub(crate) fn announce(tls: &ClientConnection, session: &mut Session) {
+/// Informs the session of the TLS version, the cipher suite, the channel binding, and whether it is
+/// known who the server is.
+pub(crate) fn announce(tls: &ClientConnection, accepted: Accepted, session: &mut Session) {
     let version = tls.protocol_version().map_or("", |version| version.as_str().unwrap_or(""));
     let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     session.secured(version, suite.unwrap_or(""));
+    if accepted == Accepted::Nevertheless {
+        session.unverified();
+    }
     // With TLS 1.2 the exporter is a safe channel binding only with the extended master secret
     // (RFC 9266, 4.2), and rustls does not report whether that was negotiated.
     let label = ChannelBinding::EXPORTER_LABEL;

@@ -130,13 +130,15 @@ struct Scheme {
     port: Option<u16>,
 }
 
-const SCHEMES: [Scheme; 7] = [
+const SCHEMES: [Scheme; 9] = [
     scheme("smtp", Dialect::Smtp, Security::Plain, Some(25)),
     scheme("smtps", Dialect::Smtp, Security::Tls, Some(465)),
     scheme("smtp+starttls", Dialect::Smtp, Security::StartTls, Some(587)),
+    scheme("smtp+opportunistic", Dialect::Smtp, Security::Opportunistic, Some(25)),
     scheme("smtp+unix", Dialect::Smtp, Security::Plain, None),
     scheme("lmtp", Dialect::Lmtp, Security::Plain, Some(24)),
     scheme("lmtp+starttls", Dialect::Lmtp, Security::StartTls, Some(24)),
+    scheme("lmtp+opportunistic", Dialect::Lmtp, Security::Opportunistic, Some(24)),
     scheme("lmtp+unix", Dialect::Lmtp, Security::Plain, None),
 ];
 

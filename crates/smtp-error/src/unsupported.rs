@@ -28,10 +28,16 @@ pub enum Unsupported {
     /// The server offers no AUTH mechanism that the client can use.
     #[error("no AUTH mechanism in common: {0}")]
     Mechanism(NoMechanism),
-    /// The connection is in clear, and every AUTH mechanism that the client could use would reveal
-    /// the secret.
-    #[error("refusing to send the password or token over an unencrypted connection")]
+    /// The connection is in clear, or the server is unverified, and every AUTH mechanism that the
+    /// client could use would reveal the secret.
+    #[error(
+        "refusing to send the password or token over a connection that is unencrypted or whose \
+         server is unverified"
+    )]
     ClearText,
+    /// STARTTLS was asked for on a connection that has TLS.
+    #[error("TLS protects the connection already")]
+    InsideTls,
     /// The session is authenticated, and a session allows one AUTH only (RFC 4954, 4).
     #[error("the session is already authenticated")]
     Authenticated,

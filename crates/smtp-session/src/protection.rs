@@ -83,6 +83,19 @@ impl Session {
         self.capabilities = Capabilities::none();
         self.uses_helo = false;
         self.replies.restart();
+        self.changes += 1;
+    }
+
+    /// Records that TLS encrypts the connection, and that it is not known with whom. Call it after
+    /// [`secured`](Self::secured). A secret is sent as in clear only, and what is valid only inside
+    /// TLS is not.
+    pub fn unverified(&mut self) {
+        self.protection.channel = Channel::CLEAR;
+    }
+
+    /// Records that the handshake after STARTTLS has failed, and with it the connection.
+    pub fn handshake_failed(&mut self) {
+        self.end(Ended::Failed { step: Step::Handshake });
     }
 
     /// Sets what mechanisms can be bound to. Call it after [`secured`](Self::secured), which

@@ -29,6 +29,8 @@ pub enum CertificateKind {
     WrongName,
     /// It is self-signed instead of issued by the authority.
     SelfSigned,
+    /// It is self-signed and marked as the certificate of an authority, as tools make it by default.
+    SelfSignedAuthority,
     /// It was issued by another authority, which no client trusts.
     UnknownAuthority,
     /// Its extended key usage permits clients only.
@@ -99,6 +101,9 @@ impl Authority {
             CertificateParams::new(names).expect("names were checked to be ASCII when given");
         params.distinguished_name = named("smtp-testkit server");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if kind == CertificateKind::SelfSignedAuthority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         params.extended_key_usages = match kind {
             CertificateKind::ForClients => vec![ExtendedKeyUsagePurpose::ClientAuth],
             _ => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
@@ -113,7 +118,9 @@ impl Authority {
 
         let key = new_key();
         let certificate = match kind {
-            CertificateKind::SelfSigned => params.self_signed(&key),
+            CertificateKind::SelfSigned | CertificateKind::SelfSignedAuthority => {
+                params.self_signed(&key)
+            }
             CertificateKind::UnknownAuthority => {
                 params.signed_by(&key, &Self::called("smtp-testkit unknown authority").issuer)
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use smtp_client::Tls;
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
-    crypto::ring::default_provider,
+    crypto::aws_lc_rs::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 

@@ -6,6 +6,7 @@ use crate::{
     asynchronous::{
         connect::log_in,
         drive::{Driver, in_span},
+        handshake::handshake,
         stream::Io,
     },
     connection::{connection, scoped_settings, session_commands, verbs},

@@ -28,13 +28,17 @@ pub(super) async fn handshake(
     let name = tls.name_for(host)?;
     let shown = name.to_str().into_owned();
     let (tap, mut seen) = Tap::new(transport);
-    let connecting = TlsConnector::from(tls.config()).connect(name, tap);
+    let connecting = TlsConnector::from(tls.config()).connect(name.clone(), tap);
     let broken = match timeout(clock.begin(Step::Handshake), connecting).await {
-        Ok(Ok(mut stream)) => {
-            stream.get_mut().0.done();
-            announce(stream.get_ref().1, session);
-            return Ok(Stream::Tls(Box::new(TlsStream::new(stream))));
-        }
+        Ok(Ok(mut stream)) => match stream.get_mut().0.done() {
+            Ok(()) => {
+                let accepted = tls.accepted(stream.get_ref().1, &name);
+                announce(stream.get_ref().1, accepted, session);
+                let protection = tls.protection(accepted);
+                return Ok(Stream::Tls(Box::new(TlsStream::new(stream, protection))));
+            }
+            Err(failure) => broken(failure),
+        },
         Ok(Err(failure)) => broken(failure),
         Err(_) => clock.expired(),
     };

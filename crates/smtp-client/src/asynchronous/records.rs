@@ -9,24 +9,28 @@ use rustls::{ClientConnection, Writer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client;
 
-use crate::{asynchronous::handshake::Tap, tls::Outgoing};
+use crate::{
+    asynchronous::handshake::Tap,
+    tls::{Outgoing, Protection},
+};
 
 /// TLS over a transport. Reading is left to tokio-rustls. Writing is not: an error of its
 /// `poll_write` does not tell whether the octets were sent.
 pub(crate) struct TlsStream {
     stream: client::TlsStream<Tap>,
     outgoing: Outgoing,
+    protection: Protection,
 }
 
 impl TlsStream {
     /// Takes a stream whose handshake is done.
-    pub(super) fn new(mut stream: client::TlsStream<Tap>) -> Self {
+    pub(super) fn new(mut stream: client::TlsStream<Tap>, protection: Protection) -> Self {
         stream.get_mut().1.set_buffer_limit(Some(Outgoing::RECORD));
-        Self { stream, outgoing: Outgoing::default() }
+        Self { stream, outgoing: Outgoing::default(), protection }
     }
 
-    pub(super) fn tls(&self) -> &ClientConnection {
-        self.stream.get_ref().1
+    pub(super) fn tls(&self) -> (&ClientConnection, Protection) {
+        (self.stream.get_ref().1, self.protection)
     }
 
     /// Returns what was counted as written although nothing of it can have left.
@@ -53,9 +57,9 @@ impl AsyncRead for TlsStream {
         // After a record that is not valid tokio-rustls writes an alert, and what waits before it.
         // The octets withheld would leave without being counted.
         let withholds = self.outgoing.withheld() > 0;
-        self.stream.get_mut().0.hold(withholds);
+        self.stream.get_mut().0.begin_read(withholds);
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.stream.get_mut().0.hold(false);
+        self.stream.get_mut().0.release();
         read
     }
 }

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::records::TlsStream;
+use crate::tls::Protection;
 
 /// A byte stream that a connection can run over. Every type with these traits implements it.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -107,7 +108,7 @@ impl Transport {
 
 impl Stream {
     /// Returns the TLS connection, if there is one.
-    pub(crate) fn tls(&self) -> Option<&rustls::ClientConnection> {
+    pub(crate) fn tls(&self) -> Option<(&rustls::ClientConnection, Protection)> {
         match self {
             Self::Plain(_) => None,
             Self::Tls(tls) => Some(tls.tls()),

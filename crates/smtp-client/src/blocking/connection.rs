@@ -7,6 +7,7 @@ use crate::{
         ReleasedStream, SendMany,
         connect::log_in,
         drive::{Driver, in_span},
+        handshake::handshake,
     },
     connection::{connection, scoped_settings, session_commands, verbs},
     session::{Sending, Session},

@@ -26,14 +26,16 @@ pub(super) fn handshake(
     let shown = name.to_str().into_owned();
     let mut tap = Tap { transport, seen: Seen::default() };
     clock.begin(Step::Handshake);
-    let shaken = match ClientConnection::new(tls.config(), name) {
-        Ok(mut tls) => shake(&mut tls, &mut tap, clock).map(|()| tls),
+    let shaken = match ClientConnection::new(tls.config(), name.clone()) {
+        Ok(mut connection) => shake(&mut connection, &mut tap, clock).map(|()| connection),
         Err(error) => Err(broken(io::Error::other(error))),
     };
     match shaken {
-        Ok(tls) => {
-            announce(&tls, session);
-            Ok(Stream::Tls(Box::new(TlsStream::new(tap.transport, tls))))
+        Ok(connection) => {
+            let accepted = tls.accepted(&connection, &name);
+            announce(&connection, accepted, session);
+            let protection = tls.protection(accepted);
+            Ok(Stream::Tls(Box::new(TlsStream::new(tap.transport, connection, protection))))
         }
         Err(broken) => Err(failed(broken, &shown, &tap.seen)),
     }
@@ -61,7 +63,9 @@ fn step(tls: &mut ClientConnection, tap: &mut Tap) -> io::Result<bool> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(_) => moved = true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
+            // A server that refuses the handshake sends an alert and closes: the alert is the
+            // reason, and the failed write its effect.
+            Err(error) => return Err(alert(tls, tap).unwrap_or(error)),
         }
     }
     if !tls.is_handshaking() {
@@ -79,6 +83,16 @@ fn step(tls: &mut ClientConnection, tap: &mut Tap) -> io::Result<bool> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, error));
     }
     Ok(true)
+}
+
+/// Returns the failure that the server has reported, if it has arrived.
+fn alert(tls: &mut ClientConnection, tap: &mut Tap) -> Option<io::Error> {
+    while tls.read_tls(tap).ok()? > 0 {
+        if let Err(error) = tls.process_new_packets() {
+            return Some(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+    }
+    None
 }
 
 /// A transport that keeps the first octets of a handshake, because the TLS library drops those

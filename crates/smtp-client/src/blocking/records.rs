@@ -3,20 +3,28 @@ use std::io::{self, IoSlice, Read, Write};
 
 use rustls::{ClientConnection, Writer};
 
-use crate::{blocking::stream::Transport, tls::Outgoing};
+use crate::{
+    blocking::stream::Transport,
+    tls::{Outgoing, Protection},
+};
 
 /// TLS over a transport.
 pub(crate) struct TlsStream {
     pub(super) transport: Transport,
     pub(super) tls: ClientConnection,
     outgoing: Outgoing,
+    pub(super) protection: Protection,
 }
 
 impl TlsStream {
     /// Takes a connection whose handshake is done.
-    pub(super) fn new(transport: Transport, mut tls: ClientConnection) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        mut tls: ClientConnection,
+        protection: Protection,
+    ) -> Self {
         tls.set_buffer_limit(Some(Outgoing::RECORD));
-        Self { transport, tls, outgoing: Outgoing::default() }
+        Self { transport, tls, outgoing: Outgoing::default(), protection }
     }
 
     /// Returns what was counted as written although nothing of it can have left.

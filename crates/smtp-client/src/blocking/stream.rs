@@ -12,6 +12,7 @@ use rustls::ClientConnection;
 use crate::{
     blocking::{readiness::Readiness, records::TlsStream},
     clock::Instant,
+    tls::Protection,
 };
 
 /// A stream in clear, and what tells when it is ready.
@@ -168,10 +169,10 @@ pub(crate) enum Stream {
 
 impl Stream {
     /// The TLS connection, if there is one.
-    pub(super) fn tls(&self) -> Option<&ClientConnection> {
+    pub(super) fn tls(&self) -> Option<(&ClientConnection, Protection)> {
         match self {
             Self::Plain(_) => None,
-            Self::Tls(stream) => Some(&stream.tls),
+            Self::Tls(stream) => Some((&stream.tls, stream.protection)),
         }
     }
 

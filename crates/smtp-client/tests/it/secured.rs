@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use rustls::{
     ServerConfig,
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
 };
 use smtp_client::{
@@ -28,8 +28,16 @@ async fn connect(
     identity: &Identity,
     alpn: &[&str],
 ) -> (Result<Connection, Error>, Vec<u8>) {
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let mut config = builder
+    let mut config = server_config(identity);
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let (connected, written, _) = connect_to(connector, Arc::new(config)).await;
+    (connected, written)
+}
+
+/// The configuration of a server that proves itself with `identity`.
+pub(crate) fn server_config(identity: &Identity) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    builder
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
@@ -37,12 +45,20 @@ async fn connect(
             vec![CertificateDer::from(identity.certificate_der().to_vec())],
             PrivatePkcs8KeyDer::from(identity.key_der().to_vec()).into(),
         )
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        .unwrap()
+}
+
+/// What comes of connecting to a server with this configuration, and what client and server have
+/// written by then.
+pub(crate) async fn connect_to(
+    connector: &Connector,
+    config: Arc<ServerConfig>,
+) -> (Result<Connection, Error>, Vec<u8>, Vec<u8>) {
     let (client, server) = pipe(65_536);
     let (client, written) = Tap::new(client);
+    let (server, answered) = Tap::new(server);
     let serving = tokio::spawn(async move {
-        let Ok(stream) = TlsAcceptor::from(Arc::new(config)).accept(server).await else { return };
+        let Ok(stream) = TlsAcceptor::from(config).accept(server).await else { return };
         let heard = answer_all(stream, |line| match line {
             "" => "220 hi\r\n".into(),
             "QUIT" => "221 bye\r\n".into(),
@@ -55,7 +71,8 @@ async fn connect(
         serving.await.unwrap();
     }
     let written = written.lock().unwrap().clone();
-    (connected, written)
+    let answered = answered.lock().unwrap().clone();
+    (connected, written, answered)
 }
 
 /// The extension that offers a protocol, as it stands in the first octets of a handshake.
@@ -84,6 +101,7 @@ fn the_facts_are_those_of_the_handshake() {
             assert!(facts.cipher_suite().starts_with("TLS13_"), "{}", facts.cipher_suite());
             assert_eq!(facts.certificates(), [identity.certificate_der().to_vec().into()]);
             assert_eq!(facts.security(), Security::Tls);
+            assert_eq!(facts.key_exchange(), "X25519MLKEM768");
             assert_eq!(facts.alpn(), None);
             // They can still be read when it is over.
             let _ = connection.quit().await;

@@ -29,11 +29,12 @@ fn script(dialect: Dialect, security: Security) -> String {
 }
 
 /// The certificates that no client may accept.
-pub(crate) const BAD: [CertificateKind; 6] = [
+pub(crate) const BAD: [CertificateKind; 7] = [
     CertificateKind::Expired,
     CertificateKind::NotYetValid,
     CertificateKind::WrongName,
     CertificateKind::SelfSigned,
+    CertificateKind::SelfSignedAuthority,
     CertificateKind::UnknownAuthority,
     CertificateKind::ForClients,
 ];

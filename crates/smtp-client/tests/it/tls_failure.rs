@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, RootCertStore, ServerConfig,
     SupportedProtocolVersion,
-    crypto::{CryptoProvider, ring},
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
     server::WebPkiClientVerifier,
     version::{TLS12, TLS13},
@@ -90,7 +90,7 @@ async fn connect(
 
 /// Only this suite.
 fn with(suite: CipherSuite) -> CryptoProvider {
-    let mut provider = ring::default_provider();
+    let mut provider = aws_lc_rs::default_provider();
     provider.cipher_suites.retain(|one| one.suite() == suite);
     provider
 }
@@ -135,8 +135,8 @@ fn a_certificate_that_is_not_accepted_is_reported_with_the_reason() {
 fn without_a_common_version_the_error_names_both_sides() {
     let authority = Authority::new();
     perform(async {
-        let connector = client(&authority, &[&TLS12], ring::default_provider());
-        let config = server(&authority, &[&TLS13], ring::default_provider(), false);
+        let connector = client(&authority, &[&TLS12], aws_lc_rs::default_provider());
+        let config = server(&authority, &[&TLS13], aws_lc_rs::default_provider(), false);
         let error = connect(&connector, config, async |_| {}).await.unwrap_err();
         let (failure, alert) = failure(&error);
         assert_eq!(*alert, rustls::Error::AlertReceived(AlertDescription::ProtocolVersion));
@@ -173,8 +173,8 @@ fn a_certificate_that_the_client_lacks_is_asked_for() {
     let authority = Authority::new();
     perform(async {
         for (version, step) in [(&TLS12, Step::Handshake), (&TLS13, Step::Greeting)] {
-            let connector = client(&authority, &[version], ring::default_provider());
-            let config = server(&authority, &[version], ring::default_provider(), true);
+            let connector = client(&authority, &[version], aws_lc_rs::default_provider());
+            let config = server(&authority, &[version], aws_lc_rs::default_provider(), true);
             let error = connect(&connector, config, async |_| {}).await.unwrap_err();
             let (_, alert) = failure(&error);
             assert_eq!(*alert, rustls::Error::AlertReceived(AlertDescription::CertificateRequired));
@@ -263,8 +263,8 @@ const DAMAGED: &[u8] = b"\x17\x03\x03\x00\x20................................";
 fn a_tls_failure_after_the_handshake_is_reported() {
     let authority = Authority::new();
     perform(async {
-        let connector = client(&authority, &ANY, ring::default_provider());
-        let config = || server(&authority, &ANY, ring::default_provider(), false);
+        let connector = client(&authority, &ANY, aws_lc_rs::default_provider());
+        let config = || server(&authority, &ANY, aws_lc_rs::default_provider(), false);
         // In place of the greeting.
         let damage = async |mut stream: TlsStream<Pipe>| {
             stream.get_mut().0.write_all(DAMAGED).await.unwrap();
@@ -280,7 +280,7 @@ fn a_tls_failure_after_the_handshake_is_reported() {
             let acceptor = TlsAcceptor::from(Arc::new(server(
                 &authority,
                 &ANY,
-                ring::default_provider(),
+                aws_lc_rs::default_provider(),
                 false,
             )));
             let mut stream = acceptor.accept(server_end).await.unwrap();

@@ -265,8 +265,8 @@ fn failed_authentication_tells_why() {
         "AUTH: no AUTH mechanism in common: the server offers none; the client can use none"
     });
     reads(Error::new(Step::Auth, Unsupported::ClearText), {
-        "AUTH: refusing to send the password or token over an unencrypted connection (hint: connect \
-         with TLS: smtps:// or smtp+starttls://)"
+        "AUTH: refusing to send the password or token over a connection that is unencrypted or whose \
+         server is unverified (hint: connect with TLS: smtps:// or smtp+starttls://)"
     });
     check(Step::Auth, Unsupported::Authenticated, "AUTH: the session is already authenticated");
     let cause = Cause::new(io::Error::other("the token service is down"));

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::{digest, hmac, pbkdf2};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use smtp_testkit::{Greeting, Pipe, Server};
@@ -19,7 +19,7 @@ const OFFER: &str = "AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS";
 async fn connect(server: &Server, pipe: Pipe, version: &'static SupportedProtocolVersion) -> Tls {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(server.authority_der().to_vec())).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .unwrap()

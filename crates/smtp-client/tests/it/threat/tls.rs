@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod certificates;
+mod records;
 mod starttls;
 
 /// What came of a connection to a server that can do TLS.

@@ -4,9 +4,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::{digest, hmac, pbkdf2};
 
 use super::saslprep::{is_same, prepare};
 use super::{Channel, Denial, Mechanism, MechanismStep, done};

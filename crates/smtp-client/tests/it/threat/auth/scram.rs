@@ -110,7 +110,7 @@ fn a_connection_binds_to_its_own_tls() {
         let authority = Authority::new();
         let connector = trusting(&authority, Default::default(), smtp_client::Security::Tls);
         let identity = authority.issue(CertificateKind::Good);
-        let provider = rustls::crypto::ring::default_provider();
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
         let config = rustls::ServerConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()
             .unwrap()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring},
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use smtp_client::{
@@ -123,7 +123,7 @@ impl ServerCertVerifier for Gullible {
 #[test]
 fn t12_the_certificate_is_all_that_stands_in_the_way() {
     let gullible = |_: &Authority| {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().unwrap().dangerous();
         let verifier = Arc::new(Gullible(provider));
