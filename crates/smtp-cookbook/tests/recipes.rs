@@ -188,6 +188,75 @@ fn a_script_tries_a_transient_refusal_again() {
 }
 
 #[test]
+fn an_interrupted_bulk_goes_on_where_it_was() {
+    let server = plain().rule(Rule::on("RCPT TO:<b@example.org>").reply("550 5.1.1 no such user"));
+    let server = server.tcp().unwrap();
+    let (text, list, journal) = (File::new("text"), File::new("list"), File::new("journal"));
+    fs::write(&text.0, "Subject: news\n\nhello\n").unwrap();
+    let addresses = ["a", "b", "c", "d", "e", "f"].map(|name| format!("{name}@example.org\n"));
+    fs::write(&list.0, addresses.concat()).unwrap();
+    // What was sent, and what the earlier program did not come back from.
+    fs::write(&journal.0, "a@example.org begun\na@example.org sent\nc@example.org begun\n")
+        .unwrap();
+    let files = [&text, &list, &journal].map(|file| file.0.to_str().unwrap());
+    let arguments = [&["ann@example.com"], &files[..]].concat();
+    let variables = [("SMTP_URL", &*url(&server))];
+    succeeded(&run(recipe(env!("CARGO_BIN_EXE_bulk"), &variables, &arguments), ""));
+    let mut sent: Vec<_> = messages(&server, 3).iter().flat_map(Message::recipients).collect();
+    sent.sort();
+    assert_eq!(sent, ["d@example.org", "e@example.org", "f@example.org"]);
+    let journal = fs::read_to_string(&journal.0).unwrap();
+    assert!(journal.contains("b@example.org refused\n"), "{journal}");
+    assert!(journal.contains("f@example.org sent\n"), "{journal}");
+}
+
+/// A SOCKS5 proxy without a login that connects once, to this port whatever it is asked for; its
+/// URL, and the name that it was asked for.
+fn socks5(port: u16) -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("socks5://{}", listener.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut exact = |count: usize| {
+            let mut octets = vec![0; count];
+            client.read_exact(&mut octets).unwrap();
+            octets
+        };
+        // RFC 1928: version and methods, then version, CONNECT, reserved, a name, a port.
+        let methods = exact(2)[1];
+        exact(methods.into());
+        client.write_all(&[5, 0]).unwrap();
+        let mut exact = |count: usize| {
+            let mut octets = vec![0; count];
+            client.read_exact(&mut octets).unwrap();
+            octets
+        };
+        let request = exact(5);
+        assert_eq!(request[..4], [5, 1, 0, 3]);
+        let name = exact(request[4].into());
+        exact(2);
+        client.write_all(&[5, 0, 0, 1, 192, 0, 2, 1, 0, 25]).unwrap();
+        let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        thread::spawn(move || std::io::copy(&mut from, &mut to));
+        thread::spawn(move || std::io::copy(&mut { server }, &mut client));
+        String::from_utf8(name).unwrap()
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_proxy_looks_up_the_name() {
+    let server = plain().tcp().unwrap();
+    let (proxy, asked) = socks5(server.addr().port());
+    let variables = [("SMTP_URL", "smtp://mail.internal.example"), ("PROXY", &*proxy)];
+    let arguments = ["ann@example.com", "bob@example.org"];
+    succeeded(&run(recipe(env!("CARGO_BIN_EXE_proxy"), &variables, &arguments), ""));
+    assert_eq!(asked.join().unwrap(), "mail.internal.example");
+    assert_eq!(messages(&server, 1)[0].recipients(), ["bob@example.org"]);
+}
+
+#[test]
 fn notifications_are_asked_for() {
     let server = plain().offer("DSN").tcp().unwrap();
     let variables = [("SMTP_URL", &*url(&server))];

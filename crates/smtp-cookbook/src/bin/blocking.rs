@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [sender, recipient, report] = &arguments[..] else {
         return Err("usage: blocking SENDER RECIPIENT TEXT".into());
     };
-    let envelope = Envelope::new(&**sender, [&**recipient])?;
+    let envelope = Envelope::new(sender, [recipient])?;
     let text = format!("From: <{sender}>\nTo: <{recipient}>\nSubject: report\n\n{report}\n");
     let text = MailData::normalize(text, LineEnds::Unix)?;
     let connector = Connector::from_url(&env::var("SMTP_URL")?)?;
@@ -21,12 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok((mut connection, delivery)) => {
                 // The message is on its way, whatever becomes of the connection.
                 let _ = connection.quit();
-                let verdict = &delivery[0];
-                println!("{verdict}");
-                if verdict.is_accepted() {
+                for (recipient, verdict) in delivery.verdicts() {
+                    println!("{recipient}: {verdict}");
+                }
+                if delivery.all_accepted() {
                     return Ok(());
                 }
-                if !verdict.is_transient() {
+                if delivery.refused().any(|(_, verdict)| !verdict.is_transient()) {
                     return Err("the server refused the report for good".into());
                 }
             }

@@ -79,7 +79,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let text =
         format!("From: <{mailbox}>\r\nTo: <{mailbox}>\r\nSubject: OAuth\r\n\r\nIt works.\r\n");
     let delivery = mailer.send(envelope, MailData::new(text)?).await?;
-    println!("{delivery:?}");
+    for (recipient, verdict) in delivery.verdicts() {
+        println!("{recipient}: {verdict}");
+    }
     mailer.close().await;
     Ok(())
 }

@@ -91,7 +91,7 @@ fn prepared(
     addresses: &[String],
     content: Vec<u8>,
 ) -> Result<(Envelope, MailData), Box<dyn Error>> {
-    let envelope = Envelope::new(sender, addresses.iter().map(|address| &**address))?;
+    let envelope = Envelope::new(sender, addresses)?;
     Ok((envelope, MailData::normalize(content, LineEnds::Unix)?))
 }
 

@@ -10,8 +10,7 @@ use smtp_client::{Envelope, LineEnds, MailData, blocking::Connector};
 fn main() -> Result<(), Box<dyn Error>> {
     let mut addresses = env::args().skip(1);
     let sender = addresses.next().ok_or("usage: unix_socket REVERSE-PATH FORWARD-PATH...")?;
-    let recipients: Vec<String> = addresses.collect();
-    let envelope = Envelope::new(&*sender, &recipients)?;
+    let envelope = Envelope::new(sender, addresses)?;
     let mut octets = Vec::new();
     std::io::stdin().read_to_end(&mut octets)?;
     // Files of Unix end their lines with LF.

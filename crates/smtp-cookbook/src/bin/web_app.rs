@@ -48,7 +48,9 @@ async fn send(app: &App, form: Contact) -> Result<(), (StatusCode, String)> {
     match app.mailer.send(envelope, text).await {
         Ok(delivery) if delivery.all_accepted() => Ok(()),
         Ok(delivery) => {
-            eprintln!("contact form: {delivery:?}");
+            for (recipient, verdict) in delivery.refused() {
+                eprintln!("contact form: {recipient}: {verdict}");
+            }
             Err((StatusCode::BAD_GATEWAY, "the mail server refused the message".into()))
         }
         // It may have arrived: who posts the form again would send it twice.
