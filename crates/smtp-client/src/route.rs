@@ -79,7 +79,7 @@ macro_rules! routes {
         /// [`Timeouts::connect`](crate::Timeouts::connect), which each attempt still has.
         ///
         /// By default the addresses are tried one after the other, in the order of the resolver: a
-        /// race costs servers connections that are not used. It is for clients that somebody waits
+        /// race costs servers connections that are not used. It is for clients that a person waits
         /// for, such as for submission, and not for delivery to the MX hosts of others.
         #[must_use]
         pub fn race(mut self, race: bool) -> Self {

@@ -99,7 +99,7 @@ pub enum Security {
     /// TLS from the first octet (RFC 8314).
     Tls,
     /// TLS after STARTTLS if the server offers it, whatever its certificate (RFC 7435): for delivery
-    /// to MX hosts, of which some have no TLS and many have a certificate that nobody can check.
+    /// to MX hosts, of which some have no TLS and many have a certificate that cannot be checked.
     ///
     /// It protects against those who only listen. **An attacker on the path can remove the offer**
     /// and so disable TLS, or be the server. [`Connection::protection`] tells what was achieved. A

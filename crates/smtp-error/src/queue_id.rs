@@ -1,7 +1,7 @@
 //! The identifier under which a server has queued a message, from the text of its reply.
 //!
 //! No RFC has a form for it, so that each form here is that of a server, or of several. What only
-//! resembles one of them has no identifier: a wrong one misleads whoever searches a log for it.
+//! resembles one of them has no identifier: a wrong one misleads a search of the log.
 use crate::ReplyLine;
 
 /// The most words of a line that are looked at, and the most octets of an identifier.

@@ -84,7 +84,7 @@ impl Tls {
         Self::verified_by(Arc::new(verifier), Protection::Pinned).map_err(TrustError::Configuration)
     }
 
-    /// Accepts any certificate: **whoever is on the path can read and change everything**,
+    /// Accepts any certificate: **an attacker on the path can read and change everything**,
     /// passwords included. It is for tests against a server on the same machine.
     ///
     /// A server with a certificate of its own making is better trusted with
