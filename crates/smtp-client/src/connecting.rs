@@ -2,8 +2,8 @@
 //! offers.
 
 /// What both connectors do. Expand it beside a `Connector` that has `settings` and `dialer`, with
-/// `Connection`, `Transport`, `Stream`, `Driver`, `dial`, `exchange`, `handshake`, `log_in` and the macro `in_span` in
-/// scope. `$lookup` documents how a name is looked up.
+/// `Connection`, `Transport`, `Stream`, `Driver`, `dial`, `exchange`, `handshake`, `log_in` and the
+/// macro `in_span` in scope. `$lookup` documents how a name is looked up.
 macro_rules! connecting {
     ([$($async:tt)*], [$($await:tt)*], $lookup:literal) => {
         impl Connector {
@@ -30,16 +30,28 @@ macro_rules! connecting {
                 &self,
                 clock: &mut $crate::clock::Clock,
             ) -> Result<Connection, $crate::Error> {
+                let connected = self.open_watched(clock)$($await)*;
+                let failed = connected.as_ref().err();
+                match failed.and_then(|error| self.settings.in_clear_after(error)) {
+                    Some(in_clear) => self.to(in_clear).open_watched(clock)$($await)*,
+                    None => connected,
+                }
+            }
+
+            /// Returns the same connector for another address of its server.
+            fn to(&self, server: $crate::Server) -> Self {
+                let mut connector = self.clone();
+                connector.settings.server = server;
+                connector
+            }
+
+            $($async)* fn open_watched(
+                &self,
+                clock: &mut $crate::clock::Clock,
+            ) -> Result<Connection, $crate::Error> {
                 let watch = $crate::spans::Watch::connect(&self.settings.server);
                 let connected = in_span!(watch.span(), self.open_and_greet(clock));
-                let connected = self.settings.connected(watch, connected);
-                let Err(error) = &connected else { return connected };
-                let Some(settings) = self.settings.in_clear_after(error) else { return connected };
-                let mut in_clear = self.clone();
-                in_clear.settings = settings;
-                let watch = $crate::spans::Watch::connect(&in_clear.settings.server);
-                let connected = in_span!(watch.span(), in_clear.open_and_greet(clock));
-                in_clear.settings.connected(watch, connected)
+                self.settings.connected(watch, connected)
             }
 
             /// Connects to the first port of a submission server that can be used.
@@ -49,11 +61,10 @@ macro_rules! connecting {
                 clock: &mut $crate::clock::Clock,
             ) -> Result<Connection, $crate::Error> {
                 let [first, second] = submission.ports(&self.settings.server);
-                let mut connector = self.clone();
-                connector.settings.server = first;
+                let mut connector = self.to(first);
                 let connected = match connector.connect_to_server(clock)$($await)* {
                     Err(failed) if $crate::settings::is_about_the_port(&failed) => {
-                        connector.settings.server = second;
+                        connector = self.to(second);
                         let connected = connector.connect_to_server(clock)$($await)*;
                         connected.map_err(|error| $crate::settings::of_both_ports(failed, error))
                     }

@@ -151,16 +151,13 @@ impl Settings {
         self.server.security.upgrades().then(|| self.tls()).transpose()
     }
 
-    /// Returns the settings for another connection, in clear, if one may replace the connection
-    /// that failed with this error.
-    pub(crate) fn in_clear_after(&self, error: &Error) -> Option<Self> {
+    /// Returns the server for another connection, in clear, if one may replace the connection that
+    /// failed with this error.
+    pub(crate) fn in_clear_after(&self, error: &Error) -> Option<Server> {
         let fails = error.step() == Step::Handshake
             && self.server.security == Security::Opportunistic
             && self.clear_fallback == ClearFallback::Allowed;
-        fails.then(|| {
-            let server = self.server.clone().security(Security::Plain);
-            Self { server, ..self.clone() }
-        })
+        fails.then(|| self.server.clone().security(Security::Plain))
     }
 
     /// What the server may be spoken to with before it has greeted.

@@ -161,12 +161,8 @@ pub(crate) const CONNECTOR: &[UrlOption<Settings>] = &[
 
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 fn authorities(path: &str) -> Result<crate::Tls, Rejected> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| Rejected::Because(Cause::new(error)))?;
-    crate::Tls::authorities(certificates).map_err(Rejected::Because)
+    let pem = std::fs::read(path).map_err(|error| Rejected::Because(Cause::new(error)))?;
+    crate::Tls::authorities_pem(&pem).map_err(|error| Rejected::Because(Cause::new(error)))
 }
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]

@@ -11,12 +11,13 @@ use std::{
 use smtp_client::{
     Ahead, Connection, Connector, Envelope, MailData, Message, Security, session::Dialect,
 };
-use smtp_testkit::{Authority, Pipe, Server as TestServer};
+use smtp_testkit::{Authority, Server as TestServer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     stage::{opening, parse, perform},
     starttls::trusting,
+    tap::Tap,
     wait_timeout::bounds,
 };
 
@@ -31,7 +32,7 @@ enum End {
 
 /// A transport that accepts a number of octets.
 struct Limited {
-    pipe: Pipe,
+    tap: Tap,
     accepted: Arc<Mutex<Vec<u8>>>,
     limit: usize,
     end: End,
@@ -43,7 +44,7 @@ impl AsyncRead for Limited {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_read(cx, buffer)
+        Pin::new(&mut self.tap).poll_read(cx, buffer)
     }
 }
 
@@ -61,19 +62,15 @@ impl AsyncWrite for Limited {
             };
         }
         let octets = &octets[..room.min(octets.len())];
-        let written = Pin::new(&mut self.pipe).poll_write(cx, octets);
-        if let Poll::Ready(Ok(taken)) = written {
-            self.accepted.lock().unwrap().extend_from_slice(&octets[..taken]);
-        }
-        written
+        Pin::new(&mut self.tap).poll_write(cx, octets)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_flush(cx)
+        Pin::new(&mut self.tap).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_shutdown(cx)
+        Pin::new(&mut self.tap).poll_shutdown(cx)
     }
 }
 
@@ -95,8 +92,8 @@ fn send(text: usize, limit: usize, end: End, ahead: bool) -> (Vec<bool>, Vec<u8>
         let script = format!("[tls]\n{}{begun}", opening(Dialect::Smtp, &["PIPELINING"]));
         let builder = TestServer::builder().authority(authority).script(parse(&script));
         let (_server, pipe) = builder.pipe();
-        let accepted = Arc::<Mutex<Vec<u8>>>::default();
-        let stream = Limited { pipe, accepted: Arc::clone(&accepted), limit, end };
+        let (tap, accepted) = Tap::new(pipe);
+        let stream = Limited { tap, accepted: Arc::clone(&accepted), limit, end };
         let in_doubt = in_doubt(&connector, stream, text, ahead).await;
         let accepted = accepted.lock().unwrap().clone();
         (in_doubt, accepted)
