@@ -2,7 +2,7 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use smtp_codec::{Mail, Rcpt};
-use smtp_error::{Field, Flaw, ForwardPaths, Invalid};
+use smtp_error::{ForwardPaths, InvalidAddress, InvalidEnvelope};
 
 /// The sender and the recipients of a message, in order. There is at least one recipient.
 ///
@@ -37,18 +37,22 @@ impl Envelope {
     /// [`Mailbox::tolerating`]: smtp_codec::Mailbox::tolerating
     ///
     /// # Errors
-    /// An address is not valid, or there is no recipient.
-    pub fn new<M, R>(mail: M, rcpts: impl IntoIterator<Item = R>) -> Result<Self, Invalid>
+    /// An address is not valid: the error names the first such address, and says what is wrong with
+    /// it. Or there is no recipient.
+    pub fn new<M, R>(mail: M, rcpts: impl IntoIterator<Item = R>) -> Result<Self, InvalidEnvelope>
     where
-        M: TryInto<Mail, Error: Into<Invalid>>,
-        R: TryInto<Rcpt, Error: Into<Invalid>>,
+        M: TryInto<Mail, Error: Into<InvalidAddress>>,
+        R: TryInto<Rcpt, Error: Into<InvalidAddress>>,
     {
-        let mail = mail.try_into().map_err(Into::into)?.canonical();
-        let rcpts = rcpts.into_iter();
-        let rcpts = rcpts.map(|rcpt| rcpt.try_into().map(Rcpt::canonical).map_err(Into::into));
+        let sender = mail.try_into().map_err(|error| InvalidEnvelope::Sender(error.into()));
+        let mail = sender?.canonical();
+        let rcpts = rcpts.into_iter().enumerate().map(|(position, rcpt)| match rcpt.try_into() {
+            Ok(rcpt) => Ok(rcpt.canonical()),
+            Err(error) => Err(InvalidEnvelope::Recipient { position, invalid: error.into() }),
+        });
         let rcpts = rcpts.collect::<Result<Vec<_>, _>>()?;
         if rcpts.is_empty() {
-            return Err(Invalid::new(Field::Recipients, Flaw::Empty));
+            return Err(InvalidEnvelope::NoRecipients);
         }
         Ok(Self { mail, rcpts: Arc::new(Recipients(rcpts)) })
     }

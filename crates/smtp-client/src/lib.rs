@@ -146,9 +146,9 @@ pub use smtp_codec::{
 pub use smtp_error::{
     AddressField, Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind,
     Excerpt, Extension, Field, Flaw, ForwardPaths, HeaderDefect, HeaderError, HeaderName, Hint,
-    Invalid, KnownVerdicts, Limited, MalformedReply, Misbehaved, NoMechanism, Obstacle,
-    OfferedMechanism, OtherProtocol, Peer, RecipientsRefused, Reply, ReplyCode, ReplyFault,
-    ReplyLine, SaslFault, Step, Unsupported, Verdict,
+    Invalid, InvalidAddress, InvalidEnvelope, KnownVerdicts, Limited, MalformedReply, Misbehaved,
+    NoMechanism, Obstacle, OfferedMechanism, OtherProtocol, Peer, RecipientsRefused, Reply,
+    ReplyCode, ReplyFault, ReplyLine, SaslFault, Step, Unsupported, Verdict,
 };
 
 #[cfg(feature = "tokio")]

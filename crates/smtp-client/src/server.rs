@@ -238,7 +238,10 @@ pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, Invalid> {
 /// Moves the offset of a flaw to a text in which the value begins at `start`.
 pub(crate) fn shifted(invalid: Invalid, start: usize) -> Invalid {
     let flaw = match invalid.flaw {
-        Flaw::Syntax { offset } => Flaw::Syntax { offset: start + offset },
+        Flaw::EmptyLabel { offset } => Flaw::EmptyLabel { offset: start + offset },
+        Flaw::Unexpected { character, offset } => {
+            Flaw::Unexpected { character, offset: start + offset }
+        }
         Flaw::InvalidLabel { offset } => Flaw::InvalidLabel { offset: start + offset },
         Flaw::LabelTooLong { offset, length, limit } => {
             Flaw::LabelTooLong { offset: start + offset, length, limit }
@@ -298,12 +301,13 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused_before_it_is_looked_up() {
+        let unexpected = |character, offset| Flaw::Unexpected { character, offset };
         for (host, flaw) in [
             ("", Flaw::Empty),
-            ("mx.example:25", Flaw::Syntax { offset: 10 }),
-            ("[mx]", Flaw::Syntax { offset: 0 }),
-            ("x..y", Flaw::Syntax { offset: 2 }),
-            ("b\u{3002}example", Flaw::Syntax { offset: 1 }),
+            ("mx.example:25", unexpected(':', 10)),
+            ("[mx]", unexpected('[', 0)),
+            ("x..y", Flaw::EmptyLabel { offset: 2 }),
+            ("b\u{3002}example", unexpected('\u{3002}', 1)),
         ] {
             assert_eq!(to_ascii(host).unwrap_err(), Invalid::new(Field::Server, flaw), "{host}");
         }

@@ -283,7 +283,7 @@ fn fault(kind: &ErrorKind) -> &'static str {
         ErrorKind::Refused(_) => "refused",
         ErrorKind::Misbehaved(_) => "misbehaved",
         ErrorKind::Unsupported(_) => "unsupported",
-        ErrorKind::Invalid(_) => "invalid",
+        ErrorKind::Invalid(_) | ErrorKind::Envelope(_) => "invalid",
         ErrorKind::Source(_) => "source",
         ErrorKind::Token(_) => "token",
         ErrorKind::Broken(_) => "broken",
@@ -307,6 +307,7 @@ impl fmt::Display for Reason<'_> {
             (None, ErrorKind::Invalid(invalid)) => {
                 write!(f, "{}: {}", invalid.field, invalid.flaw)?;
             }
+            (None, ErrorKind::Envelope(invalid)) => invalid.why().fmt(f)?,
             (None, kind) => kind.fmt(f)?,
         }
         if error.in_doubt() {

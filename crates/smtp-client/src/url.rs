@@ -35,8 +35,11 @@ pub enum InvalidUrl {
     /// The host is neither a domain nor an IP address. Offsets count from the beginning of the URL.
     #[error("server URL: the host is not valid: {}", .0.flaw)]
     Host(Invalid),
-    /// An IPv6 address without brackets, which cannot be told from a host with a port.
-    #[error("server URL: write an IPv6 address in brackets, such as [::1] or [::1]:587")]
+    /// An IPv6 address without brackets, which cannot be told from a host with a port, or brackets
+    /// around anything else.
+    #[error(
+        "server URL: write an IPv6 address in brackets, such as [::1] or [::1]:587, and an IPv4 address without them"
+    )]
     NoBrackets,
     /// The port is not a number from 1 to 65535.
     #[error("server URL: the port must be a number from 1 to 65535")]
@@ -267,12 +270,10 @@ pub(crate) fn host_and_port(
     default: u16,
     start: usize,
 ) -> Result<(Cow<'_, str>, u16), InvalidUrl> {
-    let syntax = |offset| Invalid::new(Field::Server, Flaw::Syntax { offset: start + offset });
     let (host, rest) = match text.strip_prefix('[') {
         Some(inner) => {
-            let closed = inner.split_once(']');
-            let (host, rest) = closed.ok_or(InvalidUrl::Host(syntax(text.len())))?;
-            host.parse::<Ipv6Addr>().map_err(|_| InvalidUrl::Host(syntax(1)))?;
+            let (host, rest) = inner.split_once(']').ok_or(InvalidUrl::NoBrackets)?;
+            host.parse::<Ipv6Addr>().map_err(|_| InvalidUrl::NoBrackets)?;
             (Cow::Borrowed(host), rest)
         }
         None if text.matches(':').count() > 1 => return Err(InvalidUrl::NoBrackets),
@@ -290,8 +291,14 @@ pub(crate) fn host_and_port(
         return Err(InvalidUrl::Host(Invalid::new(Field::Server, flaw)));
     }
     let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => Some(default),
-        None => return Err(InvalidUrl::Host(syntax(text.len() - rest.len()))),
+        None => match rest.chars().next() {
+            None => Some(default),
+            Some(character) => {
+                let offset = start + text.len() - rest.len();
+                let flaw = Flaw::Unexpected { character, offset };
+                return Err(InvalidUrl::Host(Invalid::new(Field::Server, flaw)));
+            }
+        },
         Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => port.parse().ok(),
         Some(_) => None,
     };
@@ -326,17 +333,16 @@ mod tests {
 
     #[test]
     fn the_flaw_of_a_host_is_kept() {
+        let unexpected = |character, offset| Flaw::Unexpected { character, offset };
         for (given, flaw) in [
-            ("smtp://b\u{3002}example", Flaw::Syntax { offset: 8 }),
-            ("smtp://b\u{2024}example:25", Flaw::Syntax { offset: 8 }),
+            ("smtp://b\u{3002}example", unexpected('\u{3002}', 8)),
+            ("smtp://b\u{2024}example:25", unexpected('\u{2024}', 8)),
             ("smtp://u:p@a.b\u{200b}.example", Flaw::InvalidLabel { offset: 14 }),
             ("smtp://mx.localho\u{17f}t", Flaw::InvalidLabel { offset: 10 }),
             ("smtp://\u{ff4d}x.example", Flaw::InvalidLabel { offset: 7 }),
-            ("smtp://-\u{fc}", Flaw::Syntax { offset: 7 }),
-            ("smtp://x..y", Flaw::Syntax { offset: 9 }),
-            ("smtp://[::1", Flaw::Syntax { offset: 11 }),
-            ("smtp://[1.2.3.4]", Flaw::Syntax { offset: 8 }),
-            ("smtp://[::1]x", Flaw::Syntax { offset: 12 }),
+            ("smtp://-\u{fc}", unexpected('-', 7)),
+            ("smtp://x..y", Flaw::EmptyLabel { offset: 9 }),
+            ("smtp://[::1]x", unexpected('x', 12)),
         ] {
             let Err(InvalidUrl::Host(found)) = ServerUrl::parse(given) else { panic!("{given}") };
             assert_eq!(found, Invalid::new(Field::Server, flaw), "{given}");
@@ -364,6 +370,15 @@ mod tests {
             ("smtp://:25", "no host"),
             ("smtp://::1", "write an IPv6 address in brackets, such as [::1]"),
             ("smtp://::1:25", "write an IPv6 address in brackets"),
+            ("smtp://[::1", "write an IPv6 address in brackets"),
+            (
+                "smtp://[1.2.3.4]",
+                "write an IPv6 address in brackets, such as [::1] or [::1]:587, and an IPv4",
+            ),
+            (
+                "smtp://mx..example",
+                "the host is not valid: a label of the domain is empty, at octet 10",
+            ),
             ("smtp://host:0", "the port must be a number from 1 to 65535"),
             ("smtp://host:", "the port must be a number from 1 to 65535"),
             ("smtp://host:smtp", "the port must be a number"),

@@ -76,21 +76,24 @@ pub(crate) fn check_domain(
     let underscore = tolerated.contains(Deviations::UNDERSCORE);
     let is_label = |character| match character {
         '_' => underscore,
-        '-' => true,
         character if character.is_ascii() => character.is_ascii_alphanumeric(),
         character => !idna::is_dot(character) && !grammar::is_forbidden(character),
     };
-    let mut offset = base;
+    let (mut offset, end) = (base, base + text.len());
     for label in text.split('.') {
-        let syntax = |at| Err(Invalid::new(Field::Domain, Flaw::Syntax { offset: offset + at }));
-        if label.is_empty() || label.starts_with('-') {
-            return syntax(0);
+        let flawed = |flaw| Err(Invalid::new(Field::Domain, flaw));
+        if label.is_empty() {
+            // The last dot of all, rather than a place after the end.
+            let offset = if offset == end && offset > base { offset - 1 } else { offset };
+            return flawed(Flaw::EmptyLabel { offset });
         }
-        if let Some(at) = label.find(|character| !is_label(character)) {
-            return syntax(at);
-        }
-        if label.ends_with('-') {
-            return syntax(label.len() - 1);
+        let last = label.len() - 1;
+        let is_valid = |at, character| match character {
+            '-' => at > 0 && at < last,
+            _ => is_label(character),
+        };
+        if let Some((at, character)) = label.char_indices().find(|&(at, it)| !is_valid(at, it)) {
+            return flawed(Flaw::Unexpected { character, offset: offset + at });
         }
         if label.is_ascii() {
             check_label_length(label.len(), offset)?;
@@ -181,7 +184,7 @@ impl<S: AsRef<str>> AddressLiteral<S> {
 
 /// Checks an address literal. Offsets of errors count from `base`.
 fn check_literal(text: &str, base: usize) -> Result<(), Invalid> {
-    let invalid = Invalid::new(Field::Domain, Flaw::Syntax { offset: base });
+    let invalid = Invalid::new(Field::Domain, Flaw::NotALiteral { offset: base });
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(invalid)?;
     grammar::check_length(Field::Domain, text.len(), Domain::MAX)?;
     let valid = match inner.split_once(':') {

@@ -2,7 +2,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use smtp_error::Invalid;
+use smtp_error::{Invalid, InvalidAddress};
 
 use crate::{Body, MailParam, Mailbox, Params, ReversePath};
 
@@ -157,25 +157,25 @@ impl From<Mailbox> for Mail {
 }
 
 impl TryFrom<&str> for Mail {
-    type Error = Invalid;
+    type Error = InvalidAddress;
 
-    fn try_from(text: &str) -> Result<Self, Invalid> {
-        Ok(Self::new(text.parse()?))
+    fn try_from(text: &str) -> Result<Self, InvalidAddress> {
+        text.parse().map(Self::new).map_err(|why| InvalidAddress::new(text, why))
     }
 }
 
 impl TryFrom<&String> for Mail {
-    type Error = Invalid;
+    type Error = InvalidAddress;
 
-    fn try_from(text: &String) -> Result<Self, Invalid> {
+    fn try_from(text: &String) -> Result<Self, InvalidAddress> {
         text.as_str().try_into()
     }
 }
 
 impl TryFrom<String> for Mail {
-    type Error = Invalid;
+    type Error = InvalidAddress;
 
-    fn try_from(text: String) -> Result<Self, Invalid> {
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
         text.as_str().try_into()
     }
 }

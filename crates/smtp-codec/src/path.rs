@@ -141,21 +141,31 @@ fn check(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Inval
 fn in_words(text: &str, invalid: Invalid) -> Invalid {
     let flaw = match invalid.flaw {
         Flaw::Empty if invalid.field == Field::Domain => Flaw::NoDomain,
-        Flaw::Syntax { .. } if text.ends_with('>') && text.contains('<') => Flaw::Bracketed,
+        Flaw::Syntax { .. } | Flaw::Unexpected { .. }
+            if text.ends_with('>') && text.contains('<') =>
+        {
+            Flaw::Bracketed
+        }
         Flaw::Syntax { .. } if !text.contains('@') => Flaw::NoAt,
         Flaw::Syntax { offset: 0 } if text.starts_with('@') => Flaw::NoLocalPart,
         Flaw::Syntax { offset } => match text.get(offset..).and_then(|rest| rest.chars().next()) {
-            // What is wrong with an address literal is not its bracket.
-            Some('[') if text[..offset].ends_with('@') => invalid.flaw,
             Some(character) => Flaw::Unexpected { character, offset },
-            None if text.ends_with('.') => {
-                Flaw::Unexpected { character: '.', offset: text.len() - 1 }
-            }
-            None => invalid.flaw,
+            // The @ is part of the quoted local-part.
+            None if grammar::quoted_string(text).is_ok() => Flaw::NoAt,
+            None => Flaw::OpenQuote,
         },
         flaw => flaw,
     };
     Invalid::new(invalid.field, flaw)
+}
+
+/// Attributes a flaw of the mailbox to its path. What is too long stays the part that is.
+#[cold]
+fn of_path(invalid: Invalid, path: Field) -> Invalid {
+    match (invalid.flaw, invalid.field) {
+        (Flaw::TooLong { .. }, Field::LocalPart | Field::Domain) => invalid,
+        _ => invalid.in_field(path),
+    }
 }
 
 fn check_grammar(text: &str, tolerated: Deviations) -> Result<(usize, Deviations), Invalid> {
@@ -263,7 +273,7 @@ impl<S: AsRef<str>> ReversePath<S> {
         }
         match Mailbox::parse(text, tolerated) {
             Ok((mailbox, seen)) => Ok((Self::Mailbox(mailbox), seen)),
-            Err(invalid) => Err(invalid.in_field(Field::ReversePath)),
+            Err(invalid) => Err(of_path(invalid, Field::ReversePath)),
         }
     }
 
@@ -360,7 +370,7 @@ impl<S: AsRef<str>> ForwardPath<S> {
         }
         match Mailbox::parse(text, tolerated) {
             Ok((mailbox, seen)) => Ok((Self::Mailbox(mailbox), seen)),
-            Err(invalid) => Err(invalid.in_field(Field::ForwardPath)),
+            Err(invalid) => Err(of_path(invalid, Field::ForwardPath)),
         }
     }
 

@@ -3,8 +3,8 @@ use alloc::{boxed::Box, sync::Arc};
 use core::{fmt, time::Duration};
 
 use crate::{
-    Broken, Cause, Excerpt, Hint, Invalid, KnownVerdicts, Limited, MalformedReply, Misbehaved,
-    Peer, Reply, Step, Unsupported, Verdict, reply::printable,
+    Broken, Cause, Excerpt, Hint, Invalid, InvalidEnvelope, KnownVerdicts, Limited, MalformedReply,
+    Misbehaved, Peer, Reply, Step, Unsupported, Verdict, reply::printable,
 };
 
 /// Why an operation failed.
@@ -188,7 +188,10 @@ impl Error {
             ErrorKind::Unsupported(Unsupported::TooMany { what, .. }) => {
                 *what != Limited::Recipients
             }
-            ErrorKind::Unsupported(_) | ErrorKind::Invalid(_) | ErrorKind::Source(_) => false,
+            ErrorKind::Unsupported(_)
+            | ErrorKind::Invalid(_)
+            | ErrorKind::Envelope(_)
+            | ErrorKind::Source(_) => false,
         }
     }
 }
@@ -227,6 +230,9 @@ pub enum ErrorKind {
     /// The caller gave a value that no client may send. Nothing was written.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The caller's addresses make no envelope. Nothing was written.
+    #[error(transparent)]
+    Envelope(#[from] InvalidEnvelope),
     /// The caller's source of the mail data failed before its end. The client cut the transfer off
     /// there, so that the server has no complete message.
     #[error("reading the mail data failed: {0}")]

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::Invalid;
+use crate::{Invalid, InvalidAddress, InvalidEnvelope};
 
 /// A defect of mail data that is about to be sent: servers accept it, but it is seldom intended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -186,7 +186,13 @@ pub enum HeaderError {
         /// What is wrong with it.
         invalid: Invalid,
     },
-    /// The mail data itself, or the envelope, is not valid.
+    /// An address that the caller gave for a header field is not one that mail can be sent to.
+    #[error("header fields: address {0}")]
+    InvalidAddress(#[from] InvalidAddress),
+    /// The addresses make no envelope.
+    #[error(transparent)]
+    Envelope(#[from] InvalidEnvelope),
+    /// The mail data itself is not valid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
 }

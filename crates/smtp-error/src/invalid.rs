@@ -235,6 +235,21 @@ pub enum Flaw {
     /// A mailbox is written as in a header field, with angle brackets and perhaps a name.
     #[error("write the address alone, without a name and angle brackets")]
     Bracketed,
+    /// A quoted local-part has no closing quotation mark.
+    #[error("the quotation mark at its start is not closed")]
+    OpenQuote,
+    /// A label of a domain is empty: two dots in a row, or a dot at the start or the end.
+    #[error("a label of the domain is empty, at octet {offset}")]
+    EmptyLabel {
+        /// The offset of the label; that of the dot before it, if the domain ends there.
+        offset: usize,
+    },
+    /// Text that begins with `[` is not an address literal (RFC 5321, 4.1.3).
+    #[error("not an address literal, such as [192.0.2.1] or [IPv6:2001:db8::1], at octet {offset}")]
+    NotALiteral {
+        /// The offset of the bracket.
+        offset: usize,
+    },
     /// A character that is not allowed at this place.
     #[error("unexpected '{}' at octet {offset}", character.escape_default())]
     Unexpected {

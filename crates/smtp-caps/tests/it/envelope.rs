@@ -2,7 +2,7 @@
 
 use smtp_caps::Envelope;
 use smtp_codec::{Deviations, ForwardPath, Mail, Mailbox, Rcpt, ReversePath};
-use smtp_error::{Field, Flaw, Invalid};
+use smtp_error::{Field, Flaw, Invalid, InvalidAddress, InvalidEnvelope};
 
 #[track_caller]
 fn check(envelope: &Envelope, mail: &str, rcpts: &[&str]) {
@@ -12,9 +12,19 @@ fn check(envelope: &Envelope, mail: &str, rcpts: &[&str]) {
 }
 
 #[track_caller]
-fn refused(mail: &str, rcpts: &[&str], field: Field, flaw: Flaw) {
+fn refused(mail: &str, rcpts: &[&str], expected: &InvalidEnvelope) {
     let found = Envelope::new(mail, rcpts.iter().copied());
-    assert_eq!(found, Err(Invalid::new(field, flaw)));
+    assert_eq!(found.unwrap_err(), *expected);
+}
+
+fn sender(address: &str, flaw: Flaw) -> InvalidEnvelope {
+    let why = Invalid::new(Field::ReversePath, flaw);
+    InvalidEnvelope::Sender(InvalidAddress::new(address, why))
+}
+
+fn recipient(position: usize, address: &str, flaw: Flaw) -> InvalidEnvelope {
+    let why = Invalid::new(Field::ForwardPath, flaw);
+    InvalidEnvelope::Recipient { position, invalid: InvalidAddress::new(address, why) }
 }
 
 #[test]
@@ -64,12 +74,47 @@ fn a_mailbox_that_deviates_from_the_grammar_needs_the_tolerating_constructor() {
 
 #[test]
 fn invalid_addresses_and_no_recipients_are_refused() {
-    refused("a@b", &[], Field::Recipients, Flaw::Empty);
-    refused("a", &["c@d"], Field::ReversePath, Flaw::NoAt);
-    refused("a@b", &["c@d", ""], Field::ForwardPath, Flaw::Empty);
-    refused("a@b", &["<>"], Field::ForwardPath, Flaw::Bracketed);
+    refused("a@b", &[], &InvalidEnvelope::NoRecipients);
+    refused("a", &["c@d"], &sender("a", Flaw::NoAt));
+    refused("a@b", &["c@d", ""], &recipient(1, "", Flaw::Empty));
+    refused("a@b", &["<>"], &recipient(0, "<>", Flaw::Bracketed));
     let comma = Flaw::Unexpected { character: ',', offset: 3 };
-    refused("a@b", &["c@d,e@f"], Field::ForwardPath, comma);
+    refused("a@b", &["c@d,e@f"], &recipient(0, "c@d,e@f", comma));
     let control = Flaw::Control { character: '\r', offset: 3 };
-    refused("a@b\r\nRSET", &["c@d"], Field::ReversePath, control);
+    refused("a@b\r\nRSET", &["c@d"], &sender("a@b\r\nRSET", control));
+}
+
+#[test]
+fn the_first_bad_address_of_many_is_named() {
+    let given: Vec<String> = (0..1_000)
+        .map(|number| match number {
+            416 | 700 => format!("user{number}@@example.org"),
+            number => format!("user{number}@example.org"),
+        })
+        .collect();
+    let flaw = Flaw::Unexpected { character: '@', offset: 8 };
+    let invalid = Envelope::new("a@b", &given).unwrap_err();
+    assert_eq!(invalid, recipient(416, &given[416], flaw));
+    assert_eq!(invalid.address().and_then(InvalidAddress::address), Some(&*given[416]));
+    assert_eq!(Envelope::new("a@b", given).unwrap_err(), invalid);
+}
+
+/// A caller's own type, whose error knows the flaw alone.
+struct Customer(&'static str);
+
+impl TryFrom<Customer> for Rcpt {
+    type Error = Invalid;
+
+    fn try_from(customer: Customer) -> Result<Self, Invalid> {
+        Ok(Self::new(customer.0.parse()?))
+    }
+}
+
+#[test]
+fn an_address_of_another_type_is_named_by_its_number() {
+    let envelope = Envelope::new("a@b", [Customer("c@d")]).unwrap();
+    check(&envelope, "<a@b>", &["<c@d>"]);
+    let invalid = Envelope::new("a@b", [Customer("c@d"), Customer("c")]).unwrap_err();
+    let why = Invalid::new(Field::ForwardPath, Flaw::NoAt);
+    assert_eq!(invalid, InvalidEnvelope::Recipient { position: 1, invalid: why.into() });
 }

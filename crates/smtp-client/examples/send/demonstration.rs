@@ -1,5 +1,5 @@
 //! The demonstration: a server in the same process, a message from a file, a scripted result.
-use smtp_client::{Connector, Delivery, Envelope, LineEnds, MailData, Server};
+use smtp_client::{Connector, Delivery, Envelope, Error, LineEnds, MailData, Server};
 use smtp_testkit::{Report, Script, Server as TestServer};
 
 use crate::{ACCEPTED, Failure, converse, dialogue::show};
@@ -16,7 +16,7 @@ pub(crate) async fn run() -> Result<u8, Failure> {
     show(format_args!("An embedded server listens on {address}.\n"));
 
     let text = MailData::normalize(MESSAGE, LineEnds::Unix)?;
-    let envelope = Envelope::new("anna@sender.example", RECIPIENTS)?;
+    let envelope = Envelope::new("anna@sender.example", RECIPIENTS).map_err(Error::from)?;
     let connector = Connector::new(Server::tcp(address.ip().to_string(), address.port()))
         .hello_name("client.sender.example".parse()?);
     let delivery = converse(connector, &envelope, &text).await;

@@ -98,7 +98,7 @@ impl Failure {
         match self {
             Self::Option(_) | Self::Invalid(_) => UNUSABLE,
             Self::Client(error) => match error.kind() {
-                ErrorKind::Invalid(_) => UNUSABLE,
+                ErrorKind::Invalid(_) | ErrorKind::Envelope(_) => UNUSABLE,
                 ErrorKind::Unsupported(_) => REFUSED,
                 ErrorKind::Refused(_) if error.step() == Step::Auth => REFUSED,
                 _ => UNKNOWN,

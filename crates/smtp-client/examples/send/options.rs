@@ -134,13 +134,13 @@ impl Given {
 }
 
 /// Parses the value of an option.
-pub(crate) fn value<'g, T>(
+pub(crate) fn value<'g, T, E: Into<Invalid>>(
     option: &'static str,
     given: &'g str,
-    parse: impl FnOnce(&'g str) -> Result<T, Invalid>,
+    parse: impl FnOnce(&'g str) -> Result<T, E>,
 ) -> Result<T, OptionError> {
     let value = given.to_owned();
-    parse(given).map_err(|invalid| OptionError::Value { option, value, invalid })
+    parse(given).map_err(|error| OptionError::Value { option, value, invalid: error.into() })
 }
 
 /// Reads the message. Files on Unix end their lines with LF, which SMTP does not allow.

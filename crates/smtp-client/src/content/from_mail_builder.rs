@@ -4,7 +4,7 @@ use mail_builder::{
     headers::{HeaderType, address::Address},
 };
 use smtp_codec::{MailData, Mailbox};
-use smtp_error::{HeaderError, Invalid};
+use smtp_error::{HeaderError, InvalidAddress};
 
 use super::Message;
 
@@ -26,9 +26,12 @@ impl TryFrom<MessageBuilder<'_>> for Message<'static> {
 }
 
 /// Refuses an address that is no mailbox.
-fn check(address: &Address<'_>) -> Result<(), Invalid> {
+fn check(address: &Address<'_>) -> Result<(), InvalidAddress> {
     match address {
-        Address::Address(one) => Mailbox::try_from(&*one.email).map(drop),
+        Address::Address(one) => match Mailbox::new(&*one.email) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(InvalidAddress::new(&one.email, why)),
+        },
         Address::Group(group) => group.addresses.iter().try_for_each(check),
         Address::List(list) => list.iter().try_for_each(check),
     }

@@ -73,6 +73,9 @@ fn a_message_of_mail_builder_is_sent_without_bcc() {
 fn an_address_of_mail_builder_cannot_add_a_header_field() {
     for address in ["c@example.org>\r\nBcc: <d@example.org", "c@example.org, d@example.org", "c"] {
         let error = Message::try_from(built(address)).unwrap_err();
-        assert!(matches!(error, HeaderError::Invalid(_)), "{error:?}");
+        let HeaderError::InvalidAddress(invalid) = &error else { panic!("{error:?}") };
+        let shown = address.replace("\r\n", "\\r\\n");
+        assert_eq!(invalid.address(), Some(&*shown));
+        assert!(error.to_string().starts_with(&format!("header fields: address \"{shown}\": ")));
     }
 }

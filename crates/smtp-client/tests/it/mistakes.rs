@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 
 use smtp_client::{
-    Connection, Connector, Credentials, Envelope, Error, ForwardPath, Login, MailData, Security,
-    Server, Timeouts, Tls, session::Dialect,
+    Connection, Connector, Credentials, Envelope, Error, ForwardPath, HelloName, Login, MailData,
+    Security, Server, Timeouts, Tls, session::Dialect,
 };
 use smtp_testkit::{Authority, CertificateKind, Server as TestServer};
 use tokio::runtime::Builder;
@@ -204,11 +204,41 @@ fn an_address_that_is_none() {
         ("Bob <bob@example.org>", "write the address alone, without a name and angle brackets"),
         ("b@example.org,c@example.org", "unexpected ',' at octet 13"),
         ("bob@example.org ", "unexpected ' ' at octet 15"),
-        ("bob@example..org", "unexpected '.' at octet 12"),
+        ("bob@example..org", "a label of the domain is empty, at octet 12"),
+        ("bob@192.0.2.1]", "unexpected ']' at octet 13"),
+        ("bob@[192.0.2]", {
+            "not an address literal, such as [192.0.2.1] or [IPv6:2001:db8::1], at octet 4"
+        }),
         ("bob@example.org\n", "control character U+000A at octet 15"),
     ] {
         let error = text.parse::<ForwardPath>().unwrap_err();
         assert_eq!(error.to_string(), format!("forward-path: {flaw}"));
+        let recipients = ["alice@example.org", text];
+        let error = Envelope::new("carol@example.org", recipients).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("recipient 2, \"{}\": {flaw}", text.escape_default())
+        );
+        if !text.is_empty() {
+            let error = Envelope::new(text, recipients).unwrap_err();
+            assert_eq!(error.to_string(), format!("sender \"{}\": {flaw}", text.escape_default()));
+        }
+    }
+    let nobody = Envelope::new("carol@example.org", [""; 0]).unwrap_err();
+    assert_eq!(nobody.to_string(), "an envelope needs at least one recipient");
+}
+
+#[test]
+fn a_name_in_ehlo_that_is_none() {
+    for (text, flaw) in [
+        ("my server", "unexpected ' ' at octet 2"),
+        ("web_1", "unexpected '_' at octet 3"),
+        ("a..example", "a label of the domain is empty, at octet 2"),
+        ("example.org.", "a label of the domain is empty, at octet 11"),
+        ("-a", "unexpected '-' at octet 0"),
+    ] {
+        let error = text.parse::<HelloName>().unwrap_err();
+        assert_eq!(error.to_string(), format!("EHLO name: {flaw}"));
     }
 }
 

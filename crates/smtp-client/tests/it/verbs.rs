@@ -140,8 +140,8 @@ fn a_node_outside_ascii_is_sent_with_a_labels() {
         goes_on(&OFFER, script, async |one| one.atrn("a.example,\u{fc}.example").await.map(drop));
     assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Refused(_)));
     for (node, flaw) in [
-        ("#\u{fc}", Flaw::Syntax { offset: 0 }),
-        ("b\u{3002}example", Flaw::Syntax { offset: 1 }),
+        ("#\u{fc}", Flaw::Unexpected { character: '#', offset: 0 }),
+        ("b\u{3002}example", Flaw::Unexpected { character: '\u{3002}', offset: 1 }),
         ("\u{200b}", Flaw::InvalidLabel { offset: 0 }),
     ] {
         let etrn = goes_on(&OFFER, "", async |one| one.etrn(node).await.map(drop));

@@ -16,7 +16,7 @@ fn good(text: &str) {
 
 #[track_caller]
 fn bad(text: &str) {
-    let invalid = Invalid::new(Field::Domain, Flaw::Syntax { offset: 0 });
+    let invalid = Invalid::new(Field::Domain, Flaw::NotALiteral { offset: 0 });
     assert_eq!(text.parse::<AddressLiteral>(), Err(invalid), "{text:?}");
     assert!(text.parse::<Host>().is_err(), "{text:?}");
     assert!(text.parse::<HelloName>().is_err(), "{text:?}");

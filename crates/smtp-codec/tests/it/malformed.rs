@@ -153,7 +153,7 @@ fn fixed_words_brackets_and_spaces_have_their_place() {
 
 #[test]
 fn a_path_holds_one_mailbox() {
-    let syntax = |offset| Flaw::Syntax { offset };
+    let literal = Flaw::NotALiteral { offset: 2 };
     let unexpected = |character, offset| Flaw::Unexpected { character, offset };
     for (inner, flaw) in [
         ("a", Flaw::NoAt),
@@ -161,9 +161,9 @@ fn a_path_holds_one_mailbox() {
         ("a. b@c", unexpected(' ', 2)),
         ("a..b\"@c", unexpected('"', 4)),
         ("a@-b", unexpected('-', 2)),
-        ("a@b.", unexpected('.', 3)),
+        ("a@b.", Flaw::EmptyLabel { offset: 3 }),
         ("a@b_-", unexpected('-', 4)),
-        ("a@b_.", unexpected('.', 4)),
+        ("a@b_.", Flaw::EmptyLabel { offset: 4 }),
         ("a@_$", unexpected('$', 3)),
         ("a@", Flaw::NoDomain),
         ("a b@c", unexpected(' ', 1)),
@@ -172,11 +172,11 @@ fn a_path_holds_one_mailbox() {
         ("<a@b", unexpected('<', 0)),
         ("\"a\"b@c", unexpected('b', 3)),
         ("\"a", Flaw::NoAt),
-        ("\"a@b", syntax(4)),
-        ("a@[IPv6:1::2:3:4:5:6:7:8]", syntax(2)),
-        ("a@[999.1.1.1]", syntax(2)),
-        ("a@[::1]", syntax(2)),
-        ("a@[x:b", syntax(2)),
+        ("\"a@b", Flaw::OpenQuote),
+        ("a@[IPv6:1::2:3:4:5:6:7:8]", literal),
+        ("a@[999.1.1.1]", literal),
+        ("a@[::1]", literal),
+        ("a@[x:b", literal),
         (" ", Flaw::NoAt),
         ("a@b\u{3002}c", unexpected('\u{3002}', 3)),
     ] {

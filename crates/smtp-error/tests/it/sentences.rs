@@ -4,9 +4,9 @@ use std::{fmt::Display, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use smtp_error::{
     Advice, Attempt, Broken, Cause, Delivery, Ended, Error, ErrorKind, Excerpt, Extension, Field,
-    Flaw, HeaderName, Hint, Invalid, MalformedReply, Misbehaved, NoMechanism, Obstacle,
-    OfferedMechanism, OtherProtocol, Peer, ReplyCode, ReplyFault, SaslFault, Step, Unsupported,
-    Verdict,
+    Flaw, HeaderName, Hint, Invalid, InvalidAddress, InvalidEnvelope, MalformedReply, Misbehaved,
+    NoMechanism, Obstacle, OfferedMechanism, OtherProtocol, Peer, ReplyCode, ReplyFault, SaslFault,
+    Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -84,6 +84,15 @@ fn invalid_values_name_the_field_and_the_octet() {
     reads(Invalid::new(Field::Domain, label), {
         "domain: label at octet 2 has 64 octets, at most 63 are allowed"
     });
+    for (flaw, text) in [
+        (Flaw::EmptyLabel { offset: 2 }, "domain: a label of the domain is empty, at octet 2"),
+        (Flaw::NotALiteral { offset: 0 }, {
+            "domain: not an address literal, such as [192.0.2.1] or [IPv6:2001:db8::1], at octet 0"
+        }),
+        (Flaw::OpenQuote, "domain: the quotation mark at its start is not closed"),
+    ] {
+        reads(Invalid::new(Field::Domain, flaw), text);
+    }
     let flaw = Flaw::RawHeader { name: HeaderName::of_field(b"Subject: \xc3\xa9") };
     reads(Invalid::new(Field::Text, flaw), {
         "mail data: header field Subject has octets outside ASCII, which requires SMTPUTF8"
@@ -206,6 +215,44 @@ fn the_server_is_named_with_all_that_is_known_of_it() {
         // The first name is the true one.
         reads(error.with_server(&Arc::new(named.clone())), sentence);
     }
+}
+
+#[test]
+fn an_envelope_names_the_address_that_is_wrong() {
+    let why = |field| Invalid::new(field, Flaw::Unexpected { character: '@', offset: 4 });
+    let recipient = |position, invalid| InvalidEnvelope::Recipient { position, invalid };
+    let address = |text: &str, field| InvalidAddress::new(text, why(field));
+    let bob = recipient(416, address("bob@@example.org", Field::ForwardPath));
+    reads(&bob, "recipient 417, \"bob@@example.org\": unexpected '@' at octet 4");
+    reads(Error::from(bob), {
+        "RCPT: recipient 417, \"bob@@example.org\": unexpected '@' at octet 4"
+    });
+    let sender = InvalidEnvelope::Sender(address("a b", Field::ReversePath));
+    reads(&sender, "sender \"a b\": unexpected '@' at octet 4");
+    reads(Error::from(sender), "MAIL: sender \"a b\": unexpected '@' at octet 4");
+    reads(InvalidEnvelope::NoRecipients, "an envelope needs at least one recipient");
+    // Without the address, its number is known.
+    reads(recipient(0, why(Field::ForwardPath).into()), "recipient 1: unexpected '@' at octet 4");
+    reads(InvalidEnvelope::Sender(why(Field::Mailbox).into()), {
+        "sender: unexpected '@' at octet 4"
+    });
+    // The part that is too long.
+    let long = Invalid::new(Field::LocalPart, Flaw::TooLong { length: 65, limit: 64 });
+    reads(recipient(0, InvalidAddress::new("a@b", long)), {
+        "recipient 1, \"a@b\": local-part: 65 octets, at most 64 are allowed"
+    });
+}
+
+#[test]
+fn an_address_in_an_error_is_bounded_and_escaped() {
+    let shown = |text: &str| {
+        let invalid = InvalidAddress::new(text, Invalid::new(Field::Mailbox, Flaw::NoAt));
+        let flaw = ": no @ between local-part and domain";
+        invalid.to_string().strip_suffix(flaw).unwrap().to_owned()
+    };
+    assert_eq!(shown("a\r\n\u{202e}\"b\""), "\"a\\r\\n\\u{202e}\\\"b\\\"\"");
+    assert_eq!(shown(&"\u{fc}".repeat(80)), format!("\"{}\"", "\u{fc}".repeat(80)));
+    assert_eq!(shown(&"\u{fc}".repeat(81)), format!("\"{}...\"", "\u{fc}".repeat(80)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Commands that are put into values, and deceptive values: rows I1 to I15.
 use smtp_client::{
-    Argument, Envelope, Error, ErrorKind, Extension, Field, Flaw, HelloName, Invalid, Mail,
-    MailData, MailParam, Mailbox, Rcpt, Step, Unsupported,
+    Argument, Envelope, Error, ErrorKind, Extension, Field, Flaw, HelloName, Invalid,
+    InvalidEnvelope, Mail, MailData, MailParam, Mailbox, Rcpt, Step, Unsupported,
 };
 use smtp_codec::{Command, Deviations, ForwardPath, ReversePath, Xtext};
 
@@ -364,7 +364,7 @@ fn i15_paths_that_are_empty_or_too_long() {
     assert!(Mailbox::new("").is_err());
     let none: [&str; 0] = [];
     let invalid = Envelope::new("a@example.org", none).unwrap_err();
-    assert_eq!(invalid, Invalid::new(Field::Recipients, Flaw::Empty));
+    assert_eq!(invalid, InvalidEnvelope::NoRecipients);
     // With its brackets a path has 256 octets at most.
     let path = |octets: usize| {
         let local = "x".repeat(60);

@@ -1,0 +1,142 @@
+//! Envelopes from the caller that cannot be sent: which address is wrong, and why.
+use alloc::boxed::Box;
+use core::{convert::Infallible, fmt};
+
+use crate::{Error, Field, Flaw, Invalid, Step, reply::printable};
+
+/// Why addresses make no envelope. Nothing was sent.
+///
+/// `Display` names the address: `recipient 417, "bob@@example.org": unexpected '@' at octet 4`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidEnvelope {
+    /// The sender is not valid.
+    Sender(InvalidAddress),
+    /// A recipient is not valid.
+    Recipient {
+        /// The position among the recipients, counted from 0. `Display` counts from 1.
+        position: usize,
+        /// The address, and what is wrong with it.
+        invalid: InvalidAddress,
+    },
+    /// There is no recipient.
+    NoRecipients,
+}
+
+impl InvalidEnvelope {
+    /// Returns the address that is not valid, if one is.
+    pub fn address(&self) -> Option<&InvalidAddress> {
+        match self {
+            Self::Sender(invalid) | Self::Recipient { invalid, .. } => Some(invalid),
+            Self::NoRecipients => None,
+        }
+    }
+
+    /// Returns what is wrong, without the address.
+    pub fn why(&self) -> Invalid {
+        let no_recipients = Invalid::new(Field::Recipients, Flaw::Empty);
+        self.address().map_or(no_recipients, InvalidAddress::why)
+    }
+}
+
+impl core::error::Error for InvalidEnvelope {}
+
+impl fmt::Display for InvalidEnvelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sender(invalid) if invalid.address.is_some() => write!(f, "sender {invalid}"),
+            Self::Sender(invalid) => write!(f, "sender: {invalid}"),
+            Self::Recipient { position, invalid } => {
+                let separator = if invalid.address.is_some() { ',' } else { ':' };
+                write!(f, "recipient {}{separator} {invalid}", position + 1)
+            }
+            Self::NoRecipients => f.write_str("an envelope needs at least one recipient"),
+        }
+    }
+}
+
+/// An address that cannot be sent, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidAddress {
+    address: Option<Box<str>>,
+    why: Invalid,
+}
+
+impl InvalidAddress {
+    /// The most characters of an address that are kept.
+    pub const MAX: usize = 80;
+
+    /// Returns this flaw of this address. Control characters are escaped, and an address that is
+    /// too long is cut, so that the rest is safe to log.
+    #[cold]
+    pub fn new(address: &str, why: Invalid) -> Self {
+        let end = address.char_indices().nth(Self::MAX).map(|(end, _)| end);
+        let kept = printable(&address.as_bytes()[..end.unwrap_or(address.len())]);
+        let cut = if end.is_some() { "..." } else { "" };
+        Self { address: Some((kept + cut).into()), why }
+    }
+
+    /// Returns the address: escaped, and if it has more than [`MAX`](Self::MAX) characters, these
+    /// and `...`. `None` if only the flaw is known.
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// Returns what is wrong with it. Offsets count in the address as it was given.
+    pub fn why(&self) -> Invalid {
+        self.why
+    }
+}
+
+impl core::error::Error for InvalidAddress {}
+
+impl fmt::Display for InvalidAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(address) = &self.address {
+            f.write_str("\"")?;
+            for (number, part) in address.split('"').enumerate() {
+                f.write_str(if number > 0 { "\\\"" } else { "" })?;
+                f.write_str(part)?;
+            }
+            f.write_str("\": ")?;
+        }
+        match self.why.field {
+            Field::ReversePath | Field::ForwardPath | Field::Mailbox => self.why.flaw.fmt(f),
+            _ => self.why.fmt(f),
+        }
+    }
+}
+
+impl From<Invalid> for InvalidAddress {
+    fn from(why: Invalid) -> Self {
+        Self { address: None, why }
+    }
+}
+
+impl From<Infallible> for InvalidAddress {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl From<InvalidAddress> for Invalid {
+    fn from(invalid: InvalidAddress) -> Self {
+        invalid.why
+    }
+}
+
+impl From<InvalidEnvelope> for Invalid {
+    fn from(invalid: InvalidEnvelope) -> Self {
+        invalid.why()
+    }
+}
+
+impl From<InvalidEnvelope> for Error {
+    fn from(invalid: InvalidEnvelope) -> Self {
+        let step = match invalid {
+            InvalidEnvelope::Sender(_) => Step::Mail,
+            InvalidEnvelope::Recipient { .. } | InvalidEnvelope::NoRecipients => Step::Rcpt,
+        };
+        Self::new(step, invalid)
+    }
+}
