@@ -15,7 +15,8 @@ mod stream;
 pub use connect::Connector;
 pub use connection::{Connection, ScopedSettings};
 pub use mailer::{
-    Histogram, Mailer, MailerBuilder, MailerStats, PooledConnection, Rate, SendAll, TaggedMessages,
+    Histogram, Mailer, MailerBuilder, MailerStats, PooledConnection, Rate, Retry, SendAll,
+    TaggedMessages,
 };
 pub use many::{Messages, SendMany};
 pub use stream::Io;

@@ -1,4 +1,6 @@
-//! The clock: how long the step under way may still take.
+//! The clock: how long the step under way may still take, and pauses between attempts.
+#[cfg(feature = "tokio")]
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use smtp_error::{Broken, Step};
@@ -123,4 +125,36 @@ impl Clock {
 pub(crate) fn later(now: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     now.checked_add(time.min(CENTURY)).unwrap_or(now + Duration::from_secs(1 << 30))
+}
+
+/// Returns the pause after the attempt of this number, from 1: the first one, doubled with each
+/// attempt up to the longest, plus a random part of up to a half.
+///
+/// The random part spreads the attempts of many clients: a server that has just restarted would
+/// otherwise get all of them at the same moment.
+#[cfg(feature = "tokio")]
+pub(crate) fn backoff(first: Duration, longest: Duration, attempt: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    let base = first.saturating_mul(doubled).min(longest);
+    // Each RandomState has new keys, which is enough randomness for jitter and needs no crate.
+    let per_mille = RandomState::new().hash_one(attempt) % 1000;
+    base.saturating_add((base / 2000).saturating_mul(per_mille as u32))
+}
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_are_extended_by_up_to_a_half() {
+        let (first, longest) = (Duration::from_secs(2), Duration::from_secs(30));
+        for (attempt, base) in [(1, 2), (2, 4), (3, 8), (4, 16), (5, 30), (6, 30), (99, 30)] {
+            let base = Duration::from_secs(base);
+            let pauses: Vec<_> = (0..50).map(|_| backoff(first, longest, attempt)).collect();
+            assert!(pauses.iter().all(|&pause| base <= pause && pause < base * 3 / 2), "{attempt}");
+            assert!(pauses.iter().any(|&pause| pause != pauses[0]), "{attempt}");
+        }
+        assert_eq!(backoff(Duration::MAX, Duration::ZERO, 1), Duration::ZERO);
+        assert!(backoff(Duration::MAX, Duration::MAX, u32::MAX) >= Duration::MAX / 2);
+    }
 }

@@ -82,7 +82,7 @@
 //! | addresses | [`Mailbox`], [`ForwardPath`], [`ReversePath`] |
 //! | parameters of extensions | [`Mail`], [`Rcpt`], [`MailParam`], [`RcptParam`], [`Notify`], [`Ret`], [`ByMode`], [`Body`], [`Xtext`] |
 //! | sending | [`Connection`], [`SendMany`], [`Messages`], [`Sending`], [`Ahead`], [`Partial`], [`Excess`], [`FirstChunk`], [`Framing`] |
-//! | the mailer | [`Mailer`], [`MailerBuilder`], [`PooledConnection`], [`Rate`] |
+//! | the mailer | [`Mailer`], [`MailerBuilder`], [`PooledConnection`], [`Rate`], [`Retry`] |
 //! | results | [`Delivery`], [`Verdict`], [`Reply`], [`ReplyCode`], [`EnhancedCode`] |
 //! | errors | [`Error`], [`ErrorKind`], [`Step`], [`Advice`], [`Hint`], [`Broken`], [`Ended`], [`Misbehaved`], [`Unsupported`], [`Invalid`], [`Field`], [`Flaw`], [`Limited`] |
 //! | what a server offers | [`Capabilities`], [`Extension`] |
@@ -154,7 +154,7 @@ pub use smtp_error::{
 #[cfg(feature = "tokio")]
 pub use asynchronous::{
     Connection, Connector, Histogram, Io, Mailer, MailerBuilder, MailerStats, Messages,
-    PooledConnection, Rate, ScopedSettings, SendAll, SendMany, TaggedMessages,
+    PooledConnection, Rate, Retry, ScopedSettings, SendAll, SendMany, TaggedMessages,
 };
 pub use content::{Content, Message, Part};
 pub use ehlo_cache::EhloCache;

@@ -21,6 +21,7 @@
 //! | `accepted`, `refused` | `send` | the number of verdicts of each kind |
 //! | `in_doubt` | `send` | whether the message may have been accepted although no reply confirmed it |
 //! | `attempts` | `send` | of a mailer: how often a connection began with the message |
+//! | `retries` | `send` | of a mailer: how often the message was sent again to recipients that were refused for now |
 //! | `outcome` | all | see below |
 //! | `step` | all | the step that failed |
 //! | `code` | all | the code of the last reply; of a message the one that accepted it, or else refused it |
@@ -37,9 +38,9 @@
 //!
 //! The span of a message begins with the call and is a child of the caller's span, also where a
 //! task of the mailer or a later call sends the message: of a mailer it includes the time in the
-//! queue and all attempts, of `send_many` it begins when the message is taken. An attempt that a
-//! mailer repeats is an event at DEBUG in it. The connections of a mailer serve many messages:
-//! their spans have no parent.
+//! queue, all attempts and the pauses between them, of `send_many` it begins when the message is
+//! taken. An attempt that a mailer repeats is an event at DEBUG in it, and so is a pause before a
+//! retry. The connections of a mailer serve many messages: their spans have no parent.
 //!
 //! Mailboxes and the text of replies appear only at DEBUG and below, secrets at no level; a `reason`
 //! has the codes of the reply with their registered meaning. An event at DEBUG has the full error,
@@ -99,7 +100,8 @@ macro_rules! send_span {
             accepted = Empty,
             refused = Empty,
             in_doubt = Empty,
-            attempts = Empty
+            attempts = Empty,
+            retries = Empty
         )
     };
 }
@@ -167,10 +169,26 @@ impl Watch {
         }
     }
 
+    /// Records that this retry follows, after this pause.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn pausing(&self, retry: u32, pause: std::time::Duration, sent: &Delivery) {
+        let (reason, seconds) = (Refusals(sent), pause.as_secs());
+        tracing::debug!(target: TARGET, parent: &self.span, retry, seconds, %reason, "pausing");
+    }
+
+    /// Records that this retry failed. The refusals before it may stand.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn retry_failed(&self, retry: u32, error: &Error) {
+        tracing::debug!(target: TARGET, parent: &self.span, retry, %error, "retry failed");
+    }
+
     /// Ends the span of a message of a mailer with its result.
     #[cfg(feature = "tokio")]
-    pub(crate) fn mailed(self, sent: &Result<Delivery, Error>, attempts: u32) {
+    pub(crate) fn mailed(self, sent: &Result<Delivery, Error>, attempts: u32, retries: u32) {
         self.span.record("attempts", attempts);
+        if retries > 0 {
+            self.span.record("retries", retries);
+        }
         self.sent(sent, None);
     }
 

@@ -19,16 +19,18 @@ mod job;
 mod job_stream;
 mod pooled;
 mod queue;
+mod retry;
 mod send_all;
 mod stats;
 mod worker;
 
 pub use builder::{MailerBuilder, Rate};
 pub use pooled::PooledConnection;
+pub use retry::Retry;
 pub use send_all::{SendAll, TaggedMessages};
 pub use stats::{Histogram, MailerStats};
 
-use job::{Hold, Job, QueuedJob, QueuedMessage, ResultSender};
+use job::{Caller, Hold, Job, QueuedJob, QueuedMessage};
 use queue::Shared;
 
 /// Sends messages to one server for many tasks at once, over a pool of connections.
@@ -84,8 +86,8 @@ use queue::Shared;
 /// - **Greylisting.** If the server refuses DATA or the mail data with X.7.0 or X.7.1 and mentions
 ///   no rate, the mailer tries the message again after a pause, and changes nothing else.
 ///
-/// Any other transient refusal, such as 450, 451 or 452 to a first message, is the result of the
-/// message.
+/// Any other transient refusal, such as 450, 451 or 452 to a first message or to a recipient, is the
+/// result of the message, unless [`MailerBuilder::retry`] has it sent again later.
 ///
 /// The mailer needs a tokio runtime. When the last clone is dropped without
 /// [`close`](Self::close), the queued messages are still sent in the background.
@@ -128,7 +130,7 @@ impl Mailer {
     /// Returns a builder of a mailer from a URL. It is that of [`Connector::from_url`], with these
     /// options besides, each by the name of a method of [`MailerBuilder`]: `connections`,
     /// `messages-per-connection`, `idle-timeout`, `rate` (such as `100/1m`), `queue-limit`,
-    /// `wait-timeout`, `attempts`.
+    /// `wait-timeout`, `attempts`, `retry` (such as `3`, or `3/5m` with the first pause).
     ///
     /// # Errors
     /// What is wrong with the URL, and what to write instead. The text has no password.
@@ -143,7 +145,7 @@ impl Mailer {
     /// Queues one message, sends it, and returns the verdict for each recipient.
     ///
     /// Dropping the future cancels a message that was not begun. A message that was begun is sent
-    /// to its end all the same.
+    /// to its end all the same, without further [retries](MailerBuilder::retry).
     ///
     /// # Errors
     /// As for [`Connection::send`](crate::Connection::send) and
@@ -160,8 +162,8 @@ impl Mailer {
         let (sender, result) = oneshot::channel();
         let (envelope, content) = (envelope.into(), content.into());
         let watch = Watch::send(&envelope, content.facts());
-        let sender = ResultSender::Caller(sender);
-        let queued = QueuedMessage::new(envelope.into(), content, watch, sender);
+        let caller = Caller::Future(sender);
+        let queued = QueuedMessage::new(envelope.into(), content, watch, caller);
         self.run(Job::Send(Box::new(queued)), result).await?
     }
 
@@ -193,15 +195,16 @@ impl Mailer {
     }
 
     /// Closes the mailer for all clones: runs what is queued, accepts nothing more, and closes
-    /// every connection with QUIT. It waits until acquired connections are returned.
+    /// every connection with QUIT. It waits until acquired connections are returned. A message that
+    /// waits for a [retry](MailerBuilder::retry) has the result that is known.
     pub async fn close(&self) {
         let shared = self.shared();
         shared.close();
         loop {
             // Registered before the check, or the exit of the last worker could be missed.
-            let mut exited = std::pin::pin!(shared.worker_exited.notified());
+            let mut exited = std::pin::pin!(shared.exited.notified());
             exited.as_mut().enable();
-            if shared.workers() == 0 {
+            if shared.workers() == 0 && shared.pauses() == 0 {
                 return;
             }
             exited.await;

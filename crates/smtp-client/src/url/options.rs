@@ -55,7 +55,7 @@ pub(crate) fn apply<'a, T>(
 }
 
 /// The names of the options that only a mailer has.
-pub(crate) const MAILER: [&str; 7] = [
+pub(crate) const MAILER: [&str; 8] = [
     "connections",
     "messages-per-connection",
     "idle-timeout",
@@ -63,6 +63,7 @@ pub(crate) const MAILER: [&str; 7] = [
     "queue-limit",
     "wait-timeout",
     "attempts",
+    "retry",
 ];
 
 /// Refuses the first of these options, which are in none of the tables.

@@ -52,15 +52,23 @@ impl Host {
     pub(crate) fn aware(
         answer: impl Fn(&Self, usize, &str) -> Answer + Send + Sync + 'static,
     ) -> (Self, Connector) {
+        Self::at(Server::tcp("localhost", 25), answer)
+    }
+
+    /// The same, for clients that take it for this server.
+    pub(crate) fn at(
+        server: Server,
+        answer: impl Fn(&Self, usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (Self, Connector) {
         let host = Self::default();
         let answer = Arc::new(answer);
-        let server = host.clone();
-        let connector = Connector::new(Server::tcp("localhost", 25))
+        let serving = host.clone();
+        let connector = Connector::new(server)
             .hello_name("client.example".parse().unwrap())
             .dialer(move |_| {
                 let (client, stream) = pipe(65_536);
-                let number = server.begin();
-                tokio::spawn(server.clone().serve(stream, number, Arc::clone(&answer)));
+                let number = serving.begin();
+                tokio::spawn(serving.clone().serve(stream, number, Arc::clone(&answer)));
                 async { Ok::<Pipe, io::Error>(client) }
             });
         (host, connector)
@@ -72,7 +80,9 @@ impl Host {
             "" => "220 hi\r\n",
             "DATA" => "354 go\r\n",
             "QUIT" => "221 bye\r\n",
-            line if line.starts_with("EHLO") => "250-hi\r\n250 PIPELINING\r\n",
+            line if line.starts_with("EHLO") || line.starts_with("LHLO") => {
+                "250-hi\r\n250 PIPELINING\r\n"
+            }
             _ => "250 ok\r\n",
         })
     }

@@ -53,6 +53,7 @@ mod quit;
 mod received;
 mod rehlo;
 mod resumption;
+mod retry;
 mod round_trips;
 mod secured;
 mod send;

@@ -84,7 +84,7 @@ fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
     assert!(!connector.contains("wait-timeout"), "{connector}");
     assert!(mailer.starts_with(known), "{mailer}");
     let of_mailer = "connections, messages-per-connection, idle-timeout, rate, queue-limit, \
-                     wait-timeout, attempts";
+                     wait-timeout, attempts, retry";
     assert!(mailer.ends_with(of_mailer), "{mailer}");
     let error = Connector::from_url("smtps://host?connections=4").unwrap_err();
     assert_eq!(error.to_string(), "server URL: option connections is one of Mailer::from_url");
@@ -121,6 +121,8 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
         ("rate=100", "option rate must be messages per period, such as 100/1m"),
         ("rate=0/1m", "option rate must be messages per period"),
         ("attempts=-1", "option attempts must be a number above 0"),
+        ("retry=0", "option retry must be a number of retries above 0, with the first pause if"),
+        ("retry=3/soon", "option retry must be a number of retries above 0"),
     ] {
         let (_, mailer) = refused(options);
         assert!(mailer.contains(says), "{mailer}");
@@ -132,7 +134,7 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
 #[test]
 fn every_option_of_a_mailer_is_accepted() {
     let options = "connections=8&messages-per-connection=50&idle-timeout=30s&rate=100/1m&\
-                   queue-limit=10&wait-timeout=2m&attempts=5&timeout=30s&operation-timeout=5m&\
+                   queue-limit=10&wait-timeout=2m&attempts=5&retry=3&timeout=30s&operation-timeout=5m&\
                    hello=[192.0.2.1]&race=false&source-address=192.0.2.1,2001:db8::1";
     Mailer::from_url(&format!("smtp://mail.example.org?{options}")).unwrap();
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Handle, Mailer, queue::Shared};
+use super::{Handle, Mailer, Retry, queue::Shared};
 use crate::{
     Connector,
     url::options::{DURATION, Rejected, UrlOption, duration, parsed},
@@ -46,6 +46,7 @@ pub(super) struct Options {
     pub(super) queue_limit: usize,
     pub(super) wait_timeout: Duration,
     pub(super) attempts: u32,
+    pub(super) retry: Option<Retry>,
 }
 
 impl Default for Options {
@@ -58,6 +59,7 @@ impl Default for Options {
             queue_limit: 1000,
             wait_timeout: Duration::from_secs(300),
             attempts: 3,
+            retry: None,
         }
     }
 }
@@ -118,6 +120,13 @@ impl MailerBuilder {
     /// further message does not count as an attempt.
     pub fn attempts(mut self, most: u32) -> Self {
         self.options.attempts = most.max(1);
+        self
+    }
+
+    /// Sets when a message is sent again to recipients that the server refused for now. Default:
+    /// never.
+    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
+        self.options.retry = retry.into();
         self
     }
 
@@ -191,6 +200,22 @@ pub(super) const OPTIONS: &[UrlOption<Options>] = &[
         expected: COUNT,
         set: |options, value| {
             options.attempts = parsed::<NonZeroU32>(value)?.get();
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "retry",
+        expected: "a number of retries above 0, with the first pause if that is set: 3 or 3/5m",
+        set: |options, value| {
+            let (times, pause) = match value.split_once('/') {
+                Some((times, pause)) => (times, Some(duration(pause)?)),
+                None => (value, None),
+            };
+            let retry = Retry::new(parsed::<NonZeroU32>(times)?.get());
+            options.retry = Some(match pause {
+                Some(pause) => retry.first_pause(pause),
+                None => retry,
+            });
             Ok(())
         },
     },

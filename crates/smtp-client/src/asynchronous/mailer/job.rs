@@ -1,8 +1,10 @@
 //! Jobs: the entries of a mailer's queue, which are messages and waiters for a connection.
-use smtp_error::{Delivery, Error};
+use std::task::{Context, Poll};
+
+use smtp_error::{Delivery, Ended, Error, Step};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{pooled::Checkout, send_all::Ticket, stats::Counters};
+use super::{pooled::Checkout, retry::Part, send_all::Ticket, stats::Counters};
 use crate::{Content, content::Reserved, session::EnvelopeRef, spans::Watch};
 
 /// A job in the queue.
@@ -57,25 +59,79 @@ pub(super) struct QueuedMessage {
     pub(super) begun_at: Option<Instant>,
     /// How often a connection began with it.
     pub(super) tries: u32,
+    /// How many retries were made, or wait for their pause to end.
+    pub(super) retries: u32,
+    /// When the first refusal was received that a retry followed.
+    pub(super) refused_at: Option<Instant>,
     /// Its span, a child of the caller's.
     pub(super) watch: Watch,
-    result: ResultSender,
+    pub(super) result: ResultSender,
 }
 
-/// Where the result of a message goes.
-pub(super) enum ResultSender {
-    /// To the future of [`Mailer::send`](super::Mailer::send).
-    Caller(oneshot::Sender<Result<Delivery, Error>>),
-    /// To where the results of [`Mailer::send_all`](super::Mailer::send_all) are collected.
+/// Who asked for a message.
+pub(super) enum Caller {
+    /// The future of [`Mailer::send`](super::Mailer::send).
+    Future(oneshot::Sender<Result<Delivery, Error>>),
+    /// [`Mailer::send_all`](super::Mailer::send_all), which collects the results.
     Collected(Ticket),
 }
 
-impl ResultSender {
-    /// Returns whether the caller is gone.
+impl Caller {
     fn is_canceled(&self) -> bool {
         match self {
-            Self::Caller(sender) => sender.is_closed(),
+            Self::Future(sender) => sender.is_closed(),
             Self::Collected(ticket) => ticket.is_canceled(),
+        }
+    }
+
+    fn send(self, result: Result<Delivery, Error>) {
+        match self {
+            Self::Future(sender) => drop(sender.send(result)),
+            Self::Collected(ticket) => ticket.put(result),
+        }
+    }
+}
+
+/// Where the result of a message goes.
+///
+/// A message that is dropped without a result, by a worker that was dropped, is in doubt. What an
+/// earlier attempt has shown about other recipients is still known then.
+pub(super) struct ResultSender {
+    /// `None` once it has the result.
+    caller: Option<Caller>,
+    /// The recipients that the message is sent to, if these are not all because it is a retry.
+    part: Option<Box<Part>>,
+}
+
+impl ResultSender {
+    /// Returns whether the caller dropped its future.
+    pub(super) fn is_canceled(&self) -> bool {
+        self.caller.as_ref().is_some_and(Caller::is_canceled)
+    }
+
+    /// Is ready once the caller has dropped its future. For a message of `send_all`, the waker is
+    /// not called.
+    pub(super) fn poll_canceled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.caller {
+            Some(Caller::Future(sender)) => sender.poll_closed(cx),
+            Some(Caller::Collected(ticket)) if ticket.is_canceled() => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Records whether the message waits for a retry.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        if let Some(Caller::Collected(ticket)) = &mut self.caller {
+            ticket.set_paused(paused);
+        }
+    }
+}
+
+impl Drop for ResultSender {
+    fn drop(&mut self) {
+        if let (Some(caller), Some(part)) = (self.caller.take(), self.part.take()) {
+            let dropped = Error::new(Step::Text, Ended::Closed).with_in_doubt(true);
+            caller.send(part.merge(Err(dropped)));
         }
     }
 }
@@ -85,7 +141,7 @@ impl QueuedMessage {
         envelope: EnvelopeRef<'static>,
         content: Content<'static>,
         watch: Watch,
-        result: ResultSender,
+        caller: Caller,
     ) -> Self {
         Self {
             envelope,
@@ -97,26 +153,59 @@ impl QueuedMessage {
             refused_by_session: false,
             begun_at: None,
             tries: 0,
+            retries: 0,
+            refused_at: None,
             watch,
-            result,
+            result: ResultSender { caller: Some(caller), part: None },
         }
     }
 
     /// Sends the result to the caller. A caller that dropped its future gets none.
-    pub(super) fn complete(self, result: Result<Delivery, Error>, counters: &Counters) {
+    pub(super) fn complete(mut self, result: Result<Delivery, Error>, counters: &Counters) {
+        let result = self.rejoin(result);
         counters.count_result(&result);
-        self.watch.mailed(&result, self.tries);
-        match self.result {
-            ResultSender::Caller(sender) => drop(sender.send(result)),
-            ResultSender::Collected(ticket) => ticket.put(result),
+        self.watch.mailed(&result, self.tries, self.retries);
+        if let Some(caller) = self.result.caller.take() {
+            caller.send(result);
         }
     }
 
-    /// Completes a message that cannot be tried again. The replies to the last attempt say more to
-    /// the caller than this error, so that they take precedence.
-    fn fail(mut self, error: &Error, counters: &Counters) {
-        let result = self.refused.take().ok_or_else(|| error.clone());
-        self.complete(result, counters);
+    /// Begins to send to a part of the recipients only.
+    pub(super) fn split(&mut self, envelope: EnvelopeRef<'static>, part: Part) {
+        self.envelope = envelope;
+        self.result.part = Some(Box::new(part));
+    }
+
+    /// Makes the result for all recipients from that of the last attempt, if that was a retry for a
+    /// part of them.
+    pub(super) fn rejoin(&mut self, result: Result<Delivery, Error>) -> Result<Delivery, Error> {
+        let Some(part) = self.result.part.take() else { return result };
+        if let Err(error) = &result {
+            self.watch.retry_failed(self.retries, error);
+        }
+        self.envelope = part.whole().clone();
+        part.merge(result)
+    }
+
+    /// Completes a message that waits for a retry, without that retry.
+    pub(super) fn give_up(mut self, counters: &Counters) {
+        self.retries -= 1;
+        if let Some(part) = self.result.part.take() {
+            self.complete(Ok(part.into_delivery()), counters);
+        }
+    }
+
+    /// Returns the result of a message that no attempt can be made for because of this error. The
+    /// replies to the last attempt say more to the caller, so that they take precedence.
+    pub(super) fn result_of_failure(&mut self, error: &Error) -> Result<Delivery, Error> {
+        self.refused.take().ok_or_else(|| error.clone())
+    }
+
+    /// Takes the content for another attempt. One that can be produced only once is there if no
+    /// piece of it was taken.
+    pub(super) fn take_content(&mut self) -> Option<Content<'static>> {
+        let kept = self.content.take().or_else(|| self.copy.take());
+        kept.or_else(|| self.reserved.take()?.take())
     }
 }
 
@@ -124,7 +213,10 @@ impl Job {
     /// Completes the job with this error.
     pub(super) fn fail(self, error: &Error, counters: &Counters) {
         match self {
-            Self::Send(message) => message.fail(error, counters),
+            Self::Send(mut message) => {
+                let result = message.result_of_failure(error);
+                message.complete(result, counters);
+            }
             Self::Acquire(waiter) => drop(waiter.send(Err(error.clone()))),
         }
     }
@@ -132,7 +224,7 @@ impl Job {
     /// Returns whether it waits for a connection however many attempts that takes, up to the wait
     /// timeout: a message of [`Mailer::send_all`](super::Mailer::send_all).
     pub(super) fn is_patient(&self) -> bool {
-        matches!(self, Self::Send(message) if matches!(message.result, ResultSender::Collected(_)))
+        matches!(self, Self::Send(message) if matches!(message.result.caller, Some(Caller::Collected(_))))
     }
 
     /// Returns whether the caller dropped its future.
@@ -141,5 +233,42 @@ impl Job {
             Self::Send(message) => message.result.is_canceled(),
             Self::Acquire(waiter) => waiter.is_closed(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_caps::Envelope;
+    use smtp_codec::MailData;
+    use smtp_error::{Reply, ReplyCode, Verdict};
+
+    use super::*;
+
+    /// A worker may be dropped at any time, by the end of its runtime or by a panic.
+    #[test]
+    fn a_dropped_retry_leaves_only_its_part_in_doubt() {
+        let path = |number: usize| format!("r{number}@example.org");
+        let envelope = |places: &[usize]| {
+            let paths: Vec<_> = places.iter().map(|&place| path(place)).collect();
+            let envelope = Envelope::new("s@example.org", paths.iter().map(|path| &**path));
+            EnvelopeRef::from(envelope.unwrap())
+        };
+        let verdict =
+            |code, step| Verdict::new(step, Reply::new(ReplyCode::new(code).unwrap(), ""));
+        let whole = envelope(&[0, 1, 2]);
+        let (sender, mut result) = oneshot::channel();
+        let content = Content::from(MailData::new("a: b\r\n").unwrap());
+        let watch = Watch::send(&whole, content.facts());
+        let mut queued = QueuedMessage::new(whole.clone(), content, watch, Caller::Future(sender));
+        let verdicts =
+            vec![verdict(550, Step::Rcpt), verdict(450, Step::Rcpt), verdict(250, Step::EndOfText)];
+        queued.split(envelope(&[1]), Part::new(whole, verdicts, vec![1]));
+        drop(queued);
+        let error = result.try_recv().unwrap().unwrap_err();
+        assert!(error.in_doubt());
+        let known = error.verdicts().map(|(path, one)| (path.to_owned(), one.map(Verdict::step)));
+        let expected = [Some(Step::Rcpt), None, Some(Step::EndOfText)];
+        let expected = expected.into_iter().enumerate().map(|(at, step)| (path(at), step));
+        assert!(known.eq(expected), "{error:?}");
     }
 }

@@ -20,7 +20,7 @@ use super::{
     blame::is_one_too_many,
     builder::Options,
     capacity::Capacity,
-    job::{Hold, Job, QueuedJob},
+    job::{Hold, Job, QueuedJob, QueuedMessage},
     stats::{Counters, MailerStats},
 };
 use crate::Connector;
@@ -33,8 +33,11 @@ pub(super) struct Shared {
     pub(super) places: Arc<Semaphore>,
     state: Mutex<State>,
     pub(super) counters: Counters,
-    /// Notified when a worker exits.
-    pub(super) worker_exited: Notify,
+    /// Notified when a worker exits, and when the pause before a retry ends.
+    pub(super) exited: Notify,
+    /// Notified when a message that waits for a retry may have nothing to wait for any more: the
+    /// mailer is closed, or its caller is gone. Each of them then looks whether it is meant.
+    pub(super) pause_ends: Notify,
 }
 
 struct State {
@@ -57,6 +60,8 @@ struct State {
     /// The id of the worker that was started last; the first has the id 1.
     last_worker: u64,
     closed: bool,
+    /// How many messages wait for a retry.
+    paused: usize,
     /// When the last messages were begun: as many as the rate limit allows per period.
     begun: VecDeque<Instant>,
     /// Until when no message begins, because the server refused messages for concurrency or rate.
@@ -125,7 +130,8 @@ impl Shared {
             places,
             state,
             counters: Counters::default(),
-            worker_exited: Notify::new(),
+            exited: Notify::new(),
+            pause_ends: Notify::new(),
         }
     }
 
@@ -167,10 +173,8 @@ impl Shared {
         if state.closed {
             return Err((Error::new(Step::Connect, Ended::MailerClosed), jobs));
         }
-        if let Some((error, until)) = &state.permanent_failure
-            && Instant::now() < *until
-        {
-            return Err((error.clone(), jobs));
+        if let Some(error) = state.permanent_failure(Instant::now()) {
+            return Err((error, jobs));
         }
         let count = jobs.len();
         state.queue.extend(jobs);
@@ -216,10 +220,44 @@ impl Shared {
     /// queued again earlier, so that messages keep their order.
     pub(super) fn requeue(&self, job: Job, hold: Hold) {
         let mut state = self.state();
-        let place = state.queue.iter().take_while(|one| one.again).count();
-        let since = Instant::now();
-        state.queue.insert(place, QueuedJob { job, begun: None, again: true, hold, since });
+        state.insert(job, hold, Instant::now());
         state.wake_all();
+    }
+
+    /// Queues a message for a retry, in the place of one that was begun before. Returns the id of the
+    /// worker that the caller has to start for it, if one is needed.
+    ///
+    /// # Errors
+    /// The message cannot be sent, and is given back: the mailer is closed, or a permanent failure to
+    /// connect is known.
+    pub(super) fn resume(
+        &self,
+        message: Box<QueuedMessage>,
+    ) -> Result<Option<u64>, (Error, Box<QueuedMessage>)> {
+        let mut state = self.state();
+        let now = Instant::now();
+        if state.closed {
+            return Err((Error::new(Step::Connect, Ended::MailerClosed), message));
+        }
+        if let Some(error) = state.permanent_failure(now) {
+            return Err((error, message));
+        }
+        state.insert(Job::Send(message), Hold::Nothing, now);
+        self.counters.retries.fetch_add(1, Relaxed);
+        Ok(self.wake_or_start(&mut state))
+    }
+
+    /// Counts a message that waits for a retry. Returns whether the mailer is open, so that it may.
+    pub(super) fn begin_pause(&self) -> bool {
+        let mut state = self.state();
+        state.paused += usize::from(!state.closed);
+        !state.closed
+    }
+
+    /// Records that a message does not wait any more.
+    pub(super) fn end_pause(&self) {
+        self.state().paused -= 1;
+        self.exited.notify_waiters();
     }
 
     /// Wakes an idle worker, preferably one that is connected. Returns the id of a worker to start
@@ -286,7 +324,7 @@ impl Shared {
         if state.queue.is_empty() || state.workers > state.capacity.connections() {
             state.remove_worker(worker);
             drop(state);
-            self.worker_exited.notify_waiters();
+            self.exited.notify_waiters();
             return UnconnectedAction::Exited;
         }
         match (state.next_place(now, true), state.next_due(now)) {
@@ -358,7 +396,7 @@ impl Shared {
             state.capacity.lower_to(others, now);
             state.remove_worker(worker);
             drop(state);
-            self.worker_exited.notify_waiters();
+            self.exited.notify_waiters();
             return AfterFailure::Exited;
         }
         // A worker that was started and has exited since then may have been counted by the server.
@@ -428,7 +466,7 @@ impl Shared {
         drop(state);
         let closed = Error::new(Step::Connect, Ended::Closed);
         orphans.into_iter().for_each(|queued| self.fail(queued.job, &closed));
-        self.worker_exited.notify_waiters();
+        self.exited.notify_waiters();
     }
 
     /// Returns a snapshot of what was counted, and of the present state.
@@ -436,6 +474,7 @@ impl Shared {
         let mut stats = self.counters.snapshot();
         stats.queued = self.queued();
         let state = self.state();
+        stats.paused = state.paused;
         stats.open = state.connected.len();
         stats.idle = state.idle.keys().filter(|id| state.connected.contains(id)).count();
         stats
@@ -444,6 +483,16 @@ impl Shared {
     /// Returns the number of workers.
     pub(super) fn workers(&self) -> usize {
         self.state().workers
+    }
+
+    /// Returns the number of messages that wait for a retry.
+    pub(super) fn pauses(&self) -> usize {
+        self.state().paused
+    }
+
+    /// Returns whether the mailer accepts no further job.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
     }
 
     /// Returns the number of queued jobs that were not canceled.
@@ -457,6 +506,8 @@ impl Shared {
         state.closed = true;
         state.wake_all();
         self.places.close();
+        drop(state);
+        self.pause_ends.notify_waiters();
     }
 }
 
@@ -473,10 +524,23 @@ impl State {
             workers: 0,
             last_worker: 0,
             closed: false,
+            paused: 0,
             begun: VecDeque::new(),
             pause_until: None,
             refused_in_a_row: 0,
         }
+    }
+
+    /// Queues a job that was begun before.
+    fn insert(&mut self, job: Job, hold: Hold, since: Instant) {
+        let place = self.queue.iter().take_while(|one| one.again).count();
+        self.queue.insert(place, QueuedJob { job, begun: None, again: true, hold, since });
+    }
+
+    /// Returns the last failure to connect that no other attempt can mend, if it is recent.
+    fn permanent_failure(&self, now: Instant) -> Option<Error> {
+        let (error, until) = self.permanent_failure.as_ref()?;
+        (now < *until).then(|| error.clone())
     }
 
     fn drop_canceled(&mut self) {

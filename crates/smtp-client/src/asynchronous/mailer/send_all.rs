@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -22,7 +22,7 @@ use tracing::Span;
 
 use super::{
     Mailer,
-    job::{Hold, Job, QueuedJob, QueuedMessage, ResultSender},
+    job::{Caller, Hold, Job, QueuedJob, QueuedMessage},
     worker,
 };
 use crate::{Message, spans::Watch};
@@ -93,7 +93,9 @@ impl Mailer {
     /// connections need them, at most 32 per connection whose results were not taken: the rest
     /// stays in the iterator or the stream. They share the connections with everything else that
     /// the mailer does, and have places of their own besides the
-    /// [queue](super::MailerBuilder::queue_limit).
+    /// [queue](super::MailerBuilder::queue_limit). Those that wait for a
+    /// [retry](super::MailerBuilder::retry) do not count toward the 32, up to as many as the queue
+    /// may hold.
     ///
     /// A connection that fails is replaced. While none can be opened, and another attempt may mend
     /// that, the messages wait for up to [`wait_timeout`](super::MailerBuilder::wait_timeout),
@@ -174,8 +176,16 @@ impl<T> SendAll<'_, T> {
         self.tags.len()
     }
 
+    /// Returns how many more messages may be taken. Those that wait for a retry keep no connection
+    /// from its work, and leave room for others until they are as many as the queue may hold.
+    fn room(&self) -> usize {
+        let most = self.mailer.shared().options.queue_limit;
+        let paused = self.outbox.paused.load(Ordering::Acquire).min(most);
+        self.window.saturating_sub(self.tags.len().saturating_sub(paused))
+    }
+
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<(T, Outcome)>> {
-        let room = self.window - self.tags.len();
+        let room = self.room();
         if self.ready.is_empty() || room >= self.window / REFILL {
             self.take_messages(room, cx);
         }
@@ -202,9 +212,9 @@ impl<T> SendAll<'_, T> {
         {
             let place = self.tags.insert(tag);
             let Message { envelope, content } = message;
-            let result = ResultSender::Collected(Ticket::new(&self.outbox, place));
+            let caller = Caller::Collected(Ticket::new(&self.outbox, place));
             let watch = Watch::send_in(&self.parent, &envelope, content.facts());
-            let queued = QueuedMessage::new(envelope, content, watch, result);
+            let queued = QueuedMessage::new(envelope, content, watch, caller);
             let job = Job::Send(Box::new(queued));
             jobs.push(QueuedJob {
                 job,
@@ -237,6 +247,7 @@ impl<T> Stream for SendAll<'_, T> {
 impl<T> Drop for SendAll<'_, T> {
     fn drop(&mut self) {
         self.outbox.canceled.store(true, Ordering::Release);
+        self.mailer.shared().pause_ends.notify_waiters();
     }
 }
 
@@ -283,6 +294,8 @@ struct Outbox {
     collected: Mutex<Collected>,
     /// Whether nothing takes the results any more.
     canceled: AtomicBool,
+    /// How many messages wait for a retry.
+    paused: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -318,6 +331,15 @@ impl Outbox {
             waker.wake();
         }
     }
+
+    /// Counts a message that begins to wait for a retry, which makes room for another one.
+    fn begin_pause(&self) {
+        self.paused.fetch_add(1, Ordering::AcqRel);
+        let waker = self.collected().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 /// Where the result of one message goes. One that is dropped without a result, by a worker that
@@ -326,16 +348,28 @@ pub(super) struct Ticket {
     outbox: Arc<Outbox>,
     place: usize,
     done: bool,
+    paused: bool,
 }
 
 impl Ticket {
     fn new(outbox: &Arc<Outbox>, place: usize) -> Self {
-        Self { outbox: Arc::clone(outbox), place, done: false }
+        Self { outbox: Arc::clone(outbox), place, done: false, paused: false }
     }
 
     pub(super) fn put(mut self, outcome: Outcome) {
         self.done = true;
         self.outbox.put(self.place, outcome);
+    }
+
+    /// Records whether the message waits for a retry.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        match (mem::replace(&mut self.paused, paused), paused) {
+            (false, true) => self.outbox.begin_pause(),
+            (true, false) => {
+                self.outbox.paused.fetch_sub(1, Ordering::AcqRel);
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn is_canceled(&self) -> bool {

@@ -27,6 +27,10 @@ pub struct MailerStats {
     pub idle: usize,
     /// The messages and the calls of [`acquire`](crate::Mailer::acquire) in the queue now.
     pub queued: usize,
+    /// The messages that wait for a [retry](crate::MailerBuilder::retry) now.
+    pub paused: usize,
+    /// How often a message was queued again for recipients that the server had refused for now.
+    pub retries: u64,
     /// The messages that were accepted for every recipient.
     pub accepted: u64,
     /// The messages that were accepted for some recipients, and refused for the others.
@@ -119,6 +123,7 @@ pub(super) struct Counters {
     pub(super) opened: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) reused: AtomicU64,
+    pub(super) retries: AtomicU64,
     pub(super) waiting: Counting,
     pub(super) sending: Counting,
     accepted: AtomicU64,
@@ -153,6 +158,7 @@ impl Counters {
             connections_opened: self.opened.load(Relaxed),
             connections_failed: self.failed.load(Relaxed),
             connections_reused: self.reused.load(Relaxed),
+            retries: self.retries.load(Relaxed),
             accepted: self.accepted.load(Relaxed),
             partly_accepted: self.partly_accepted.load(Relaxed),
             refused: self.refused.load(Relaxed),

@@ -1,7 +1,6 @@
 //! Workers of a mailer: each has at most one connection at a time, and runs queued jobs on it.
 use std::{
     future::poll_fn,
-    hash::{BuildHasher, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{Arc, Mutex},
@@ -21,8 +20,12 @@ use super::{
     job_stream::{JobStream, StreamState, lock},
     pooled::Checkout,
     queue::{AfterFailure, Shared, UnconnectedAction},
+    retry,
 };
-use crate::{Connection, Messages, clock::later};
+use crate::{
+    Connection, Messages,
+    clock::{backoff, later},
+};
 
 /// Removes a worker from the mailer when it is dropped.
 ///
@@ -113,7 +116,7 @@ struct Exited;
 ///
 /// # Errors
 /// This worker was removed: it leaves the jobs to others, or there are none.
-async fn connect(shared: &Shared, worker: u64) -> Result<Connection, Exited> {
+async fn connect(shared: &Arc<Shared>, worker: u64) -> Result<Connection, Exited> {
     let mut number = 1;
     loop {
         let attempt = shared.begin_connecting(number);
@@ -132,7 +135,13 @@ async fn connect(shared: &Shared, worker: u64) -> Result<Connection, Exited> {
                     } else {
                         error.clone()
                     };
-                    shared.fail(one.job, &error);
+                    match one.job {
+                        Job::Send(mut message) => {
+                            let result = message.result_of_failure(&error);
+                            retry::finish(shared, message, result);
+                        }
+                        waiter @ Job::Acquire(_) => shared.fail(waiter, &error),
+                    }
                 }
                 if !wait_for_work(shared, worker).await {
                     return Err(Exited);
@@ -144,17 +153,9 @@ async fn connect(shared: &Shared, worker: u64) -> Result<Connection, Exited> {
     }
 }
 
-/// Returns the pause after the attempt of this number: 1 second, doubled with each attempt up to 30
-/// seconds, plus a random part of up to a half.
-///
-/// The random part spreads the attempts of many clients: a server that has just restarted would
-/// otherwise get all of them at the same moment.
+/// Returns the pause after the attempt of this number.
 fn pause(attempt: u32) -> Duration {
-    let seconds = 1_u64 << (attempt - 1).min(5);
-    let base = Duration::from_secs(seconds.min(30));
-    // Each RandomState has new keys, which is enough randomness for jitter and needs no crate.
-    let per_mille = RandomState::new().hash_one(attempt) % 1000;
-    base + base.mul_f64(per_mille as f64 / 2000.0)
+    backoff(Duration::from_secs(1), Duration::from_secs(30), attempt)
 }
 
 /// Runs queued jobs on this connection until it has to be closed or has failed.
@@ -221,7 +222,7 @@ async fn check_out(mut connection: Connection, waiter: Waiter) -> Option<Connect
 
 /// The use of one connection.
 struct Service<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     worker: u64,
     usage: Usage,
     /// Whether no further message begins on it.
@@ -258,7 +259,9 @@ impl Service<'_> {
         };
         // A content that can be produced only once is given back here if the session refused the
         // message before a piece was taken.
-        if let Some(reserved) = queued.reserved.take().filter(|_| blame == Blame::Session) {
+        if let Some(reserved) = &queued.reserved
+            && blame == Blame::Session
+        {
             queued.copy = reserved.take();
         }
         let again = blame != Blame::Message && queued.attempts < self.shared.options.attempts;
@@ -269,7 +272,7 @@ impl Service<'_> {
             queued.refused = result.ok();
             self.shared.requeue(Job::Send(queued), hold);
         } else {
-            queued.complete(result, &self.shared.counters);
+            retry::finish(self.shared, queued, result);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The spans of many messages and of a mailer: one for each message, in the span of the caller.
 use std::time::Duration;
 
-use smtp_client::{Connector, Envelope, MailData, Mailer, Message, Server};
+use smtp_client::{Connector, Envelope, MailData, Mailer, Message, Retry, Server};
 use smtp_testkit::Server as TestServer;
 use tracing::{Instrument, Level};
 
@@ -86,6 +86,7 @@ fn a_message_of_a_mailer_has_a_span_over_its_wait_and_all_attempts() {
     });
     let sent = [("outcome", "accepted"), ("attempts", "2"), ("accepted", "1"), ("code", "250")];
     check(sends(&all)[0], Level::INFO, &sent);
+    assert_eq!(sends(&all)[0].field("retries"), None);
     check_duration(sends(&all)[0], 2000);
     assert_eq!(sends(&all).len(), 1);
     let is_repeat = |seen: &&Seen| seen.is_event && seen.field("message") == Some("repeated");
@@ -94,6 +95,51 @@ fn a_message_of_a_mailer_has_a_span_over_its_wait_and_all_attempts() {
     // The connections serve many messages, and belong to none.
     let connects = all.iter().filter(|seen| !seen.is_event && seen.name == "connect");
     assert_eq!(connects.map(|seen| seen.parent).collect::<Vec<_>>(), [None, None]);
+}
+
+#[test]
+fn a_message_that_is_retried_has_one_span_over_its_pauses() {
+    let all = witness(async {
+        let (_, connector) = Host::aware(|host, _, line| match line {
+            line if line.starts_with("RCPT TO:<secret.bob") && host.count(line) < 3 => {
+                Say("450 4.2.1 secret.bob is busy\r\n")
+            }
+            line => Host::good(line),
+        });
+        let retry = Retry::new(2).first_pause(Duration::ZERO);
+        let mailer = pool(connector, 1).retry(retry).build();
+        let rcpts = ["a@example.org", "secret.bob@example.org"];
+        let envelope = Envelope::new("s@example.org", rcpts).unwrap();
+        assert!(mailer.send(envelope, text()).await.unwrap().all_accepted());
+    });
+    let sent = [("outcome", "accepted"), ("attempts", "3"), ("retries", "2"), ("recipients", "2")];
+    assert_eq!(sends(&all).len(), 1);
+    check(sends(&all)[0], Level::INFO, &sent);
+    let is_pause = |seen: &&Seen| seen.is_event && seen.field("message") == Some("pausing");
+    let reason = "RCPT: 450 4.2.1 mailbox disabled, not accepting messages (1 of 2 recipients \
+                  refused)";
+    let pauses: Vec<_> = all.iter().filter(is_pause).collect();
+    check(pauses[0], Level::DEBUG, &[("retry", "1"), ("seconds", "0"), ("reason", reason)]);
+    assert_eq!(pauses.len(), 2);
+    check_discreet(&all);
+}
+
+#[test]
+fn a_retry_that_was_not_made_is_not_counted() {
+    let all = witness(async {
+        let (_, connector) = Host::new(|_, line| match line {
+            line if line.starts_with("RCPT TO:<b") => Say("450 4.2.1 busy\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = pool(connector, 1).retry(Retry::new(2)).build();
+        let messages = ["a", "b"].map(|name| ((), Message::new(envelope(name), text())));
+        let mut results = mailer.send_all(messages);
+        assert!(results.next().await.unwrap().1.unwrap().all_accepted());
+        mailer.close().await;
+        assert!(!results.next().await.unwrap().1.unwrap().any_accepted());
+    });
+    check(sends(&all)[1], Level::INFO, &[("outcome", "refused"), ("attempts", "1")]);
+    assert_eq!(sends(&all)[1].field("retries"), None);
 }
 
 #[test]
