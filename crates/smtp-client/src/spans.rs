@@ -19,6 +19,7 @@
 //! | `command` | `command` | the first [`Step`], such as `NOOP` or `TLS handshake` |
 //! | `octets`, `recipients` | `send` | the size of the text, and the number of recipients |
 //! | `accepted`, `refused` | `send` | the number of verdicts of each kind |
+//! | `queue_id` | `send` | the identifier under which the server has queued the message ([`Verdict::queue_id`]), if it is the same for all recipients that were accepted |
 //! | `in_doubt` | `send` | whether the message may have been accepted although no reply confirmed it |
 //! | `attempts` | `send` | of a mailer: how often a connection began with the message |
 //! | `retries` | `send` | of a mailer: how often the message was sent again to recipients that were refused for now |
@@ -43,7 +44,8 @@
 //! retry. The connections of a mailer serve many messages: their spans have no parent.
 //!
 //! Mailboxes and the text of replies appear only at DEBUG and below, secrets at no level; a `reason`
-//! has the codes of the reply with their registered meaning. An event at DEBUG has the full error,
+//! has the codes of the reply with their registered meaning. A `queue_id` is text of the server's, but
+//! one word, and absent if it has the form of an address. An event at DEBUG has the full error,
 //! and events at TRACE under the target `smtp_session` have the commands and replies.
 use std::{fmt, net::SocketAddr};
 
@@ -99,6 +101,7 @@ macro_rules! send_span {
             recipients = $envelope.rcpts().len(),
             accepted = Empty,
             refused = Empty,
+            queue_id = Empty,
             in_doubt = Empty,
             attempts = Empty,
             retries = Empty
@@ -225,14 +228,28 @@ impl Watch {
         tracing::warn!(target: TARGET, parent: &self.span, %reason, "{name}: {outcome}");
     }
 
+    /// Records the number of verdicts of each kind, and the queue identifier that those have in
+    /// common that accept.
     fn count(&self, verdicts: &mut dyn Iterator<Item = &Verdict>) {
-        let (mut accepted, mut all) = (0, 0);
+        let (mut accepted, mut refused) = (0, 0);
+        let mut first: Option<&Verdict> = None;
+        let mut common = true;
         for verdict in verdicts {
-            accepted += usize::from(verdict.is_accepted());
-            all += 1;
+            if !verdict.is_accepted() {
+                refused += 1;
+                continue;
+            }
+            accepted += 1;
+            let first = *first.get_or_insert(verdict);
+            // Most recipients share one reply, which is not searched again.
+            common &= first.reply() == verdict.reply() || first.queue_id() == verdict.queue_id();
         }
         self.span.record("accepted", accepted);
-        self.span.record("refused", all - accepted);
+        self.span.record("refused", refused);
+        let id = first.filter(|_| common).and_then(Verdict::queue_id);
+        if let Some(id) = id.filter(|id| !id.contains('@')) {
+            self.span.record("queue_id", id);
+        }
     }
 
     /// Ends the span with the outcome and the code of the last reply.

@@ -240,7 +240,9 @@ fn both_clients_have_the_same_spans_and_events() {
     let login = login.clear_text(ClearText::Allowed);
     let message = MESSAGE.replace("[delay 7s]", "");
     let auth = "C: AUTH PLAIN AHRpbQBwdw==\nS: 235 in";
-    let rest = format!("{auth}{message}\nS: 250 ok\nC: NOOP\nS: 450 no\nC: QUIT\nS: 221 bye");
+    let rest = format!(
+        "{auth}{message}\nS: 250 ok queued as 4XyZ\nC: NOOP\nS: 450 no\nC: QUIT\nS: 221 bye"
+    );
     let awaited = witness(&["AUTH PLAIN"], &rest, async |connection| {
         connection.login(&login).await.unwrap();
         send(connection).await.unwrap();
@@ -248,6 +250,7 @@ fn both_clients_have_the_same_spans_and_events() {
         connection.quit().await.unwrap();
     });
     check(span(&awaited, "login"), Level::INFO, &[("outcome", "done"), ("code", "235")]);
+    check(span(&awaited, "send"), Level::INFO, &[("queue_id", "4XyZ")]);
     let blocked = Witness::default();
     tracing::subscriber::with_default(blocked.clone(), || {
         crate::blocking::play_on(&["AUTH PLAIN"], &rest, |connection| {

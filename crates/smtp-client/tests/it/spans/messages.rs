@@ -125,6 +125,33 @@ fn a_message_that_is_retried_has_one_span_over_its_pauses() {
 }
 
 #[test]
+fn a_message_has_the_queue_identifier_that_all_accepted_recipients_share() {
+    let queue_id = |replies: &'static str| {
+        let all = witness(async move {
+            let lmtp = "lmtp://localhost:24".parse().unwrap();
+            let (_, connector) = Host::at(lmtp, move |_, _, line| match line {
+                "." => Say(replies),
+                line => Host::good(line),
+            });
+            let rcpts = ["a@example.org", "b@example.org", "c@example.org"];
+            let envelope = Envelope::new("s@example.org", rcpts).unwrap();
+            let mailer = pool(connector, 1).build();
+            assert!(mailer.send(envelope, text()).await.is_ok_and(|sent| sent.any_accepted()));
+        });
+        check_discreet(&all);
+        sends(&all)[0].field("queue_id").map(str::to_owned)
+    };
+    let ok = "250 ok: queued as 4XyZ\r\n250 b: queued as 4XyZ\r\n550 queued as 5\r\n";
+    assert_eq!(queue_id(ok).as_deref(), Some("4XyZ"));
+    let other = "250 ok: queued as 4XyZ\r\n250 b: queued as 4XyW\r\n550 no\r\n";
+    assert_eq!(queue_id(other), None);
+    let unnamed = "250 ok: queued as 4XyZ\r\n250 ok\r\n550 no\r\n";
+    assert_eq!(queue_id(unnamed), None);
+    let address = "250 queued as secret.b1@example.org\r\n550 no\r\n550 no\r\n";
+    assert_eq!(queue_id(address), None);
+}
+
+#[test]
 fn a_retry_that_was_not_made_is_not_counted() {
     let all = witness(async {
         let (_, connector) = Host::new(|_, line| match line {
