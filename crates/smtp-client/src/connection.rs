@@ -276,11 +276,13 @@ macro_rules! connection {
             ) -> Result<O::Answer, $crate::Error> {
                 let step = what.step();
                 let mut clock = $crate::clock::Clock::start(self.timeouts);
-                let run = self.session.run(what)?;
+                let mut run = self.session.run(what)?;
                 let Some(driver) = &mut self.driver else {
                     return Err($crate::Error::new(step, $crate::Ended::Closed));
                 };
-                let answer = driver.drive(run, &mut clock, feed)$($await)*;
+                // Like `Driver::drive`, which would move the whole message into its own future.
+                driver.advance(&mut run, &mut clock, feed)$($await)*;
+                let answer = run.finish().map_err($crate::tls::hinted);
                 // QUIT closes in its own way, and ATRN gives the stream away.
                 if !matches!(step, $crate::Step::Quit | $crate::Step::Atrn) {
                     self.drop_if_ended();

@@ -44,10 +44,10 @@ impl core::error::Error for InvalidEnvelope {}
 impl fmt::Display for InvalidEnvelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sender(invalid) if invalid.address.is_some() => write!(f, "sender {invalid}"),
+            Self::Sender(invalid) if invalid.0.address.is_some() => write!(f, "sender {invalid}"),
             Self::Sender(invalid) => write!(f, "sender: {invalid}"),
             Self::Recipient { position, invalid } => {
-                let separator = if invalid.address.is_some() { ',' } else { ':' };
+                let separator = if invalid.0.address.is_some() { ',' } else { ':' };
                 write!(f, "recipient {}{separator} {invalid}", position + 1)
             }
             Self::NoRecipients => f.write_str("an envelope needs at least one recipient"),
@@ -57,7 +57,11 @@ impl fmt::Display for InvalidEnvelope {
 
 /// An address that cannot be sent, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidAddress {
+pub struct InvalidAddress(Box<Inner>);
+
+/// In a box, so that no result has to have room for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     address: Option<Box<str>>,
     why: Invalid,
 }
@@ -73,18 +77,18 @@ impl InvalidAddress {
         let end = address.char_indices().nth(Self::MAX).map(|(end, _)| end);
         let kept = printable(&address.as_bytes()[..end.unwrap_or(address.len())]);
         let cut = if end.is_some() { "..." } else { "" };
-        Self { address: Some((kept + cut).into()), why }
+        Self(Box::new(Inner { address: Some((kept + cut).into()), why }))
     }
 
     /// Returns the address: escaped, and if it has more than [`MAX`](Self::MAX) characters, these
     /// and `...`. `None` if only the flaw is known.
     pub fn address(&self) -> Option<&str> {
-        self.address.as_deref()
+        self.0.address.as_deref()
     }
 
     /// Returns what is wrong with it. Offsets count in the address as it was given.
     pub fn why(&self) -> Invalid {
-        self.why
+        self.0.why
     }
 }
 
@@ -92,7 +96,7 @@ impl core::error::Error for InvalidAddress {}
 
 impl fmt::Display for InvalidAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(address) = &self.address {
+        if let Some(address) = &self.0.address {
             f.write_str("\"")?;
             for (number, part) in address.split('"').enumerate() {
                 f.write_str(if number > 0 { "\\\"" } else { "" })?;
@@ -100,16 +104,16 @@ impl fmt::Display for InvalidAddress {
             }
             f.write_str("\": ")?;
         }
-        match self.why.field {
-            Field::ReversePath | Field::ForwardPath | Field::Mailbox => self.why.flaw.fmt(f),
-            _ => self.why.fmt(f),
+        match self.0.why.field {
+            Field::ReversePath | Field::ForwardPath | Field::Mailbox => self.0.why.flaw.fmt(f),
+            _ => self.0.why.fmt(f),
         }
     }
 }
 
 impl From<Invalid> for InvalidAddress {
     fn from(why: Invalid) -> Self {
-        Self { address: None, why }
+        Self(Box::new(Inner { address: None, why }))
     }
 }
 
@@ -121,7 +125,7 @@ impl From<Infallible> for InvalidAddress {
 
 impl From<InvalidAddress> for Invalid {
     fn from(invalid: InvalidAddress) -> Self {
-        invalid.why
+        invalid.0.why
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{
 #[must_use = "an operation does nothing until it is driven"]
 pub struct ActiveOperation<'s, O: Operation> {
     session: &'s mut Session,
-    /// It is there until `finish`.
-    operation: Option<O>,
+    operation: O,
+    /// Whether the answer was taken, so that dropping it ends nothing.
+    is_finished: bool,
     failure: Option<(Step, ErrorKind)>,
     /// How many octets had been handed to the transport when it started.
     began: u64,
@@ -32,7 +33,8 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         let began = session.output.handed();
         Self {
             session,
-            operation: Some(operation),
+            operation,
+            is_finished: false,
             failure: None,
             began,
             progress: 0,
@@ -45,7 +47,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     pub fn next(&mut self) -> Next<O::Request> {
         self.write_commands();
         let failed = self.failure.is_some();
-        match self.operation().and_then(|operation| operation.request(self.session, failed)) {
+        match self.operation.request(self.session, failed) {
             Some(request) => Next::Request(request),
             None if failed || self.is_done() => Next::Done,
             None if !self.session.output.is_empty() => Next::Write,
@@ -113,7 +115,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
                 Step::Text
             }
             Some(pending) => pending.step,
-            None => self.operation().map_or(Step::Text, Operation::step),
+            None => self.operation.step(),
         }
     }
 
@@ -127,13 +129,13 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     /// whatever has arrived already before it takes the answer or the result: a surplus reply
     /// changes it.
     pub fn is_counted(&self) -> bool {
-        self.operation().is_some_and(|operation| operation.is_counted())
+        self.operation.is_counted()
     }
 
     /// Returns whether the answer is known, and no pending reply can change it: it is not worth
     /// waiting for them long.
     pub fn has_answer(&self) -> bool {
-        self.operation().is_none_or(|operation| operation.has_answer())
+        self.operation.has_answer()
     }
 
     /// Returns the first failure: the step at which it happened, and what it was.
@@ -153,11 +155,9 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     /// What ended the operation. If it is called before [`next`](Self::next) returns
     /// [`Next::Done`], the operation is canceled.
     pub fn finish(mut self) -> Result<O::Answer, Error> {
-        let Some(operation) = self.operation.take() else {
-            unreachable!("only `finish` takes the operation, and it takes `self`")
-        };
-        let is_auth = operation.step() == Step::Auth;
-        let answer = self.finish_with(operation);
+        self.is_finished = true;
+        let is_auth = self.operation.step() == Step::Auth;
+        let answer = self.answer();
         // A slow server may repeat what AUTH sent in the reply to the command after it.
         if !is_auth {
             self.session.protection.redaction.clear();
@@ -165,34 +165,34 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         answer.map_err(|error| self.session.name_server(error))
     }
 
-    fn finish_with(&mut self, operation: O) -> Result<O::Answer, Error> {
-        let step = operation.step();
-        let in_doubt = operation.is_in_doubt(self.session);
-        if self.failure.is_none() && !operation.is_done(self.session) {
+    fn answer(&mut self) -> Result<O::Answer, Error> {
+        let step = self.operation.step();
+        let in_doubt = self.operation.is_in_doubt(self.session);
+        if self.failure.is_none() && !self.is_done() {
             self.cancel(step, in_doubt);
             let ended = self.session.ended().cloned().unwrap_or(Ended::Failed { step });
-            return operation.failed(Error::new(step, ended).with_in_doubt(in_doubt));
+            return self.operation.failed(Error::new(step, ended).with_in_doubt(in_doubt));
         }
         let Some((step, kind)) = self.failure.take() else {
             if !self.session.is_in_step() {
                 self.session.end(Ended::Failed { step });
                 self.session.forget();
             }
-            return operation.answer(self.session).inspect_err(|error| {
+            return self.operation.answer(self.session).inspect_err(|error| {
                 if matches!(error.kind(), ErrorKind::Misbehaved(_) | ErrorKind::Ended(_)) {
                     self.session.end(Ended::Failed { step });
                 }
             });
         };
         let out_of_step = matches!(kind, ErrorKind::Misbehaved(_) | ErrorKind::Broken(_))
-            || operation.is_mid_text()
+            || self.operation.is_mid_text()
             || !self.session.is_in_step();
         let error = self.session.error(step, kind).with_in_doubt(in_doubt);
         if out_of_step {
             self.session.end(Ended::Failed { step });
         }
         self.session.forget();
-        operation.failed(error)
+        self.operation.failed(error)
     }
 
     /// Ends the session because the operation is canceled, unless nothing of it was written.
@@ -256,7 +256,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     }
 
     fn is_done(&self) -> bool {
-        self.operation().is_none_or(|operation| operation.is_done(self.session))
+        self.operation.is_done(self.session)
     }
 
     fn with(
@@ -264,27 +264,23 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         act: impl FnOnce(&mut O, &mut Session) -> Result<(), ErrorKind>,
     ) -> Result<(), ErrorKind> {
         self.is_current = false;
-        match &mut self.operation {
-            Some(operation) => act(operation, self.session),
-            None => Ok(()),
-        }
+        act(&mut self.operation, self.session)
     }
 
     /// Records a failure that does not concern a reply.
     fn check(&mut self, outcome: Result<(), ErrorKind>) {
         if let Err(kind) = outcome {
-            let step = self.operation().map_or(Step::Text, Operation::step);
-            self.fail(step, kind);
+            self.fail(self.operation.step(), kind);
         }
     }
 
-    pub(crate) fn operation(&self) -> Option<&O> {
-        self.operation.as_ref()
+    pub(crate) fn operation(&self) -> &O {
+        &self.operation
     }
 
-    pub(crate) fn operation_mut(&mut self) -> Option<&mut O> {
+    pub(crate) fn operation_mut(&mut self) -> &mut O {
         self.is_current = false;
-        self.operation.as_mut()
+        &mut self.operation
     }
 
     /// Records a failure. The first one counts.
@@ -292,9 +288,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         if self.failure.is_some() {
             return;
         }
-        if let Some(operation) = &mut self.operation {
-            operation.handle_failure(self.session, step, &kind);
-        }
+        self.operation.handle_failure(self.session, step, &kind);
         self.failure = Some((step, kind));
     }
 }
@@ -302,7 +296,7 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
 impl<O: SendsContent> ActiveOperation<'_, O> {
     /// Returns the content of which the next piece is needed.
     pub fn content_request(&self) -> Option<ContentRequest> {
-        self.operation()?.content_request(self.session)
+        self.operation.content_request(self.session)
     }
 
     /// Gives the next piece of the content. Ignored if none is needed.
@@ -332,18 +326,20 @@ impl<O: SendsContent> ActiveOperation<'_, O> {
     /// many octets of it were handed to the transport, stuffed dots and the commands of chunks
     /// included.
     pub fn text_written(&self) -> Option<(usize, u64)> {
-        self.operation()?.text_written(self.session)
+        self.operation.text_written(self.session)
     }
 }
 
 impl<O: Operation> Drop for ActiveOperation<'_, O> {
     fn drop(&mut self) {
-        let step = self.step();
-        let Some(operation) = self.operation.take() else { return };
-        if operation.is_idle() && self.failure.is_none() && self.session.is_in_step() {
+        if self.is_finished {
             return;
         }
-        let in_doubt = operation.is_in_doubt(self.session);
+        let step = self.step();
+        if self.operation.is_idle() && self.failure.is_none() && self.session.is_in_step() {
+            return;
+        }
+        let in_doubt = self.operation.is_in_doubt(self.session);
         match &self.failure {
             Some((step, _)) => {
                 self.session.end(Ended::Failed { step: *step });
@@ -351,7 +347,7 @@ impl<O: Operation> Drop for ActiveOperation<'_, O> {
             }
             None => self.cancel(step, in_doubt),
         }
-        self.session.set_canceled(operation.verdicts());
+        self.session.set_canceled(self.operation.verdicts());
     }
 }
 

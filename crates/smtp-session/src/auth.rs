@@ -265,14 +265,14 @@ impl Operation for Auth {
 
     type Request = Infallible;
 
-    fn answer(self, _: &Session) -> Result<(), Error> {
+    fn answer(&mut self, _: &Session) -> Result<(), Error> {
         Ok(())
     }
 
     /// The first fault is the error, and the reason that the server sent against the credentials is
     /// told with it.
-    fn failed(self, error: Error) -> Result<(), Error> {
-        let error = match (self.fault, error.excerpt()) {
+    fn failed(&mut self, error: Error) -> Result<(), Error> {
+        let error = match (self.fault.take(), error.excerpt()) {
             (Some(fault), Some(octets)) => {
                 Error::new(Step::Auth, fault).with_excerpt(octets.clone())
             }

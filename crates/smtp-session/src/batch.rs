@@ -205,7 +205,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Gives a message its result that was under way when the connection failed.
-    fn fail(&mut self, message: Transaction<'a>, error: Error) {
+    fn fail(&mut self, mut message: Transaction<'a>, error: Error) {
         self.results.push_back(Finished { result: message.failed(error), counted: None });
     }
 }
@@ -333,12 +333,12 @@ impl Operation for Batch<'_> {
         }
     }
 
-    fn answer(self, _: &Session) -> Result<(), Error> {
+    fn answer(&mut self, _: &Session) -> Result<(), Error> {
         Ok(())
     }
 
-    fn verdicts(self) -> Vec<KnownVerdicts> {
-        self.under_way.into_iter().flat_map(Operation::verdicts).collect()
+    fn verdicts(&mut self) -> Vec<KnownVerdicts> {
+        self.under_way.iter_mut().flat_map(Operation::verdicts).collect()
     }
 }
 
@@ -389,7 +389,7 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
     /// has its result at once: it was not begun.
     pub fn push(&mut self, message: Transaction<'a>) {
         let failure = self.failure().cloned();
-        let Some(batch) = self.operation_mut() else { return };
+        let batch = self.operation_mut();
         match failure {
             None => batch.under_way.push_back(message),
             Some((step, kind)) => {
@@ -400,21 +400,19 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
 
     /// Returns whether the batch takes another message, whatever else is under way.
     pub fn wants_message(&self) -> bool {
-        self.failure().is_none() && self.operation().is_some_and(Batch::wants_message)
+        self.failure().is_none() && self.operation().wants_message()
     }
 
     /// Ends the batch: no further message is pushed.
     pub fn no_more_messages(&mut self) {
-        if let Some(batch) = self.operation_mut() {
-            batch.complete = true;
-        }
+        self.operation_mut().complete = true;
     }
 
     /// Takes the next result, in the order in which the messages were pushed. When
     /// [`next`](Self::next) returns [`Next::Done`](super::Next::Done), every message that was
     /// pushed has had its result.
     pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
-        let result = self.operation_mut()?.results.pop_front()?.result;
+        let result = self.operation_mut().results.pop_front()?.result;
         Some(result.map_err(|error| self.name_server(error)))
     }
 }

@@ -145,13 +145,13 @@ impl Operation for Hello {
 
     type Request = Infallible;
 
-    fn answer(self, _: &Session) -> Result<(), Error> {
+    fn answer(&mut self, _: &Session) -> Result<(), Error> {
         Ok(())
     }
 
     /// A server that refuses EHLO and then closes has given its reason in the reply to EHLO.
-    fn failed(self, error: Error) -> Result<(), Error> {
-        match self.refused {
+    fn failed(&mut self, error: Error) -> Result<(), Error> {
+        match &self.refused {
             Some(reply) if error.reply().is_none() => Err(error.with_explanation(reply.as_bytes())),
             _ => Err(error),
         }

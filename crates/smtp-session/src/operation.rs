@@ -43,17 +43,17 @@ pub trait Operation: Protocol + Sized {
 
     /// Returns the answer. Called once, when the operation is done.
     #[doc(hidden)]
-    fn answer(self, session: &Session) -> Result<Self::Answer, Error>;
+    fn answer(&mut self, session: &Session) -> Result<Self::Answer, Error>;
 
     /// Returns the answer, or the error, of an operation that failed before it was done.
     #[doc(hidden)]
-    fn failed(self, error: Error) -> Result<Self::Answer, Error> {
+    fn failed(&mut self, error: Error) -> Result<Self::Answer, Error> {
         Err(error)
     }
 
     /// Returns what is known of each recipient of the messages that were being sent.
     #[doc(hidden)]
-    fn verdicts(self) -> Vec<KnownVerdicts> {
+    fn verdicts(&mut self) -> Vec<KnownVerdicts> {
         Vec::new()
     }
 }

@@ -105,7 +105,7 @@ impl Operation for Xclient<'_> {
 
     type Request = Infallible;
 
-    fn answer(self, _: &Session) -> Result<(), Error> {
+    fn answer(&mut self, _: &Session) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -194,9 +194,9 @@ impl Operation for Xforward<'_> {
 
     type Request = Infallible;
 
-    fn answer(self, _: &Session) -> Result<Reply, Error> {
+    fn answer(&mut self, _: &Session) -> Result<Reply, Error> {
         let step = Step::Xforward;
-        self.reply.ok_or_else(|| Error::new(step, Ended::Failed { step }))
+        self.reply.take().ok_or_else(|| Error::new(step, Ended::Failed { step }))
     }
 }
 

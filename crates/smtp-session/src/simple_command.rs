@@ -203,10 +203,10 @@ impl Operation for SimpleCommand<'_> {
 
     type Request = Infallible;
 
-    fn answer(self, session: &Session) -> Result<Reply, Error> {
+    fn answer(&mut self, session: &Session) -> Result<Reply, Error> {
         if self.step == Step::Atrn && session.replies.has_surplus() {
             return Err(session.error(self.step, Misbehaved::UnsolicitedOctets));
         }
-        self.reply.ok_or_else(|| Error::new(self.step, Ended::Failed { step: self.step }))
+        self.reply.take().ok_or_else(|| Error::new(self.step, Ended::Failed { step: self.step }))
     }
 }

@@ -68,7 +68,7 @@ impl Operation for StartTls {
 
     type Request = Infallible;
 
-    fn answer(self, session: &Session) -> Result<(), Error> {
+    fn answer(&mut self, session: &Session) -> Result<(), Error> {
         if session.replies.has_surplus() {
             return Err(session.error(Step::StartTls, Misbehaved::PlaintextAfterStartTls));
         }

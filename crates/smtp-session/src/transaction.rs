@@ -3,6 +3,8 @@
 //!
 //! This file decides what is written next, and what each reply means. The content on its way and
 //! the recipients have files of their own.
+use std::mem;
+
 use smtp_caps::{Framing, Plan};
 use smtp_codec::{Command, ContentFacts, Stuffer};
 use smtp_error::{
@@ -21,7 +23,7 @@ mod recipients;
 
 pub use content::Piece;
 
-use content::{Content, Flow, Way, Written};
+use content::{Checks, Content, Flow, Way, Written};
 use recipients::Recipients;
 
 /// Sends one message.
@@ -298,8 +300,12 @@ impl Transaction<'_> {
 
     fn begin_content(&mut self, way: Way, session: &Session) {
         let Some(plan) = &self.plan else { return };
-        let flow = Flow::new(way, self.facts, plan.mail(), session.output.end());
-        self.content = Content::Flowing(flow.header_rules(self.sending.header_rules(plan)));
+        let checks = self.facts.unseen.then(|| {
+            let rules = self.sending.header_rules(plan);
+            Box::new(Checks::new(plan.mail(), self.facts.binary, rules))
+        });
+        let flow = Flow::new(way, self.facts, checks, session.output.end());
+        self.content = Content::Flowing(flow);
         self.rounds += 1;
     }
 
@@ -424,7 +430,7 @@ impl Transaction<'_> {
 
     /// Takes what is known of each recipient.
     fn take_verdicts(&mut self) -> KnownVerdicts {
-        let verdicts = std::mem::take(&mut self.recipients).into_verdicts();
+        let verdicts = mem::take(&mut self.recipients).into_verdicts();
         KnownVerdicts::new(self.envelope.forward_paths(), verdicts)
     }
 
@@ -584,7 +590,7 @@ impl Operation for Transaction<'_> {
         if failed { None } else { self.content_request(session) }
     }
 
-    fn answer(mut self, session: &Session) -> Result<Delivery, Error> {
+    fn answer(&mut self, session: &Session) -> Result<Delivery, Error> {
         if let Some(kind) = self.objection.take() {
             let error = Error::new(Step::Mail, kind);
             return Err(match self.plan {
@@ -599,30 +605,30 @@ impl Operation for Transaction<'_> {
         }
         let forward_paths = self.envelope.forward_paths();
         let refusal = self.recipients.refusal().map(|verdict| verdict.reply().clone());
-        self.recipients.into_delivery(forward_paths, || match refusal {
+        mem::take(&mut self.recipients).into_delivery(forward_paths, || match refusal {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
             None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
         })
     }
 
     /// What fails after the last verdict changes none.
-    fn failed(mut self, error: Error) -> Result<Delivery, Error> {
+    fn failed(&mut self, mut error: Error) -> Result<Delivery, Error> {
         if self.next == NextAction::Begin {
             return Err(error);
         }
         // Another round was to follow, and its first reply was a surplus one.
-        let mut error = error;
         if let ErrorKind::Misbehaved(Misbehaved::Unsolicited(reply)) = error.kind() {
             let surplus = Classes::of(reply);
             error = self.check_count(surplus, error)?;
         }
         if self.recipients.are_decided() {
-            return self.recipients.into_delivery(self.envelope.forward_paths(), || error);
+            let recipients = mem::take(&mut self.recipients);
+            return recipients.into_delivery(self.envelope.forward_paths(), || error);
         }
         Err(error.with_verdicts(self.take_verdicts()))
     }
 
-    fn verdicts(mut self) -> Vec<KnownVerdicts> {
+    fn verdicts(&mut self) -> Vec<KnownVerdicts> {
         vec![self.take_verdicts()]
     }
 }

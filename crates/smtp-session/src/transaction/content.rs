@@ -127,15 +127,21 @@ pub(super) struct Flow {
     given: u64,
     tail: [u8; 2],
     binary: bool,
-    /// Checks a content that was not checked beforehand.
-    scanner: Option<TextScanner>,
-    /// Checks the header section of such a content.
-    headers: Option<HeaderCheck>,
-    unseen: bool,
-    /// Whether an octet outside ASCII is an error.
-    seven_bit: bool,
+    /// Checks a content that was not checked beforehand. Most were, and a transaction is moved
+    /// several times, so that it must be small.
+    checks: Option<Box<Checks>>,
     /// Where it began, counted as [`Output::end`] is.
     pub(super) began: u64,
+}
+
+/// The checks of a content that was not checked beforehand.
+#[derive(Debug)]
+pub(super) struct Checks {
+    headers: HeaderCheck,
+    /// There is none for binary content.
+    text: Option<TextScanner>,
+    /// Whether an octet outside ASCII is an error.
+    seven_bit: bool,
 }
 
 /// How the content travels.
@@ -168,27 +174,15 @@ enum Chunk {
 }
 
 impl Flow {
-    /// Begins a content of these facts, for which this MAIL is sent, at this octet of the output.
-    pub(super) fn new(way: Way, facts: ContentFacts, mail: &Mail, began: u64) -> Self {
-        let ContentFacts { size: declared, binary, unseen, .. } = facts;
-        Self {
-            way,
-            declared,
-            given: 0,
-            tail: *b"\r\n",
-            binary,
-            scanner: (unseen && !binary).then(TextScanner::new),
-            headers: None,
-            unseen,
-            seven_bit: matches!(mail.declared_body(), None | Some(Body::SevenBit)),
-            began,
-        }
-    }
-
-    /// Checks the header section by these rules, unless that was done beforehand.
-    pub(super) fn header_rules(mut self, rules: HeaderRules) -> Self {
-        self.headers = self.unseen.then(|| HeaderCheck::new(rules));
-        self
+    /// Begins a content of these facts, with these checks, at this octet of the output.
+    pub(super) fn new(
+        way: Way,
+        facts: ContentFacts,
+        checks: Option<Box<Checks>>,
+        began: u64,
+    ) -> Self {
+        let ContentFacts { size: declared, binary, .. } = facts;
+        Self { way, declared, given: 0, tail: *b"\r\n", binary, checks, began }
     }
 
     /// Returns whether the next piece can be taken.
@@ -222,11 +216,8 @@ impl Flow {
     /// Takes the end, and adds a CRLF if the last line has none. After DATA the end mark is
     /// written, and the octet of its dot is returned.
     fn end(&mut self, output: &mut Output) -> Result<Option<u64>, Invalid> {
-        if let Some(scanner) = &self.scanner {
-            scanner.end()?;
-        }
-        if let Some(headers) = &mut self.headers {
-            headers.end()?;
+        if let Some(checks) = &mut self.checks {
+            checks.end()?;
         }
         let crlf = Bytes::from_static(b"\r\n");
         if self.tail != *b"\r\n" && !self.binary {
@@ -265,14 +256,8 @@ impl Flow {
     }
 
     fn count(&mut self, octets: &[u8]) -> Result<(), Invalid> {
-        if let Some(headers) = &mut self.headers {
-            headers.scan(octets)?;
-        }
-        if let Some(scanner) = &mut self.scanner {
-            scanner.scan(octets)?;
-            if self.seven_bit && scanner.is_eight_bit() {
-                return Err(Invalid::new(Field::Text, Flaw::NotSevenBit));
-            }
+        if let Some(checks) = &mut self.checks {
+            checks.scan(octets)?;
         }
         self.given += octets.len() as u64;
         match *octets {
@@ -284,6 +269,35 @@ impl Flow {
             Some(declared) if self.given > declared => Err(size_mismatch(declared, self.given)),
             _ => Ok(()),
         }
+    }
+}
+
+impl Checks {
+    /// Returns the checks of a content for which this MAIL is sent.
+    pub(super) fn new(mail: &Mail, binary: bool, rules: HeaderRules) -> Self {
+        Self {
+            headers: HeaderCheck::new(rules),
+            text: (!binary).then(TextScanner::new),
+            seven_bit: matches!(mail.declared_body(), None | Some(Body::SevenBit)),
+        }
+    }
+
+    fn scan(&mut self, octets: &[u8]) -> Result<(), Invalid> {
+        self.headers.scan(octets)?;
+        if let Some(text) = &mut self.text {
+            text.scan(octets)?;
+            if self.seven_bit && text.is_eight_bit() {
+                return Err(Invalid::new(Field::Text, Flaw::NotSevenBit));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Invalid> {
+        if let Some(text) = &self.text {
+            text.end()?;
+        }
+        self.headers.end()
     }
 }
 
