@@ -79,14 +79,11 @@ impl Server {
     }
 
     fn hint_on_hello(&self, error: &Error) -> Option<Hint> {
+        // That a server speaks LMTP shows only where it knows HELO as little as EHLO, which the
+        // session has seen.
         let ErrorKind::Refused(reply) = error.kind() else { return None };
-        if !matches!(reply.code().get(), 500..=502) {
-            return None;
-        }
-        Some(match self.dialect {
-            Dialect::Smtp => Hint::Lmtp,
-            Dialect::Lmtp => Hint::Smtp,
-        })
+        let is_unknown = matches!(reply.code().get(), 500 | 502);
+        (is_unknown && self.dialect == Dialect::Lmtp).then_some(Hint::Smtp)
     }
 
     fn hint_on_missing_auth(&self) -> Option<Hint> {

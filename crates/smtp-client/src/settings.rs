@@ -237,7 +237,7 @@ impl Submission {
 /// and refused, or whose certificate is not accepted, is the same on the other port.
 pub(crate) fn is_about_the_port(error: &Error) -> bool {
     match (error.step(), error.kind()) {
-        (_, ErrorKind::Broken(Broken::Deadline { .. })) => false,
+        (_, ErrorKind::Broken(Broken::Deadline { .. } | Broken::UnknownHost(_))) => false,
         (Step::Connect, ErrorKind::Broken(_)) => true,
         (Step::Handshake, ErrorKind::Broken(Broken::Tls(_))) => error.excerpt().is_some(),
         (Step::Handshake | Step::Greeting, ErrorKind::Broken(_)) => true,
@@ -245,24 +245,13 @@ pub(crate) fn is_about_the_port(error: &Error) -> bool {
     }
 }
 
-/// The error of two ports that both failed: it is that of the port where more was reached, or has
-/// the addresses of both.
+/// The error of two ports that both failed: it is that of the port where the client came further,
+/// and names what happened at the other.
 pub(crate) fn of_both_ports(first: Error, second: Error) -> Error {
-    match (first.kind(), second.kind()) {
-        (
-            ErrorKind::Broken(Broken::Unreachable(attempts)),
-            ErrorKind::Broken(Broken::Unreachable(more)),
-        ) => {
-            let attempts = attempts.iter().chain(more).cloned().collect();
-            Error::new(Step::Connect, Broken::Unreachable(attempts))
-        }
-        (_, ErrorKind::Broken(Broken::Unreachable(_) | Broken::Io(_)))
-            if second.step() == Step::Connect =>
-        {
-            first
-        }
-        _ => second,
-    }
+    let is_unreachable = second.step() == Step::Connect
+        && !matches!(second.kind(), ErrorKind::Broken(Broken::Deadline { .. }));
+    let (error, other) = if is_unreachable { (first, second) } else { (second, first) };
+    error.with_other_port(other)
 }
 
 /// The methods that change the settings of a connector.
@@ -304,7 +293,8 @@ macro_rules! settings {
         /// Creates a connector to the submission server on this host (RFC 8314, 3.3): over TLS on
         /// port 465; and if that port cannot be connected to, or does not use TLS, with STARTTLS on
         /// port 587. Never in clear. [`Connection::server`] tells which of them was used; the
-        /// connector and its clones try that one first from then on.
+        /// connector and its clones try that one first from then on. If neither can be used, the
+        /// error names both ([`Error::other_port`](crate::Error::other_port)).
         ///
         /// The defaults are those of [`from_url`](Self::from_url).
         pub fn submission(host: &str) -> Self {
@@ -429,3 +419,22 @@ macro_rules! settings {
 }
 
 pub(crate) use settings;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use smtp_error::Cause;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_host_is_not_about_the_port() {
+        let cause = || Cause::new(io::Error::from(io::ErrorKind::ConnectionRefused));
+        for (broken, expected) in
+            [(Broken::Io(cause()), true), (Broken::UnknownHost(cause()), false)]
+        {
+            assert_eq!(is_about_the_port(&Error::new(Step::Connect, broken)), expected);
+        }
+    }
+}

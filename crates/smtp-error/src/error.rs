@@ -30,6 +30,7 @@ struct Inner {
     explanation: Option<Box<str>>,
     excerpt: Option<Excerpt>,
     waited: Option<Duration>,
+    other_port: Option<Error>,
 }
 
 /// The most octets of an explanation that an error keeps.
@@ -48,6 +49,7 @@ impl Error {
             explanation: None,
             excerpt: None,
             waited: None,
+            other_port: None,
         }))
     }
 
@@ -101,6 +103,13 @@ impl Error {
     #[must_use]
     pub fn with_waited(mut self, waited: Duration) -> Self {
         self.0.waited = Some(waited);
+        self
+    }
+
+    /// Sets the error of another port of the same server, which could not be used either.
+    #[must_use]
+    pub fn with_other_port(mut self, error: Self) -> Self {
+        self.0.other_port = Some(error);
         self
     }
 
@@ -177,11 +186,21 @@ impl Error {
         self.0.waited
     }
 
-    /// Returns whether the same operation may succeed later on another connection. An error that is
+    /// Returns the error of the other port, if the server was to be reached on one of two ports and
+    /// neither could be used. This error is that of the port where the client came further.
+    pub fn other_port(&self) -> Option<&Self> {
+        self.0.other_port.as_ref()
+    }
+
+    /// Returns whether the same operation may succeed later on another connection: not on a port
+    /// where the server sends TLS, or another protocol, in place of a greeting. An error that is
     /// [in doubt](Self::in_doubt) may be transient as well.
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Refused(reply) => reply.is_transient(),
+            ErrorKind::Misbehaved(_) | ErrorKind::Broken(_) if self.is_of_another_protocol() => {
+                false
+            }
             ErrorKind::Misbehaved(_) | ErrorKind::Ended(_) | ErrorKind::Token(_) => true,
             ErrorKind::Broken(broken) => broken.is_transient(),
             // MAILMAX and RCPTDOMAINMAX count per session (RFC 9422): a new session starts at zero.
@@ -193,6 +212,15 @@ impl Error {
             | ErrorKind::Envelope(_)
             | ErrorKind::Source(_) => false,
         }
+    }
+}
+
+impl Error {
+    /// Returns whether the server sent TLS, or another protocol, in place of a greeting. Where it
+    /// sent nothing, the same hint is a guess: the server may be slow.
+    fn is_of_another_protocol(&self) -> bool {
+        self.0.excerpt.is_some()
+            && matches!(self.0.hint, Some(Hint::ImplicitTls | Hint::OtherProtocol(_)))
     }
 }
 
@@ -210,6 +238,7 @@ impl fmt::Debug for Error {
             .field("explanation", &self.0.explanation)
             .field("excerpt", &self.0.excerpt)
             .field("waited", &self.0.waited)
+            .field("other_port", &self.0.other_port)
             .finish()
     }
 }

@@ -25,10 +25,10 @@ pub enum Hint {
     /// The server greeted in another protocol.
     #[error("the server speaks {0}, not SMTP: check the host and the port")]
     OtherProtocol(OtherProtocol),
-    /// The server refuses EHLO and HELO.
+    /// The server knows neither EHLO nor HELO.
     #[error("if this is an LMTP server, use lmtp://")]
     Lmtp,
-    /// The server refuses LHLO.
+    /// The server does not know LHLO.
     #[error("if this is an SMTP server, use smtp://")]
     Smtp,
     /// The server does not offer STARTTLS.

@@ -5,16 +5,10 @@ use crate::{Error, ErrorKind, Step, Unsupported};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.step())?;
-        if let Some(server) = self.server() {
-            write!(f, " {} {server}", preposition(self.step()))?;
-        }
-        write!(f, ": {}", self.kind())?;
-        if let Some(excerpt) = self.excerpt() {
-            write!(f, " (received \"{excerpt}\")")?;
-        }
-        if let Some(explanation) = self.explanation() {
-            write!(f, " ({explanation})")?;
+        tell(self, f)?;
+        if let Some(other) = self.other_port() {
+            f.write_str("; other port: ")?;
+            tell(other, f)?;
         }
         if self.in_doubt() {
             f.write_str(" (the message may have been accepted)")?;
@@ -32,6 +26,22 @@ impl fmt::Display for Error {
         }
         Ok(())
     }
+}
+
+/// Displays what was attempted, at which server, and what happened.
+fn tell(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{}", error.step())?;
+    if let Some(server) = error.server() {
+        write!(f, " {} {server}", preposition(error.step()))?;
+    }
+    write!(f, ": {}", error.kind())?;
+    if let Some(excerpt) = error.excerpt() {
+        write!(f, " (received \"{excerpt}\")")?;
+    }
+    if let Some(explanation) = error.explanation() {
+        write!(f, " ({explanation})")?;
+    }
+    Ok(())
 }
 
 /// Returns the word between a step and the server.

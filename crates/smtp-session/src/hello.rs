@@ -1,7 +1,7 @@
 //! The beginning: the greeting, and EHLO, LHLO or HELO (RFC 5321, 4.1.1.1 and 3.1).
 use smtp_caps::Capabilities;
 use smtp_codec::Command;
-use smtp_error::{Error, ErrorKind, Extension, Reply, ReplyCode, Step, Unsupported};
+use smtp_error::{Error, ErrorKind, Extension, Hint, Reply, ReplyCode, Step, Unsupported};
 use std::convert::Infallible;
 
 use super::{
@@ -81,7 +81,7 @@ impl Hello {
         self.state == State::AwaitReply(Verb::Extended)
             && self.fallback == HelloFallback::Allowed
             && session.dialect == Dialect::Smtp
-            && matches!(reply.code(), ReplyCode::UNRECOGNIZED | ReplyCode::NOT_IMPLEMENTED)
+            && is_unknown(reply.code())
     }
 }
 
@@ -149,13 +149,23 @@ impl Operation for Hello {
         Ok(())
     }
 
-    /// A server that refuses EHLO and then closes has given its reason in the reply to EHLO.
+    /// A server that refuses EHLO and then closes has given its reason in the reply to EHLO. One that
+    /// knows neither EHLO nor HELO does not speak SMTP.
     fn failed(&mut self, error: Error) -> Result<(), Error> {
         match &self.refused {
-            Some(reply) if error.reply().is_none() => Err(error.with_explanation(reply.as_bytes())),
-            _ => Err(error),
+            Some(ehlo) => Err(match error.reply().map(Reply::code) {
+                None => error.with_explanation(ehlo.as_bytes()),
+                Some(code) if is_unknown(code) => error.with_hint(Hint::Lmtp),
+                Some(_) => error,
+            }),
+            None => Err(error),
         }
     }
+}
+
+/// Returns whether the server does not know the command that it replies to with this code.
+fn is_unknown(code: ReplyCode) -> bool {
+    matches!(code, ReplyCode::UNRECOGNIZED | ReplyCode::NOT_IMPLEMENTED)
 }
 
 impl Session {

@@ -106,6 +106,28 @@ fn lmtp_and_smtp_taken_for_each_other() {
         "hello at mail.example.org:24: refused: 500 unknown (hint: if this is an LMTP \
          server, use lmtp://)",
     );
+    // A server that knows HELO, or does not like the name, speaks SMTP.
+    refuses(
+        &client(25, Security::Plain),
+        "S: 220 mx.example ESMTP\nC: EHLO client.example\nS: 501 5.5.4 a name of yours",
+        "hello at mail.example.org:25: refused: 501 5.5.4 a name of yours",
+    );
+    refuses(
+        &client(25, Security::Plain),
+        "S: 220 mx.example ESMTP\nC: EHLO client.example\nS: 502 no\nC: HELO client.example\n\
+         S: 550 go away",
+        "hello at mail.example.org:25: refused: 550 go away",
+    );
+    refuses(
+        &client(587, Security::StartTls),
+        "S: 220 mx.example ESMTP\nC: EHLO client.example\nS: 502 no",
+        "hello at mail.example.org:587: refused: 502 no",
+    );
+    refuses(
+        &client_of(Server::tcp(HOST, 25).dialect(Dialect::Lmtp)),
+        "S: 220 mx.example ESMTP\nC: LHLO client.example\nS: 501 5.5.4 a name of yours",
+        "hello at mail.example.org:25: refused: 501 5.5.4 a name of yours",
+    );
     refuses(
         &client_of(Server::tcp(HOST, 25).dialect(Dialect::Lmtp)),
         "S: 220 mx.example ESMTP\nC: LHLO client.example\nS: 502 5.5.2 what?",

@@ -12,6 +12,7 @@ use smtp_client::{
 use smtp_testkit::{Authority, CertificateKind, Pipe, Server as TestServer};
 
 use crate::{
+    mailer::{pool, send},
     stage::{hello, opening, parse, perform},
     starttls::trusting,
     tls::BAD,
@@ -204,5 +205,73 @@ fn it_is_the_same_for_the_client_that_blocks() {
         assert_eq!(connection.protection(), expected);
         connection.quit().unwrap();
         server.finish().wait().unwrap();
+    }
+}
+
+#[test]
+fn a_mailer_sends_to_a_server_that_is_not_verified_and_falls_back_where_it_may() {
+    let sent = "C: MAIL FROM:<s@example.org>\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\n\
+                C: DATA\nS: 354 go\n[text]\nS: 250 ok\n";
+    let clear = opening(Dialect::Smtp, &["STARTTLS"]);
+    for (scripts, fallback) in [
+        (vec![upgraded(&[]) + sent + QUIT], ClearFallback::Forbidden),
+        (vec![failing(), clear + sent + QUIT], ClearFallback::Allowed),
+    ] {
+        let authority = Authority::new();
+        let connector = trusting(&authority, Dialect::Smtp, Security::Opportunistic);
+        perform(async {
+            let (mut servers, mut pipes) = (Vec::new(), VecDeque::new());
+            for script in &scripts {
+                let builder = TestServer::builder().authority(authority.clone());
+                let builder = builder.certificate(CertificateKind::WrongName);
+                let (server, pipe) = builder.script(parse(script)).pipe();
+                servers.push(server);
+                pipes.push_back(pipe);
+            }
+            let pipes = Arc::new(Mutex::new(pipes));
+            let connector = connector.clear_fallback(fallback).dialer(move |_| {
+                let pipe = pipes.lock().unwrap().pop_front();
+                async move { pipe.ok_or_else(|| std::io::ErrorKind::ConnectionRefused.into()) }
+            });
+            let mailer = pool(connector, 1).build();
+            assert!(send(&mailer).await.unwrap().all_accepted());
+            mailer.close().await;
+            for server in servers {
+                server.finish().await.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn the_client_that_blocks_falls_back_by_another_connection() {
+    for fallback in [ClearFallback::Allowed, ClearFallback::Forbidden] {
+        let authority = Authority::new();
+        let tls = Tls::authorities([authority.der().to_vec().into()]).unwrap();
+        let clear = opening(Dialect::Smtp, &["STARTTLS"]) + QUIT;
+        let mut pipes = VecDeque::new();
+        let mut servers = Vec::new();
+        for script in [failing(), clear] {
+            let builder = TestServer::builder().authority(authority.clone());
+            let server = builder.script(parse(&script)).tcp().unwrap();
+            pipes.push_back(std::net::TcpStream::connect(server.addr()).unwrap());
+            servers.push(server);
+        }
+        let pipes = Mutex::new(pipes);
+        let server = smtp_client::Server::tcp("localhost", 25).security(Security::Opportunistic);
+        let connector = blocking::Connector::new(server).tls(tls).clear_fallback(fallback);
+        let connector = connector.hello_name("client.example".parse().unwrap());
+        let connector = connector.dialer(move |_| Ok(pipes.lock().unwrap().pop_front().unwrap()));
+        match (connector.connect(), fallback) {
+            (Ok(mut connection), ClearFallback::Allowed) => {
+                assert_eq!(connection.protection(), Protection::Clear);
+                connection.quit().unwrap();
+                for server in servers {
+                    server.finish().wait().unwrap();
+                }
+            }
+            (Err(error), ClearFallback::Forbidden) => assert_eq!(error.step(), Step::Handshake),
+            (connected, _) => panic!("{fallback:?}: {connected:?}"),
+        }
     }
 }

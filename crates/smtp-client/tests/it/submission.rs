@@ -122,6 +122,12 @@ fn a_server_without_starttls_gets_nothing_in_clear() {
         let (connector, servers) = submission([Port::Refuses, plain]);
         let error = connector.connect().await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "STARTTLS at localhost:587: the server does not offer STARTTLS; other port: connect to \
+             localhost:465: connection refused (hint: use a port that offers STARTTLS, usually 587, \
+             or smtps:// with port 465)"
+        );
         for server in servers {
             server.finish().await.unwrap();
         }
@@ -135,6 +141,26 @@ fn two_ports_that_refuse_are_one_error() {
         let error = connector.connect().await.unwrap_err();
         assert_eq!(error.step(), Step::Connect);
         assert!(matches!(error.kind(), ErrorKind::Broken(Broken::Io(_))), "{error}");
+        assert_eq!(error.other_port().unwrap().server().unwrap().port(), Some(587));
+        assert_eq!(
+            error.to_string(),
+            "connect to localhost:465: connection refused; other port: connect to localhost:587: \
+             connection refused (hint: no server listens on this port: check the host and the port, \
+             and whether it runs)"
+        );
+    });
+}
+
+#[test]
+fn what_a_reached_port_did_comes_before_that_of_one_that_was_not() {
+    perform(async {
+        let clear = parse("[raw \"220 hi\\r\\n\"]\n[stall]");
+        let clear = Port::Plays(clear, CertificateKind::Good);
+        let (connector, _servers) = submission([clear, Port::Refuses]);
+        let error = connector.connect().await.unwrap_err();
+        assert_eq!((error.step(), error.hint()), (Step::Handshake, Some(Hint::NoTls)));
+        let other = error.other_port().unwrap();
+        assert_eq!((other.step(), other.hint()), (Step::Connect, Some(Hint::ConnectionRefused)));
     });
 }
 

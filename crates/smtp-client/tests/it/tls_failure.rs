@@ -1,5 +1,11 @@
 //! Failures of TLS at every stage: the message for an operator, and its advice.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, RootCertStore, ServerConfig,
@@ -18,7 +24,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    stage::{connector, opening, perform, play},
+    mailer::{pool, send},
+    stage::{connector, opening, parse, perform, play},
     starttls::trusting,
     wait_timeout::bounds,
 };
@@ -253,6 +260,37 @@ fn tls_in_place_of_a_greeting_is_guessed() {
         let error = play(&script, &connector, async |it| it.unwrap_err()).outcome;
         assert_eq!((error.step(), error.hint()), (Step::Greeting, Some(Hint::ImplicitTls)));
         assert!(error.excerpt().is_some(), "{error}");
+        assert!(!error.is_transient(), "{error}");
+    }
+    // A server that sends nothing may be a slow one.
+    let connector = connector(Dialect::Smtp).timeouts(bounds());
+    let error = play("[stall]", &connector, async |it| it.unwrap_err()).outcome;
+    assert_eq!(error.hint(), Some(Hint::ImplicitTls));
+    assert!(error.is_transient(), "{error}");
+}
+
+#[test]
+fn a_mailer_tries_a_port_for_another_kind_of_tls_once() {
+    for (security, script, once) in [
+        (Security::Tls, "[raw \"220 mx.example ready\\r\\n\"]\n[stall]", true),
+        (Security::Plain, "[raw \"\\x15\\x03\\x01\\x00\\x02\\x02\\x46\"]\n[close]", true),
+        (Security::Plain, "[raw \"HTTP/1.1 400 Bad Request\\r\\n\"]\n[close]", true),
+        (Security::Plain, "[close]", false),
+    ] {
+        perform(async {
+            let dialed = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&dialed);
+            let server = Server::tcp("localhost", 25).security(security);
+            let tls = Tls::authorities([Authority::new().der().to_vec().into()]).unwrap();
+            let connector = Connector::new(server).tls(tls).timeouts(bounds()).dialer(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let (server, pipe) = TestServer::builder().script(parse(script)).pipe();
+                tokio::spawn(server.finish());
+                async { Ok::<Pipe, std::io::Error>(pipe) }
+            });
+            let error = send(&pool(connector, 2).build()).await.unwrap_err();
+            assert_eq!(dialed.load(Ordering::Relaxed) == 1, once, "{error}");
+        });
     }
 }
 

@@ -325,6 +325,23 @@ fn failed_authentication_tells_why() {
 }
 
 #[test]
+fn an_error_of_two_ports_names_both_and_has_one_hint() {
+    let at = |step, kind: ErrorKind, port| {
+        Error::new(step, kind).with_server(&Arc::new(Peer::tcp("mx.example", port)))
+    };
+    let refused = at(Step::Connect, Broken::Closed.into(), 465).with_hint(Hint::ConnectTimedOut);
+    let lacks = Unsupported::Extension(Extension::StartTls);
+    let error = at(Step::StartTls, lacks.into(), 587).with_hint(Hint::NoStartTls);
+    let error = error.with_other_port(refused);
+    assert_eq!(error.other_port().map(Error::step), Some(Step::Connect));
+    reads(error, {
+        "STARTTLS at mx.example:587: the server does not offer STARTTLS; other port: connect to \
+         mx.example:465: the server closed the connection (hint: use a port that offers STARTTLS, \
+         usually 587, or smtps:// with port 465)"
+    });
+}
+
+#[test]
 fn an_explanation_is_bounded_and_escaped() {
     let refused = || Error::new(Step::Auth, ErrorKind::Refused(reply(535, "5.7.8 no")));
     let error = refused().with_explanation(b"{\"status\":\"400\"}");
