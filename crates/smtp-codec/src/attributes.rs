@@ -125,6 +125,11 @@ impl<S: AsRef<str>> Attributes<S> {
     pub fn borrowed(&self) -> Attributes<&str> {
         Attributes(self.0.borrowed())
     }
+
+    /// Returns the same attributes, owned.
+    pub fn owned(&self) -> Attributes {
+        Attributes(self.0.owned())
+    }
 }
 
 const UNAVAILABLE: &str = "[UNAVAILABLE]";

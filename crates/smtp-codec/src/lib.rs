@@ -20,7 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A server decodes commands and encodes replies:
+//! A server decodes commands and encodes replies. (`smtp-server` has a whole server on this crate,
+//! without I/O and on tokio.)
 //!
 //! ```
 //! use smtp_codec::{Command, Deviations, MailParam, Sequence, encode_reply};
@@ -71,9 +72,11 @@ mod rcpt;
 mod rcpt_param;
 
 mod command;
+mod dialect;
 mod sequence;
 mod verb;
 
+mod flaws;
 mod header_field;
 mod headers;
 mod mail_data;
@@ -87,7 +90,9 @@ pub use argument::Argument;
 pub use attributes::{Attribute, Attributes};
 pub use command::{Command, CommandError, CommandFault, DecodedCommand};
 pub use deviation::Deviations;
+pub use dialect::Dialect;
 pub use domain::{AddressLiteral, Domain, Host};
+pub use flaws::{FlawScanner, TextFlaws};
 pub use header_field::HeaderField;
 pub use headers::HeaderScanner;
 pub use hello::HelloName;
@@ -98,7 +103,7 @@ pub use mail_param::{Body, ByMode, MailParam, Ret};
 pub use octets::IntoOctets;
 pub use param::{Param, Params};
 pub use path::{ForwardPath, Mailbox, ReversePath};
-pub use proxy_header::ProxyHeader;
+pub use proxy_header::{InvalidProxyHeader, ProxiedConnection, ProxyHeader};
 pub use rcpt::Rcpt;
 pub use rcpt_param::{Notify, RcptParam, RrvsAction};
 pub use reply::{DecodedReply, ReplyDecoder, ReplyLimits, encode_reply};
@@ -106,7 +111,7 @@ pub use sasl::{Mechanism, SaslResponse};
 pub use scanner::{Normalizer, TextScanner};
 pub use sequence::Sequence;
 pub use stuffing::{Stuffed, Stuffer};
-pub use unstuffing::{BareLineEnds, TextFlaws, Unstuffed, Unstuffer};
+pub use unstuffing::{BareLineEnds, Unstuffed, Unstuffer};
 pub use verb::Verb;
 pub use word::Word;
 pub use xtext::Xtext;

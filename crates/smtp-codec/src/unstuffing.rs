@@ -2,7 +2,7 @@
 //! 4.5.2).
 use memchr::memmem::Finder;
 
-use crate::line_end;
+use crate::{TextFlaws, line_end};
 
 /// Undoes dot-stuffing in a stream of octets, in pieces of any size.
 ///
@@ -36,21 +36,6 @@ pub enum BareLineEnds {
     Normalize,
 }
 
-/// The octets that mail data must not hold: the offset of the first of each kind, in octets of the
-/// stuffed form from its beginning, and their number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TextFlaws {
-    /// The first CR without LF.
-    pub bare_cr: Option<u64>,
-    /// The first LF without CR.
-    pub bare_lf: Option<u64>,
-    /// The first NUL.
-    pub nul: Option<u64>,
-    /// The number of all of them.
-    pub count: u64,
-}
-
 /// A piece of mail data, or its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "mail data goes on or ends")]
@@ -74,18 +59,6 @@ enum State {
     /// After a CR that is the last octet of the input: the next octet decides whether it is bare.
     Cr,
     Ended,
-}
-
-impl TextFlaws {
-    fn note(&mut self, kind: fn(&mut Self) -> &mut Option<u64>, offset: u64) {
-        kind(self).get_or_insert(offset);
-        self.count += 1;
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Unstuffer {

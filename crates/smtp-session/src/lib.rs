@@ -69,10 +69,12 @@ pub use output::Output;
 pub use protection::ChannelBinding;
 pub use proxy::{Xclient, Xforward};
 pub use sending::{Ahead, Excess, FirstChunk, HeaderDefects, Partial, Sending};
-pub use session::{Adjustment, Dialect, Session};
+pub use session::{Adjustment, Session};
 pub use simple_command::SimpleCommand;
 pub use starttls::StartTls;
 pub use transaction::{Piece, Transaction};
 
+/// The protocol of a session, from `smtp-codec`.
+pub use smtp_codec::Dialect;
 /// The errors of operations, from `smtp-error`.
 pub use smtp_error::{Error, ErrorKind, Invalid};

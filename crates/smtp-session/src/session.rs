@@ -2,7 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use smtp_caps::Capabilities;
-use smtp_codec::{Command, Deviations, HelloName, ReplyLimits};
+use smtp_codec::{Command, Deviations, Dialect, HelloName, ReplyLimits};
 use smtp_error::{
     Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Peer, Reply, ReplyCode, Step,
     Verdict,
@@ -15,17 +15,6 @@ use crate::{
     redaction::without_challenge,
     replies::{PendingReply, Replies, Surplus, refused},
 };
-
-/// The protocol that a server speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "there are two")]
-pub enum Dialect {
-    /// SMTP (RFC 5321).
-    #[default]
-    Smtp,
-    /// LMTP (RFC 2033): LHLO instead of EHLO, and a final reply for each recipient.
-    Lmtp,
-}
 
 /// A change that a caller makes to what a server offers, before any operation relies on it.
 pub type Adjustment = dyn Fn(Capabilities) -> Capabilities + Send + Sync;
