@@ -52,6 +52,14 @@ fn grouped_and_renamed_imports_are_found() {
 }
 
 #[test]
+fn the_session_of_the_server_is_pure_and_its_driver_is_not() {
+    let io = "use tokio::io::AsyncRead;";
+    let session = "crates/smtp-server/src/session.rs";
+    let driver = "crates/smtp-server/src/serve/wire.rs";
+    finds(purity, &[(LAYER, ""), (session, io), (driver, io)], &[&format!("{session}:1")]);
+}
+
+#[test]
 fn what_only_looks_like_it_is_left_alone() {
     pure("// use tokio::io;\n/* async fn f() {} */\n/// `Instant`\nfn f() {}");
     pure("#[cfg(feature = \"tokio\")] const S: &str = \"use std::fs;\";");

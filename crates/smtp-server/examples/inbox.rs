@@ -1,0 +1,37 @@
+//! The smallest server: it shows what it receives for `example.org`.
+#![allow(clippy::print_stdout, reason = "it shows what it receives")]
+
+use smtp_server::{
+    Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server,
+};
+use tokio::io::AsyncReadExt;
+
+struct Inbox;
+
+impl Handler for Inbox {
+    type State = ();
+
+    async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
+        match rcpt.path().as_str().ends_with("@example.org") {
+            true => Ok(Accept::usual()),
+            false => Err(Refuse::no_such_mailbox()),
+        }
+    }
+
+    async fn message(
+        &self,
+        _: &mut Context,
+        envelope: &Envelope,
+        data: &mut Data<'_>,
+    ) -> Result<Outcome, Refuse> {
+        let mut text = String::new();
+        data.read_to_string(&mut text).await?;
+        println!("For {} recipients:\n{text}", envelope.rcpts().len());
+        Ok(Outcome::accepted())
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    Ok(Server::new(Inbox).listen("127.0.0.1:2525")?.run().await?)
+}

@@ -1,0 +1,234 @@
+//! A relay: it accepts messages, keeps them in a spool, and passes them on to one server.
+//!
+//! `250` is answered after the message and its envelope are on the disk. A recipient that the next
+//! server refuses for now is tried again; what is in doubt is never sent again by itself, because it
+//! may have arrived: the log and the folder `doubt` name it, for a person to decide.
+use std::{error::Error, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+
+use lexopt::ValueExt;
+use mail_parser::DateTime;
+use smtp_client::{Content, Mailer};
+use smtp_server::{
+    Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server, Settings,
+    Trace,
+};
+use tokio::{fs::File, io::AsyncWriteExt, sync::mpsc, task::spawn_blocking};
+
+mod spool;
+
+use spool::{Entry, Spool, State, sync_folder};
+
+const USAGE: &str = "\
+Passes mail on.
+
+Usage: relay --listen ADDRESS:PORT --to URL SPOOL
+
+  --listen ADDRESS:PORT   where messages are accepted, from anybody: use a private address
+  --to URL                the next server, such as smtp://mx.example.org
+  SPOOL                   the folder of the messages that are on their way";
+
+/// How often a recipient is tried.
+const ATTEMPTS: u32 = 6;
+
+/// The pause after the first attempt. It doubles with each one.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Accepts messages into the spool.
+struct Incoming {
+    spool: Spool,
+    /// The names of messages to send.
+    queue: mpsc::UnboundedSender<String>,
+}
+
+impl Handler for Incoming {
+    type State = ();
+
+    async fn rcpt(&self, _: &mut Context, _: &Rcpt) -> Decision {
+        // Whoever can connect may send: the address is a private one.
+        Ok(Accept::usual())
+    }
+
+    async fn message(
+        &self,
+        cx: &mut Context,
+        envelope: &Envelope,
+        data: &mut Data<'_>,
+    ) -> Result<Outcome, Refuse> {
+        let id = self.spool.new_id();
+        let path = self.spool.message(&id);
+        // What is not completed goes away.
+        let draft = Draft(Some(path.clone()));
+        let mut file = File::options().write(true).create_new(true).open(&path).await?;
+        let now = DateTime::from_timestamp(now()).to_rfc822();
+        let received = Trace::new(cx.client(), envelope, "localhost").id(&id).received(now);
+        file.write_all(received.as_bytes()).await?;
+        tokio::io::copy(data, &mut file).await?;
+        file.flush().await?;
+        file.sync_all().await?;
+        let (spool, name) = (self.spool.clone(), id.clone());
+        let entry = Entry { envelope: envelope.clone(), attempts: 0 };
+        spawn_blocking(move || {
+            sync_folder(path.parent().unwrap_or(&path))?;
+            spool.store(&name, State::Queued, &entry)
+        })
+        .await??;
+        draft.keep();
+        // The receiver lives as long as the process.
+        let _ = self.queue.send(id.clone());
+        Ok(Outcome::queued_as(id)?)
+    }
+}
+
+/// A message that is not accepted yet.
+struct Draft(Option<PathBuf>);
+
+impl Draft {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Sends a message until nothing is left to try.
+async fn send(spool: Spool, mailer: Mailer, id: String) {
+    loop {
+        match attempt(&spool, &mailer, &id).await {
+            Ok(None) => return,
+            Ok(Some(pause)) => tokio::time::sleep(pause).await,
+            Err(error) => {
+                log(&format!("{id}: the spool failed: {error}"));
+                return;
+            }
+        }
+    }
+}
+
+/// Tries the recipients that are left. Returns how long to wait before the next attempt.
+async fn attempt(
+    spool: &Spool,
+    mailer: &Mailer,
+    id: &str,
+) -> Result<Option<Duration>, Box<dyn Error + Send + Sync>> {
+    let entry = spool.load(id, State::Queued)?;
+    let content = Content::file(spool.message(id))?;
+    // From here on the message may arrive, also if this process dies.
+    spool.change(id, State::Queued, State::Active)?;
+    let rcpts = entry.envelope.rcpts();
+    let sent = mailer.send(entry.envelope.clone(), content).await;
+    let mut left = [Vec::new(), Vec::new(), Vec::new()];
+    for (position, rcpt) in rcpts.iter().enumerate() {
+        let path = rcpt.path().as_str();
+        let verdict = match &sent {
+            Ok(delivery) => Some(&delivery[position]),
+            Err(error) => error.verdicts().nth(position).and_then(|(_, verdict)| verdict),
+        };
+        let (state, what) = match (verdict, &sent) {
+            (Some(verdict), _) if verdict.is_accepted() => {
+                log(&format!("{id}: <{path}> accepted: {}", verdict.reply()));
+                continue;
+            }
+            (Some(verdict), _) if verdict.is_transient() => (State::Queued, verdict.to_string()),
+            (Some(verdict), _) => (State::Refused, verdict.to_string()),
+            (None, Err(error)) if error.in_doubt() => (State::InDoubt, error.to_string()),
+            (None, Err(error)) if error.is_transient() => (State::Queued, error.to_string()),
+            (None, Err(error)) => (State::Refused, error.to_string()),
+            (None, Ok(_)) => continue,
+        };
+        let is_last = entry.attempts + 1 >= ATTEMPTS;
+        let state = if is_last && matches!(state, State::Queued) { State::Refused } else { state };
+        let (number, word) = match state {
+            State::Queued => (0, "refused for now"),
+            State::InDoubt => (1, "IN DOUBT, may have arrived, is not sent again"),
+            _ => (2, "refused"),
+        };
+        log(&format!("{id}: <{path}> {word}: {what}"));
+        left[number].push(rcpt.clone());
+    }
+    let attempts = entry.attempts + 1;
+    let mut again = None;
+    for (rcpts, state) in left.into_iter().zip([State::Queued, State::InDoubt, State::Refused]) {
+        if rcpts.is_empty() {
+            continue;
+        }
+        let envelope = Envelope::new(entry.envelope.mail().clone(), rcpts)?;
+        spool.store(id, state, &Entry { envelope, attempts })?;
+        if matches!(state, State::Queued) {
+            again = Some(PAUSE * 2_u32.saturating_pow(entry.attempts));
+        }
+    }
+    spool.remove(id, State::Active)?;
+    Ok(again)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let (mut listen, mut to, mut folder) = (None, None, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            lexopt::Arg::Long("listen") => listen = Some(parser.value()?.string()?),
+            lexopt::Arg::Long("to") => to = Some(parser.value()?.string()?),
+            lexopt::Arg::Long("help") => return Ok(writeln!(std::io::stdout(), "{USAGE}")?),
+            lexopt::Arg::Value(path) if folder.is_none() => folder = Some(PathBuf::from(path)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let (Some(listen), Some(to), Some(folder)) = (listen, to, folder) else {
+        return Err(USAGE.into());
+    };
+    let mailer = Mailer::from_url(&to)?;
+    let (spool, doubtful) = Spool::open(folder)?;
+    for id in doubtful {
+        log(&format!("{id}: IN DOUBT: a former process was sending it"));
+    }
+    let (queue, mut waiting) = mpsc::unbounded_channel();
+    for id in spool.names(State::Queued)? {
+        queue.send(id)?;
+    }
+    let (sending, outgoing) = (spool.clone(), mailer.clone());
+    tokio::spawn(async move {
+        while let Some(id) = waiting.recv().await {
+            tokio::spawn(send(sending.clone(), outgoing.clone(), id));
+        }
+    });
+    let settings = Settings::smtp("localhost").build()?;
+    let server = Server::new(Incoming { spool, queue }).settings(settings).listen(&listen)?;
+    for address in server.addresses() {
+        writeln!(std::io::stdout(), "{address}")?;
+    }
+    let stop = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    server.run_until(stop).await?;
+    mailer.close().await;
+    Ok(())
+}
+
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or_default())
+}
+
+/// Writes to the log. A server goes on if that fails.
+fn log(what: &str) {
+    let _ = writeln!(std::io::stderr(), "relay: {what}");
+}

@@ -1,0 +1,97 @@
+//! A server for SMTP and LMTP.
+//!
+//! It has two layers, each usable alone:
+//!
+//! - [`Server`] is a server on tokio (feature `tokio`): listeners, TLS, timeouts, limits, and a
+//!   [`Handler`] that says which recipients exist and what is done with a message.
+//! - [`ServerSession`] is the protocol without I/O: octets in, [`Event`]s out, decisions back. It
+//!   fits any runtime, and tests feed it octets.
+//!
+//! ```no_run
+//! use smtp_server::{
+//!     Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server,
+//! };
+//! use tokio::io::AsyncReadExt;
+//!
+//! struct Inbox;
+//!
+//! impl Handler for Inbox {
+//!     type State = ();
+//!
+//!     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
+//!         match rcpt.path().as_str().ends_with("@example.org") {
+//!             true => Ok(Accept::usual()),
+//!             false => Err(Refuse::no_such_mailbox()),
+//!         }
+//!     }
+//!
+//!     async fn message(
+//!         &self,
+//!         _: &mut Context,
+//!         envelope: &Envelope,
+//!         data: &mut Data<'_>,
+//!     ) -> Result<Outcome, Refuse> {
+//!         let mut text = Vec::new();
+//!         data.read_to_end(&mut text).await?;
+//!         println!("{} octets for {} recipients", text.len(), envelope.rcpts().len());
+//!         Ok(Outcome::accepted())
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     Ok(Server::new(Inbox).listen("127.0.0.1:2525")?.run().await?)
+//! }
+//! ```
+//!
+//! # What it decides by itself
+//!
+//! The order of commands; parameters, which are taken only if they are offered; sizes and other
+//! limits, also while a message flows; where a message ends; the replies that RFC 5321 and its
+//! extensions ask for. What a handler gets has passed all of that. [`Settings`] have the offer and
+//! the limits.
+//!
+//! By default it does nothing that could harm others: no recipient is accepted but by the handler; a
+//! message with bare line ends is refused; passwords are taken inside TLS only; whatever fails or
+//! panics is answered with `451`, so that the client tries again.
+//!
+//! # Features
+//!
+//! | Feature | Adds |
+//! |---|---|
+//! | `tokio` (default) | [`Server`] and [`Handler`] |
+//! | `aws-lc-rs` (default) | TLS with aws-lc-rs: [`Certificates`] |
+//! | `ring` | TLS with ring, where aws-lc-rs is not wanted |
+//! | `tls` | TLS with a provider of the caller's |
+
+mod auth;
+mod client;
+mod content;
+mod decision;
+mod event;
+#[cfg(feature = "tokio")]
+mod serve;
+mod session;
+mod settings;
+mod tally;
+mod trace;
+mod transaction;
+
+pub use auth::{CramProof, InvalidScramKeys, Login, ScramHash, ScramKeys};
+pub use client::{Client, Hello, TlsFacts};
+pub use decision::{Accept, Decision, InvalidReply, Refuse};
+pub use event::{Abandoned, Closing, End, Event};
+#[cfg(feature = "tokio")]
+pub use serve::{
+    Capacity, Context, Data, Handler, Incomplete, Listener, NoLogins, Outcome, RunningServer,
+    ServeError, Server, Timeouts, Verify,
+};
+#[cfg(feature = "tls")]
+pub use serve::{Certificates, InvalidCertificate};
+pub use session::ServerSession;
+pub use settings::{BareOctets, Bounds, InvalidSettings, Settings, SettingsBuilder, StartTls};
+pub use trace::Trace;
+
+pub use smtp_caps::Envelope;
+pub use smtp_codec::{Dialect, Mail, Mechanism, Rcpt};
+pub use smtp_error::{Extension, Reply, ReplyCode};

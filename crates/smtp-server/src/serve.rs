@@ -1,0 +1,513 @@
+//! A server on tokio: listeners, connections, and their limits.
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use smtp_codec::encode_reply;
+use smtp_error::{Reply, ReplyCode};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    task::JoinSet,
+};
+use tracing::{Instrument, debug, debug_span, warn};
+
+use crate::{Client, Closing, InvalidSettings, Settings, StartTls};
+
+mod connection;
+mod data;
+mod handler;
+mod listener;
+#[cfg(feature = "tls")]
+mod tls;
+mod wire;
+
+pub use data::{Data, Incomplete};
+pub use handler::{Context, Handler, NoLogins, Outcome, Verify};
+pub use listener::Listener;
+#[cfg(feature = "tls")]
+pub use tls::{Certificates, InvalidCertificate};
+pub use wire::Timeouts;
+
+use connection::{Connection, Service};
+use listener::{Accepted, Bound};
+
+/// A server: listeners, a handler, and what holds for all of its connections.
+///
+/// ```no_run
+/// use smtp_server::{Context, Data, Decision, Accept, Envelope, Handler, Outcome, Rcpt, Refuse, Server};
+/// use tokio::io::AsyncReadExt;
+///
+/// struct Inbox;
+///
+/// impl Handler for Inbox {
+///     type State = ();
+///
+///     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
+///         match rcpt.path().as_str().ends_with("@example.org") {
+///             true => Ok(Accept::usual()),
+///             false => Err(Refuse::no_such_mailbox()),
+///         }
+///     }
+///
+///     async fn message(
+///         &self,
+///         _: &mut Context,
+///         envelope: &Envelope,
+///         data: &mut Data<'_>,
+///     ) -> Result<Outcome, Refuse> {
+///         let mut text = Vec::new();
+///         data.read_to_end(&mut text).await?;
+///         println!("{} octets for {} recipients", text.len(), envelope.rcpts().len());
+///         Ok(Outcome::accepted())
+///     }
+/// }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     Ok(Server::new(Inbox).listen("127.0.0.1:2525")?.run().await?)
+/// }
+/// ```
+#[must_use = "`run` runs it"]
+pub struct Server<H, V = NoLogins> {
+    handler: H,
+    verifier: Option<V>,
+    settings: Option<Settings>,
+    listeners: Vec<Listener>,
+    timeouts: Timeouts,
+    capacity: Capacity,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// How many connections a server has at a time. Further ones get 421.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capacity {
+    /// Connections in all: 10,000.
+    pub connections: usize,
+    /// Connections from one IPv4 address, or one IPv6 network of 64 bits: 100.
+    pub per_address: usize,
+    /// How long connections may go on after the server was told to stop: 30 seconds. Then they are
+    /// dropped.
+    pub grace: Duration,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { connections: 10_000, per_address: 100, grace: Duration::from_secs(30) }
+    }
+}
+
+/// A server that cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// It has no listener.
+    #[error("the server has no listener; use `Server::listen`")]
+    NoListener,
+    /// TLS is offered without a certificate.
+    #[error("the settings offer TLS, and the server has no certificate; use `Server::tls`")]
+    NoCertificate,
+    /// AUTH is offered without a verifier.
+    #[error("the settings offer AUTH, and the server has no verifier; use `Server::verifier`")]
+    NoVerifier,
+    /// The default settings cannot be made.
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
+    /// A socket failed, or the system gave no random octets.
+    #[error("listening socket: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl<H: Handler> Server<H> {
+    /// Returns a server with this handler, without a listener yet.
+    pub fn new(handler: H) -> Self {
+        Self {
+            handler,
+            verifier: None,
+            settings: None,
+            listeners: Vec::new(),
+            timeouts: Timeouts::default(),
+            capacity: Capacity::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+}
+
+impl<H: Handler, V: Verify> Server<H, V> {
+    /// Uses these settings where a listener has none of its own. By default they are
+    /// [`Settings::smtp`] of `localhost`.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Verifies logins with this.
+    pub fn verifier<W: Verify>(self, verifier: W) -> Server<H, W> {
+        Server {
+            handler: self.handler,
+            verifier: Some(verifier),
+            settings: self.settings,
+            listeners: self.listeners,
+            timeouts: self.timeouts,
+            capacity: self.capacity,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+        }
+    }
+
+    /// Listens on this address.
+    ///
+    /// # Errors
+    /// The address cannot be resolved or bound.
+    pub fn listen(self, address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(self.listener(Listener::tcp(address)?))
+    }
+
+    /// Adds a listener.
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Uses this configuration for TLS, such as
+    /// [`Certificates::config`](crate::Certificates::config) makes.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> Self {
+        self.tls = Some(config.into());
+        self
+    }
+
+    /// Sets how long the server waits for its clients.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets how many connections there may be.
+    pub fn capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Returns the addresses that the server listens on, in the order of its listeners, without Unix
+    /// sockets.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(Listener::address).collect()
+    }
+
+    /// Runs the server until the process ends.
+    ///
+    /// # Errors
+    /// The server cannot start.
+    pub async fn run(self) -> Result<(), ServeError> {
+        self.run_until(std::future::pending()).await
+    }
+
+    /// Runs the server until `stop` is ready. Then it accepts no more connections, finishes the
+    /// messages that are on their way, and answers 421 to everything else.
+    ///
+    /// # Errors
+    /// The server cannot start.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+        if self.listeners.is_empty() {
+            return Err(ServeError::NoListener);
+        }
+        let grace = self.capacity.grace;
+        let (running, listeners) = self.start()?;
+        let running = Arc::new(running);
+        let mut accepting = JoinSet::new();
+        for (listener, settings) in listeners {
+            let bound = listener.bind()?;
+            accepting.spawn(accept(Arc::clone(&running), listener, bound, settings));
+        }
+        stop.await;
+        running.shutdown.send_replace(true);
+        accepting.shutdown().await;
+        running.drained(grace).await;
+        Ok(())
+    }
+
+    /// Makes the server ready for connections that the caller accepts.
+    ///
+    /// # Errors
+    /// The settings do not fit to what the server has.
+    pub fn into_service(self) -> Result<RunningServer<H, V>, ServeError> {
+        self.start().map(|(running, _)| running)
+    }
+
+    #[allow(clippy::type_complexity, reason = "a private function with one caller of each part")]
+    fn start(self) -> Result<(RunningServer<H, V>, Vec<(Listener, Arc<Settings>)>), ServeError> {
+        let settings = match self.settings {
+            Some(settings) => settings,
+            None => Settings::smtp("localhost").build()?,
+        };
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        let settings = Arc::new(settings.with_secret(secret));
+        let listeners: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|mut listener| {
+                let own = listener.settings.take();
+                let own = own.map(|own| Arc::new(Settings::clone(&own).with_secret(secret)));
+                (listener, own.unwrap_or_else(|| Arc::clone(&settings)))
+            })
+            .collect();
+        #[cfg(feature = "tls")]
+        let has_tls = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let has_tls = false;
+        let all = listeners.iter().map(|(_, settings)| settings);
+        for settings in all.chain(std::iter::once(&settings)) {
+            let wants_tls = settings.starttls() != StartTls::Absent || settings.is_implicit_tls();
+            if wants_tls && !has_tls {
+                return Err(ServeError::NoCertificate);
+            }
+            if !settings.mechanisms().is_empty() && self.verifier.is_none() {
+                return Err(ServeError::NoVerifier);
+            }
+        }
+        let service = Service {
+            handler: self.handler,
+            verifier: self.verifier,
+            timeouts: self.timeouts,
+            #[cfg(feature = "tls")]
+            tls: self.tls.map(tokio_rustls::TlsAcceptor::from),
+        };
+        let running = RunningServer {
+            service: Arc::new(service),
+            settings,
+            shutdown: watch::Sender::new(false),
+            connections: Arc::new(Connections::new(self.capacity)),
+            numbers: AtomicU64::new(0),
+        };
+        Ok((running, listeners))
+    }
+}
+
+impl<H, V> fmt::Debug for Server<H, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+/// A server for connections that its user accepts: [`Server::into_service`].
+pub struct RunningServer<H, V = NoLogins> {
+    service: Arc<Service<H, V>>,
+    settings: Arc<Settings>,
+    shutdown: watch::Sender<bool>,
+    connections: Arc<Connections>,
+    numbers: AtomicU64,
+}
+
+impl<H: Handler, V: Verify> RunningServer<H, V> {
+    /// Serves a client on a connection of any kind. Returns why the session ended.
+    ///
+    /// # Errors
+    /// The system gave no random octets.
+    pub async fn serve<S>(&self, stream: S, client: Client) -> io::Result<Closing>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let accepted = Accepted { stream: Box::new(stream), client };
+        let (_, connection) = self.connection(accepted, &self.settings)?;
+        Ok(connection.serve().await)
+    }
+
+    /// Ends the sessions with 421 as soon as no message is on its way.
+    pub fn shut_down(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    fn connection(
+        &self,
+        Accepted { stream, client }: Accepted,
+        settings: &Arc<Settings>,
+    ) -> io::Result<(u64, Connection<H, V>)> {
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+        let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let connection = Connection::new(
+            Arc::clone(&self.service),
+            Arc::clone(settings),
+            (stream, client),
+            (id, nonce),
+            self.shutdown.subscribe(),
+        );
+        Ok((id, connection))
+    }
+
+    /// Waits until the last connection has ended, at most this long.
+    async fn drained(&self, grace: Duration) {
+        let mut ended = self.connections.ended.subscribe();
+        let all = async {
+            while self.connections.count() > 0 {
+                if ended.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            warn!(connections = self.connections.count(), "connections dropped at shutdown");
+        }
+        self.connections.abort();
+    }
+}
+
+impl<H, V> fmt::Debug for RunningServer<H, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer").finish_non_exhaustive()
+    }
+}
+
+/// The pause after a connection could not be accepted: the process may be out of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections at one listener.
+async fn accept<H: Handler, V: Verify>(
+    running: Arc<RunningServer<H, V>>,
+    listener: Listener,
+    bound: Bound,
+    settings: Arc<Settings>,
+) {
+    let mut refusal = Vec::new();
+    if !settings.is_implicit_tls() {
+        let reply = Reply::new(ReplyCode::SERVICE_CLOSING, "4.7.0 Too many connections");
+        encode_reply(&reply, &mut refusal);
+    }
+    loop {
+        let admits = |address: Option<SocketAddr>| running.connections.admits(address);
+        let accepted = match bound.accept(&listener, &refusal, admits).await {
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => continue,
+            Err(error) => {
+                warn!(%error, %listener, "accepting a connection failed");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let address = accepted.client.address();
+        let (id, connection) = match running.connection(accepted, &settings) {
+            Ok(connection) => connection,
+            Err(error) => {
+                warn!(%error, "no random octets");
+                continue;
+            }
+        };
+        let place = Connections::enter(&running.connections, address);
+        let span = debug_span!("session", id, client = ?address);
+        let serve = async move {
+            let why = connection.serve().await;
+            debug!(?why, "session ended");
+            drop(place);
+        };
+        running.connections.spawn(serve.instrument(span));
+    }
+}
+
+/// The connections of a server: how many there are, and the tasks that serve them.
+struct Connections {
+    capacity: Capacity,
+    counts: Mutex<Counts>,
+    tasks: Mutex<JoinSet<()>>,
+    ended: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    by_network: HashMap<IpAddr, usize>,
+}
+
+/// The place of a connection, which it gives back when it ends.
+struct Place {
+    connections: Arc<Connections>,
+    network: Option<IpAddr>,
+}
+
+impl Connections {
+    fn new(capacity: Capacity) -> Self {
+        Self {
+            capacity,
+            counts: Mutex::default(),
+            tasks: Mutex::new(JoinSet::new()),
+            ended: watch::Sender::new(()),
+        }
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) -> usize {
+        self.counts().all
+    }
+
+    /// Returns whether there is room for a client at this address.
+    fn admits(&self, address: Option<SocketAddr>) -> bool {
+        let counts = self.counts();
+        let here = network(address).and_then(|network| counts.by_network.get(&network));
+        counts.all < self.capacity.connections
+            && here.is_none_or(|&count| count < self.capacity.per_address)
+    }
+
+    fn enter(connections: &Arc<Self>, address: Option<SocketAddr>) -> Place {
+        let network = network(address);
+        let mut counts = connections.counts();
+        counts.all += 1;
+        if let Some(network) = network {
+            *counts.by_network.entry(network).or_default() += 1;
+        }
+        drop(counts);
+        Place { connections: Arc::clone(connections), network }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Tasks that have ended give back their memory.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    fn abort(&self) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.connections.counts();
+        counts.all -= 1;
+        if let Some(network) = self.network
+            && let Some(count) = counts.by_network.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                counts.by_network.remove(&network);
+            }
+        }
+        drop(counts);
+        self.connections.ended.send_replace(());
+    }
+}
+
+/// Returns the address, or the network of 64 bits that an IPv6 address is in: a single host has
+/// all of it.
+fn network(address: Option<SocketAddr>) -> Option<IpAddr> {
+    match address?.ip() {
+        IpAddr::V6(ip) => Some(IpAddr::V6((u128::from(ip) >> 64 << 64).into())),
+        ip => Some(ip),
+    }
+}

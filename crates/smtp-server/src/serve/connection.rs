@@ -1,0 +1,282 @@
+//! One connection: passes the events of its session to the handler, and the decisions back.
+use std::{
+    any::Any,
+    fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Instant,
+};
+
+use smtp_caps::Envelope;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::{
+    data::Data,
+    handler::{Context, Decided, Handler, Outcome, Verify},
+    wire::{Io, Stream, Timeouts},
+};
+use crate::{Client, Closing, Decision, Event, Login, ServerSession, Settings};
+
+/// What all connections share.
+pub(super) struct Service<H, V> {
+    pub(super) handler: H,
+    pub(super) verifier: Option<V>,
+    pub(super) timeouts: Timeouts,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+/// One connection.
+pub(super) struct Connection<H: Handler, V> {
+    service: Arc<Service<H, V>>,
+    io: Io,
+    cx: Context<H::State>,
+    /// Whether the server shuts down.
+    shutdown: watch::Receiver<bool>,
+}
+
+impl<H: Handler, V: Verify> Connection<H, V> {
+    pub(super) fn new(
+        service: Arc<Service<H, V>>,
+        settings: Arc<Settings>,
+        (stream, client): (Box<dyn Stream>, Client),
+        (id, nonce): (u64, [u8; 32]),
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let session = ServerSession::new(settings, client, nonce);
+        let cx = Context::new(Arc::clone(session.client()), id, H::State::default());
+        let io = Io::new(session, stream, service.timeouts);
+        Self { service, io, cx, shutdown }
+    }
+
+    /// Serves the client until the session ends.
+    pub(super) async fn serve(mut self) -> Closing {
+        if *self.shutdown.borrow() {
+            self.io.session.shut_down();
+        }
+        let why = loop {
+            self.cx.update(self.io.session.client());
+            match self.io.next(usize::MAX) {
+                Event::Read => self.wait().await,
+                Event::Write => {
+                    if self.io.flush().await.is_err() {
+                        self.io.session.disconnected();
+                    }
+                }
+                Event::Close(why) => break why,
+                Event::StartTls => self.start_tls().await,
+                Event::Reset | Event::Abandoned(_) => self.reset().await,
+                _ => self.decide().await,
+            }
+        };
+        let closed = self.service.handler.closed(&mut self.cx, why);
+        if let Err(panic) = caught(closed).await {
+            warn!(%panic, "the handler panicked");
+        }
+        self.io.close().await;
+        why
+    }
+
+    /// Waits for the client, or for the shutdown of the server.
+    async fn wait(&mut self) {
+        let Self { io, shutdown, .. } = self;
+        // Without a sender there is no shutdown.
+        let may_change = shutdown.has_changed().is_ok();
+        let mut changed = pin!(shutdown.changed());
+        let is_shutdown = poll_fn(|cx| {
+            if may_change && changed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            io.poll_fill(cx).map(|()| false)
+        });
+        if is_shutdown.await {
+            io.stop_waiting();
+            io.session.shut_down();
+        }
+    }
+
+    async fn reset(&mut self) {
+        self.cx.set_mail(None);
+        let reset = self.service.handler.reset(&mut self.cx);
+        if let Err(panic) = caught(reset).await {
+            warn!(%panic, "the handler panicked");
+        }
+    }
+
+    /// Asks the handler what the session asks.
+    async fn decide(&mut self) {
+        let Self { service, io, cx, .. } = self;
+        let handler = &service.handler;
+        let Some(question) = io.session.question() else { return };
+        let decision = match question {
+            Event::Connected => refusing(handler.connect(cx)).await,
+            Event::Hello(hello) => refusing(handler.hello(cx, hello)).await,
+            Event::Mail(mail) => {
+                let decision = refusing(handler.mail(cx, mail)).await;
+                cx.set_mail(decision.is_ok().then(|| mail.clone()));
+                decision
+            }
+            Event::Rcpt(rcpt) => refusing(handler.rcpt(cx, rcpt)).await,
+            Event::Message(envelope) => {
+                let envelope = envelope.clone();
+                return self.message(&envelope).await;
+            }
+            Event::Auth(Login::ScramKeys { user, hash }) => {
+                let Some(verifier) = &service.verifier else { return };
+                match caught(verifier.scram_keys(user, hash)).await {
+                    Ok(Ok(keys)) => return io.session.scram_keys(keys),
+                    Ok(Err(refuse)) => Err(refuse),
+                    Err(panic) => Err(panic.into()),
+                }
+            }
+            Event::Auth(login) => {
+                let Some(verifier) = &service.verifier else { return };
+                refusing(verifier.login(cx.client(), login)).await
+            }
+            Event::Verify(name) => refusing(handler.verify(cx, name)).await,
+            Event::Expand(list) => refusing(handler.expand(cx, list)).await,
+            Event::Etrn(node) => refusing(handler.etrn(cx, node)).await,
+            Event::Xforward(attributes) => refusing(handler.xforward(cx, attributes)).await,
+            Event::Other { verb, arguments } => {
+                refusing(handler.command(cx, verb, arguments)).await
+            }
+            // What is added later gets its usual reply.
+            _ => return,
+        };
+        log(&decision);
+        io.session.decide(decision);
+    }
+
+    /// Receives a message.
+    async fn message(&mut self, envelope: &Envelope) {
+        let Self { service, io, cx, .. } = self;
+        let handler = &service.handler;
+        let decision = refusing(handler.data(cx, envelope)).await;
+        let refused = decision.is_err();
+        log(&decision);
+        io.session.decide(decision);
+        if refused {
+            return;
+        }
+        // The client waits for 354, and the handler may wait before it reads.
+        if io.flush().await.is_err() {
+            io.session.disconnected();
+        }
+        let begun = Instant::now();
+        io.begin_message();
+        let mut data = Data::new(io);
+        let outcome = match caught(handler.message(cx, envelope, &mut data)).await {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(panic.into()),
+        };
+        let end = data.finish().await;
+        io.end_message();
+        cx.set_mail(None);
+        let recipients = envelope.rcpts().len();
+        let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let Some(end) = end else {
+            debug!(recipients, duration_us, "message not completed");
+            return;
+        };
+        match outcome {
+            Ok(Outcome(Decided::All(accept))) => {
+                info!(recipients, size = end.size, duration_us, "message accepted");
+                io.session.decide(Ok(accept));
+            }
+            Ok(Outcome(Decided::Each(decisions))) => {
+                let accepted = decisions.iter().filter(|decision| decision.is_ok()).count();
+                info!(recipients, accepted, size = end.size, duration_us, "message decided");
+                decisions.iter().for_each(log);
+                io.session.decide_each(decisions);
+            }
+            Err(refuse) => {
+                info!(recipients, size = end.size, duration_us, reply = %refuse.reply(), "message refused");
+                let decision = Err(refuse);
+                log(&decision);
+                io.session.decide(decision);
+            }
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn start_tls(&mut self) {
+        // The server did not start with such settings.
+        self.io.session.disconnected();
+    }
+
+    #[cfg(feature = "tls")]
+    async fn start_tls(&mut self) {
+        let Some(acceptor) = &self.service.tls else { return self.io.session.disconnected() };
+        if self.io.flush().await.is_err() {
+            return self.io.session.disconnected();
+        }
+        let prefix = self.io.take_unread();
+        let stream = std::mem::replace(&mut self.io.stream, Box::new(tokio::io::empty()));
+        let accepted = super::tls::accept(acceptor, prefix, stream);
+        match tokio::time::timeout(self.service.timeouts.handshake, accepted).await {
+            Ok(Ok((stream, facts))) => {
+                self.io.stream = stream;
+                self.io.session.tls_started(facts);
+            }
+            Ok(Err(error)) => {
+                debug!(%error, "TLS handshake failed");
+                self.io.session.disconnected();
+            }
+            Err(_elapsed) => {
+                debug!("TLS handshake timed out");
+                self.io.session.timed_out();
+            }
+        }
+    }
+}
+
+/// Logs the error behind a refusal, which the client does not see.
+fn log(decision: &Decision) {
+    if let Err(refuse) = decision
+        && let Some(cause) = refuse.cause()
+    {
+        warn!(reply = %refuse.reply(), cause = %cause, "refused because of an error");
+    }
+}
+
+/// A panic of a handler, which refuses for now.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the handler panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+impl From<Box<dyn Any + Send>> for Panicked {
+    fn from(payload: Box<dyn Any + Send>) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Self(text.unwrap_or_else(|| "no message".to_owned()))
+    }
+}
+
+async fn refusing(decision: impl Future<Output = Decision>) -> Decision {
+    match caught(decision).await {
+        Ok(decision) => decision,
+        Err(panic) => Err(panic.into()),
+    }
+}
+
+/// Waits for a future, and catches its panic: it is the fault of one message, and must not end
+/// others.
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(payload.into())),
+    })
+    .await
+}

@@ -1,0 +1,166 @@
+//! The content of a message, as a stream of octets.
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::wire::Io;
+use crate::{Abandoned, End, Event};
+
+/// The content of a message, without the dots that were stuffed. It is read with [`AsyncRead`], in
+/// constant memory.
+///
+/// The end of the octets is the end of the message: if the message is refused in between, because it
+/// is too large or flawed, or if the connection ends, reading fails with an error whose source is
+/// [`Incomplete`].
+pub struct Data<'a> {
+    io: &'a mut Io,
+    /// What did not fit where it was read to.
+    surplus: Vec<u8>,
+    state: State,
+    size: u64,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Flowing,
+    Ended(End),
+    Abandoned(Abandoned),
+}
+
+/// A message that will not be completed: the error of reading its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", why(.0))]
+#[allow(clippy::exhaustive_structs, reason = "it has a reason, and no more")]
+pub struct Incomplete(
+    /// The reason.
+    pub Abandoned,
+);
+
+fn why(abandoned: &Abandoned) -> &'static str {
+    match abandoned {
+        Abandoned::TooLarge { .. } => "the message is larger than the limit, and was refused",
+        Abandoned::Flawed(_) => "the message has bare line ends or NUL, and was refused",
+        Abandoned::Reset => "the client ended the mail transaction in the middle of the message",
+        Abandoned::Disconnected => "the connection ended in the middle of the message",
+    }
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn new(io: &'a mut Io) -> Self {
+        Self { io, surplus: Vec::new(), state: State::Flowing, size: 0 }
+    }
+
+    /// Returns the number of octets that were read so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Skips what was not read. Returns the end of the content, if it was completed.
+    pub(super) async fn finish(mut self) -> Option<End> {
+        self.surplus.clear();
+        let mut scrap = [0; 1024];
+        loop {
+            match self.state {
+                State::Ended(end) => return Some(end),
+                State::Abandoned(_) => return None,
+                State::Flowing => {
+                    let mut room = ReadBuf::new(&mut scrap);
+                    let skipped =
+                        std::future::poll_fn(|cx| Pin::new(&mut self).poll_read(cx, &mut room));
+                    // The state has what an error says.
+                    let _ = skipped.await;
+                }
+            }
+        }
+    }
+}
+
+impl Data<'_> {
+    /// Fills the room with octets, as far as they have come. Stops where the message ends, which the
+    /// state has then.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<()> {
+        let before = room.filled().len();
+        loop {
+            let most = room.remaining();
+            if most == 0 {
+                return Poll::Ready(());
+            }
+            match self.io.next(most) {
+                Event::Content(octets) => {
+                    // Where line ends are normalized, more octets come out than went in.
+                    let (fitting, surplus) = octets.split_at(octets.len().min(most));
+                    room.put_slice(fitting);
+                    self.surplus.extend_from_slice(surplus);
+                }
+                Event::End(end) => {
+                    self.state = State::Ended(end);
+                    return Poll::Ready(());
+                }
+                Event::Abandoned(why) => {
+                    self.state = State::Abandoned(why);
+                    return Poll::Ready(());
+                }
+                // The message was begun; a client that upgrades now gives it up.
+                Event::StartTls | Event::Close(_) => {
+                    self.state = State::Abandoned(Abandoned::Reset);
+                    return Poll::Ready(());
+                }
+                Event::Read => {
+                    if self.io.has_unread() {
+                        continue;
+                    }
+                    // What has come is given out before more is waited for.
+                    if room.filled().len() > before {
+                        return Poll::Ready(());
+                    }
+                    ready!(self.io.poll_fill(cx));
+                }
+                Event::Write => {
+                    if let Err(_failed) = ready!(self.io.poll_flush(cx)) {
+                        self.io.session.disconnected();
+                    }
+                }
+                // Commands between two chunks get their usual replies.
+                _ => {}
+            }
+        }
+    }
+}
+
+impl AsyncRead for Data<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = room.filled().len();
+        let surplus = this.surplus.len().min(room.remaining());
+        room.put_slice(&this.surplus[..surplus]);
+        this.surplus.drain(..surplus);
+        if surplus == 0 && matches!(this.state, State::Flowing) {
+            ready!(this.poll_fill(cx, room));
+        }
+        let read = room.filled().len() - before;
+        this.size += read as u64;
+        match this.state {
+            // A read that fails has read nothing, so that the error may have to wait for the next.
+            State::Abandoned(why) if read == 0 => Poll::Ready(Err(incomplete(why))),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+fn incomplete(why: Abandoned) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, Incomplete(why))
+}
+
+impl std::fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Data").field("size", &self.size).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,271 @@
+//! What a server decides by itself: the trait that its author implements, and what it is told.
+use std::{future::Future, sync::Arc};
+
+use smtp_caps::Envelope;
+use smtp_codec::{Attributes, Mail, Rcpt};
+
+use super::Data;
+use crate::{
+    Accept, Client, Closing, Decision, Hello, InvalidReply, Login, Refuse, ReplyCode, ScramHash,
+    ScramKeys,
+};
+
+/// The decisions of a server. One value serves all connections.
+///
+/// Two methods have to be written: which recipients exist, and what is done with a message. The
+/// others do what is usual. An error in any of them refuses for now, so that the client tries again;
+/// a panic does the same, and ends nothing but what it was about.
+///
+/// Methods may take their time. A method is dropped where it waits if the connection ends, except
+/// that the end is noticed only when the connection is read.
+pub trait Handler: Send + Sync + Sized + 'static {
+    /// What a connection remembers; `()` for nothing.
+    type State: Default + Send;
+
+    /// A client has connected. A refusal closes the connection.
+    fn connect(&self, cx: &mut Context<Self::State>) -> impl Future<Output = Decision> + Send {
+        usual(cx)
+    }
+
+    /// The client names itself, with EHLO, HELO or LHLO.
+    fn hello(
+        &self,
+        cx: &mut Context<Self::State>,
+        hello: &Hello,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = hello;
+        usual(cx)
+    }
+
+    /// MAIL: a reverse-path, with parameters.
+    fn mail(
+        &self,
+        cx: &mut Context<Self::State>,
+        mail: &Mail,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = mail;
+        usual(cx)
+    }
+
+    /// RCPT: a forward-path, with parameters. Accept it only if this server delivers to it, or if
+    /// the client may send to anybody: a server that accepts every recipient is an open relay.
+    fn rcpt(
+        &self,
+        cx: &mut Context<Self::State>,
+        rcpt: &Rcpt,
+    ) -> impl Future<Output = Decision> + Send;
+
+    /// The content of a message is about to come.
+    fn data(
+        &self,
+        cx: &mut Context<Self::State>,
+        envelope: &Envelope,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = envelope;
+        usual(cx)
+    }
+
+    /// A message comes. Whoever accepts it is responsible for it: it must be safe by then, such as
+    /// on a disk (RFC 5321, 4.2.5).
+    ///
+    /// Reading `data` to its end gives the whole content. An error in between, which `?` passes on,
+    /// means that there will be no message. What is not read is skipped.
+    fn message(
+        &self,
+        cx: &mut Context<Self::State>,
+        envelope: &Envelope,
+        data: &mut Data<'_>,
+    ) -> impl Future<Output = Result<Outcome, Refuse>> + Send;
+
+    /// VRFY. By default the reply is 252, which tells nothing.
+    fn verify(
+        &self,
+        cx: &mut Context<Self::State>,
+        name: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = name;
+        usual(cx)
+    }
+
+    /// EXPN. By default the reply is 502.
+    fn expand(
+        &self,
+        cx: &mut Context<Self::State>,
+        list: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = list;
+        usual(cx)
+    }
+
+    /// ETRN, if it is offered. By default the reply is 458.
+    fn etrn(
+        &self,
+        cx: &mut Context<Self::State>,
+        node: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = node;
+        usual(cx)
+    }
+
+    /// XFORWARD of a trusted client, if it is offered.
+    fn xforward(
+        &self,
+        cx: &mut Context<Self::State>,
+        attributes: &Attributes,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = attributes;
+        usual(cx)
+    }
+
+    /// A command that is not known here. By default the reply is 500.
+    fn command(
+        &self,
+        cx: &mut Context<Self::State>,
+        verb: &str,
+        arguments: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        let _ = (verb, arguments);
+        usual(cx)
+    }
+
+    /// The mail transaction was ended by RSET, or by a further greeting.
+    fn reset(&self, cx: &mut Context<Self::State>) -> impl Future<Output = ()> + Send {
+        let _ = cx;
+        std::future::ready(())
+    }
+
+    /// The session has ended.
+    fn closed(
+        &self,
+        cx: &mut Context<Self::State>,
+        why: Closing,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (cx, why);
+        std::future::ready(())
+    }
+}
+
+fn usual<S>(_: &mut Context<S>) -> impl Future<Output = Decision> + Send + use<S> {
+    std::future::ready(Ok(Accept::usual()))
+}
+
+/// Verifies logins.
+pub trait Verify: Send + Sync + 'static {
+    /// Verifies what a client sent. It is then logged in as the identity in there.
+    ///
+    /// The server has checked the proof of [`Login::Scram`] already; what is left to decide is
+    /// whether the user may act as the identity.
+    fn login(&self, client: &Client, login: Login<'_>) -> impl Future<Output = Decision> + Send;
+
+    /// Returns the keys of this user for SCRAM; `None` if there is no such user, or if it has none
+    /// for this hash.
+    fn scram_keys(
+        &self,
+        user: &str,
+        hash: ScramHash,
+    ) -> impl Future<Output = Result<Option<ScramKeys>, Refuse>> + Send {
+        let _ = (user, hash);
+        std::future::ready(Ok(None))
+    }
+}
+
+/// The verifier of a server that offers no logins.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "there is no value of it")]
+pub enum NoLogins {}
+
+impl Verify for NoLogins {
+    fn login(&self, _: &Client, _: Login<'_>) -> impl Future<Output = Decision> + Send {
+        std::future::ready(Err(Refuse::wrong_credentials()))
+    }
+}
+
+/// What a handler knows of the connection, and what it remembers there.
+#[derive(Debug)]
+pub struct Context<S = ()> {
+    client: Arc<Client>,
+    mail: Option<Mail>,
+    id: u64,
+    state: S,
+}
+
+impl<S> Context<S> {
+    pub(super) fn new(client: Arc<Client>, id: u64, state: S) -> Self {
+        Self { client, mail: None, id, state }
+    }
+
+    pub(super) fn update(&mut self, client: &Arc<Client>) {
+        if !Arc::ptr_eq(&self.client, client) {
+            self.client = Arc::clone(client);
+        }
+    }
+
+    pub(super) fn set_mail(&mut self, mail: Option<Mail>) {
+        self.mail = mail;
+    }
+
+    /// Returns what is known of the client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns MAIL of the open transaction.
+    pub fn mail(&self) -> Option<&Mail> {
+        self.mail.as_ref()
+    }
+
+    /// Returns the number of the connection, which the log has too. It counts from 1 in each server.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns what the handler remembers of the connection.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// Returns what the handler remembers of the connection.
+    pub fn state_mut(&mut self) -> &mut S {
+        &mut self.state
+    }
+}
+
+/// The outcome of a message that was not refused as a whole.
+#[derive(Clone, Debug)]
+pub struct Outcome(pub(super) Decided);
+
+#[derive(Clone, Debug)]
+pub(super) enum Decided {
+    All(Accept),
+    Each(Vec<Decision>),
+}
+
+impl Outcome {
+    /// The message was accepted for all recipients.
+    pub fn accepted() -> Self {
+        Self(Decided::All(Accept::usual()))
+    }
+
+    /// The message was accepted, and has this identifier in the server's queue or storage:
+    /// `250 2.0.0 Queued as ID`.
+    ///
+    /// # Errors
+    /// The identifier is not printable ASCII.
+    pub fn queued_as(id: impl AsRef<str>) -> Result<Self, InvalidReply> {
+        let text = format!("2.0.0 Queued as {}", id.as_ref());
+        Accept::new(ReplyCode::OK, &text).map(|accept| Self(Decided::All(accept)))
+    }
+
+    /// One decision for each recipient, in the order of the envelope. Only LMTP and PRDR have a reply
+    /// for each; [`ServerSession::decide_each`](crate::ServerSession::decide_each) tells what the
+    /// client learns otherwise.
+    pub fn each(decisions: impl IntoIterator<Item = Decision>) -> Self {
+        Self(Decided::Each(decisions.into_iter().collect()))
+    }
+}
+
+impl From<Accept> for Outcome {
+    fn from(accept: Accept) -> Self {
+        Self(Decided::All(accept))
+    }
+}

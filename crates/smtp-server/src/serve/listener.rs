@@ -1,0 +1,234 @@
+//! Where a server listens.
+#[cfg(unix)]
+use std::os::unix::net::UnixListener as StdUnixListener;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs},
+    sync::Arc,
+};
+
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+
+use super::wire::Stream;
+use crate::{Client, Settings};
+
+/// Returns whether a client may name another one with XCLIENT and XFORWARD.
+type Trust = dyn Fn(SocketAddr) -> bool + Send + Sync;
+
+/// A listening socket, and what is special about it.
+pub struct Listener {
+    socket: Socket,
+    pub(super) settings: Option<Arc<Settings>>,
+    trust: Option<Arc<Trust>>,
+}
+
+enum Socket {
+    Tcp(StdTcpListener),
+    #[cfg(unix)]
+    Unix(StdUnixListener, Option<SocketFile>),
+}
+
+/// A listening socket on the runtime.
+pub(super) enum Bound {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Listens on this address. Port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// The address cannot be resolved or bound.
+    pub fn tcp(address: impl ToSocketAddrs) -> io::Result<Self> {
+        StdTcpListener::bind(address).map(Self::from)
+    }
+
+    /// Listens on a Unix socket at this path. A socket that a former process has left there is
+    /// replaced. The socket is removed when the server ends.
+    ///
+    /// # Errors
+    /// The socket cannot be bound; something else is at the path, or another process listens there.
+    #[cfg(unix)]
+    pub fn unix(path: impl AsRef<Path>) -> io::Result<Self> {
+        use std::os::unix::{fs::FileTypeExt, net::UnixStream};
+
+        let path = path.as_ref();
+        let is_socket = path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket());
+        if is_socket && UnixStream::connect(path).is_err() {
+            std::fs::remove_file(path)?;
+        }
+        let listener = StdUnixListener::bind(path)?;
+        Ok(Self::of(Socket::Unix(listener, Some(SocketFile(path.to_owned())))))
+    }
+
+    /// Takes over the sockets that systemd has opened for this process (socket activation), in the
+    /// order of the unit. There are none if it was started in another way.
+    ///
+    /// # Errors
+    /// A descriptor is not a listening socket.
+    #[cfg(unix)]
+    pub fn inherited() -> io::Result<Vec<Self>> {
+        let mut passed = listenfd::ListenFd::from_env();
+        let mut listeners = Vec::new();
+        for number in 0..passed.len() {
+            let tcp = passed.take_tcp_listener(number);
+            match tcp {
+                Ok(Some(listener)) => listeners.push(listener.into()),
+                Ok(None) => {}
+                Err(_) => {
+                    if let Some(listener) = passed.take_unix_listener(number)? {
+                        listeners.push(Self::of(Socket::Unix(listener, None)));
+                    }
+                }
+            }
+        }
+        Ok(listeners)
+    }
+
+    fn of(socket: Socket) -> Self {
+        Self { socket, settings: None, trust: None }
+    }
+
+    /// Uses these settings here, instead of those of the server: such as a login that is required
+    /// for submission.
+    #[must_use]
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings: Some(Arc::new(settings)), ..self }
+    }
+
+    /// Trusts clients at certain addresses to name another client with XCLIENT and XFORWARD, where
+    /// these are offered. A Unix socket is trusted.
+    #[must_use]
+    pub fn trust(self, trust: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self { trust: Some(Arc::new(trust)), ..self }
+    }
+
+    /// Returns the address that it listens on; `None` for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Socket::Unix(..) => None,
+        }
+    }
+
+    /// Moves it to the runtime.
+    pub(super) fn bind(&self) -> io::Result<Bound> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener.try_clone()?).map(Bound::Tcp)
+            }
+            #[cfg(unix)]
+            Socket::Unix(listener, _) => {
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener.try_clone()?).map(Bound::Unix)
+            }
+        }
+    }
+
+    pub(super) fn trusts(&self, address: SocketAddr) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust(address))
+    }
+}
+
+/// The path of a Unix socket, which is removed at the end.
+#[cfg(unix)]
+struct SocketFile(PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl From<StdTcpListener> for Listener {
+    fn from(listener: StdTcpListener) -> Self {
+        Self::of(Socket::Tcp(listener))
+    }
+}
+
+#[cfg(unix)]
+impl From<StdUnixListener> for Listener {
+    fn from(listener: StdUnixListener) -> Self {
+        Self::of(Socket::Unix(listener, None))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.to_string()).finish()
+    }
+}
+
+impl fmt::Display for Listener {
+    /// Writes the address, or the path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            Socket::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => address.fmt(f),
+                Err(error) => error.fmt(f),
+            },
+            #[cfg(unix)]
+            Socket::Unix(_, Some(file)) => file.0.display().fmt(f),
+            #[cfg(unix)]
+            Socket::Unix(_, None) => f.write_str("a Unix socket"),
+        }
+    }
+}
+
+/// A connection that was accepted.
+pub(super) struct Accepted {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) client: Client,
+}
+
+impl Bound {
+    /// Accepts a connection. `admits` says whether there is room for it; the client gets
+    /// `last_words` otherwise.
+    pub(super) async fn accept(
+        &self,
+        listener: &Listener,
+        last_words: &[u8],
+        admits: impl Fn(Option<SocketAddr>) -> bool,
+    ) -> io::Result<Option<Accepted>> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                if !admits(Some(address)) {
+                    // The buffer of a new connection has room for it.
+                    let _ = stream.try_write(last_words);
+                    return Ok(None);
+                }
+                // Replies are small, and each is waited for.
+                stream.set_nodelay(true)?;
+                let mut client = Client::at(address);
+                if let Ok(server) = stream.local_addr() {
+                    client = client.connected_to(server);
+                }
+                if listener.trusts(address) {
+                    client = client.trusted();
+                }
+                Ok(Some(Accepted { stream: Box::new(stream), client }))
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                if !admits(None) {
+                    let _ = stream.try_write(last_words);
+                    return Ok(None);
+                }
+                let client = Client::new().private().trusted();
+                Ok(Some(Accepted { stream: Box::new(stream), client }))
+            }
+        }
+    }
+}

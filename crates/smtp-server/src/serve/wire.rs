@@ -1,0 +1,241 @@
+//! The octets of one connection: read into the session and written from it, with timeouts.
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::{Event, ServerSession};
+
+/// A connection, of any kind.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// How long a server waits for its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For a whole command: 5 minutes (RFC 5321, 4.5.3.2.7).
+    pub command: Duration,
+    /// For the next octets of a content: 3 minutes.
+    pub content: Duration,
+    /// For a whole message, from the reply to DATA to the final dot: one hour.
+    pub message: Duration,
+    /// For a TLS handshake: 30 seconds.
+    pub handshake: Duration,
+    /// For the client to take replies: 3 minutes.
+    pub write: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            command: Duration::from_secs(5 * 60),
+            content: Duration::from_secs(3 * 60),
+            message: Duration::from_secs(60 * 60),
+            handshake: Duration::from_secs(30),
+            write: Duration::from_secs(3 * 60),
+        }
+    }
+}
+
+/// How long the last reply may take: the client has been told to go.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+
+/// The octets that are read at a time: few while commands are awaited, because there may be many
+/// connections that do nothing.
+const FOR_COMMANDS: usize = 2 << 10;
+const FOR_CONTENT: usize = 32 << 10;
+
+/// A session, and the connection that it is on.
+pub(super) struct Io {
+    pub(super) session: ServerSession,
+    pub(super) stream: Box<dyn Stream>,
+    buffer: Vec<u8>,
+    /// What of the buffer is not used yet.
+    unread: std::ops::Range<usize>,
+    written: usize,
+    timeouts: Timeouts,
+    timer: Pin<Box<Sleep>>,
+    /// The end of the whole message, if one is on its way.
+    message_ends: Option<Instant>,
+    /// The end of the command that is awaited.
+    command_ends: Instant,
+    is_waiting: bool,
+}
+
+impl Io {
+    pub(super) fn new(session: ServerSession, stream: Box<dyn Stream>, timeouts: Timeouts) -> Self {
+        Self {
+            session,
+            stream,
+            buffer: Vec::new(),
+            unread: 0..0,
+            written: 0,
+            timeouts,
+            timer: Box::pin(sleep_until(Instant::now())),
+            message_ends: None,
+            command_ends: Instant::now(),
+            is_waiting: false,
+        }
+    }
+
+    /// Returns the next event of the session, for which it may use as many octets as `most`.
+    pub(super) fn next(&mut self, most: usize) -> Event<'_> {
+        let end = self.unread.end.min(self.unread.start.saturating_add(most));
+        let mut input = &self.buffer[self.unread.start..end];
+        let event = self.session.next(&mut input);
+        self.unread.start = end - input.len();
+        event
+    }
+
+    /// Returns whether octets were read that the session has not used.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Takes the octets that the session has not used: those of a TLS handshake.
+    #[cfg(feature = "tls")]
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        let unread = self.buffer[self.unread.clone()].to_vec();
+        self.unread = 0..0;
+        unread
+    }
+
+    /// Begins to measure the time of a whole message.
+    pub(super) fn begin_message(&mut self) {
+        self.message_ends = Some(Instant::now() + self.timeouts.message);
+    }
+
+    /// Ends that, and gives back the memory that the content needed.
+    pub(super) fn end_message(&mut self) {
+        self.message_ends = None;
+        if self.unread.is_empty() {
+            (self.buffer, self.unread) = (Vec::new(), 0..0);
+        }
+    }
+
+    /// Writes all output.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        self.start_timer(self.timeouts.write);
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Writes the last output, and closes the connection.
+    pub(super) async fn close(mut self) {
+        self.start_timer(LAST_WRITE);
+        if poll_fn(|cx| self.poll_flush(cx)).await.is_ok() {
+            let closed = poll_fn(|cx| {
+                if self.timer.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                Pin::new(&mut self.stream).poll_shutdown(cx).map(drop)
+            });
+            closed.await;
+        }
+    }
+
+    /// Waits for octets of the client, after writing all output. What goes wrong is told to the
+    /// session.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_waiting {
+            self.is_waiting = true;
+            let now = Instant::now();
+            let ends = if self.session.is_receiving() {
+                let next = now + self.timeouts.content;
+                self.message_ends.map_or(next, |ends| ends.min(next))
+            } else {
+                // A client that sends a line octet by octet gets no more time for it.
+                if !self.session.is_within_line() {
+                    self.command_ends = now + self.timeouts.command;
+                }
+                self.command_ends
+            };
+            self.timer.as_mut().reset(ends);
+        }
+        let flushed = self.poll_flush(cx);
+        let read = match flushed {
+            Poll::Ready(Ok(())) => self.poll_read(cx),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+        };
+        match ready!(read) {
+            Ok(0) => self.session.disconnected(),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.session.timed_out(),
+            Err(_) => self.session.disconnected(),
+        }
+        self.is_waiting = false;
+        Poll::Ready(())
+    }
+
+    /// Stops to wait, because something else has happened.
+    pub(super) fn stop_waiting(&mut self) {
+        self.is_waiting = false;
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let size = if self.session.is_receiving() { FOR_CONTENT } else { FOR_COMMANDS };
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        }
+        if self.buffer.len() < size {
+            self.buffer.resize(size, 0);
+        } else if self.unread.is_empty() && self.buffer.len() > size {
+            self.buffer = vec![0; size];
+        }
+        let room = &mut self.buffer[self.unread.end..];
+        let mut room = ReadBuf::new(room);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut room) {
+            Poll::Ready(Ok(())) => {
+                let count = room.filled().len();
+                self.unread.end += count;
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.session.output().len() {
+            let octets = &self.session.output()[self.written..];
+            match Pin::new(&mut self.stream).poll_write(cx, octets) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.written > 0 {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.written = 0;
+            let output = self.session.output();
+            output.clear();
+            // A long output was an exception.
+            output.shrink_to(1 << 10);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_timer(&mut self, time: Duration) {
+        self.timer.as_mut().reset(Instant::now() + time);
+    }
+}

@@ -1,0 +1,41 @@
+//! Limits of connections.
+use smtp_server::{Capacity, Server};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use crate::host::Host;
+
+#[tokio::test]
+async fn a_connection_too_many_gets_421_until_another_ends() {
+    for by_address in [false, true] {
+        let mut capacity = Capacity::default();
+        match by_address {
+            true => capacity.per_address = 2,
+            false => capacity.connections = 2,
+        }
+        let server = Server::new(Host::default()).capacity(capacity).listen("127.0.0.1:0").unwrap();
+        let address = server.addresses()[0];
+        let running = tokio::spawn(server.run());
+        let connect = || async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let mut code = [0; 3];
+            stream.read_exact(&mut code).await.unwrap();
+            (stream, String::from_utf8(code.to_vec()).unwrap())
+        };
+        let (one, first) = connect().await;
+        let (_two, second) = connect().await;
+        let (mut three, third) = connect().await;
+        assert_eq!([&*first, &*second, &*third], ["220", "220", "421"]);
+        let mut rest = String::new();
+        three.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, " 4.7.0 Too many connections\r\n");
+
+        drop(one);
+        // The server notices the end of a connection when its task runs.
+        let mut code = String::from("421");
+        while code == "421" {
+            code = connect().await.1;
+        }
+        assert_eq!(code, "220");
+        running.abort();
+    }
+}

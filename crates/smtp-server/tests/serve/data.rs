@@ -1,0 +1,145 @@
+//! The content of messages.
+use smtp_server::{Closing, Server, Settings};
+use tokio::io::AsyncWriteExt;
+
+use crate::host::{Does, Host, TO_DATA};
+
+#[tokio::test]
+async fn a_message_arrives_octet_for_octet() {
+    let host = Host::default();
+    let (mut peer, served) = host.connect();
+    peer.ask(TO_DATA, "354").await;
+    let reply = peer.ask("Subject: x\r\n\r\n..dot\r\n.\r\n", "250").await;
+    assert_eq!(reply, "250 2.0.0 Queued as 4711\r\n");
+    assert_eq!(peer.ask("QUIT\r\n", "221").await, "221 2.0.0 Bye\r\n");
+    assert_eq!(peer.rest().await, "");
+    assert_eq!(served.await.unwrap(), Closing::Quit);
+    let [(envelope, text)] = &host.messages()[..] else { panic!("one message") };
+    assert_eq!(text, b"Subject: x\r\n\r\n.dot\r\n");
+    assert_eq!(envelope.rcpts()[0].path().as_str(), "b@b.example");
+}
+
+#[tokio::test]
+async fn a_large_message_needs_little_memory_and_arrives_whole() {
+    let host = Host::default();
+    let (mut peer, _served) = host.connect();
+    peer.ask(TO_DATA, "354").await;
+    let line = format!("{}\r\n", "x".repeat(70));
+    let text = line.repeat(100_000);
+    peer.0.write_all(text.as_bytes()).await.unwrap();
+    peer.ask(".\r\n", "250").await;
+    assert_eq!(host.messages()[0].1, text.as_bytes());
+}
+
+#[tokio::test]
+async fn what_a_handler_does_not_read_is_skipped() {
+    for does in [Does::Ignores, Does::ReadsSome] {
+        let (mut peer, _served) = Host::that(does).connect();
+        peer.ask(TO_DATA, "354").await;
+        let body = "RSET\r\nQUIT\r\n".repeat(5000);
+        assert_eq!(
+            peer.ask(&format!("{body}.\r\n"), "250").await,
+            "250 2.0.0 Message accepted\r\n"
+        );
+        assert_eq!(peer.ask("NOOP\r\n", "250").await, "250 2.0.0 Ok\r\n", "{does:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_read_holds_the_client_back() {
+    let host = Host::that(Does::Waits);
+    let (mut peer, _served) = host.connect();
+    peer.ask(TO_DATA, "354").await;
+    let text = "x\r\n".repeat(100_000);
+    let send = peer.0.write_all(text.as_bytes());
+    let mut send = std::pin::pin!(send);
+    for _ in 0..1000 {
+        let ready = futures_poll(send.as_mut()).await;
+        assert!(!ready, "nobody reads, and the client could send everything");
+    }
+    host.go.notify_one();
+    send.await.unwrap();
+    peer.ask(".\r\n", "250").await;
+    assert_eq!(host.messages()[0].1, text.as_bytes());
+}
+
+/// Polls once, and lets other tasks run.
+async fn futures_poll(future: std::pin::Pin<&mut impl Future>) -> bool {
+    let mut future = Some(future);
+    let ready = std::future::poll_fn(|cx| {
+        let future = future.take().expect("it is polled once");
+        std::task::Poll::Ready(future.poll(cx).is_ready())
+    });
+    let ready = ready.await;
+    tokio::task::yield_now().await;
+    ready
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_is_refused_and_never_complete() {
+    let host = Host::default();
+    let settings = Settings::smtp("mx.example.org").size(1000).build().unwrap();
+    let server = Server::new(host.clone()).settings(settings).into_service().unwrap();
+    let (mut peer, _served) = host.connect_to(server);
+    peer.ask(TO_DATA, "354").await;
+    let text = "x\r\n".repeat(1000);
+    let reply = peer.ask(&format!("{text}.\r\n"), "552").await;
+    assert_eq!(reply, "552 5.3.4 Message too large\r\n");
+    peer.ask("NOOP\r\n", "250").await;
+    assert!(host.messages().is_empty());
+    assert_eq!(host.errors(), ["the message is larger than the limit, and was refused"]);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_no_end_of_a_message() {
+    for begin in ["Subject: x\r\n\r\nhalf", "half\r\n.", "half\r\n.\r", "half\n.\n"] {
+        let host = Host::default();
+        let (mut peer, served) = host.connect();
+        peer.ask(TO_DATA, "354").await;
+        peer.0.write_all(begin.as_bytes()).await.unwrap();
+        drop(peer);
+        served.await.unwrap();
+        assert!(host.messages().is_empty(), "{begin:?}");
+        assert_eq!(host.errors().len(), 1, "{begin:?}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_arrive_as_one_content() {
+    let host = Host::default();
+    let (mut peer, _served) = host.connect();
+    let group = "EHLO a.example\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n\
+                 BDAT 6\r\none\r\n.BDAT 0\r\nNOOP\r\nBDAT 5 LAST\r\ntwo\r\n";
+    let replies = peer.ask(group, "250 2.0.0 Queued").await;
+    assert!(replies.contains("250 2.0.0 Ok\r\n"), "{replies}");
+    assert_eq!(host.messages()[0].1, b"one\r\n.two\r\n");
+}
+
+#[tokio::test]
+async fn a_message_given_up_between_chunks_is_never_complete() {
+    for ending in ["RSET\r\n", "EHLO b.example\r\n", "QUIT\r\n"] {
+        let host = Host::default();
+        let (mut peer, _served) = host.connect();
+        let group = "EHLO a.example\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n\
+                     BDAT 5\r\none\r\n";
+        peer.ask(group, "250 2.0.0 Chunk").await;
+        peer.ask(ending, "2").await;
+        drop(peer);
+        tokio::task::yield_now().await;
+        assert!(host.messages().is_empty(), "{ending:?}");
+        assert_eq!(host.errors().len(), 1, "{ending:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_recipient_gets_its_reply_in_lmtp() {
+    let host = Host::that(Does::Each);
+    let settings = Settings::lmtp("mx.example.org").build().unwrap();
+    let server = Server::new(host.clone()).settings(settings).into_service().unwrap();
+    let (mut peer, _served) = host.connect_to(server);
+    let group = "LHLO a.example\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<one@b.example>\r\n\
+                 RCPT TO:<unknown@b.example>\r\nRCPT TO:<two@b.example>\r\nDATA\r\n";
+    peer.ask(group, "354").await;
+    let replies = peer.ask("x\r\n.\r\n", "550").await;
+    assert_eq!(replies, "250 2.0.0 Message accepted\r\n550 5.1.1 No such mailbox\r\n");
+}

@@ -1,0 +1,15 @@
+//! The server on tokio: connections in memory with a paused clock, and real ones where sockets or TLS
+//! are the subject.
+
+#![allow(clippy::unwrap_used, reason = "what fails here is the test")]
+
+mod host;
+
+mod capacity;
+mod data;
+mod faults;
+mod shutdown;
+mod sockets;
+mod start;
+mod timeouts;
+mod tls;
