@@ -97,8 +97,8 @@
 //! | `ring` | no | the cryptography of `ring`; with both, `aws-lc-rs` is used |
 //! | `webpki-roots` | no | `Tls::webpki_roots` |
 //! | `mail-parser` | no | envelopes from header fields: `Message::from_headers`, `Envelope::from_headers` |
-//! | `lettre` | no | messages of `lettre` 0.11: `Message::try_from(&message)` |
-//! | `mail-builder` | no | messages of `mail-builder` 0.4: `Message::try_from(builder)` |
+//! | `lettre` | no | messages of `lettre` 0.11, and of no other version: `Message::try_from(&message)` |
+//! | `mail-builder` | no | messages of `mail-builder` 0.4, and of no other version: `Message::try_from(builder)` |
 
 #![cfg_attr(
     not(any(feature = "tokio", feature = "blocking")),
@@ -144,11 +144,12 @@ pub use smtp_codec::{
     ReplyLimits, Ret, ReversePath, RrvsAction, Word, Xtext,
 };
 pub use smtp_error::{
-    AddressField, Advice, Attempt, Broken, Cause, Delivery, Ended, EnhancedCode, Error, ErrorKind,
-    Excerpt, Extension, Field, Flaw, ForwardPaths, HeaderDefect, HeaderError, HeaderName, Hint,
-    Invalid, InvalidAddress, InvalidEnvelope, KnownVerdicts, Limited, MalformedReply, Misbehaved,
-    NoMechanism, Obstacle, OfferedMechanism, OtherProtocol, Peer, RecipientsRefused, Reply,
-    ReplyCode, ReplyFault, ReplyLine, SaslFault, Step, Unsupported, Verdict,
+    AddressField, Advice, Attempt, Broken, Cause, Delivered, Delivery, Ended, EnhancedCode, Error,
+    ErrorKind, Excerpt, Extension, Field, Flaw, ForwardPaths, HeaderDefect, HeaderError,
+    HeaderName, Hint, Invalid, InvalidAddress, InvalidEnvelope, KnownVerdicts, Limited,
+    MalformedReply, Misbehaved, NoMechanism, Obstacle, OfferedMechanism, OtherProtocol, Peer,
+    RecipientsRefused, Reply, ReplyCode, ReplyFault, ReplyLine, SaslFault, Step, Unsupported,
+    Verdict,
 };
 
 #[cfg(feature = "tokio")]

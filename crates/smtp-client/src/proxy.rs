@@ -55,7 +55,7 @@ struct ProxyLogin {
 }
 
 /// Why the URL or the login of a proxy was refused. No text of it shows a user name or a password.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidProxy {
     /// There is no scheme.
@@ -103,6 +103,16 @@ pub enum InvalidProxy {
          characters"
     )]
     LoginCharacter,
+}
+
+/// The text, which has every field; with `{:#?}` after the name of the type.
+impl fmt::Debug for InvalidProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        f.debug_tuple("InvalidProxy").field(&format_args!("{self}")).finish()
+    }
 }
 
 impl From<InvalidUrl> for InvalidProxy {

@@ -78,9 +78,11 @@ macro_rules! routes {
         /// is written. A dead address costs 250 milliseconds then, and not
         /// [`Timeouts::connect`](crate::Timeouts::connect), which each attempt still has.
         ///
-        /// By default the addresses are tried one after the other, in the order of the resolver: a
-        /// race costs servers connections that are not used. It is for clients that a person waits
-        /// for, such as for submission, and not for delivery to the MX hosts of others.
+        /// By default, except with [`from_url`](Self::from_url) and
+        /// [`submission`](Self::submission), the addresses are tried one after the other, in the
+        /// order of the resolver: a race costs servers connections that are not used. It is for
+        /// clients that a person waits for, such as for submission, and not for delivery to the MX
+        /// hosts of others.
         #[must_use]
         pub fn race(mut self, race: bool) -> Self {
             use $crate::dialing::Order;

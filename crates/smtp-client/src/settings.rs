@@ -263,7 +263,7 @@ macro_rules! settings {
         }
 
         /// Creates a connector from a URL, such as one from the environment of a program:
-        /// `smtps://user:p%40ss@mail.example.org?timeout=30s`. [`Server`](crate::Server) lists the
+        /// `smtps://user:p%40ss@mail.example.org?hello=www.example.org`. [`Server`](crate::Server) lists the
         /// schemes. A user name and a password are those of [`login`](Self::login); octets that a
         /// URL reserves are percent-encoded (RFC 3986, 2.1). Options set what the method of that
         /// name sets:
@@ -271,8 +271,8 @@ macro_rules! settings {
         /// | Option | Value | Sets |
         /// |---|---|---|
         /// | `hello` | a domain or an address literal | [`hello_name`](Self::hello_name) |
-        /// | `timeout` | such as `30s` or `2m` | [`Timeouts::every_step`](crate::Timeouts::every_step) |
-        /// | `operation-timeout` | the same | [`Timeouts::operation`](crate::Timeouts::operation) |
+        /// | `timeout` | such as `30s` or `2m` | [`Timeouts::every_step`](crate::Timeouts::every_step), also for the reply to the end of the mail data: less than its 10 minutes leaves more messages in doubt |
+        /// | `operation-timeout` | the same | [`Timeouts::operation`](crate::Timeouts::operation): one attempt to connect, one message on a connection |
         /// | `race` | `true` or `false` | [`race`](Self::race) |
         /// | `source-address` | an IP address, or one for each family with a comma between them | [`source_address`](Self::source_address) |
         /// | `proxy` | the URL of a proxy | [`proxy`](Self::proxy) |
@@ -310,7 +310,9 @@ macro_rules! settings {
         }
 
         /// How long each step may take: for connecting, and for the connection until it is given
-        /// others. By default what RFC 5321, 4.5.3.2 asks for.
+        /// others. By default what RFC 5321, 4.5.3.2 asks for
+        /// ([`Timeouts::relay`](crate::Timeouts::relay)); with [`from_url`](Self::from_url) and
+        /// [`submission`](Self::submission), [`Timeouts::submission`](crate::Timeouts::submission).
         #[must_use]
         pub fn timeouts(mut self, timeouts: $crate::Timeouts) -> Self {
             self.settings.timeouts = timeouts;

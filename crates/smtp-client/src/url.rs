@@ -1,5 +1,5 @@
 //! Server URLs: the schemes, the parts of a URL, and what can be wrong with them.
-use std::{borrow::Cow, net::Ipv6Addr};
+use std::{borrow::Cow, fmt, net::Ipv6Addr};
 
 use percent_encoding::percent_decode_str;
 use smtp_codec::Domain;
@@ -14,7 +14,7 @@ use crate::{
 pub(crate) mod options;
 
 /// Why a server URL was refused. No text of it shows a user name or a password.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidUrl {
     /// There is no scheme, so it is not known whether TLS is wanted.
@@ -122,6 +122,16 @@ pub enum InvalidUrl {
         /// The name of the option.
         name: &'static str,
     },
+}
+
+/// The text, which has every field; with `{:#?}` after the name of the type.
+impl fmt::Debug for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        f.debug_tuple("InvalidUrl").field(&format_args!("{self}")).finish()
+    }
 }
 
 /// What a scheme stands for.

@@ -15,7 +15,8 @@ use crate::{
 /// automatically while `in_doubt` is true: the message could be delivered twice.
 ///
 /// `Display` is one line: the step, the [`server`](Self::server), what happened, and what to do if
-/// that is known.
+/// that is known. `Debug` is the same line, which is what a `main` that returns an error prints, and
+/// so is that of the other errors for callers; `{:#?}` has the fields.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -228,6 +229,9 @@ impl core::error::Error for Error {}
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
             .field("step", &self.0.step)
             .field("server", &self.0.server)

@@ -106,7 +106,7 @@ impl fmt::Display for AddressField {
 }
 
 /// Why no envelope follows from a header section. Nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// There is no field From, so that the sender is not known.
@@ -195,4 +195,14 @@ pub enum HeaderError {
     /// The mail data itself is not valid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+}
+
+/// The text, which has every field; with `{:#?}` after the name of the type.
+impl fmt::Debug for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        f.debug_tuple("HeaderError").field(&format_args!("{self}")).finish()
+    }
 }

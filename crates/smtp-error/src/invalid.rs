@@ -6,7 +6,7 @@ use crate::HeaderDefect;
 /// A value from the caller that cannot be sent: the field, and what is wrong with it.
 ///
 /// A call that returns this has written nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{field}: {flaw}")]
 #[non_exhaustive]
 pub struct Invalid {
@@ -26,6 +26,17 @@ impl Invalid {
     #[must_use]
     pub fn in_field(self, field: Field) -> Self {
         Self { field, ..self }
+    }
+}
+
+/// The text, and the fields with `{:#?}`.
+impl fmt::Debug for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let Self { field, flaw } = self;
+        f.debug_struct("Invalid").field("field", field).field("flaw", flaw).finish()
     }
 }
 

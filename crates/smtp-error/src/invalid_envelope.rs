@@ -7,7 +7,7 @@ use crate::{Error, Field, Flaw, Invalid, Step, reply::printable};
 /// Why addresses make no envelope. Nothing was sent.
 ///
 /// `Display` names the address: `recipient 417, "bob@@example.org": unexpected '@' at octet 4`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidEnvelope {
     /// The sender is not valid.
@@ -41,6 +41,21 @@ impl InvalidEnvelope {
 
 impl core::error::Error for InvalidEnvelope {}
 
+/// The text, and the fields with `{:#?}`.
+impl fmt::Debug for InvalidEnvelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            _ if !f.alternate() => fmt::Display::fmt(self, f),
+            Self::Sender(invalid) => f.debug_tuple("Sender").field(invalid).finish(),
+            Self::Recipient { position, invalid } => {
+                let mut recipient = f.debug_struct("Recipient");
+                recipient.field("position", position).field("invalid", invalid).finish()
+            }
+            Self::NoRecipients => f.write_str("NoRecipients"),
+        }
+    }
+}
+
 impl fmt::Display for InvalidEnvelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -56,11 +71,11 @@ impl fmt::Display for InvalidEnvelope {
 }
 
 /// An address that cannot be sent, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidAddress(Box<Inner>);
 
 /// In a box, so that no result has to have room for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Inner {
     address: Option<Box<str>>,
     why: Invalid,
@@ -93,6 +108,17 @@ impl InvalidAddress {
 }
 
 impl core::error::Error for InvalidAddress {}
+
+/// The text, and the fields with `{:#?}`.
+impl fmt::Debug for InvalidAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let Inner { address, why } = &*self.0;
+        f.debug_struct("InvalidAddress").field("address", address).field("why", why).finish()
+    }
+}
 
 impl fmt::Display for InvalidAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

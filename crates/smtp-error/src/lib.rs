@@ -90,7 +90,7 @@ pub use misbehaved::{MalformedReply, Misbehaved, ReplyFault};
 pub use no_mechanism::{NoMechanism, Obstacle, OfferedMechanism};
 pub use peer::Peer;
 pub use proxy::{ProxyError, ProxyFault, SocksReply};
-pub use recipients_refused::RecipientsRefused;
+pub use recipients_refused::{Delivered, RecipientsRefused};
 pub use reply::{Reply, ReplyLine};
 pub use sasl_fault::SaslFault;
 pub use step::Step;

@@ -1,4 +1,5 @@
-//! The error for callers to whom a message that was refused for one recipient was not sent.
+//! The result and the error for callers to whom a message that was refused for one recipient was not
+//! sent.
 use core::fmt::{self, Write};
 
 use crate::{Delivery, Verdict, reply::must_escape};
@@ -12,8 +13,25 @@ const MAX_SHOWN: usize = 200;
 /// the others: see [`Delivery::all_or_error`].
 ///
 /// To send the same envelope again would send the message twice to those that were accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RecipientsRefused(Delivery);
+
+/// A message that the server accepted for every recipient: see [`Delivery::all_or_error`]. Unlike a
+/// [`Delivery`], it has nothing that a caller must look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered(Delivery);
+
+impl Delivered {
+    /// Returns the verdicts of all recipients.
+    pub fn delivery(&self) -> &Delivery {
+        &self.0
+    }
+
+    /// Returns the verdicts of all recipients.
+    pub fn into_delivery(self) -> Delivery {
+        self.0
+    }
+}
 
 impl RecipientsRefused {
     /// Returns the verdicts of all recipients.
@@ -28,17 +46,29 @@ impl RecipientsRefused {
 }
 
 impl Delivery {
-    /// Returns the delivery if every recipient was accepted.
+    /// Turns a message that was refused for a recipient into an error. It is what a script wants:
+    /// `connection.send(&envelope, text)?.all_or_error()?;` goes on only if the server accepted the
+    /// message for every recipient.
     ///
     /// # Errors
     /// A recipient was refused. The error has the delivery, and names the refused recipients; the
     /// server may have accepted the message for others.
-    pub fn all_or_error(self) -> Result<Self, RecipientsRefused> {
-        if self.all_accepted() { Ok(self) } else { Err(RecipientsRefused(self)) }
+    pub fn all_or_error(self) -> Result<Delivered, RecipientsRefused> {
+        if self.all_accepted() { Ok(Delivered(self)) } else { Err(RecipientsRefused(self)) }
     }
 }
 
 impl core::error::Error for RecipientsRefused {}
+
+/// The text, and the verdicts of all recipients with `{:#?}`.
+impl fmt::Debug for RecipientsRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        f.debug_tuple("RecipientsRefused").field(&self.0).finish()
+    }
+}
 
 impl fmt::Display for RecipientsRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -83,7 +83,8 @@ connecting!(
     [async],
     [.await],
     "A name is looked up on a thread of the runtime, which a runtime that is dropped waits for: \
-     shut it down in the background if a lookup that hangs must not hold up the program."
+     shut it down in the background if a lookup that hangs must not hold up the program.\n\n# Panics\nIt is called outside of a tokio \
+     runtime, or in one without I/O or time: `Builder::enable_all` has both."
 );
 
 log_in!(pub(super) [async], [.await]);

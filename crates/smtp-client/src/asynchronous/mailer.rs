@@ -89,7 +89,11 @@ use queue::Shared;
 /// Any other transient refusal, such as 450, 451 or 452 to a first message or to a recipient, is the
 /// result of the message, unless [`MailerBuilder::retry`] has it sent again later.
 ///
-/// The mailer needs a tokio runtime. When the last clone is dropped without
+/// # Runtime
+///
+/// The mailer needs a tokio runtime with I/O and time (`Builder::enable_all`). Several runtimes may
+/// use one mailer, one after the other, as tests do: what a runtime leaves behind when it ends fails
+/// or is in doubt. When the last clone is dropped without
 /// [`close`](Self::close), the queued messages are still sent in the background.
 #[derive(Clone)]
 pub struct Mailer {
@@ -147,6 +151,18 @@ impl Mailer {
     /// Dropping the future cancels a message that was not begun. A message that was begun is sent
     /// to its end all the same, without further [retries](MailerBuilder::retry).
     ///
+    /// # How long it takes
+    ///
+    /// It waits up to [`wait_timeout`](MailerBuilder::wait_timeout) until a connection begins with
+    /// the message. From then on the [timeouts](Connector::timeouts) bound each of the
+    /// [`attempts`](MailerBuilder::attempts), and so does
+    /// [`Timeouts::operation`](crate::Timeouts::operation), not the call as a whole. Dropping the
+    /// future, as `tokio::time::timeout` does, loses the result. With one attempt, `wait_timeout`
+    /// and `Timeouts::operation` together bound the call.
+    ///
+    /// # Panics
+    /// It is called outside of a tokio runtime, or in one without I/O or time.
+    ///
     /// # Errors
     /// As for [`Connection::send`](crate::Connection::send) and
     /// [`Connector::connect`](crate::Connector::connect); it was queued for longer than
@@ -169,6 +185,9 @@ impl Mailer {
 
     /// Acquires a connection from the pool, for session commands or other uses by one task. It
     /// counts toward the maximum number of connections, and the call is queued as a message is.
+    ///
+    /// # Panics
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     /// As for [`Connector::connect`](crate::Connector::connect) and, while it is queued, for

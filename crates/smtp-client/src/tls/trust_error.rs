@@ -1,8 +1,10 @@
 //! The reasons why certificates cannot be used.
+use std::fmt;
+
 use smtp_error::Cause;
 
 /// The reason why certificates or keys cannot be those that are trusted.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// The PEM text has no certificate.
@@ -37,4 +39,14 @@ pub enum TrustError {
     /// The TLS library cannot be configured with them.
     #[error("trusted certificates: {0}")]
     Configuration(Cause),
+}
+
+/// The text, which has every field; with `{:#?}` after the name of the type.
+impl fmt::Debug for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        f.debug_tuple("TrustError").field(&format_args!("{self}")).finish()
+    }
 }

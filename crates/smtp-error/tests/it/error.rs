@@ -3,8 +3,9 @@
 use std::{error::Error as _, io, mem::size_of, sync::Arc, time::Duration};
 
 use smtp_error::{
-    Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, Invalid, KnownVerdicts,
-    MalformedReply, Misbehaved, ReplyCode, ReplyFault, Step, Unsupported, Verdict,
+    Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, HeaderError, Invalid,
+    InvalidAddress, InvalidEnvelope, KnownVerdicts, MalformedReply, Misbehaved, ReplyCode,
+    ReplyFault, Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -163,4 +164,23 @@ fn a_cause_can_be_downcast_to_its_sources() {
     assert!(cause.downcast_ref::<Outer>().is_some());
     assert!(cause.downcast_ref::<io::Error>().is_some());
     assert!(cause.downcast_ref::<core::fmt::Error>().is_none());
+}
+
+/// A `main` that returns an error prints its `Debug`.
+#[test]
+fn debug_is_the_text_and_alternate_debug_the_structure() {
+    let invalid = Invalid::new(Field::ForwardPath, Flaw::NoAt);
+    let address = InvalidAddress::new("bob", invalid);
+    let envelope = InvalidEnvelope::Recipient { position: 2, invalid: address.clone() };
+    let error = Error::new(Step::Mail, Broken::Closed).with_in_doubt(true);
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert!(format!("{error:#?}").contains("in_doubt: true"));
+    assert_eq!(format!("{invalid:?}"), invalid.to_string());
+    assert!(format!("{invalid:#?}").contains("flaw: NoAt"));
+    assert_eq!(format!("{address:?}"), address.to_string());
+    assert_eq!(format!("{envelope:?}"), envelope.to_string());
+    assert!(format!("{envelope:#?}").contains("position: 2"));
+    let header = HeaderError::from(invalid);
+    assert_eq!(format!("{header:?}"), header.to_string());
+    assert!(format!("{header:#?}").starts_with("HeaderError("));
 }

@@ -107,7 +107,11 @@ impl Mailer {
     /// are. Dropping the returned value ends it: no further message is taken, those that were not
     /// begun are not sent, and those that were begun are sent to their end, without anybody being
     /// told their results. A program that has to know the state of each message takes the results
-    /// to their end, and ends its iterator or stream to stop early.
+    /// to their end, and ends its iterator or stream to stop early. After a crash, what was taken and
+    /// has no result may have been sent: up to 32 messages per connection.
+    ///
+    /// # Panics
+    /// The results are asked for outside of a tokio runtime, or in one without I/O or time.
     ///
     /// ```
     /// # #[cfg(feature = "tokio")]
