@@ -131,9 +131,10 @@ impl<'a> Content<'a> {
     /// ```
     ///
     /// # Errors
-    /// The file cannot be opened.
+    /// The file cannot be opened. The text names it.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let path = path.as_ref();
+        let mut file = File::open(path).map_err(|error| in_file(path, error))?;
         let mut facts = unseen();
         facts.size = source::size_of_file(&mut file)?;
         Ok(Self::new(facts, Source::file(file)))
@@ -302,4 +303,9 @@ impl Message<'static> {
         let envelope = Envelope::from_headers(mail_data.octets())?;
         Ok(Self::new(envelope, mail_data.without_bcc()))
     }
+}
+
+/// Returns this error with the path of the file in its text.
+pub(crate) fn in_file(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

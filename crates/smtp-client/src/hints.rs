@@ -2,8 +2,8 @@
 use std::io;
 
 use smtp_error::{
-    Broken, Cause, Error, ErrorKind, Excerpt, Extension, Hint, Misbehaved, OtherProtocol, Step,
-    Unsupported,
+    Broken, Cause, Error, ErrorKind, Excerpt, Extension, Hint, Misbehaved, OtherProtocol,
+    ProxyFault, Step, Unsupported,
 };
 
 use crate::{Address, Security, Server, session::Dialect, tls};
@@ -28,8 +28,16 @@ impl Server {
     }
 
     fn hint_on_dialing(&self, kind: &ErrorKind) -> Option<Hint> {
-        let (ErrorKind::Broken(broken), Address::Tcp { port, .. }) = (kind, &self.address) else {
-            return None;
+        let ErrorKind::Broken(broken) = kind else { return None };
+        let port = match (broken, &self.address) {
+            (Broken::Proxy(proxy), _) => {
+                let ProxyFault::Broken(broken) = &proxy.fault else { return None };
+                return is_nothing_there(broken).then_some(Hint::Proxy);
+            }
+            (broken, Address::Unix { .. }) => {
+                return is_nothing_there(broken).then_some(Hint::UnixSocket);
+            }
+            (_, Address::Tcp { port, .. }) => port,
         };
         if let Broken::UnknownHost(_) = broken {
             return Some(Hint::UnknownHost);
@@ -104,6 +112,16 @@ fn is_timeout(broken: &Broken) -> bool {
     }
 }
 
+/// Returns whether there is no host, port or socket of this name.
+fn is_nothing_there(broken: &Broken) -> bool {
+    match broken {
+        Broken::UnknownHost(_) => true,
+        Broken::Unreachable(attempts) => attempts.iter().all(|one| is_refusal(&one.broken)),
+        Broken::Io(cause) if is_of_kind(cause, io::ErrorKind::NotFound) => true,
+        broken => is_refusal(broken),
+    }
+}
+
 fn is_refusal(broken: &Broken) -> bool {
     matches!(broken, Broken::Io(cause) if is_of_kind(cause, io::ErrorKind::ConnectionRefused))
 }
@@ -124,7 +142,7 @@ fn lacks(error: &Error, extension: Extension) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use smtp_error::Attempt;
+    use smtp_error::{Attempt, ProxyError};
 
     use super::*;
 
@@ -160,10 +178,17 @@ mod tests {
                 Server::tcp("mail.example.org", port).hinted(Error::new(Step::Connect, broken));
             assert_eq!(error.hint(), hint, "{error}");
         }
-        // No port is wrong there.
-        assert_eq!(
-            Server::unix("/run/smtp").hinted(Error::new(Step::Connect, refused())).hint(),
-            None
-        );
+        let missing = || Broken::from(io::Error::from(io::ErrorKind::NotFound));
+        let hint_of = |broken| Server::unix("/run/smtp").hinted(Error::new(Step::Connect, broken));
+        assert_eq!(hint_of(refused()).hint(), Some(Hint::UnixSocket));
+        assert_eq!(hint_of(missing()).hint(), Some(Hint::UnixSocket));
+        assert_eq!(hint_of(denied()).hint(), None);
+        let through = |broken: Broken| {
+            let fault = ProxyError::new("socks5://proxy:1080", broken.into());
+            let error = Error::new(Step::Connect, Broken::from(fault));
+            Server::tcp("mail.example.org", 25).hinted(error).hint()
+        };
+        assert_eq!(through(refused()), Some(Hint::Proxy));
+        assert_eq!(through(timed_out()), None);
     }
 }

@@ -120,7 +120,7 @@ impl From<InvalidUrl> for InvalidProxy {
         match invalid {
             InvalidUrl::NoHost => Self::NoHost,
             InvalidUrl::Host(invalid) => Self::Host(invalid),
-            InvalidUrl::NoBrackets => Self::NoBrackets,
+            InvalidUrl::NoBrackets | InvalidUrl::Zone => Self::NoBrackets,
             InvalidUrl::Port => Self::Port,
             InvalidUrl::NoUser => Self::NoUser,
             InvalidUrl::NoPassword => Self::NoPassword,

@@ -137,11 +137,7 @@ impl Tls {
         #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
         let default = Self::platform();
         #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-        let default = Err(Cause::new(rustls::Error::General(
-            "TLS requested, but smtp-client was built without the features `aws-lc-rs` and `ring`: \
-             enable one, or pass a configuration to `Tls::new`"
-                .into(),
-        )));
+        let default = Err(Cause::new(TrustError::NoProvider));
         default.map_err(|cause| Error::new(Step::Handshake, Broken::Tls(cause)))
     }
 

@@ -23,8 +23,26 @@ pub enum InvalidUrl {
          587) or smtp:// (no TLS, port 25) before the host"
     )]
     NoScheme,
+    /// The URL is empty: an environment variable that is set to nothing, for example.
+    #[error("server URL: empty: write one such as smtps://user:password@mail.example.org")]
+    Empty,
+    /// White space, or a line end, before or after the URL.
+    #[error("server URL: white space before or after it, perhaps a line end: remove it")]
+    WhiteSpace,
+    /// The scheme is not followed by `://`.
+    #[error("server URL: write :// after {scheme}, such as {scheme}://{example}")]
+    NoSlashes {
+        /// The scheme.
+        scheme: &'static str,
+        /// What may follow.
+        example: &'static str,
+    },
     /// The scheme is not one for mail.
-    #[error("server URL: unknown scheme {scheme:?}: the schemes are {}", schemes())]
+    #[error(
+        "server URL: unknown scheme {scheme:?}: write smtps:// (TLS, port 465) or smtp+starttls:// \
+         (STARTTLS, port 587); all schemes are {}",
+        schemes()
+    )]
     UnknownScheme {
         /// The scheme, as it was given.
         scheme: String,
@@ -41,6 +59,9 @@ pub enum InvalidUrl {
         "server URL: write an IPv6 address in brackets, such as [::1] or [::1]:587, and an IPv4 address without them"
     )]
     NoBrackets,
+    /// An IPv6 address with a zone, such as `%eth0`.
+    #[error("server URL: an IPv6 address with a zone (%) is not supported: use a name")]
+    Zone,
     /// The port is not a number from 1 to 65535.
     #[error("server URL: the port must be a number from 1 to 65535")]
     Port,
@@ -78,11 +99,14 @@ pub enum InvalidUrl {
         "server URL: write / in a user name or password as %2F, ? as %3F, # as %23 and % as %25"
     )]
     Reserved,
+    /// A `#`, which nothing may follow, where no user name and password are.
+    #[error("server URL: # and what follows it are not allowed")]
+    Fragment,
     /// A `%` that does not begin a percent-encoded octet, or octets that are not UTF-8.
     #[error("server URL: invalid percent-encoding: write % as %25")]
     PercentEncoding,
     /// An option with a name that is not known.
-    #[error("server URL: unknown option {name:?}: the options are {}", known.join(", "))]
+    #[error("server URL: unknown option {name:?}: {}", options::instead(name, known))]
     UnknownOption {
         /// The name, as it was given.
         name: String,
@@ -90,7 +114,7 @@ pub enum InvalidUrl {
         known: Vec<&'static str>,
     },
     /// An option of a mailer, for a connector.
-    #[error("server URL: option {name} is one of Mailer::from_url")]
+    #[error("server URL: option {name} is for a mailer: use Mailer::from_url, or leave it out")]
     ForMailer {
         /// The name.
         name: &'static str,
@@ -190,7 +214,13 @@ pub(crate) struct ServerUrl<'a> {
 impl<'a> ServerUrl<'a> {
     /// Parses `scheme://user:password@host:port/?option=value&option=value` (RFC 3986).
     pub(crate) fn parse(text: &'a str) -> Result<Self, InvalidUrl> {
-        let (name, rest) = text.split_once("://").ok_or(InvalidUrl::NoScheme)?;
+        if text.is_empty() {
+            return Err(InvalidUrl::Empty);
+        }
+        if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+            return Err(InvalidUrl::WhiteSpace);
+        }
+        let (name, rest) = text.split_once("://").ok_or_else(|| no_slashes(text))?;
         let grammar = |octet: u8| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet);
         if name.is_empty() || !name.bytes().all(grammar) {
             return Err(InvalidUrl::NoScheme);
@@ -240,7 +270,8 @@ impl<'a> ServerUrl<'a> {
             }
         };
         if fragment.is_some() {
-            return Err(InvalidUrl::Reserved);
+            let secret = user_info.is_some() || rest.contains('@');
+            return Err(if secret { InvalidUrl::Reserved } else { InvalidUrl::Fragment });
         }
         let options = query.split('&').filter(|option| !option.is_empty()).map(|option| {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
@@ -252,6 +283,16 @@ impl<'a> ServerUrl<'a> {
             options: options.collect::<Result<_, InvalidUrl>>()?,
         })
     }
+}
+
+/// Returns what is wrong with a text that has no `://`.
+fn no_slashes(text: &str) -> InvalidUrl {
+    let name = text.split_once(':').map_or("", |(name, _)| name);
+    let scheme = SCHEMES.iter().find(|scheme| scheme.name.eq_ignore_ascii_case(name));
+    scheme.map_or(InvalidUrl::NoScheme, |scheme| InvalidUrl::NoSlashes {
+        scheme: scheme.name,
+        example: if scheme.port.is_some() { "mail.example.org" } else { "/run/smtp" },
+    })
 }
 
 pub(crate) fn user_and_password(text: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidUrl> {
@@ -283,6 +324,9 @@ pub(crate) fn host_and_port(
     let (host, rest) = match text.strip_prefix('[') {
         Some(inner) => {
             let (host, rest) = inner.split_once(']').ok_or(InvalidUrl::NoBrackets)?;
+            if host.split_once('%').is_some_and(|(host, _)| host.parse::<Ipv6Addr>().is_ok()) {
+                return Err(InvalidUrl::Zone);
+            }
             host.parse::<Ipv6Addr>().map_err(|_| InvalidUrl::NoBrackets)?;
             (Cow::Borrowed(host), rest)
         }
@@ -368,13 +412,21 @@ mod tests {
     #[test]
     fn beginners_are_told_what_to_write() {
         for (given, says) in [
-            ("", "no scheme: write smtps://"),
+            ("", "empty: write one such as smtps://"),
+            (" smtps://u:hunter2@mail.example.org", "white space before or after it"),
+            ("smtps://mail.example.org\n", "white space before or after it, perhaps a line end"),
+            ("smtp:u:hunter2@mail.example.org", "write :// after smtp, such as smtp://mail."),
+            ("lmtp+unix:/run/x", "write :// after lmtp+unix, such as lmtp+unix:///run/smtp"),
+            ("smtp://[fe80::1%eth0]:25", "an IPv6 address with a zone (%) is not supported"),
             ("mail.example.org", "no scheme: write smtps://"),
             ("mail.example.org:587", "no scheme: write smtps://"),
             ("user:hunter2@mail.example.org", "no scheme: write smtps://"),
             ("://mail.example.org", "no scheme: write smtps://"),
             ("mail?proxy=socks5://u:hunter2@p", "no scheme: write smtps://"),
-            ("http://mail.example.org", "unknown scheme \"http\": the schemes are smtp, smtps,"),
+            (
+                "http://mail.example.org",
+                "unknown scheme \"http\": write smtps:// (TLS, port 465) or",
+            ),
             ("smtp://", "no host: write it after ://"),
             ("smtp:///", "no host"),
             ("smtp://:25", "no host"),
@@ -403,7 +455,8 @@ mod tests {
             ("smtp://u:hunter2/@host", "write / in a user name or password as %2F"),
             ("smtp://u:hunter2#x@host", "# as %23"),
             ("smtp://u:hunter2?x@host:25", "? as %3F"),
-            ("smtp://host#x", "# as %23"),
+            ("smtp://host#x", "# and what follows it are not allowed"),
+            ("smtp://u:p@host#x", "# as %23"),
             ("lmtp+unix://run", "write the whole path of a Unix socket"),
             ("lmtp+unix://run/lmtp", "write the whole path of a Unix socket"),
             ("smtp+unix://", "write the whole path of a Unix socket"),

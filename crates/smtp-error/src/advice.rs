@@ -1,7 +1,7 @@
 //! Advice: what to do about a refusal that concerns authentication.
 use core::fmt;
 
-use crate::{Error, ErrorKind, Reply, Step, Unsupported, Verdict};
+use crate::{Error, ErrorKind, Obstacle, Reply, Step, Unsupported, Verdict};
 
 /// What to do about an error that concerns authentication (RFC 4954, 6; RFC 5248).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,8 @@ pub enum Advice {
     UseStrongerMechanism,
     /// The server does not support the mechanism (504), or offers none that the client can use.
     UseAnotherMechanism,
+    /// The server offers a mechanism that the client could use with an access token (OAuth).
+    UseToken,
     /// The server does not have the verifier that the mechanism needs (432): authenticate once with
     /// PLAIN inside TLS, or set a new password, so that the server can derive it.
     RenewPassword,
@@ -128,7 +130,10 @@ impl Error {
         match self.kind() {
             ErrorKind::Refused(reply) => Advice::about(self.step(), reply),
             ErrorKind::Unsupported(Unsupported::ClearText) => Some(Advice::BeginTls),
-            ErrorKind::Unsupported(Unsupported::Mechanism(_)) => Some(Advice::UseAnotherMechanism),
+            ErrorKind::Unsupported(Unsupported::Mechanism(none)) => {
+                let wants_token = none.offered().iter().any(|one| one.obstacle == Obstacle::Token);
+                Some(if wants_token { Advice::UseToken } else { Advice::UseAnotherMechanism })
+            }
             _ => None,
         }
     }
@@ -156,6 +161,7 @@ impl fmt::Display for Advice {
                 "use a stronger mechanism, or an application-specific password"
             }
             Self::UseAnotherMechanism => "use another AUTH mechanism",
+            Self::UseToken => "log in with an access token: `Credentials::bearer`",
             Self::RenewPassword => "authenticate once with PLAIN inside TLS, or set a new password",
             Self::AskAdministrator => "ask the administrator to enable the account",
             Self::AllowLogin => {

@@ -29,10 +29,17 @@ pub enum Broken {
     /// The host name does not exist, or has no address.
     #[error("unknown host: {0}")]
     UnknownHost(#[source] Cause),
-    /// No connection of a mailer became free within the time that a message may wait. No attempt to
-    /// connect had failed: all connections were busy, or the first one was still being opened.
-    #[error("no connection of the mailer became free within {after:?}")]
+    /// No connection of a mailer became free within the time that a message may wait: all of them
+    /// were busy.
+    #[error("all connections of the mailer were busy for {after:?}, its wait timeout")]
     NoConnection {
+        /// The time that a message may wait.
+        after: Duration,
+    },
+    /// The first connection of a mailer was still being opened when the time ended that a message
+    /// may wait.
+    #[error("no connection was open within {after:?}, the wait timeout of the mailer")]
+    StillConnecting {
         /// The time that a message may wait.
         after: Duration,
     },

@@ -2,7 +2,7 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, ops::Index, panic::RefUnwindSafe};
 
-use crate::Verdict;
+use crate::{Peer, Verdict};
 
 /// The forward-paths of an envelope, in its order.
 ///
@@ -22,19 +22,32 @@ impl<S: AsRef<str> + Send + Sync + RefUnwindSafe> ForwardPaths for Vec<S> {
 
 /// The verdicts for all recipients of a message, in the order of the envelope.
 ///
-/// The server may have refused some recipients, or all of them.
+/// The server may have refused some recipients, or all of them. Two deliveries are equal if their
+/// recipients and verdicts are.
 #[derive(Clone)]
 #[must_use = "recipients may have been refused"]
 pub struct Delivery {
     forward_paths: Arc<dyn ForwardPaths>,
     verdicts: Vec<Verdict>,
+    server: Option<Arc<Peer>>,
 }
 
 impl Delivery {
     /// Returns a delivery with these verdicts, one per recipient, in the order of the envelope. A
     /// delivery is also collected from pairs of forward-path and verdict.
     pub fn new(forward_paths: Arc<dyn ForwardPaths>, verdicts: Vec<Verdict>) -> Self {
-        Self { forward_paths, verdicts }
+        Self { forward_paths, verdicts, server: None }
+    }
+
+    /// Sets the server that gave the verdicts.
+    pub fn with_server(mut self, server: &Arc<Peer>) -> Self {
+        self.server = Some(Arc::clone(server));
+        self
+    }
+
+    /// Returns the server that gave the verdicts, if that is known. It is not stored with them.
+    pub fn server(&self) -> Option<&Arc<Peer>> {
+        self.server.as_ref()
     }
 
     /// Returns each recipient with its verdict, in the order of the envelope.

@@ -175,9 +175,10 @@ impl Error {
         self.0.verdicts.iter()
     }
 
-    /// Returns the likely cause, if there is one.
+    /// Returns the likely cause, if there is one, and what to do.
     pub fn hint(&self) -> Option<Hint> {
-        self.0.hint
+        // Nothing is to be done about a message in doubt that sends it a second time.
+        self.0.hint.or_else(|| Hint::about(&self.0.kind).filter(|_| !self.0.in_doubt))
     }
 
     /// Returns how long a message waited in the queue of a mailer, if it was the end of that wait
@@ -195,9 +196,10 @@ impl Error {
 
     /// Returns whether the same operation may succeed later on another connection: not on a port
     /// where the server sends TLS, or another protocol, in place of a greeting. An error that is
-    /// [in doubt](Self::in_doubt) may be transient as well.
+    /// [in doubt](Self::in_doubt) may be transient as well. A mailer that is closed stays closed.
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
+            ErrorKind::Ended(Ended::MailerClosed) => false,
             ErrorKind::Refused(reply) => reply.is_transient(),
             ErrorKind::Misbehaved(_) | ErrorKind::Broken(_) if self.is_of_another_protocol() => {
                 false
@@ -296,7 +298,7 @@ pub enum Ended {
     #[error("the session has ended with QUIT")]
     Quit,
     /// The mailer is closed. The message was not sent.
-    #[error("the mailer is closed")]
+    #[error("the mailer is closed; create another one")]
     MailerClosed,
     /// ATRN reversed the roles: the peer is the client now (RFC 2645).
     #[error("ATRN reversed the roles of client and server")]

@@ -30,6 +30,14 @@ impl Excerpt {
         &self.octets
     }
 
+    /// Returns an excerpt of the first line with its end, and of at most `most` octets.
+    pub(crate) fn first_line(&self, most: usize) -> Self {
+        let line = self.octets.split_inclusive(|&octet| octet == b'\n').next().unwrap_or_default();
+        let kept = &line[..line.len().min(most)];
+        let truncated = self.truncated || kept.len() < self.octets.len();
+        Self { octets: kept.into(), truncated }
+    }
+
     /// Returns whether there were more octets than the excerpt holds.
     pub fn is_truncated(&self) -> bool {
         self.truncated

@@ -1,5 +1,7 @@
 //! Hints: the likely cause of an error, and what to check.
 
+use crate::{Ended, ErrorKind, Extension, Unsupported};
+
 /// The likely cause of an error that does not prove it, and what to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -10,6 +12,14 @@ pub enum Hint {
     /// Every attempt to connect was refused.
     #[error("no server listens on this port: check the host and the port, and whether it runs")]
     ConnectionRefused,
+    /// There is no such Unix socket, or no server listens on it.
+    #[error("no server listens on this Unix socket: check the path, and whether it runs")]
+    UnixSocket,
+    /// The proxy does not exist, or refused the connection.
+    #[error(
+        "no proxy listens there: check the host and the port of the proxy, and whether it runs"
+    )]
+    Proxy,
     /// An attempt to connect timed out.
     #[error(
         "the host does not answer on this port: check the host and the port, and whether a firewall \
@@ -47,7 +57,10 @@ pub enum Hint {
     )]
     NoTls,
     /// The client waited for a greeting in clear, and the server sent nothing, or TLS.
-    #[error("if this port expects TLS from the first octet, as 465 does, use smtps://")]
+    #[error(
+        "if this port expects TLS from the first octet, as 465 does, use smtps://; or else no mail \
+         server answers there: check the host and the port"
+    )]
     ImplicitTls,
     /// The server accepted STARTTLS and answered the handshake in clear.
     #[error(
@@ -91,8 +104,9 @@ pub enum Hint {
     CertificateName,
     /// The server's certificate is not signed by an authority that the client trusts.
     #[error(
-        "trust the authority that signed it (`Tls::authorities`, or tls-ca in the URL), or have the \
-         server send its intermediate certificates"
+        "trust the authority that signed it, or the certificate itself if it is self-signed \
+         (`Tls::authorities`, or tls-ca in the URL), pin its key (`Tls::pinned`), or have the server \
+         send its intermediate certificates"
     )]
     CertificateIssuer,
     /// The server's certificate has another flaw: it was revoked, it is not for servers, or it
@@ -102,6 +116,51 @@ pub enum Hint {
     /// The octets of the TLS connection were damaged or modified in transit.
     #[error("data was damaged or modified in transit: check proxies and middleboxes")]
     TlsDamaged,
+    /// The mail data has octets outside ASCII, and the server takes only ASCII.
+    #[error(
+        "8BITMIME is for text with octets outside ASCII: encode it as quoted-printable or base64, as \
+         message builders do"
+    )]
+    EncodeText,
+    /// An address or a header field has octets outside ASCII, and the server takes only ASCII.
+    #[error(
+        "SMTPUTF8 is for addresses and header fields with octets outside ASCII: use another address, \
+         and encode header fields (RFC 2047)"
+    )]
+    AsciiAddress,
+    /// The mail data is binary, and the server takes only lines.
+    #[error(
+        "BINARYMIME is for content that is not lines: encode it as base64, for `MailData::new`"
+    )]
+    EncodeBinary,
+    /// The server's certificate was not verified, and a secret would be sent.
+    #[error(
+        "require TLS with a verified certificate: smtps:// or smtp+starttls://; `Tls::authorities`, \
+         or tls-ca in the URL, trusts an authority"
+    )]
+    VerifiedTls,
+    /// The session has ended.
+    #[error("open a new connection")]
+    NewConnection,
+}
+
+impl Hint {
+    /// Returns what to do about this kind of error, wherever it occurs.
+    pub(crate) fn about(kind: &ErrorKind) -> Option<Self> {
+        Some(match kind {
+            ErrorKind::Unsupported(Unsupported::Extension(extension)) => match extension {
+                Extension::EightBitMime => Self::EncodeText,
+                Extension::SmtpUtf8 => Self::AsciiAddress,
+                Extension::BinaryMime => Self::EncodeBinary,
+                _ => return None,
+            },
+            ErrorKind::Unsupported(Unsupported::Unverified) => Self::VerifiedTls,
+            ErrorKind::Ended(Ended::Quit | Ended::Failed { .. } | Ended::Canceled { .. }) => {
+                Self::NewConnection
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// A protocol that a server speaks in place of SMTP, by the first octets that it sends.

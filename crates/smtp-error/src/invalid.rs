@@ -193,7 +193,10 @@ pub enum Flaw {
     #[error("must not be empty")]
     Empty,
     /// A carriage return that no line feed follows.
-    #[error("bare CR at octet {offset}")]
+    #[error(
+        "bare CR at octet {offset}; `MailData::normalize` and `Content::line_ends` convert it to CRLF \
+         with `LineEnds::Any`"
+    )]
     BareCr {
         /// The offset of the CR.
         offset: usize,
@@ -310,7 +313,10 @@ pub enum Flaw {
         most: u64,
     },
     /// A line of the mail data is too long, CRLF not counted.
-    #[error("line {line} has {length} octets, at most {limit} are allowed")]
+    #[error(
+        "line {line} has {length} octets, at most {limit} are allowed; wrap it, or encode the text as \
+         quoted-printable or base64"
+    )]
     LineTooLong {
         /// The number of the line, from 1.
         line: usize,

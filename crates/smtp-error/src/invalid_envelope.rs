@@ -131,9 +131,15 @@ impl fmt::Display for InvalidAddress {
             f.write_str("\": ")?;
         }
         match self.0.why.field {
-            Field::ReversePath | Field::ForwardPath | Field::Mailbox => self.0.why.flaw.fmt(f),
-            _ => self.0.why.fmt(f),
+            Field::ReversePath | Field::ForwardPath | Field::Mailbox => self.0.why.flaw.fmt(f)?,
+            _ => fmt::Display::fmt(&self.0.why, f)?,
         }
+        f.write_str(match self.0.why.flaw {
+            Flaw::Unexpected { character: ',' | ';', .. } => " (hint: give each address alone)",
+            // Other systems accept them.
+            Flaw::Unexpected { character: '_', .. } => " (hint: `Mailbox::tolerating` accepts it)",
+            _ => "",
+        })
     }
 }
 

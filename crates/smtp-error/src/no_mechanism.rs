@@ -26,6 +26,9 @@ pub enum Obstacle {
     /// The client does not implement the mechanism, or the mechanism needs other credentials.
     #[error("not implemented, or needs other credentials")]
     Credentials,
+    /// The mechanism needs an access token (OAuth), and the caller has other credentials.
+    #[error("needs an access token")]
+    Token,
     /// The mechanism is not in the caller's list of allowed mechanisms.
     #[error("not in the list of allowed mechanisms")]
     NotAllowed,

@@ -76,11 +76,21 @@ impl fmt::Display for ProxyFault {
             Self::Broken(broken) => match &**broken {
                 // The text of `Broken` is about the server.
                 Broken::Closed => f.write_str("the proxy closed the connection before it replied"),
-                broken => write!(f, "cannot use the connection to the proxy: {broken}"),
+                broken => write!(f, "no connection to the proxy: {broken}"),
             },
             Self::Socks(reply) => write!(f, "did not connect to the server: {reply}"),
             Self::Http { status } => {
-                write!(f, "did not connect to the server: HTTP status {status}")
+                let meaning = match status {
+                    400 => " (bad request)",
+                    403 => " (forbidden by the rules of the proxy)",
+                    404 | 405 | 501 => " (no proxy, or it does not support CONNECT)",
+                    429 => " (too many requests)",
+                    502 => " (bad gateway: the server cannot be reached)",
+                    503 => " (service unavailable)",
+                    504 => " (gateway timeout: the server does not answer)",
+                    _ => "",
+                };
+                write!(f, "did not connect to the server: HTTP status {status}{meaning}")
             }
             Self::LoginRequired => f.write_str(
                 "requires a login: write user:password@ before the host in the URL of the proxy",
@@ -90,7 +100,7 @@ impl fmt::Display for ProxyFault {
                 f.write_str("supports neither connections without a login nor a login by password")
             }
             Self::Malformed => f.write_str(
-                "sent something else than the protocol of a proxy: check its scheme and port",
+                "did not answer in the protocol of its scheme: check the scheme and the port of the proxy",
             ),
             Self::UnixSocket => {
                 f.write_str("a proxy connects to TCP ports only, and the server is a Unix socket")

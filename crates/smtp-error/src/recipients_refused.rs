@@ -74,7 +74,11 @@ impl fmt::Display for RecipientsRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.0.verdicts().len();
         let refused = self.0.refused().count();
-        write!(f, "the server refused {refused} of {all} recipients: ")?;
+        match self.0.server() {
+            Some(server) => write!(f, "{server}")?,
+            None => f.write_str("the server")?,
+        }
+        write!(f, " refused the message for {refused} of {all} recipients: ")?;
         for (number, (recipient, verdict)) in self.0.refused().take(MAX_NAMED).enumerate() {
             f.write_str(if number > 0 { "; " } else { "" })?;
             show(f, recipient, verdict)?;
@@ -84,10 +88,17 @@ impl fmt::Display for RecipientsRefused {
             more => write!(f, "; and {more} more")?,
         }
         match all - refused {
-            0 => Ok(()),
+            0 => {}
             others => {
-                write!(f, " (the message was accepted for {others}, do not send it to them again)")
+                write!(
+                    f,
+                    " (the message was accepted for {others}, do not send it to them again)"
+                )?;
             }
+        }
+        match self.0.refused().find_map(|(_, verdict)| verdict.advice()) {
+            Some(advice) => write!(f, " (hint: {advice})"),
+            None => Ok(()),
         }
     }
 }
@@ -97,7 +108,7 @@ fn show(f: &mut fmt::Formatter<'_>, recipient: &str, verdict: &Verdict) -> fmt::
     f.write_char('<')?;
     write!(Bounded { f, left: MAX_SHOWN }, "{recipient}")?;
     f.write_str("> ")?;
-    write!(Bounded { f, left: MAX_SHOWN }, "{verdict}")
+    write!(Bounded { f, left: MAX_SHOWN }, "at {}: {}", verdict.step(), verdict.reply())
 }
 
 /// Writes escaped characters, at most this many.

@@ -1,7 +1,7 @@
 //! The sentence of an error: what was attempted, at which server, what happened, and what to do.
 use core::fmt;
 
-use crate::{Error, ErrorKind, Step, Unsupported};
+use crate::{Advice, Error, ErrorKind, Hint, Misbehaved, Step};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,20 +13,23 @@ impl fmt::Display for Error {
         if self.in_doubt() {
             f.write_str(" (the message may have been accepted)")?;
         }
+        if let Some(waited) = self.waited() {
+            write!(f, " (waited {waited:?} for a connection)")?;
+        }
         if let Some(hint) = self.hint() {
             write!(f, " (hint: {hint})")?;
         } else if let Some(advice) = self.advice()
-            // It has the mechanisms of both sides, which says more.
-            && !matches!(self.kind(), ErrorKind::Unsupported(Unsupported::Mechanism(_)))
+            // The text has the mechanisms of both sides, which says more.
+            && advice != Advice::UseAnotherMechanism
         {
             write!(f, " (hint: {advice})")?;
-        }
-        if let Some(waited) = self.waited() {
-            write!(f, " (waited {waited:?} for a connection)")?;
         }
         Ok(())
     }
 }
+
+/// The most octets that are shown of a line that the server sent in place of TLS.
+const MAX_LINE: usize = 120;
 
 /// Displays what was attempted, at which server, and what happened.
 fn tell(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,9 +37,20 @@ fn tell(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(server) = error.server() {
         write!(f, " {} {server}", preposition(error.step()))?;
     }
-    write!(f, ": {}", error.kind())?;
-    if let Some(excerpt) = error.excerpt() {
-        write!(f, " (received \"{excerpt}\")")?;
+    match (error.kind(), error.hint()) {
+        // Where in the reply it is malformed tells nothing.
+        (ErrorKind::Misbehaved(Misbehaved::Malformed(_)), Some(Hint::OtherProtocol(_))) => {
+            f.write_str(": the server sent something else than an SMTP reply")?;
+        }
+        (kind, _) => write!(f, ": {kind}")?,
+    }
+    match error.excerpt() {
+        // In place of TLS, what follows the first line is an answer to octets of TLS.
+        Some(excerpt) if error.step() == Step::Handshake => {
+            write!(f, " (received \"{}\")", excerpt.first_line(MAX_LINE))?;
+        }
+        Some(excerpt) => write!(f, " (received \"{excerpt}\")")?,
+        None => {}
     }
     if let Some(explanation) = error.explanation() {
         write!(f, " ({explanation})")?;

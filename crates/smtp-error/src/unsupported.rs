@@ -28,13 +28,16 @@ pub enum Unsupported {
     /// The server offers no AUTH mechanism that the client can use.
     #[error("no AUTH mechanism in common: {0}")]
     Mechanism(NoMechanism),
-    /// The connection is in clear, or the server is unverified, and every AUTH mechanism that the
-    /// client could use would reveal the secret.
-    #[error(
-        "refusing to send the password or token over a connection that is unencrypted or whose \
-         server is unverified"
-    )]
+    /// The connection is in clear, and every AUTH mechanism that the client could use would reveal
+    /// the secret.
+    #[error("refusing to send the password or token over an unencrypted connection")]
     ClearText,
+    /// The server's certificate was not verified, and every AUTH mechanism that the client could use
+    /// would reveal the secret to the server, which may be another one.
+    #[error(
+        "refusing to send the password or token to a server whose certificate was not verified"
+    )]
+    Unverified,
     /// STARTTLS was asked for on a connection that has TLS.
     #[error("TLS protects the connection already")]
     InsideTls,

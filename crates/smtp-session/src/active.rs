@@ -1,6 +1,6 @@
 //! An operation in progress: what a driver calls.
 use bytes::Bytes;
-use smtp_error::{Broken, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
+use smtp_error::{Broken, Delivery, Ended, Error, ErrorKind, Misbehaved, Reply, ReplyCode, Step};
 
 use crate::{
     ContentRequest, Event, Next, Operation, Output, Piece, SendsContent, Session,
@@ -245,6 +245,11 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
     /// Returns the error with the name of the server.
     pub(crate) fn name_server(&self, error: Error) -> Error {
         self.session.name_server(error)
+    }
+
+    /// Returns the delivery with the name of the server.
+    pub(crate) fn name_server_of(&self, delivery: Delivery) -> Delivery {
+        self.session.name_server_of(delivery)
     }
 
     fn write_commands(&mut self) {

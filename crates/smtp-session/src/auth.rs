@@ -87,7 +87,7 @@ impl Auth {
             return Err(nothing_in_common(session, Some(name.as_str())));
         }
         if !session.may_expose(exchange.exposure(), self.clear_text) {
-            return Err(Unsupported::ClearText);
+            return Err(session.exposed());
         }
         Ok(())
     }

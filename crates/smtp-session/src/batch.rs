@@ -413,6 +413,9 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
     /// pushed has had its result.
     pub fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
         let result = self.operation_mut().results.pop_front()?.result;
-        Some(result.map_err(|error| self.name_server(error)))
+        Some(match result {
+            Ok(delivery) => Ok(self.name_server_of(delivery)),
+            Err(error) => Err(self.name_server(error)),
+        })
     }
 }

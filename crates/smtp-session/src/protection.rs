@@ -14,6 +14,8 @@ pub(crate) struct Protection {
     pub(crate) channel: Channel,
     /// Whether only this machine can read the transport although there is no TLS.
     confined: bool,
+    /// Whether TLS encrypts the connection although it is not known with whom.
+    unverified: bool,
     binding: Option<ChannelBinding>,
     /// The mechanism by which the client is authenticated.
     authenticated: Option<String>,
@@ -78,6 +80,7 @@ impl Session {
     pub fn secured(&mut self, version: &str, suite: &str) {
         self.emit(Event::Secured { version, suite });
         self.protection.channel = Channel::TLS;
+        self.protection.unverified = false;
         self.protection.binding = None;
         self.protection.authenticated = None;
         self.capabilities = Capabilities::none();
@@ -91,6 +94,12 @@ impl Session {
     /// TLS is not.
     pub fn unverified(&mut self) {
         self.protection.channel = Channel::CLEAR;
+        self.protection.unverified = true;
+    }
+
+    /// Returns why a secret must not be sent over a connection that is not private.
+    pub(crate) fn exposed(&self) -> Unsupported {
+        if self.protection.unverified { Unsupported::Unverified } else { Unsupported::ClearText }
     }
 
     /// Records that the handshake after STARTTLS has failed, and with it the connection.

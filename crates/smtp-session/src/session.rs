@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc};
 use smtp_caps::Capabilities;
 use smtp_codec::{Command, Deviations, Dialect, HelloName, ReplyLimits};
 use smtp_error::{
-    Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Peer, Reply, ReplyCode, Step,
-    Verdict,
+    Delivery, Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Peer, Reply,
+    ReplyCode, Step, Verdict,
 };
 
 use crate::{
@@ -95,6 +95,14 @@ impl Session {
         match &self.server {
             Some(server) => error.with_server(server),
             None => error,
+        }
+    }
+
+    /// Returns the delivery with the name of the server, if that is known.
+    pub(crate) fn name_server_of(&self, delivery: Delivery) -> Delivery {
+        match &self.server {
+            Some(server) => delivery.with_server(server),
+            None => delivery,
         }
     }
 

@@ -605,10 +605,12 @@ impl Operation for Transaction<'_> {
         }
         let forward_paths = self.envelope.forward_paths();
         let refusal = self.recipients.refusal().map(|verdict| verdict.reply().clone());
-        mem::take(&mut self.recipients).into_delivery(forward_paths, || match refusal {
+        let recipients = mem::take(&mut self.recipients);
+        let delivery = recipients.into_delivery(forward_paths, || match refusal {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
             None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
-        })
+        });
+        delivery.map(|delivery| session.name_server_of(delivery))
     }
 
     /// What fails after the last verdict changes none.

@@ -1,7 +1,7 @@
 //! Connecting: from an address to a session that knows what the server offers.
 use std::{future::Future, io, sync::Arc, time::Duration};
 
-use smtp_error::{Cause, Error};
+use smtp_error::{Cause, Error, Peer};
 use tokio::time::timeout;
 
 use crate::{
@@ -37,6 +37,11 @@ impl From<Settings> for Connector {
 impl Connector {
     settings!();
     routes!();
+
+    /// The server, for errors that no connection of it has.
+    pub(super) fn peer(&self) -> Arc<Peer> {
+        self.settings.server.peer(None)
+    }
 
     /// Opens streams with this function instead of connecting to an address: in memory, over
     /// another protocol, or with a resolver of the caller's. It is given the address to connect

@@ -168,7 +168,8 @@ impl Mailer {
     /// [`Connector::connect`](crate::Connector::connect); it was queued for longer than
     /// [`wait_timeout`](MailerBuilder::wait_timeout), and then the error is that of the connection
     /// which failed last, marked by [`waited`](Error::waited), or
-    /// [`Broken::NoConnection`](crate::Broken::NoConnection) if none failed; or the mailer is
+    /// [`Broken::NoConnection`](crate::Broken::NoConnection) or
+    /// [`Broken::StillConnecting`](crate::Broken::StillConnecting) if none failed; or the mailer is
     /// [closed](crate::Ended::MailerClosed).
     pub async fn send(
         &self,

@@ -7,6 +7,12 @@ use smtp_error::Cause;
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
+    /// TLS was requested, and no provider of cryptography is compiled in.
+    #[error(
+        "TLS was requested, but smtp-client was built without the features `aws-lc-rs` and `ring`: \
+         enable one, or pass a configuration to `Tls::new`"
+    )]
+    NoProvider,
     /// The PEM text has no certificate.
     #[error("trusted certificates: no `BEGIN CERTIFICATE` in the PEM text")]
     NoCertificate,

@@ -4,6 +4,8 @@ use std::{borrow::Cow, str::FromStr, time::Duration};
 use smtp_error::Cause;
 
 use super::InvalidUrl;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+use crate::content::in_file;
 use crate::{Proxy, Security, dialing::Order, settings::Settings};
 
 /// One option of a `T`.
@@ -75,6 +77,37 @@ pub(crate) fn refuse_others(others: &[Given<'_>], of_mailer: bool) -> Result<(),
     let mut known: Vec<_> = CONNECTOR.iter().map(|option| option.name).collect();
     known.extend(MAILER.iter().filter(|_| of_mailer));
     Err(InvalidUrl::UnknownOption { name: name.to_string(), known })
+}
+
+/// What to write in place of an option with this name.
+pub(super) fn instead(name: &str, known: &[&'static str]) -> String {
+    let near = known.iter().find(|known| distance(name.as_bytes(), known.as_bytes()) <= 2);
+    match name {
+        "tls" | "ssl" | "starttls" | "secure" | "encryption" => {
+            "TLS is in the scheme: smtps:// or smtp+starttls://".into()
+        }
+        _ => match near {
+            Some(near) => format!("did you mean {near}? The options are {}", known.join(", ")),
+            None => format!("the options are {}", known.join(", ")),
+        },
+    }
+}
+
+/// Returns how many octets have to be added, removed or replaced to make `b` from `a`, both short.
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (at, octet) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (place, other) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(octet != other);
+            diagonal = row[place + 1];
+            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// The value as another type.
@@ -162,11 +195,12 @@ pub(crate) const CONNECTOR: &[UrlOption<Settings>] = &[
 
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 fn authorities(path: &str) -> Result<crate::Tls, Rejected> {
-    let pem = std::fs::read(path).map_err(|error| Rejected::Because(Cause::new(error)))?;
+    let pem = std::fs::read(path);
+    let pem = pem.map_err(|error| Rejected::Because(Cause::new(in_file(path.as_ref(), error))))?;
     crate::Tls::authorities_pem(&pem).map_err(|error| Rejected::Because(Cause::new(error)))
 }
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
 fn authorities(_: &str) -> Result<crate::Tls, Rejected> {
-    crate::Tls::default_or_error().map_err(|error| Rejected::Because(Cause::new(error)))
+    Err(Rejected::Because(Cause::new(crate::TrustError::NoProvider)))
 }

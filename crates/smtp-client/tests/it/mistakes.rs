@@ -60,7 +60,17 @@ fn a_port_for_another_kind_of_tls() {
         &client(465, Security::Plain),
         "[stall]",
         "greeting of mail.example.org:465: timed out after 30s (hint: if this port expects TLS from \
-         the first octet, as 465 does, use smtps://)",
+         the first octet, as 465 does, use smtps://; or else no mail server answers there: check the \
+         host and the port)",
+    );
+    // What follows the first line is an answer to the handshake, and no one wants to read it.
+    let answers = "500 what?\\r\\n".repeat(13);
+    refuses(
+        &client(587, Security::Tls),
+        &format!("[raw \"220 mx.example ready\\r\\n{answers}\"]\n[stall]"),
+        "TLS handshake with mail.example.org:587: the server sent octets that are not TLS (received \
+         \"220 mx.example ready\\r\\n...\") (hint: the server does not start with TLS on this port: \
+         use smtp+starttls://, or smtps:// with the port for implicit TLS, usually 465)",
     );
     refuses(
         &client(587, Security::Tls),
@@ -89,9 +99,9 @@ fn a_server_of_another_protocol() {
             &client(port, Security::Plain),
             &format!("[raw \"{greeting}\\r\\n\"]\n[close]"),
             &format!(
-                "greeting of mail.example.org:{port}: malformed reply: expected a reply code from \
-                 200 to 599 (line 1, octet 0) (received \"{greeting}\\r\\n\") (hint: the server \
-                 speaks {name}, not SMTP: check the host and the port)"
+                "greeting of mail.example.org:{port}: the server sent something else than an SMTP \
+                 reply (received \"{greeting}\\r\\n\") (hint: the server speaks {name}, not SMTP: \
+                 check the host and the port)"
             ),
         );
     }
@@ -197,9 +207,9 @@ fn a_certificate_that_is_not_accepted() {
         ),
         (
             CertificateKind::SelfSigned,
-            "no trusted authority signed it (hint: trust the authority that signed it \
-             (`Tls::authorities`, or tls-ca in the URL), or have the server send its intermediate \
-             certificates)",
+            "no trusted authority signed it (hint: trust the authority that signed it, or the \
+             certificate itself if it is self-signed (`Tls::authorities`, or tls-ca in the URL), pin \
+             its key (`Tls::pinned`), or have the server send its intermediate certificates)",
         ),
     ] {
         let authority = Authority::new();
@@ -237,14 +247,23 @@ fn an_address_that_is_none() {
         assert_eq!(error.to_string(), format!("forward-path: {flaw}"));
         let recipients = ["alice@example.org", text];
         let error = Envelope::new("carol@example.org", recipients).unwrap_err();
+        let hint = if text.contains(',') { " (hint: give each address alone)" } else { "" };
         assert_eq!(
             error.to_string(),
-            format!("recipient 2, \"{}\": {flaw}", text.escape_default())
+            format!("recipient 2, \"{}\": {flaw}{hint}", text.escape_default())
         );
         if !text.is_empty() {
             let error = Envelope::new(text, recipients).unwrap_err();
-            assert_eq!(error.to_string(), format!("sender \"{}\": {flaw}", text.escape_default()));
+            let sentence = format!("sender \"{}\": {flaw}{hint}", text.escape_default());
+            assert_eq!(error.to_string(), sentence);
         }
+    }
+    for (text, hint) in [
+        ("b@example.org,c@example.org", "give each address alone"),
+        ("b@example_1.org", "`Mailbox::tolerating` accepts it"),
+    ] {
+        let error = Envelope::new("carol@example.org", [text]).unwrap_err().to_string();
+        assert!(error.ends_with(&format!(" (hint: {hint})")), "{error}");
     }
     let nobody = Envelope::new("carol@example.org", [""; 0]).unwrap_err();
     assert_eq!(nobody.to_string(), "an envelope needs at least one recipient");
@@ -276,7 +295,9 @@ fn a_message_that_the_server_cannot_take() {
         &["8BITMIME"],
         "",
         async |connection| send_from(connection, "j\u{f8}rgen@example.org").await,
-        "MAIL at mail.example.org:25: the server does not offer SMTPUTF8",
+        "MAIL at mail.example.org:25: the server does not offer SMTPUTF8 (hint: SMTPUTF8 is for \
+         addresses and header fields with octets outside ASCII: use another address, and encode \
+         header fields (RFC 2047))",
     );
 }
 
@@ -333,6 +354,7 @@ fn a_port_on_which_nothing_listens() {
     let error = dialed(Server::unix("/nonexistent/smtp"));
     assert_eq!(
         error.to_string(),
-        "connect to /nonexistent/smtp: No such file or directory (os error 2)"
+        "connect to /nonexistent/smtp: No such file or directory (os error 2) (hint: no server \
+         listens on this Unix socket: check the path, and whether it runs)"
     );
 }

@@ -110,11 +110,13 @@ fn with_login(connector: Connector) -> Connector {
 fn a_password_goes_to_a_verified_server_only() {
     let clear = opening(Dialect::Smtp, &["AUTH PLAIN"]);
     let unverified = upgraded(&["AUTH PLAIN"]);
-    for script in [clear.clone(), unverified.clone()] {
+    for (script, refusal) in
+        [(clear.clone(), Unsupported::ClearText), (unverified.clone(), Unsupported::Unverified)]
+    {
         let script = script + "C: QUIT\n[expect-close]";
         play(with_login, CertificateKind::WrongName, &[script], async |connected| {
             let error = connected.unwrap_err();
-            let refused = matches!(error.kind(), ErrorKind::Unsupported(Unsupported::ClearText));
+            let refused = matches!(error.kind(), ErrorKind::Unsupported(kind) if *kind == refusal);
             assert!(refused && error.step() == Step::Auth, "{error:?}");
         });
     }

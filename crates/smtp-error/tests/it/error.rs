@@ -3,9 +3,9 @@
 use std::{error::Error as _, io, mem::size_of, sync::Arc, time::Duration};
 
 use smtp_error::{
-    Broken, Cause, Ended, Error, ErrorKind, Extension, Field, Flaw, HeaderError, Invalid,
-    InvalidAddress, InvalidEnvelope, KnownVerdicts, MalformedReply, Misbehaved, ReplyCode,
-    ReplyFault, Step, Unsupported, Verdict,
+    Broken, Cause, Ended, Error, ErrorKind, Excerpt, Extension, Field, Flaw, HeaderError, Hint,
+    Invalid, InvalidAddress, InvalidEnvelope, KnownVerdicts, MalformedReply, Misbehaved,
+    OtherProtocol, ReplyCode, ReplyFault, Step, Unsupported, Verdict,
 };
 
 use crate::reply;
@@ -68,6 +68,12 @@ fn errors_that_may_not_recur_are_transient() {
     transient(error(Broken::Tls(cause())), false);
     transient(error(Broken::UnknownHost(cause())), false);
     transient(error(Broken::NoConnection { after: Duration::from_secs(5) }), true);
+    transient(error(Broken::StillConnecting { after: Duration::from_secs(5) }), true);
+    transient(error(Ended::MailerClosed), false);
+    let malformed = || error(MalformedReply::new(ReplyFault::Code, 1, 0));
+    transient(malformed(), true);
+    let http = malformed().with_hint(Hint::OtherProtocol(OtherProtocol::Http));
+    transient(http.with_excerpt(Excerpt::new(b"HTTP/1.1 400\r\n")), false);
     transient(error(Ended::Closed), true);
     transient(error(Ended::ServerClosing(reply(421, "bye"))), true);
     transient(error(Ended::Failed { step: Step::Rcpt }), true);

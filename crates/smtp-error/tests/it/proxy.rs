@@ -14,16 +14,12 @@ fn check(fault: ProxyFault, is_transient: bool, ends_with: &str) {
 #[test]
 fn a_failure_names_the_proxy() {
     let cause = Cause::new(io::Error::other("no route"));
-    check(
-        Broken::Io(cause.clone()).into(),
-        true,
-        "cannot use the connection to the proxy: no route",
-    );
+    check(Broken::Io(cause.clone()).into(), true, "no connection to the proxy: no route");
     check(Broken::UnknownHost(cause).into(), false, "unknown host: no route");
     check(Broken::Closed.into(), true, "the proxy closed the connection before it replied");
     check(ProxyFault::LoginRefused, false, "refused the user name or the password of the proxy");
     check(ProxyFault::LoginRequired, false, "write user:password@ before the host");
-    check(ProxyFault::Malformed, false, "check its scheme and port");
+    check(ProxyFault::Malformed, false, "check the scheme and the port of the proxy");
 }
 
 #[test]

@@ -61,7 +61,18 @@ fn protocol_violations_name_the_violation() {
 #[test]
 fn unsupported_requests_name_the_extension_and_the_limit() {
     let smtputf8 = Unsupported::Extension(Extension::SmtpUtf8);
-    check(Step::Mail, smtputf8, "MAIL: the server does not offer SMTPUTF8");
+    reads(Error::new(Step::Mail, smtputf8), {
+        "MAIL: the server does not offer SMTPUTF8 (hint: SMTPUTF8 is for addresses and header fields \
+         with octets outside ASCII: use another address, and encode header fields (RFC 2047))"
+    });
+    reads(Error::new(Step::Mail, Unsupported::Extension(Extension::EightBitMime)), {
+        "MAIL: the server does not offer 8BITMIME (hint: 8BITMIME is for text with octets outside \
+         ASCII: encode it as quoted-printable or base64, as message builders do)"
+    });
+    reads(Error::new(Step::Mail, Unsupported::Extension(Extension::BinaryMime)), {
+        "MAIL: the server does not offer BINARYMIME (hint: BINARYMIME is for content that is not \
+         lines: encode it as base64, for `MailData::new`)"
+    });
     check(Step::Mail, Unsupported::TooBig { size: 1001, limit: 1000 }, {
         "MAIL: the message has 1001 octets, the server accepts at most 1000"
     });
@@ -99,7 +110,8 @@ fn invalid_values_name_the_field_and_the_octet() {
     });
     let flaw = Flaw::LineTooLong { line: 3, length: 999, limit: 998 };
     reads(Invalid::new(Field::Text, flaw), {
-        "mail data: line 3 has 999 octets, at most 998 are allowed"
+        "mail data: line 3 has 999 octets, at most 998 are allowed; wrap it, or encode the text as \
+         quoted-printable or base64"
     });
     let flaw = Flaw::CommandTooLong { length: 513, limit: 512 };
     reads(Invalid::new(Field::AuthResponse, flaw), {
@@ -126,20 +138,31 @@ fn lost_connections_name_the_step_and_the_cause() {
     check(Step::Connect, Broken::Io(cause.clone()), "connect: no route");
     check(Step::Connect, Broken::UnknownHost(cause.clone()), "connect: unknown host: no route");
     check(Step::Connect, Broken::NoConnection { after }, {
-        "connect: no connection of the mailer became free within 300s"
+        "connect: all connections of the mailer were busy for 300s, its wait timeout"
+    });
+    check(Step::Connect, Broken::StillConnecting { after }, {
+        "connect: no connection was open within 300s, the wait timeout of the mailer"
     });
     check(Step::Handshake, Broken::Tls(cause), "TLS handshake: no route");
 }
 
 #[test]
 fn errors_of_an_ended_session_tell_why_it_ended() {
-    check(Step::Mail, Ended::Quit, "MAIL: the session has ended with QUIT");
-    check(Step::Connect, Ended::MailerClosed, "connect: the mailer is closed");
+    reads(Error::new(Step::Mail, Ended::Quit), {
+        "MAIL: the session has ended with QUIT (hint: open a new connection)"
+    });
+    check(Step::Connect, Ended::MailerClosed, {
+        "connect: the mailer is closed; create another one"
+    });
     check(Step::Mail, Ended::Closed, {
         "MAIL: the server closed the connection while it was idle"
     });
-    check(Step::Mail, Ended::Failed { step: Step::Rcpt }, {
-        "MAIL: the session ended when RCPT failed"
+    let failed = Error::new(Step::Mail, Ended::Failed { step: Step::Rcpt });
+    reads(failed.clone(), {
+        "MAIL: the session ended when RCPT failed (hint: open a new connection)"
+    });
+    reads(failed.with_in_doubt(true), {
+        "MAIL: the session ended when RCPT failed (the message may have been accepted)"
     });
     reads(Ended::Canceled { step: Step::Text, in_doubt: false }, {
         "the session ended when mail data was canceled"
@@ -312,8 +335,19 @@ fn failed_authentication_tells_why() {
         "AUTH: no AUTH mechanism in common: the server offers none; the client can use none"
     });
     reads(Error::new(Step::Auth, Unsupported::ClearText), {
-        "AUTH: refusing to send the password or token over a connection that is unencrypted or whose \
-         server is unverified (hint: connect with TLS: smtps:// or smtp+starttls://)"
+        "AUTH: refusing to send the password or token over an unencrypted connection (hint: connect \
+         with TLS: smtps:// or smtp+starttls://)"
+    });
+    reads(Error::new(Step::Auth, Unsupported::Unverified), {
+        "AUTH: refusing to send the password or token to a server whose certificate was not verified \
+         (hint: require TLS with a verified certificate: smtps:// or smtp+starttls://; \
+         `Tls::authorities`, or tls-ca in the URL, trusts an authority)"
+    });
+    let token = OfferedMechanism::new(b"XOAUTH2", Obstacle::Token);
+    let token = NoMechanism::new([token], ["PLAIN"]);
+    reads(Error::new(Step::Auth, Unsupported::Mechanism(token)), {
+        "AUTH: no AUTH mechanism in common: the server offers XOAUTH2 (needs an access token); the \
+         client can use PLAIN (hint: log in with an access token: `Credentials::bearer`)"
     });
     check(Step::Auth, Unsupported::Authenticated, "AUTH: the session is already authenticated");
     let cause = Cause::new(io::Error::other("the token service is down"));

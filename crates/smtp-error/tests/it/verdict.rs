@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smtp_error::{Delivery, KnownVerdicts, Step, Verdict};
+use smtp_error::{Delivery, KnownVerdicts, Peer, Step, Verdict};
 
 use crate::reply;
 
@@ -92,9 +92,25 @@ fn a_refused_recipient_is_an_error_for_those_who_want_one() {
     let error = some.clone().all_or_error().unwrap_err();
     assert_eq!(error.delivery(), &some);
     let text = error.to_string();
-    assert!(text.contains("1 of 2 recipients: <c@example.org>") && text.contains("5.1.1 unknown"));
+    let start =
+        "the server refused the message for 1 of 2 recipients: <c@example.org> at RCPT: 550 ";
+    assert!(text.starts_with(start) && text.contains("5.1.1 unknown"), "{text}");
     assert!(text.contains("accepted for 1") && !text.contains('\u{202e}'), "{text}");
     assert_eq!(error.into_delivery(), some);
+}
+
+#[test]
+fn that_error_names_the_server_and_what_to_do() {
+    let login = Verdict::new(Step::Mail, reply(530, "5.7.0 Authentication required"));
+    let server = Arc::new(Peer::tcp("mail.example.org", 587));
+    let delivery = Delivery::from_iter([("b@example.org", login)]).with_server(&server);
+    assert_eq!(delivery.server(), Some(&server));
+    assert_eq!(
+        delivery.all_or_error().unwrap_err().to_string(),
+        "mail.example.org:587 refused the message for 1 of 1 recipients: <b@example.org> at MAIL: \
+         530 5.7.0 Authentication required (hint: log in, inside TLS: set a login, or write user \
+         and password into the URL)"
+    );
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Login {
         }
         exchanges.retain(|exchange| session.may_expose(exchange.exposure(), self.clear_text));
         if exchanges.is_empty() {
-            return Err(Unsupported::ClearText.into());
+            return Err(session.exposed().into());
         }
         if self.mechanisms.is_none() {
             exchanges.truncate(1);
@@ -137,7 +137,11 @@ impl Login {
     fn obstacle(&self, wanted: &[Mechanism], offered: &str) -> Obstacle {
         let is_this = |one: &Mechanism| one.as_str().eq_ignore_ascii_case(offered);
         if !self.credentials.mechanisms().iter().any(is_this) {
-            Obstacle::Credentials
+            let mut tokens = [Mechanism::OAUTHBEARER, Mechanism::XOAUTH2].into_iter();
+            match tokens.any(|one| one.as_str().eq_ignore_ascii_case(offered)) {
+                true => Obstacle::Token,
+                false => Obstacle::Credentials,
+            }
         } else if !wanted.iter().any(is_this) {
             Obstacle::NotAllowed
         } else if offered.to_ascii_uppercase().ends_with("-PLUS") {

@@ -212,7 +212,13 @@ impl Shared {
         let state = self.state();
         match &state.last_failure {
             Some(error) if state.connected.is_empty() => error.clone().with_waited(after),
-            _ => Error::new(Step::Connect, Broken::NoConnection { after }),
+            _ => {
+                let broken = match state.connected.is_empty() {
+                    true => Broken::StillConnecting { after },
+                    false => Broken::NoConnection { after },
+                };
+                Error::new(Step::Connect, broken).with_server(&self.connector.peer())
+            }
         }
     }
 

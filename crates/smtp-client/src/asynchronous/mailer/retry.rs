@@ -10,7 +10,7 @@ use std::{
 
 use smtp_caps::Envelope;
 use smtp_codec::Rcpt;
-use smtp_error::{Delivery, Error, KnownVerdicts, ReplyCode, Verdict};
+use smtp_error::{Delivery, Error, KnownVerdicts, Peer, ReplyCode, Verdict};
 use tokio::{
     sync::futures::Notified,
     time::{Instant, Sleep, sleep_until},
@@ -157,7 +157,7 @@ impl Retry {
         (queued.refused, queued.refused_by_session) = (None, false);
         let verdicts = delivery.verdicts().map(|(_, verdict)| verdict.clone()).collect();
         let part = Part::new(queued.envelope.clone(), verdicts, places);
-        queued.split(envelope, part);
+        queued.split(envelope, part.at(delivery.server().cloned()));
         queued.watch.pausing(retry, pause, delivery);
         Some(pause)
     }
@@ -179,6 +179,8 @@ pub(super) struct Part {
     verdicts: Vec<Verdict>,
     /// The places of the part's recipients in the whole, in order.
     places: Vec<usize>,
+    /// The server that gave the verdicts.
+    server: Option<Arc<Peer>>,
 }
 
 impl Part {
@@ -187,7 +189,12 @@ impl Part {
         verdicts: Vec<Verdict>,
         places: Vec<usize>,
     ) -> Self {
-        Self { whole, verdicts, places }
+        Self { whole, verdicts, places, server: None }
+    }
+
+    /// Sets the server that gave the verdicts.
+    fn at(self, server: Option<Arc<Peer>>) -> Self {
+        Self { server, ..self }
     }
 
     /// Returns the envelope with all recipients.
@@ -197,7 +204,8 @@ impl Part {
 
     /// Returns the result for all recipients, without another attempt.
     pub(super) fn into_delivery(self) -> Delivery {
-        Delivery::new(self.whole.forward_paths(), self.verdicts)
+        let delivery = Delivery::new(self.whole.forward_paths(), self.verdicts);
+        named(delivery, self.server.as_ref())
     }
 
     /// Makes the result for all recipients from that of the part.
@@ -222,8 +230,18 @@ impl Part {
         let paths = self.whole.forward_paths();
         match in_doubt {
             Some(error) => Err(error.with_verdicts(KnownVerdicts::new(paths, known))),
-            None => Ok(Delivery::new(paths, known.into_iter().flatten().collect())),
+            None => {
+                let delivery = Delivery::new(paths, known.into_iter().flatten().collect());
+                Ok(named(delivery, self.server.as_ref()))
+            }
         }
+    }
+}
+
+fn named(delivery: Delivery, server: Option<&Arc<Peer>>) -> Delivery {
+    match server {
+        Some(server) => delivery.with_server(server),
+        None => delivery,
     }
 }
 
