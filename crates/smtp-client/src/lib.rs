@@ -180,6 +180,11 @@ pub use rustls;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// Compiles and runs the examples of the guide to tests.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../../docs/testing.md")]
+struct Testing;
+
 /// Compiles the examples of the guide for users of lettre.
 #[cfg(all(doctest, feature = "tokio", feature = "lettre"))]
 #[doc = include_str!("../../../docs/from-lettre.md")]

@@ -27,7 +27,8 @@ C: RCPT TO:<c@example.org>\nS: 250 r\nC: DATA\nS: 354 go\n[text]\nS: 250 taken";
 #[track_caller]
 fn check_without_bcc(text: &str) {
     assert!(text.contains("b@example.org") && text.contains("Hello"), "{text}");
-    assert!(!text.contains("c@example.org") && !text.to_lowercase().contains("bcc"), "{text}");
+    // A random Message-ID may contain "bcc".
+    assert!(!text.contains("c@example.org") && !text.to_lowercase().contains("\nbcc"), "{text}");
 }
 
 fn letter() -> lettre::message::MessageBuilder {

@@ -100,8 +100,9 @@ fn an_earlier_failure_is_not_shown_for_a_later_wait() {
         assert_eq!(send(&mailer).await.unwrap_err().step(), Step::Greeting);
         let error = send(&mailer).await.unwrap_err();
         assert!(
-            matches!(error.kind(), ErrorKind::Broken(Broken::NoConnection { .. })),
+            matches!(error.kind(), ErrorKind::Broken(Broken::StillConnecting { .. })),
             "{error:?}"
         );
+        assert_eq!(error.server().unwrap().host(), "localhost");
     });
 }

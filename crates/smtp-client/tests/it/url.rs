@@ -79,15 +79,27 @@ fn refused(options: &str) -> (String, String) {
 #[test]
 fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
     let (connector, mailer) = refused("conections=4");
-    let known = "server URL: unknown option \"conections\": the options are hello, timeout, ";
-    assert!(connector.starts_with(known), "{connector}");
+    let unknown = "server URL: unknown option \"conections\": ";
+    let known = format!("{unknown}the options are hello, timeout, ");
+    assert!(connector.starts_with(&known), "{connector}");
     assert!(!connector.contains("wait-timeout"), "{connector}");
-    assert!(mailer.starts_with(known), "{mailer}");
+    let near = format!("{unknown}did you mean connections? The options are hello, timeout, ");
+    assert!(mailer.starts_with(&near), "{mailer}");
+    let (timeout, _) = refused("timout=3s");
+    assert!(timeout.contains("\"timout\": did you mean timeout? The options are"), "{timeout}");
+    let (tls, _) = refused("tls=required");
+    assert_eq!(
+        tls,
+        "server URL: unknown option \"tls\": TLS is in the scheme: smtps:// or smtp+starttls://"
+    );
     let of_mailer = "connections, messages-per-connection, idle-timeout, rate, queue-limit, \
                      wait-timeout, attempts, retry";
     assert!(mailer.ends_with(of_mailer), "{mailer}");
     let error = Connector::from_url("smtps://host?connections=4").unwrap_err();
-    assert_eq!(error.to_string(), "server URL: option connections is one of Mailer::from_url");
+    assert_eq!(
+        error.to_string(),
+        "server URL: option connections is for a mailer: use Mailer::from_url, or leave it out"
+    );
 }
 
 #[test]
