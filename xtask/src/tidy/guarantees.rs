@@ -1,4 +1,4 @@
-//! Checks the promises of docs/guarantees.md against the tests and the sources.
+//! Checks the promises of docs/guarantees.md and docs/server.md against the tests and the sources.
 
 use super::Finding;
 use super::lexer::Token;
@@ -6,6 +6,8 @@ use super::purity::{is_path, lower_layers};
 use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/guarantees.md";
+/// The promises of the server, without a table of threats.
+const SERVER: &str = "docs/server.md";
 const BEGIN: &str = "<!-- threats:begin -->";
 const END: &str = "<!-- threats:end -->";
 
@@ -24,9 +26,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         return if tests.is_empty() { Vec::new() } else { vec![missing] };
     };
     let mut findings = Vec::new();
-    for (line, text) in document.lines() {
-        let wrong = links(text).filter_map(|link| link.broken(tree));
-        findings.extend(wrong.map(|text| Finding::new(DOCUMENT, line, text)));
+    for (path, document) in [(DOCUMENT, Some(document)), (SERVER, tree.file(SERVER))] {
+        for (line, text) in document.into_iter().flat_map(File::lines) {
+            let wrong = links(text).filter_map(|link| link.broken(tree));
+            findings.extend(wrong.map(|text| Finding::new(path, line, text)));
+        }
     }
     let rows = rows(document);
     if rows.is_empty() {
@@ -131,7 +135,8 @@ impl Link<'_> {
 /// Returns whether the tokens before a function make it a test.
 fn is_test(before: &[Token]) -> bool {
     let words: Vec<&str> = before.iter().rev().take(3).map(|token| token.text.as_str()).collect();
-    matches!(words[..], ["]", "test", _] | ["async", "]", "test"])
+    // The last is `#[tokio::test(start_paused = true)]`.
+    matches!(words[..], ["]", "test", _] | ["async", "]", "test" | ")"])
 }
 
 /// A row of the table of threats.

@@ -2,8 +2,8 @@
 use std::sync::{Arc, Mutex};
 
 use smtp_server::{
-    Accept, Client, Closing, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse,
-    RunningServer, Server,
+    Accept, Client, Closing, Context, Data, Decision, Envelope, Handler, Hello, Outcome, Rcpt,
+    Refuse, RunningServer, Server,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) errors: Vec<String>,
     pub(crate) closings: Vec<Closing>,
     pub(crate) resets: usize,
+    /// The addresses of the clients that greeted.
+    pub(crate) addresses: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -52,6 +54,10 @@ impl Host {
 
     pub(crate) fn messages(&self) -> Vec<(Envelope, Vec<u8>)> {
         self.seen.lock().unwrap().messages.clone()
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.seen.lock().unwrap().addresses.clone()
     }
 
     pub(crate) fn errors(&self) -> Vec<String> {
@@ -72,6 +78,12 @@ impl Host {
 
 impl Handler for Host {
     type State = ();
+
+    async fn hello(&self, cx: &mut Context, _: &Hello) -> Decision {
+        let address = cx.client().address().map(|address| address.to_string());
+        self.seen.lock().unwrap().addresses.extend(address);
+        Ok(Accept::usual())
+    }
 
     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
         match rcpt.path().as_str() {
