@@ -388,8 +388,8 @@ async fn accept<H: Handler, V: Verify>(
         encode_reply(&reply, &mut refusal);
     }
     loop {
-        let admits = |address: Option<SocketAddr>| running.connections.admits(address);
-        let accepted = match bound.accept(&listener, &refusal, admits).await {
+        let enter = |address: Option<SocketAddr>| Connections::enter(&running.connections, address);
+        let (accepted, place) = match bound.accept(&listener, &refusal, enter).await {
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
             Err(error) => {
@@ -406,7 +406,6 @@ async fn accept<H: Handler, V: Verify>(
                 continue;
             }
         };
-        let place = Connections::enter(&running.connections, address);
         let span = debug_span!("session", id, client = ?address);
         let serve = async move {
             let why = connection.serve().await;
@@ -455,23 +454,22 @@ impl Connections {
         self.counts().all
     }
 
-    /// Returns whether there is room for a client at this address.
-    fn admits(&self, address: Option<SocketAddr>) -> bool {
-        let counts = self.counts();
-        let here = network(address).and_then(|network| counts.by_network.get(&network));
-        counts.all < self.capacity.connections
-            && here.is_none_or(|&count| count < self.capacity.per_address)
-    }
-
-    fn enter(connections: &Arc<Self>, address: Option<SocketAddr>) -> Place {
+    /// Returns a place for a client at this address, if there is room.
+    fn enter(connections: &Arc<Self>, address: Option<SocketAddr>) -> Option<Place> {
         let network = network(address);
         let mut counts = connections.counts();
+        let here = network.and_then(|network| counts.by_network.get(&network)).copied();
+        if counts.all >= connections.capacity.connections
+            || here.unwrap_or_default() >= connections.capacity.per_address
+        {
+            return None;
+        }
         counts.all += 1;
         if let Some(network) = network {
             *counts.by_network.entry(network).or_default() += 1;
         }
         drop(counts);
-        Place { connections: Arc::clone(connections), network }
+        Some(Place { connections: Arc::clone(connections), network })
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

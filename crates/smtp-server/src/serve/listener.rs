@@ -191,23 +191,23 @@ pub(super) struct Accepted {
 }
 
 impl Bound {
-    /// Accepts a connection. `admits` says whether there is room for it; the client gets
-    /// `last_words` otherwise.
-    pub(super) async fn accept(
+    /// Accepts a connection. `enter` gives it a place, if there is room; the client gets `refusal`
+    /// otherwise.
+    pub(super) async fn accept<P>(
         &self,
         listener: &Listener,
-        last_words: &[u8],
-        admits: impl Fn(Option<SocketAddr>) -> bool,
-    ) -> io::Result<Option<Accepted>> {
+        refusal: &[u8],
+        enter: impl Fn(Option<SocketAddr>) -> Option<P>,
+    ) -> io::Result<Option<(Accepted, P)>> {
         match self {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                if !admits(Some(address)) {
+                let Some(place) = enter(Some(address)) else {
                     // The buffer of a new connection has room for it.
-                    let _ = stream.try_write(last_words);
+                    let _ = stream.try_write(refusal);
                     return Ok(None);
-                }
+                };
                 // Replies are small, and each is waited for.
                 stream.set_nodelay(true)?;
                 let mut client = Client::at(address);
@@ -217,17 +217,17 @@ impl Bound {
                 if listener.trusts(address) {
                     client = client.trusted();
                 }
-                Ok(Some(Accepted { stream: Box::new(stream), client }))
+                Ok(Some((Accepted { stream: Box::new(stream), client }, place)))
             }
             #[cfg(unix)]
             Self::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
-                if !admits(None) {
-                    let _ = stream.try_write(last_words);
+                let Some(place) = enter(None) else {
+                    let _ = stream.try_write(refusal);
                     return Ok(None);
-                }
+                };
                 let client = Client::new().private().trusted();
-                Ok(Some(Accepted { stream: Box::new(stream), client }))
+                Ok(Some((Accepted { stream: Box::new(stream), client }, place)))
             }
         }
     }

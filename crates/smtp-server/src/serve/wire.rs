@@ -50,6 +50,10 @@ impl Default for Timeouts {
 /// How long the last reply may take: the client has been told to go.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
+/// How long a client may take to close its direction, and how much it may send until then, in octets.
+const LINGER: Duration = Duration::from_secs(1);
+const MOST_LINGERING: usize = 1 << 20;
+
 /// The octets that are read at a time: few while commands are awaited, because there may be many
 /// connections that do nothing.
 const FOR_COMMANDS: usize = 2 << 10;
@@ -129,18 +133,36 @@ impl Io {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Writes the last output, and closes the connection.
+    /// Writes the last output, and closes the connection: first the server's direction, and the other
+    /// one when the client has closed it, or after a while. A socket that is closed with octets
+    /// unread resets the connection, and the client may lose the last reply.
     pub(super) async fn close(mut self) {
         self.start_timer(LAST_WRITE);
-        if poll_fn(|cx| self.poll_flush(cx)).await.is_ok() {
-            let closed = poll_fn(|cx| {
-                if self.timer.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                Pin::new(&mut self.stream).poll_shutdown(cx).map(drop)
-            });
-            closed.await;
+        if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
+            return;
         }
+        let closed = poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => Poll::Ready(false),
+            closed => closed.map(|closed| closed.is_ok()),
+        });
+        if closed.await {
+            self.start_timer(LINGER);
+            poll_fn(|cx| self.poll_linger(cx)).await;
+        }
+    }
+
+    /// Reads and drops what the client still sends.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut dropped = 0;
+        let mut scrap = [0; 512];
+        while dropped < MOST_LINGERING && self.timer.as_mut().poll(cx).is_pending() {
+            let mut room = ReadBuf::new(&mut scrap);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)) {
+                Ok(()) if !room.filled().is_empty() => dropped += room.filled().len(),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Waits for octets of the client, after writing all output. What goes wrong is told to the
