@@ -59,6 +59,7 @@ const TARGETS: &[Target] = &[
     Target { name: "text", max_len: 4096, seeds: Seeds::Everything(b"\x02\x03\x40") },
     Target { name: "round_trip", max_len: 1024, seeds: Seeds::Everything(b"") },
     Target { name: "session", max_len: 2048, seeds: Seeds::Sessions },
+    Target { name: "server", max_len: 2048, seeds: Seeds::Commands(b"\0\0\0") },
     Target { name: "differential", max_len: 1024, seeds: Seeds::Both },
     Target { name: "testkit", max_len: 1024, seeds: Seeds::Commands(b"") },
 ];
