@@ -60,6 +60,7 @@ const TARGETS: &[Target] = &[
     Target { name: "round_trip", max_len: 1024, seeds: Seeds::Everything(b"") },
     Target { name: "session", max_len: 2048, seeds: Seeds::Sessions },
     Target { name: "server", max_len: 2048, seeds: Seeds::Commands(b"\0\0\0") },
+    Target { name: "agreement", max_len: 256, seeds: Seeds::Commands(b"") },
     Target { name: "differential", max_len: 1024, seeds: Seeds::Both },
     Target { name: "testkit", max_len: 1024, seeds: Seeds::Commands(b"") },
 ];

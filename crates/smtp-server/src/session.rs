@@ -133,6 +133,9 @@ enum Found<'i> {
 /// The length of the output at which it has to be written.
 const LONG_OUTPUT: usize = 16 << 10;
 
+/// The room for output that an idle session keeps, in octets.
+const KEPT_OUTPUT: usize = 2 << 10;
+
 impl ServerSession {
     /// Begins a session with a client that has connected. `nonce` has to be random, and another one
     /// for each session: SCRAM and CRAM-MD5 rely on it.
@@ -225,6 +228,9 @@ impl ServerSession {
     pub fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i [u8]) -> Event<'s> {
         if self.question.is_some() {
             self.decide_as_usual();
+        }
+        if self.output.is_empty() && self.output.capacity() > KEPT_OUTPUT {
+            self.output = Vec::new();
         }
         let found = loop {
             if self.output.len() > LONG_OUTPUT && !matches!(self.state, State::Closed(_)) {

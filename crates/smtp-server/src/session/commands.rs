@@ -53,10 +53,11 @@ impl ServerSession {
         // The framer lends the line, and the session handles it.
         let mut framer = mem::replace(&mut self.framer, LineFramer::new(0));
         let before = *input;
+        let was_auth = matches!(self.state, State::Auth(_));
         let found = match framer.next(input) {
             Ok(None) => Some(Found::Read),
             Ok(Some(line)) if !self.check_line_end(line.end) => None,
-            Ok(Some(line)) if matches!(self.state, State::Auth(_)) => self.auth_line(line),
+            Ok(Some(line)) if was_auth => self.auth_line(line),
             Ok(Some(line)) => self.command_line(line, input),
             Err(LineTooLong { .. }) => {
                 let piece = &before[..before.len() - input.len()];
@@ -65,6 +66,10 @@ impl ServerSession {
                 None
             }
         };
+        if was_auth && !matches!(self.state, State::Auth(_)) {
+            // Its buffer may be large, and hold a password.
+            framer = LineFramer::new(self.settings.line_limit);
+        }
         self.framer = framer;
         found
     }

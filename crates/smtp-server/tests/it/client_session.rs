@@ -1,64 +1,13 @@
 //! The session of the client against that of the server, in memory: whatever is sent, however it is
 //! cut, and wherever the connection breaks, both agree on what was accepted.
+mod pair;
 mod wire;
 
-use std::num::NonZeroUsize;
-
 use proptest::prelude::*;
-use smtp_caps::{Envelope, Framing, Limit, Limits};
-use smtp_codec::{Argument, Dialect, HelloName, Mail, MailData, MailParam, Mechanism, ReplyLimits};
-use smtp_error::{Delivery, Error, Extension};
-use smtp_server::{Client, ServerSession, Settings, SettingsBuilder};
-use smtp_session::{
-    Excess, FirstChunk, Hello, Operation, Sending, Session, SimpleCommand, Transaction,
-    sasl::{Credentials, Login, Nonce},
-};
+use smtp_codec::Dialect;
+use smtp_session::Hello;
 
-use wire::{Broken, Wire};
-
-/// What a client does.
-#[derive(Clone, Debug)]
-enum Act {
-    /// With the kind of the sender and of each recipient.
-    Message {
-        from: usize,
-        to: Vec<usize>,
-        content: Vec<usize>,
-        prdr: bool,
-    },
-    Noop,
-    Reset,
-    Verify,
-    Hello,
-}
-
-#[derive(Clone, Debug)]
-struct Setup {
-    lmtp: bool,
-    chunks: bool,
-    chunk_size: usize,
-    with_commands: bool,
-    pipelining: bool,
-    rcpt_max: Option<u32>,
-    /// Which mechanism the client authenticates by.
-    mechanism: Option<usize>,
-    cuts: u64,
-    /// After how many octets the connection breaks.
-    breaks: Option<usize>,
-}
-
-const SENDERS: [&str; 5] = ["", "alice", "nomail", "early", "late"];
-const RECIPIENTS: [&str; 7] = ["b", "c", "d", "no", "later", "full", "bye"];
-const PIECES: [&str; 9] =
-    ["", ".", "..", "text", ".\r\n", "\r\n", "\r\n.\r\n", "QUIT\r\n", "a line\r\n.b\r\n"];
-
-const MECHANISMS: [Mechanism<&str>; 5] = [
-    Mechanism::PLAIN,
-    Mechanism::LOGIN,
-    Mechanism::CRAM_MD5,
-    Mechanism::SCRAM_SHA_1,
-    Mechanism::SCRAM_SHA_256,
-];
+use pair::{Act, MECHANISMS, PIECES, Pair, RECIPIENTS, SENDERS, Setup};
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let message = (
@@ -92,199 +41,12 @@ fn setups() -> impl Strategy<Value = Setup> {
     })
 }
 
-impl Setup {
-    fn settings(&self) -> SettingsBuilder {
-        let settings = match self.lmtp {
-            true => Settings::lmtp("mx.example.org"),
-            false => Settings::smtp("mx.example.org"),
-        };
-        let limits = self.rcpt_max.map(|most| Limits::default().set(Limit::Rcpt, most).unwrap());
-        settings.auth(MECHANISMS).passwords_in_clear().offer(|offer| {
-            let offer = if self.lmtp { offer } else { offer.extensions([Extension::Prdr])? };
-            let offer = if self.pipelining { offer } else { offer.without(Extension::Pipelining) };
-            Ok(match limits {
-                Some(limits) => offer.limits(limits),
-                None => offer,
-            })
-        })
-    }
-
-    fn sending(&self) -> Sending {
-        let mut sending = Sending::default();
-        sending.framing = if self.chunks { Framing::Chunks } else { Framing::Data };
-        sending.chunk = NonZeroUsize::new(self.chunk_size).unwrap();
-        sending.excess = Excess::Continue;
-        if self.with_commands {
-            sending.first_chunk = FirstChunk::WithCommands;
-        }
-        sending
-    }
-}
-
-/// A client, and the connection to its server.
-struct Pair {
-    setup: Setup,
-    session: Session,
-    wire: Wire,
-    messages: usize,
-}
-
-impl Pair {
-    fn new(setup: Setup) -> Self {
-        let settings = setup.settings().build().unwrap();
-        let dialect = settings.dialect();
-        let server = ServerSession::new(settings.into(), Client::new(), [3; 32]);
-        let session = Session::new(dialect, HelloName::localhost(), ReplyLimits::default());
-        let wire = Wire::new(server, setup.cuts, setup.breaks);
-        Self { setup, session, wire, messages: 0 }
-    }
-
-    fn run<O: Operation<Request = std::convert::Infallible>>(
-        &mut self,
-        operation: O,
-    ) -> Result<O::Answer, Error> {
-        let run = self.session.run(operation)?;
-        self.wire.drive(run, |_, never, _| match never {})
-    }
-
-    fn log_in(&mut self) {
-        let Some(mechanism) = self.setup.mechanism else { return };
-        let mechanism = MECHANISMS[mechanism];
-        let credentials = Credentials::password("alice", "open sesame").unwrap();
-        let login = Login::new(credentials)
-            .mechanisms([mechanism])
-            .clear_text(smtp_session::ClearText::Allowed);
-        let Ok(auth) = login.auth(&self.session, Nonce::new([1; 18])) else { return };
-        let result = self.run(auth);
-        let login = self.wire.server.client().login();
-        if result.is_ok() {
-            assert_eq!(login, Some("alice"), "{mechanism}");
-        } else {
-            assert!(self.wire.broken.is_some(), "{mechanism}: {result:?}");
-        }
-    }
-
-    fn act(&mut self, act: &Act) -> Result<(), Error> {
-        match act {
-            Act::Noop => self.run(SimpleCommand::noop()).map(drop),
-            Act::Reset => self.run(SimpleCommand::reset()).map(drop),
-            Act::Verify => {
-                let argument = Argument::new("alice").unwrap();
-                self.run(SimpleCommand::verify(&argument)).map(drop)
-            }
-            Act::Hello => self.run(Hello::again()),
-            Act::Message { from, to, content, prdr } => {
-                self.message(SENDERS[*from], to, content, *prdr);
-                Ok(())
-            }
-        }
-    }
-
-    fn message(&mut self, from: &str, to: &[usize], content: &[usize], prdr: bool) {
-        self.messages += 1;
-        let number = self.messages;
-        let address = |name: &str, at: usize| format!("{name}-{number}-{at}@example.org");
-        let from = if from.is_empty() { String::new() } else { address(from, 0) };
-        let mut mail = Mail::try_from(from.as_str()).unwrap();
-        if prdr && self.session.capabilities().has(Extension::Prdr) {
-            mail = mail.with(MailParam::Prdr).unwrap();
-        }
-        let to: Vec<_> =
-            to.iter().enumerate().map(|(at, &kind)| address(RECIPIENTS[kind], at)).collect();
-        let envelope = Envelope::new(mail, to.iter().map(String::as_str)).unwrap();
-        let content: String = content.iter().map(|&piece| PIECES[piece]).collect();
-        let text = MailData::new(content.as_bytes()).unwrap();
-        let sending = self.setup.sending();
-        let transaction = Transaction::new(&envelope, text.facts()).sending(sending);
-        let result = match self.session.run(transaction) {
-            Ok(run) => {
-                let mut left = text.octets().clone();
-                self.wire.drive(run, |run, _, length| {
-                    if left.is_empty() {
-                        run.end_of_text();
-                        left = text.octets().clone();
-                    } else {
-                        run.text(left.split_to(length.clamp(1, left.len())));
-                    }
-                })
-            }
-            Err(error) => Err(error),
-        };
-        self.check(&to, &content, &result);
-    }
-
-    /// Compares what the client believes with what the server has stored.
-    fn check(&self, to: &[String], content: &str, result: &Result<Delivery, Error>) {
-        let stored = |path: &str| {
-            let stored = self.wire.stored.iter().filter(|one| one.to.iter().any(|to| to == path));
-            stored.collect::<Vec<_>>()
-        };
-        let mut seen = 0;
-        let mut compare = |path: &str, accepted: Option<bool>, in_doubt: bool| {
-            seen += 1;
-            let stored = stored(path);
-            assert!(stored.len() <= 1, "{path} has it twice");
-            match accepted {
-                Some(accepted) => assert_eq!(accepted, stored.len() == 1, "{path}: {result:?}"),
-                None => assert!(in_doubt || stored.is_empty(), "{path}: {result:?}"),
-            }
-            for one in stored {
-                let shown = one.content.escape_ascii();
-                assert!(is_sent(content, &one.content), "{path}: {content:?} {shown}");
-            }
-        };
-        match result {
-            Ok(delivery) => delivery
-                .verdicts()
-                .for_each(|(path, verdict)| compare(path, Some(verdict.is_accepted()), false)),
-            Err(error) => {
-                assert!(
-                    self.wire.broken.is_some() || !error.in_doubt(),
-                    "nothing broke, and the client does not know: {error}"
-                );
-                if error.verdicts().len() == 0 {
-                    to.iter().for_each(|path| compare(path, None, error.in_doubt()));
-                } else {
-                    error.verdicts().for_each(|(path, verdict)| {
-                        compare(path, verdict.map(|one| one.is_accepted()), error.in_doubt());
-                    });
-                }
-            }
-        }
-        assert_eq!(seen, to.len());
-    }
-}
-
-/// The client completes the last line.
-fn is_sent(content: &str, stored: &[u8]) -> bool {
-    let is_completed = !content.is_empty() && !content.ends_with("\r\n");
-    let completed = format!("{content}{}", if is_completed { "\r\n" } else { "" });
-    stored == completed.as_bytes()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_agree_on_what_was_accepted(setup in setups(), acts in acts()) {
-        let mut pair = Pair::new(setup);
-        if pair.run(Hello::after_greeting()).is_ok() {
-            pair.log_in();
-            for act in &acts {
-                if pair.session.ended().is_some() {
-                    break;
-                }
-                if let Err(error) = pair.act(act) {
-                    prop_assert!(pair.wire.broken.is_some(), "{act:?}: {error}");
-                }
-            }
-            if pair.session.ended().is_none() && pair.run(SimpleCommand::quit()).is_ok() {
-                prop_assert!(matches!(pair.wire.broken, None | Some(Broken::ByServer)));
-            }
-        } else {
-            prop_assert!(pair.wire.broken.is_some());
-        }
-        pair.wire.finish();
+        Pair::play(setup, &acts);
     }
 }
 

@@ -6,7 +6,7 @@ use smtp_codec::{Deviations, Mechanism};
 use smtp_error::Extension;
 use smtp_server::{Accept, BareOctets, Bounds, Client, Event, Login, Settings, SettingsBuilder};
 
-use crate::host::{Answer, Fate, Host, Journal, refuse, usual};
+use crate::host::{Answer, Fate, Host, Journal, Policy, refuse, usual};
 
 /// What a client may send, right or wrong.
 const FRAGMENTS: [&str; 52] = [
@@ -76,7 +76,7 @@ struct Server {
 
 fn servers() -> impl Strategy<Value = Server> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (flags, 0usize..3, 0usize..3).prop_map(|((lmtp, tolerant, small, trusted), bare, policy)| {
+    (flags, 0usize..3, 0usize..4).prop_map(|((lmtp, tolerant, small, trusted), bare, policy)| {
         Server { lmtp, bare, tolerant, small, trusted, policy }
     })
 }
@@ -111,9 +111,14 @@ impl Server {
     fn host(&self) -> Host {
         let client = Client::new();
         let client = if self.trusted { client.trusted() } else { client };
-        let policy = [mostly, each, |_: &Event<'_>| Answer::Nothing][self.policy];
+        let nothing: Policy = |_| Answer::Nothing;
+        let policy = [nothing, no_end, mostly, each][self.policy];
         Host::of(self.settings()).serves(client).decides(policy)
     }
+}
+
+fn no_end(event: &Event<'_>) -> Answer {
+    if let Event::End(_) = event { Answer::Nothing } else { mostly(event) }
 }
 
 fn mostly(event: &Event<'_>) -> Answer {
@@ -169,13 +174,13 @@ proptest! {
         let ended = journal.messages.iter().filter(|message| message.fate == Fate::Ended);
         let recipients: usize = ended.clone().map(|message| message.to.len()).sum();
         let most = match (server.policy, server.lmtp) {
-            (2, _) => 0,
+            (0 | 1, _) => 0,
             // With PRDR there is one reply more.
             (_, true) => recipients,
             (_, false) => recipients + ended.count(),
         };
         prop_assert!(accepted(&journal) <= most, "{journal:?}");
-        if server.lmtp && server.policy == 0 {
+        if server.lmtp && server.policy == 2 {
             prop_assert_eq!(accepted(&journal), recipients);
         }
         // What is accepted by default has no line end but CRLF, except binary content.

@@ -73,14 +73,19 @@ fn a_transaction_does_not_outlive_the_handshake() {
         C: STARTTLS
         S: 220 2.0.0 Ready to start TLS
         T:
-        C: EHLO client.example.org
-        S: 250-*
         C: BDAT 0 LAST
         S: 503 5.5.1 MAIL first
+        C: EHLO client.example.org
+        S: 250-*
         C: RCPT TO:<b@example.org>
         S: 503 5.5.1 MAIL first",
     );
     assert_eq!(journal.messages[0].fate, Fate::Reset);
+    let open = "C: EHLO a.example\nC: MAIL FROM:<>\nC: RCPT TO:<b@c.example>\nC: BDAT 2\nC| ab\n";
+    let journal = offered().play(&format!("{open}C: STARTTLS\nT:\nX: disconnect"));
+    assert_eq!(journal.messages[0].fate, Fate::Reset);
+    let journal = offered().play(&format!("{open}C: STARTTLS\nX: disconnect"));
+    assert_eq!(journal.messages[0].fate, Fate::Disconnected);
 }
 
 #[test]

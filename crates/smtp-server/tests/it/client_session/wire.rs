@@ -1,29 +1,27 @@
 //! The connection between the two sessions, and the server's decisions.
 use std::io::IoSlice;
 
-use smtp_error::Error;
+use smtp_error::{Error, ReplyCode};
 use smtp_server::{Accept, Decision, Event, Login, Refuse, ScramKeys, ServerSession};
 use smtp_session::{ActiveOperation, Next, Operation};
 
-use crate::host::refuse;
-
 /// A message that the server has taken responsibility for, and for whom.
-pub(crate) struct Stored {
-    pub(crate) to: Vec<String>,
-    pub(crate) content: Vec<u8>,
+pub struct Stored {
+    pub to: Vec<String>,
+    pub content: Vec<u8>,
 }
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Broken {
+pub enum Broken {
     ByServer,
     OnTheWay,
 }
 
-pub(crate) struct Wire {
-    pub(crate) server: ServerSession,
-    pub(crate) stored: Vec<Stored>,
-    pub(crate) broken: Option<Broken>,
+pub struct Wire {
+    pub server: ServerSession,
+    pub stored: Vec<Stored>,
+    pub broken: Option<Broken>,
     to_server: Vec<u8>,
     to_client: Vec<u8>,
     /// The message that is coming in.
@@ -40,7 +38,7 @@ struct Incoming {
 }
 
 impl Wire {
-    pub(crate) fn new(server: ServerSession, cuts: u64, breaks: Option<usize>) -> Self {
+    pub fn new(server: ServerSession, cuts: u64, breaks: Option<usize>) -> Self {
         Self {
             server,
             stored: Vec::new(),
@@ -54,7 +52,7 @@ impl Wire {
     }
 
     /// Runs an operation of the client to its end.
-    pub(crate) fn drive<O: Operation>(
+    pub fn drive<O: Operation>(
         &mut self,
         mut run: ActiveOperation<'_, O>,
         mut give: impl FnMut(&mut ActiveOperation<'_, O>, O::Request, usize),
@@ -153,7 +151,7 @@ impl Wire {
     }
 
     /// Checks that nothing is left half done when the connection is over.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.server.disconnected();
         self.to_server.clear();
         self.serve();
@@ -232,4 +230,9 @@ fn log_in(login: &Login<'_>) -> Answer {
         _ => false,
     };
     Answer::All(if is_right { Ok(Accept::usual()) } else { Err(Refuse::wrong_credentials()) })
+}
+
+fn refuse(code: u16, text: &str) -> Refuse {
+    let code = ReplyCode::new(code).expect("it is a code");
+    Refuse::new(code, text).expect("the text fits")
 }
