@@ -64,14 +64,15 @@ impl Client {
         Self { server_address: Some(server_address), ..self }
     }
 
-    /// Trusts the client to name another one with XCLIENT or XFORWARD.
+    /// Trusts the client to name another one with XCLIENT or XFORWARD. A client that the PROXY
+    /// protocol names is not trusted.
     #[must_use]
     pub fn trusted(self) -> Self {
         Self { trusted: true, ..self }
     }
 
     /// Marks the connection as one that nobody else can read, such as a Unix socket: passwords may
-    /// be sent without TLS.
+    /// be sent without TLS. That does not hold for a client that the PROXY protocol or XCLIENT names.
     #[must_use]
     pub fn private(self) -> Self {
         Self { private: true, ..self }

@@ -22,6 +22,9 @@ pub enum Event<'a> {
     /// [`tls_started`](crate::ServerSession::tls_started).
     StartTls,
     /// A client has connected. Undecided, it is greeted.
+    ///
+    /// After a refusal with 5yz, except 521, only QUIT is executed, and the session ends with it (RFC
+    /// 5321, 3.1). After another refusal the session ends at once.
     Connected,
     /// EHLO, HELO or LHLO. Undecided, the reply has the offer.
     Hello(&'a Hello),
@@ -107,12 +110,14 @@ pub enum Closing {
     ShuttingDown,
     /// The client was silent for too long.
     TimedOut,
-    /// The client made too many mistakes, was refused too often, or failed to authenticate too often.
+    /// The client made too many mistakes, was refused too often, failed to authenticate too often, or
+    /// went on for too long with a line or message that was refused.
     TooManyErrors,
     /// The client sent too many commands that did not lead to a message, or more messages than the
     /// offer allows.
     TooManyCommands,
-    /// A line did not end with CRLF, or the beginning of the next command is unknown.
+    /// A line did not end with CRLF, or the beginning of the next command is unknown: after BDAT
+    /// without a size, or after a request of HTTP.
     Desynchronized,
     /// Octets came between STARTTLS and the handshake: somebody may have inserted them.
     EarlyOctets,

@@ -86,7 +86,8 @@ pub enum BareOctets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
-    /// Recipients of a message: 1,000. RFC 5321, 4.5.3.1.8 asks for at least 100.
+    /// Recipients of a message: 1,000. RFC 5321, 4.5.3.1.8 asks for at least 100. Those beyond are
+    /// refused for now, and after ten times as many the session ends.
     pub recipients: usize,
     /// Recipients that are refused in a row before the session ends: 100. Someone may be guessing
     /// addresses.
@@ -97,7 +98,8 @@ pub struct Bounds {
     pub idle_commands: usize,
     /// Failed attempts to authenticate before the session ends: 3.
     pub failed_logins: usize,
-    /// Octets of a refused message that are read and dropped before the session ends: 64 MiB.
+    /// Octets of a refused message, or of a line that is too long, that are read and dropped before
+    /// the session ends: 64 MiB.
     pub dropped_octets: u64,
 }
 

@@ -53,7 +53,8 @@ impl Driver {
             steps += 1;
             assert!(steps < 100 + 8 * octets.len(), "the session does not read");
             let event = self.session.next(&mut input);
-            let (is_read, is_tls) = (matches!(event, Event::Read), matches!(event, Event::StartTls));
+            let (is_read, is_tls) =
+                (matches!(event, Event::Read), matches!(event, Event::StartTls));
             if let Event::Close(why) = event {
                 (self.told.closing, self.is_over) = (Some(why), true);
             }
@@ -153,7 +154,8 @@ fn note(event: &Event<'_>, told: &mut Told, open: &mut Option<Vec<u8>>, policy: 
             let content = open.take().expect("a message has begun");
             assert_eq!(content.len() as u64, end.size);
             told.contents.push(content);
-            let decision = if policy & 2 == 0 { Ok(Accept::usual()) } else { Err(Refuse::for_now()) };
+            let decision =
+                if policy & 2 == 0 { Ok(Accept::usual()) } else { Err(Refuse::for_now()) };
             return Choice::End(decision, policy & 4 != 0);
         }
         Event::Auth(_) => told.events.push("Auth".to_owned()),

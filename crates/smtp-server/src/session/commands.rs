@@ -135,9 +135,10 @@ impl ServerSession {
         tolerated
     }
 
+    /// Sends the reply, and then 421, without which a server does not close (RFC 5321, 3.8).
     fn lose_sync(&mut self, reply: &Reply) {
         encode_reply(reply, &mut self.output);
-        self.end(Closing::Desynchronized);
+        self.close(Closing::Desynchronized, "4.5.0 The next command cannot be found");
     }
 
     /// Ends the session if the line, which is not a command that is known, seems to be followed by

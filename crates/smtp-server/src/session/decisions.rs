@@ -101,7 +101,8 @@ impl ServerSession {
         }
     }
 
-    /// Continues inside TLS. Everything that the client sent before is forgotten (RFC 3207, 4.2).
+    /// Continues inside TLS. Everything that the client sent before is forgotten (RFC 3207, 4.2). It
+    /// does nothing if the session does not wait for a handshake.
     pub fn tls_started(&mut self, facts: TlsFacts) {
         let State::Handshake { greeted } = self.state else { return };
         self.reset();

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use smtp_codec::Dialect;
 use smtp_session::Hello;
 
-use pair::{Act, MECHANISMS, PIECES, Pair, RECIPIENTS, SENDERS, Setup};
+use pair::{Act, MECHANISMS, PIECES, Pair, SENDERS, Setup};
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let message = (

@@ -14,7 +14,7 @@ use super::wire::{Broken, Wire};
 
 /// What a client does.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     /// With the kind of the sender and of each recipient.
     Message {
         from: usize,
@@ -29,26 +29,26 @@ pub enum Act {
 }
 
 #[derive(Clone, Debug)]
-pub struct Setup {
-    pub lmtp: bool,
-    pub chunks: bool,
-    pub chunk_size: usize,
-    pub with_commands: bool,
-    pub pipelining: bool,
-    pub rcpt_max: Option<u32>,
+pub(crate) struct Setup {
+    pub(crate) lmtp: bool,
+    pub(crate) chunks: bool,
+    pub(crate) chunk_size: usize,
+    pub(crate) with_commands: bool,
+    pub(crate) pipelining: bool,
+    pub(crate) rcpt_max: Option<u32>,
     /// Which mechanism the client authenticates by.
-    pub mechanism: Option<usize>,
-    pub cuts: u64,
+    pub(crate) mechanism: Option<usize>,
+    pub(crate) cuts: u64,
     /// After how many octets the connection breaks.
-    pub breaks: Option<usize>,
+    pub(crate) breaks: Option<usize>,
 }
 
-pub const SENDERS: [&str; 5] = ["", "alice", "nomail", "early", "late"];
-pub const RECIPIENTS: [&str; 7] = ["b", "c", "d", "no", "later", "full", "bye"];
-pub const PIECES: [&str; 9] =
+pub(crate) const SENDERS: [&str; 5] = ["", "alice", "nomail", "early", "late"];
+pub(crate) const RECIPIENTS: [&str; 7] = ["b", "c", "d", "no", "later", "full", "bye"];
+pub(crate) const PIECES: [&str; 9] =
     ["", ".", "..", "text", ".\r\n", "\r\n", "\r\n.\r\n", "QUIT\r\n", "a line\r\n.b\r\n"];
 
-pub const MECHANISMS: [Mechanism<&str>; 5] = [
+pub(crate) const MECHANISMS: [Mechanism<&str>; 5] = [
     Mechanism::PLAIN,
     Mechanism::LOGIN,
     Mechanism::CRAM_MD5,
@@ -86,16 +86,16 @@ impl Setup {
 }
 
 /// A client, and the connection to its server.
-pub struct Pair {
+pub(crate) struct Pair {
     setup: Setup,
-    pub session: Session,
-    pub wire: Wire,
+    pub(crate) session: Session,
+    pub(crate) wire: Wire,
     messages: usize,
 }
 
 impl Pair {
     /// Does all of this, and compares what both sides believe after each message.
-    pub fn play(setup: Setup, acts: &[Act]) {
+    pub(crate) fn play(setup: Setup, acts: &[Act]) {
         let mut pair = Self::new(setup);
         if pair.run(Hello::after_greeting()).is_err() {
             assert!(pair.wire.broken.is_some(), "the greeting is right");
@@ -116,7 +116,7 @@ impl Pair {
         pair.wire.finish();
     }
 
-    pub fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: Setup) -> Self {
         let settings = setup.settings().build().unwrap();
         let dialect = settings.dialect();
         let server = ServerSession::new(settings.into(), Client::new(), [3; 32]);
@@ -125,7 +125,7 @@ impl Pair {
         Self { setup, session, wire, messages: 0 }
     }
 
-    pub fn run<O: Operation<Request = Infallible>>(
+    pub(crate) fn run<O: Operation<Request = Infallible>>(
         &mut self,
         operation: O,
     ) -> Result<O::Answer, Error> {
@@ -133,7 +133,7 @@ impl Pair {
         self.wire.drive(run, |_, never, _| match never {})
     }
 
-    pub fn log_in(&mut self) {
+    pub(crate) fn log_in(&mut self) {
         let Some(mechanism) = self.setup.mechanism else { return };
         let mechanism = MECHANISMS[mechanism];
         let credentials = Credentials::password("alice", "open sesame").unwrap();

@@ -6,22 +6,22 @@ use smtp_server::{Accept, Decision, Event, Login, Refuse, ScramKeys, ServerSessi
 use smtp_session::{ActiveOperation, Next, Operation};
 
 /// A message that the server has taken responsibility for, and for whom.
-pub struct Stored {
-    pub to: Vec<String>,
-    pub content: Vec<u8>,
+pub(crate) struct Stored {
+    pub(crate) to: Vec<String>,
+    pub(crate) content: Vec<u8>,
 }
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Broken {
+pub(crate) enum Broken {
     ByServer,
     OnTheWay,
 }
 
-pub struct Wire {
-    pub server: ServerSession,
-    pub stored: Vec<Stored>,
-    pub broken: Option<Broken>,
+pub(crate) struct Wire {
+    pub(crate) server: ServerSession,
+    pub(crate) stored: Vec<Stored>,
+    pub(crate) broken: Option<Broken>,
     to_server: Vec<u8>,
     to_client: Vec<u8>,
     /// The message that is coming in.
@@ -38,7 +38,7 @@ struct Incoming {
 }
 
 impl Wire {
-    pub fn new(server: ServerSession, cuts: u64, breaks: Option<usize>) -> Self {
+    pub(crate) fn new(server: ServerSession, cuts: u64, breaks: Option<usize>) -> Self {
         Self {
             server,
             stored: Vec::new(),
@@ -52,7 +52,7 @@ impl Wire {
     }
 
     /// Runs an operation of the client to its end.
-    pub fn drive<O: Operation>(
+    pub(crate) fn drive<O: Operation>(
         &mut self,
         mut run: ActiveOperation<'_, O>,
         mut give: impl FnMut(&mut ActiveOperation<'_, O>, O::Request, usize),
@@ -151,7 +151,7 @@ impl Wire {
     }
 
     /// Checks that nothing is left half done when the connection is over.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.server.disconnected();
         self.to_server.clear();
         self.serve();
