@@ -254,6 +254,8 @@ mod tests {
         assert_eq!(refused(451, "Later"), "451 4.0.0 Later");
         let lines = Accept::lines(ReplyCode::OK, ["2.1.0 one", "two"]).unwrap();
         assert_eq!(lines.reply().unwrap().to_string(), "250 2.1.0 one / 2.0.0 two");
+        let none = Accept::lines(ReplyCode::OK, [""; 0]).unwrap();
+        assert_eq!(none.reply().unwrap().to_string(), "250 2.0.0");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub struct ServerSession {
     output: Vec<u8>,
     tally: Tally,
     transaction: Option<Transaction>,
-    /// The envelope, while the content comes.
+    /// What the transaction becomes before the content comes.
     envelope: Option<Envelope>,
     content: Option<Box<Content>>,
     domains: Domains,
@@ -199,12 +199,14 @@ impl ServerSession {
 
     /// Returns MAIL of the open transaction.
     pub fn mail(&self) -> Option<&Mail> {
-        self.transaction.as_ref().map(Transaction::mail)
+        let begun = || self.transaction.as_ref().map(Transaction::mail);
+        self.envelope.as_ref().map(Envelope::mail).or_else(begun)
     }
 
     /// Returns the recipients of the open transaction that were accepted.
     pub fn rcpts(&self) -> &[Rcpt] {
-        self.transaction.as_ref().map_or(&[], Transaction::rcpts)
+        let begun = || self.transaction.as_ref().map_or(&[][..], Transaction::rcpts);
+        self.envelope.as_ref().map_or_else(begun, Envelope::rcpts)
     }
 
     /// Returns the octets to write. The driver empties it.

@@ -35,18 +35,9 @@ impl Transaction {
         self.rcpts.push(rcpt);
     }
 
-    pub(crate) fn is_binary(&self) -> bool {
-        self.mail.declared_body() == Some(Body::BinaryMime)
-    }
-
-    /// Returns whether the client wants a final reply for each recipient (PRDR).
-    pub(crate) fn wants_each(&self) -> bool {
-        self.mail.params().any(|param| matches!(param, MailParam::Prdr))
-    }
-
     /// Returns the envelope. There is at least one recipient.
-    pub(crate) fn envelope(&self) -> Result<Envelope, InvalidEnvelope> {
-        Envelope::new(self.mail.clone(), self.rcpts.iter().cloned())
+    pub(crate) fn into_envelope(self) -> Result<Envelope, InvalidEnvelope> {
+        Envelope::new(self.mail, self.rcpts)
     }
 
     /// Checks a recipient.
@@ -92,6 +83,16 @@ fn domain(path: &ForwardPath<&str>) -> String {
         ForwardPath::Mailbox(mailbox) => mailbox.host().to_lowercase(),
         _ => String::new(),
     }
+}
+
+/// Returns whether the message is binary (RFC 3030).
+pub(crate) fn is_binary(mail: &Mail) -> bool {
+    mail.declared_body() == Some(Body::BinaryMime)
+}
+
+/// Returns whether the client wants a final reply for each recipient (PRDR).
+pub(crate) fn wants_each(mail: &Mail) -> bool {
+    mail.params().any(|param| matches!(param, MailParam::Prdr))
 }
 
 /// Checks MAIL: its parameters are offered, and their values are possible.

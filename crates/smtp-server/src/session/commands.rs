@@ -12,7 +12,7 @@ use super::{Found, Framing, Notice, Question, ServerSession, State};
 use crate::{
     Closing, Hello, Refuse, StartTls,
     content::Content,
-    transaction::{Transaction, check_mail},
+    transaction::{check_mail, is_binary},
 };
 
 /// The rest of a line that was too long, up to its end.
@@ -325,7 +325,7 @@ impl ServerSession {
     }
 
     fn ask_message<'i>(&mut self, framing: Framing) -> Option<Found<'i>> {
-        self.envelope = self.transaction.as_ref().and_then(|one| one.envelope().ok());
+        self.envelope = self.transaction.take().and_then(|one| one.into_envelope().ok());
         Some(Found::Question(Question::Message(framing)))
     }
 
@@ -395,7 +395,7 @@ impl ServerSession {
         match framing {
             Framing::Text => Content::text(policy.bare, limit, dropped),
             Framing::Chunk(..) => {
-                let binary = self.transaction.as_ref().is_some_and(Transaction::is_binary);
+                let binary = self.mail().is_some_and(is_binary);
                 Content::chunks(binary, policy.bare, limit, dropped)
             }
         }

@@ -6,7 +6,8 @@ use smtp_error::{EnhancedCode, Reply, ReplyCode};
 
 use super::{Framing, Notice, Question, ServerSession, State, commands::Excess};
 use crate::{
-    Abandoned, Accept, Closing, Decision, Hello, Refuse, TlsFacts, transaction::Transaction,
+    Abandoned, Accept, Closing, Decision, Hello, Refuse, TlsFacts,
+    transaction::{Transaction, wants_each},
 };
 
 impl ServerSession {
@@ -255,8 +256,7 @@ impl ServerSession {
 
     /// Returns the number of final replies that may differ.
     pub(super) fn decisions(&self) -> usize {
-        let each = self.settings.dialect() == Dialect::Lmtp
-            || self.transaction.as_ref().is_some_and(Transaction::wants_each);
+        let each = self.settings.dialect() == Dialect::Lmtp || self.mail().is_some_and(wants_each);
         if each { self.rcpts().len() } else { 1 }
     }
 
@@ -309,7 +309,7 @@ impl ServerSession {
 
     /// Forgets the open transaction, and tells that.
     pub(super) fn reset(&mut self) {
-        if self.transaction.is_some() {
+        if self.mail().is_some() {
             self.notice = Some(match self.is_incomplete() {
                 true => Notice::Abandoned(Abandoned::Reset),
                 false => Notice::Reset,

@@ -102,6 +102,23 @@ fn a_client_that_does_not_read_does_not_fill_the_memory() {
 }
 
 #[test]
+fn an_idle_session_keeps_little_memory() {
+    let host = Host::smtp();
+    let mut session = ServerSession::new(Arc::clone(&host.settings), Client::new(), [0; 32]);
+    let octets =
+        [&b"EHLO a.example\r\nMAIL FROM:<>\r\n"[..], &b"RCPT TO:<b@c.example>\r\n".repeat(900)];
+    for octets in [octets.concat(), b"RSET\r\n".to_vec()] {
+        let mut input = &octets[..];
+        while !matches!(session.next(&mut input), Event::Read) {
+            session.accept();
+        }
+        session.output().clear();
+    }
+    assert!(session.output().capacity() <= 2048, "{}", session.output().capacity());
+    assert!(size_of::<ServerSession>() <= 1024);
+}
+
+#[test]
 fn messages_follow_one_another() {
     let one = b"MAIL FROM:<>\r\nRCPT TO:<b@c.example>\r\nBDAT 2 LAST\r\nab".repeat(300);
     let journal = Host::smtp().receive_once(&[b"EHLO a.example\r\n".to_vec(), one].concat());
