@@ -11,7 +11,7 @@ fn receive(host: &Host, parts: &[&str]) -> crate::host::Journal {
 }
 
 #[test]
-fn a_million_commands_are_not_executed() {
+fn commands_without_a_message_have_a_limit() {
     for command in ["RSET\r\n", "NOOP\r\n", "EHLO a.example\r\n", "VRFY a\r\n", "HELP\r\n"] {
         let journal = receive(&Host::smtp(), &[EHLO, &command.repeat(10_000)]);
         assert_eq!(journal.closing, Some(Closing::TooManyCommands), "{command}");
