@@ -139,6 +139,8 @@ fn what_is_no_command() {
         S: 555 5.5.4 Parameter not offered
         C: noop whatever this is
         S: 250 2.0.0 Ok
+        C| RSET  \r\n
+        S: 250 2.0.0 Ok
         C: quit
         S: 221 2.0.0 Bye",
     );
