@@ -18,6 +18,8 @@ pub struct Client {
     hello: Option<Hello>,
     tls: Option<TlsFacts>,
     login: Option<String>,
+    /// Whether XCLIENT gave the login.
+    login_is_given: bool,
     dialect: Dialect,
     trusted: bool,
     private: bool,
@@ -168,6 +170,7 @@ impl Client {
 
     pub(crate) fn authenticated(&mut self, identity: String) {
         self.login = Some(identity);
+        self.login_is_given = false;
     }
 
     /// Takes the attributes of another client, which this one stands for.
@@ -176,7 +179,11 @@ impl Client {
     /// The name of an attribute whose value is not valid.
     pub(crate) fn stands_for(&mut self, attributes: &Attributes<&str>) -> Result<(), String> {
         self.hello = None;
-        self.login = None;
+        // A login of the proxy itself is not one of its client. A long list of attributes comes in
+        // several commands, so that what another one gave stays.
+        if !self.login_is_given {
+            self.login = None;
+        }
         // An address brings its port along, so that it has to come first.
         let is_port = |name: &str| ["PORT", "DESTPORT", "PROTO"].iter().any(|one| same(one, name));
         for ports in [false, true] {
@@ -225,7 +232,10 @@ impl Client {
         } else {
             match name {
                 _ if is("NAME") => self.name = value.map(str::to_owned),
-                _ if is("LOGIN") => self.login = value.map(str::to_owned),
+                _ if is("LOGIN") => {
+                    self.login = value.map(str::to_owned);
+                    self.login_is_given = value.is_some();
+                }
                 _ if is("HELO") => self.hello = value.and_then(Hello::named),
                 // What the offer names beyond these is for the server alone.
                 _ => {}

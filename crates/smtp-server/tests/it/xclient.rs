@@ -94,6 +94,43 @@ fn a_login_is_taken_over_and_another_client_has_none() {
 }
 
 #[test]
+fn a_login_of_the_proxy_is_not_one_of_its_client() {
+    let settings = Settings::smtp("mx.example.org")
+        .auth([Mechanism::PLAIN])
+        .passwords_in_clear()
+        .require_login()
+        .offer(|offer| offer.xclient(NAMES));
+    let host = Host::of(settings).serves(proxy());
+    let journal = host.play(
+        r"S: 220 mx.example.org ESMTP
+        C: EHLO proxy.example.org
+        S: 250-*
+        C: AUTH PLAIN AHByb3h5AHBhc3M=
+        S: 235 2.7.0 Authentication succeeded
+        C: XCLIENT NAME=spike.example.org
+        S: 220 mx.example.org ESMTP
+        C: EHLO client.example.org
+        S: 250-*
+        C: MAIL FROM:<a@example.org>
+        S: 530 5.7.0 Authentication required",
+    );
+    assert_eq!(journal.client.login(), None);
+    let journal = host.play(
+        r"S: 220 mx.example.org ESMTP
+        C: XCLIENT LOGIN=alice
+        S: 220 mx.example.org ESMTP
+        C: XCLIENT NAME=spike.example.org
+        S: 220 mx.example.org ESMTP
+        C: EHLO client.example.org
+        S: 250-*
+        C: MAIL FROM:<a@example.org>
+        S: 250 2.1.0 Ok",
+    );
+    assert_eq!(journal.client.login(), Some("alice"));
+    assert_eq!(journal.client.name(), Some("spike.example.org"));
+}
+
+#[test]
 fn what_is_not_offered_or_not_valid_is_refused() {
     for (attributes, name) in [
         ("TTL=1", "TTL"),
