@@ -83,8 +83,8 @@ pub use decision::{Accept, Decision, InvalidReply, Refuse};
 pub use event::{Abandoned, Closing, End, Event};
 #[cfg(feature = "tokio")]
 pub use serve::{
-    Capacity, Context, Data, Handler, Incomplete, Listener, NoLogins, Outcome, RunningServer,
-    ServeError, Server, Timeouts, Verify,
+    Capacity, Context, Data, Handler, Identity, Incomplete, Listener, NoLogins, Outcome,
+    RunningServer, ServeError, Server, Timeouts, Verify,
 };
 #[cfg(feature = "tls")]
 pub use serve::{Certificates, InvalidCertificate};

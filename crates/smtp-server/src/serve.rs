@@ -32,7 +32,7 @@ mod tls;
 mod wire;
 
 pub use data::{Data, Incomplete};
-pub use handler::{Context, Handler, NoLogins, Outcome, Verify};
+pub use handler::{Context, Handler, Identity, NoLogins, Outcome, Verify};
 pub use listener::Listener;
 #[cfg(feature = "tls")]
 pub use tls::{Certificates, InvalidCertificate};

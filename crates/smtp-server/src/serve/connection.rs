@@ -16,10 +16,10 @@ use tracing::{debug, info, warn};
 
 use super::{
     data::Data,
-    handler::{Context, Decided, Handler, Outcome, Verify},
+    handler::{Context, Decided, Handler, Identity, Outcome, Verify},
     wire::{Io, Stream, Timeouts},
 };
-use crate::{Client, Closing, Decision, Event, Login, ServerSession, Settings};
+use crate::{Accept, Client, Closing, Decision, Event, Login, Refuse, ServerSession, Settings};
 
 /// What all connections share.
 pub(super) struct Service<H, V> {
@@ -135,7 +135,11 @@ impl<H: Handler, V: Verify> Connection<H, V> {
             }
             Event::Auth(login) => {
                 let Some(verifier) = &service.verifier else { return };
-                refusing(verifier.login(cx.client(), login)).await
+                match refusing(verifier.login(cx.client(), login)).await {
+                    Ok(Identity(Some(identity))) => return io.session.accept_login(&identity),
+                    Ok(Identity(None)) => Ok(Accept::usual()),
+                    Err(refuse) => Err(refuse),
+                }
             }
             Event::Verify(name) => refusing(handler.verify(cx, name)).await,
             Event::Expand(list) => refusing(handler.expand(cx, list)).await,
@@ -263,7 +267,7 @@ impl From<Box<dyn Any + Send>> for Panicked {
     }
 }
 
-async fn refusing(decision: impl Future<Output = Decision>) -> Decision {
+async fn refusing<T>(decision: impl Future<Output = Result<T, Refuse>>) -> Result<T, Refuse> {
     match caught(decision).await {
         Ok(decision) => decision,
         Err(panic) => Err(panic.into()),

@@ -151,11 +151,16 @@ fn usual<S>(_: &mut Context<S>) -> impl Future<Output = Decision> + Send + use<S
 
 /// Verifies logins.
 pub trait Verify: Send + Sync + 'static {
-    /// Verifies what a client sent. It is then logged in as the identity in there.
+    /// Verifies what a client sent, and returns who it is from then on.
     ///
     /// The server has checked the proof of [`Login::Scram`] already; what is left to decide is
-    /// whether the user may act as the identity.
-    fn login(&self, client: &Client, login: Login<'_>) -> impl Future<Output = Decision> + Send;
+    /// whether the user may act as the identity that it asks for. For wrong credentials there is
+    /// [`Refuse::wrong_credentials`]; an error refuses for now.
+    fn login(
+        &self,
+        client: &Client,
+        login: Login<'_>,
+    ) -> impl Future<Output = Result<Identity, Refuse>> + Send;
 
     /// Returns the keys of this user for SCRAM; `None` if there is no such user, or if it has none
     /// for this hash.
@@ -169,13 +174,34 @@ pub trait Verify: Send + Sync + 'static {
     }
 }
 
+/// Who a client is after a login: [`Client::login`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity(pub(super) Option<String>);
+
+impl Identity {
+    /// The identity that the client asks for, or else the user that it names. A login without
+    /// either, which EXTERNAL and OAUTHBEARER have, is refused for now.
+    pub fn as_claimed() -> Self {
+        Self(None)
+    }
+
+    /// This identity: that of a certificate or a token, or the canonical form of a name.
+    pub fn named(identity: impl Into<String>) -> Self {
+        Self(Some(identity.into()))
+    }
+}
+
 /// The verifier of a server that offers no logins.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there is no value of it")]
 pub enum NoLogins {}
 
 impl Verify for NoLogins {
-    fn login(&self, _: &Client, _: Login<'_>) -> impl Future<Output = Decision> + Send {
+    fn login(
+        &self,
+        _: &Client,
+        _: Login<'_>,
+    ) -> impl Future<Output = Result<Identity, Refuse>> + Send {
         std::future::ready(Err(Refuse::wrong_credentials()))
     }
 }

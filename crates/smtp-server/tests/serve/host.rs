@@ -2,8 +2,8 @@
 use std::sync::{Arc, Mutex};
 
 use smtp_server::{
-    Accept, Client, Closing, Context, Data, Decision, Envelope, Handler, Hello, Outcome, Rcpt,
-    Refuse, RunningServer, Server,
+    Accept, Client, Closing, Context, Data, Decision, Envelope, Handler, Hello, Mail, Outcome,
+    Rcpt, Refuse, RunningServer, Server,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) resets: usize,
     /// The addresses of the clients that greeted.
     pub(crate) addresses: Vec<String>,
+    /// The identities of the clients that sent MAIL.
+    pub(crate) logins: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -82,6 +84,12 @@ impl Handler for Host {
     async fn hello(&self, cx: &mut Context, _: &Hello) -> Decision {
         let address = cx.client().address().map(|address| address.to_string());
         self.seen.lock().unwrap().addresses.extend(address);
+        Ok(Accept::usual())
+    }
+
+    async fn mail(&self, cx: &mut Context, _: &Mail) -> Decision {
+        let login = cx.client().login().map(str::to_owned);
+        self.seen.lock().unwrap().logins.extend(login);
         Ok(Accept::usual())
     }
 

@@ -2,10 +2,12 @@
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use smtp_client::{Connector, Credentials, Login as ClientLogin, Security, Tls};
+use smtp_client::{
+    Connector, Credentials, Envelope, Login as ClientLogin, MailData, Security, Tls,
+};
 use smtp_server::{
-    Accept, Certificates, Client, Decision, Listener, Login, Mechanism, Refuse, ScramHash,
-    ScramKeys, Server, Settings, StartTls, Verify,
+    Certificates, Client, Identity, Listener, Login, Mechanism, Refuse, ScramHash, ScramKeys,
+    Server, Settings, StartTls, Verify,
 };
 
 use crate::host::Host;
@@ -14,10 +16,10 @@ use crate::host::Host;
 struct Users;
 
 impl Verify for Users {
-    async fn login(&self, _: &Client, login: Login<'_>) -> Decision {
+    async fn login(&self, _: &Client, login: Login<'_>) -> Result<Identity, Refuse> {
         match login {
             Login::Password { user: "alice", password: "secret", .. } | Login::Scram { .. } => {
-                Ok(Accept::usual())
+                Ok(Identity::named("alice@example.org"))
             }
             _ => Err(Refuse::wrong_credentials()),
         }
@@ -163,7 +165,8 @@ async fn a_client_logs_in_inside_tls_with_every_mechanism() {
     let settings = || Settings::smtp("localhost").auth(mechanisms).require_login();
     let starttls = settings().starttls(StartTls::Required).build().unwrap();
     let implicit = settings().implicit_tls().build().unwrap();
-    let server = Server::new(Host::default())
+    let host = Host::default();
+    let server = Server::new(host.clone())
         .tls(config)
         .verifier(Users)
         .listener(Listener::tcp("127.0.0.1:0").unwrap().settings(starttls))
@@ -182,6 +185,15 @@ async fn a_client_logs_in_inside_tls_with_every_mechanism() {
                 let connector = Connector::new(address).tls(tls.clone()).login(login);
                 let connected = connector.connect().await;
                 assert_eq!(connected.is_ok(), works, "{mechanism} {security:?}: {connected:?}");
+                if let Ok(mut connection) = connected {
+                    let envelope = Envelope::new("a@a.example", ["b@b.example"]).unwrap();
+                    let text = MailData::new("Subject: x\r\n\r\n").unwrap();
+                    connection.send(&envelope, text).await.unwrap().all_or_error().unwrap();
+                    assert_eq!(
+                        host.seen.lock().unwrap().logins.pop().unwrap(),
+                        "alice@example.org"
+                    );
+                }
             }
         }
     }
