@@ -1,5 +1,6 @@
 //! The content of a message, as a stream of octets.
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -61,40 +62,34 @@ impl<'a> Data<'a> {
 
     /// Skips what was not read. Returns the end of the content, if it was completed.
     pub(super) async fn finish(mut self) -> Option<End> {
-        self.surplus.clear();
-        let mut scrap = [0; 1024];
         loop {
             match self.state {
                 State::Ended(end) => return Some(end),
                 State::Abandoned(_) => return None,
-                State::Flowing => {
-                    let mut room = ReadBuf::new(&mut scrap);
-                    let skipped =
-                        std::future::poll_fn(|cx| Pin::new(&mut self).poll_read(cx, &mut room));
-                    // The state has what an error says.
-                    let _ = skipped.await;
-                }
+                State::Flowing => poll_fn(|cx| self.poll_fill(cx, None)).await,
             }
         }
     }
 }
 
 impl Data<'_> {
-    /// Fills the room with octets, as far as they have come. Stops where the message ends, which the
-    /// state has then.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<()> {
-        let before = room.filled().len();
+    /// Fills the room with octets, as far as they have come; without one they are skipped. Stops
+    /// where the message ends, which the state has then.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, mut room: Option<&mut ReadBuf<'_>>) -> Poll<()> {
+        let mut is_filled = false;
         loop {
-            let most = room.remaining();
+            let most = room.as_ref().map_or(usize::MAX, |room| room.remaining());
             if most == 0 {
                 return Poll::Ready(());
             }
             match self.io.next(most) {
                 Event::Content(octets) => {
+                    let Some(room) = &mut room else { continue };
                     // Where line ends are normalized, more octets come out than went in.
                     let (fitting, surplus) = octets.split_at(octets.len().min(most));
                     room.put_slice(fitting);
                     self.surplus.extend_from_slice(surplus);
+                    is_filled = true;
                 }
                 Event::End(end) => {
                     self.state = State::Ended(end);
@@ -114,7 +109,7 @@ impl Data<'_> {
                         continue;
                     }
                     // What has come is given out before more is waited for.
-                    if room.filled().len() > before {
+                    if is_filled {
                         return Poll::Ready(());
                     }
                     ready!(self.io.poll_fill(cx));
@@ -143,7 +138,7 @@ impl AsyncRead for Data<'_> {
         room.put_slice(&this.surplus[..surplus]);
         this.surplus.drain(..surplus);
         if surplus == 0 && matches!(this.state, State::Flowing) {
-            ready!(this.poll_fill(cx, room));
+            ready!(this.poll_fill(cx, Some(&mut *room)));
         }
         let read = room.filled().len() - before;
         this.size += read as u64;

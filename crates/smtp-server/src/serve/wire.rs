@@ -1,14 +1,15 @@
 //! The octets of one connection: read into the session and written from it, with timeouts.
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
-    pin::Pin,
+    mem::MaybeUninit,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
@@ -54,8 +55,8 @@ const LAST_WRITE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);
 const MOST_LINGERING: usize = 1 << 20;
 
-/// The octets that are read at a time: few while commands are awaited, because there may be many
-/// connections that do nothing.
+/// The octets that are read at a time. Those of commands are read into the stack, so that the many
+/// connections that do nothing have no buffer.
 const FOR_COMMANDS: usize = 2 << 10;
 const FOR_CONTENT: usize = 32 << 10;
 
@@ -64,8 +65,8 @@ pub(super) struct Io {
     pub(super) session: ServerSession,
     pub(super) stream: Box<dyn Stream>,
     buffer: Vec<u8>,
-    /// What of the buffer is not used yet.
-    unread: std::ops::Range<usize>,
+    /// The octets of the buffer that the session has used.
+    used: usize,
     written: usize,
     timeouts: Timeouts,
     timer: Pin<Box<Sleep>>,
@@ -82,7 +83,7 @@ impl Io {
             session,
             stream,
             buffer: Vec::new(),
-            unread: 0..0,
+            used: 0,
             written: 0,
             timeouts,
             timer: Box::pin(sleep_until(Instant::now())),
@@ -94,23 +95,24 @@ impl Io {
 
     /// Returns the next event of the session, for which it may use as many octets as `most`.
     pub(super) fn next(&mut self, most: usize) -> Event<'_> {
-        let end = self.unread.end.min(self.unread.start.saturating_add(most));
-        let mut input = &self.buffer[self.unread.start..end];
+        let end = self.buffer.len().min(self.used.saturating_add(most));
+        let mut input = &self.buffer[self.used..end];
         let event = self.session.next(&mut input);
-        self.unread.start = end - input.len();
+        self.used = end - input.len();
         event
     }
 
     /// Returns whether octets were read that the session has not used.
     pub(super) fn has_unread(&self) -> bool {
-        !self.unread.is_empty()
+        self.used < self.buffer.len()
     }
 
     /// Takes the octets that the session has not used: those of a TLS handshake.
     #[cfg(feature = "tls")]
     pub(super) fn take_unread(&mut self) -> Vec<u8> {
-        let unread = self.buffer[self.unread.clone()].to_vec();
-        self.unread = 0..0;
+        let unread = self.buffer.split_off(self.used);
+        self.buffer.clear();
+        self.used = 0;
         unread
     }
 
@@ -122,8 +124,8 @@ impl Io {
     /// Ends that, and gives back the memory that the content needed.
     pub(super) fn end_message(&mut self) {
         self.message_ends = None;
-        if self.unread.is_empty() {
-            (self.buffer, self.unread) = (Vec::new(), 0..0);
+        if !self.has_unread() {
+            (self.buffer, self.used) = (Vec::new(), 0);
         }
     }
 
@@ -208,28 +210,25 @@ impl Io {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let size = if self.session.is_receiving() { FOR_CONTENT } else { FOR_COMMANDS };
-        if self.unread.is_empty() {
-            self.unread = 0..0;
+        if !self.has_unread() {
+            self.buffer.clear();
+            self.used = 0;
         }
-        if self.buffer.len() < size {
-            self.buffer.resize(size, 0);
-        } else if self.unread.is_empty() && self.buffer.len() > size {
-            self.buffer = vec![0; size];
-        }
-        let room = &mut self.buffer[self.unread.end..];
-        let mut room = ReadBuf::new(room);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut room) {
-            Poll::Ready(Ok(())) => {
-                let count = room.filled().len();
-                self.unread.end += count;
-                Poll::Ready(Ok(count))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        let read = if self.session.is_receiving() {
+            self.buffer.reserve_exact(FOR_CONTENT.saturating_sub(self.buffer.len()));
+            pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
+        } else {
+            let mut room = [MaybeUninit::uninit(); FOR_COMMANDS];
+            let mut room = ReadBuf::uninit(&mut room);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut room);
+            self.buffer.extend_from_slice(room.filled());
+            read.map_ok(|()| room.filled().len())
+        };
+        match read {
             Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
-            Poll::Pending => Poll::Pending,
+            read => read,
         }
     }
 
