@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: compares the codec and the client with other libraries and programs.
+//! `cargo xtask bench`: compares the codec, the client and the server with other libraries and
+//! programs.
 //!
 //! The programs of `crates/smtp-bench` do the work; this task runs them and prints tables. valgrind
 //! counts instructions and strace counts system calls; their figures are left out where the tool is
@@ -8,6 +9,7 @@ mod codec;
 mod figures;
 mod picture;
 mod programs;
+mod receiving;
 mod round_trips;
 mod sending;
 
@@ -25,6 +27,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
     let sections = [
         codec::measure(&programs, wanted)?,
         sending::measure(&programs, wanted)?,
+        receiving::measure(&programs, wanted)?,
         round_trips::measure(&programs, wanted)?,
     ];
     if sections.iter().all(Section::is_empty) {

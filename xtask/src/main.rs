@@ -14,7 +14,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
-  bench   compares the codec and the client with others: `[--json FILE] [--only NAME] [--svg FILE]`
+  bench   compares codec, client and server with others: `[--json FILE] [--only NAME] [--svg FILE]`
   ci      runs every check that a change must pass, up to the first that fails
   fuzz    looks for inputs that break a property: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
   tidy    checks the rules of this project that neither the compiler nor clippy checks

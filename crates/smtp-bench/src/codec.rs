@@ -1,9 +1,10 @@
-//! The cases of the codec: each peer gets the same octets.
+//! The cases of the codec, and of the session of the server: each peer gets the same octets.
 //!
 //! A case is a task, and a peer is one implementation of it; the first peer of each case is ours.
 
 mod command;
 mod reply;
+mod session;
 mod text;
 
 /// A task, and the peers that do it.
@@ -29,7 +30,7 @@ pub type Work = Box<dyn FnMut()>;
 
 /// All cases, in the order of the table.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    reply::CASES.iter().chain(command::CASES).chain(text::CASES)
+    reply::CASES.iter().chain(command::CASES).chain(text::CASES).chain(session::CASES)
 }
 
 /// The name of our peer.

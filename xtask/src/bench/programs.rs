@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The programs, built.
 pub(super) struct Programs {
@@ -57,18 +57,46 @@ impl Programs {
         arguments: &[&str],
     ) -> Result<Option<f64>, String> {
         let output = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--trace-children=yes"])
+            .args(PROFILER)
             .arg(self.folder.join(program))
             .args(arguments)
             .output();
         let Ok(output) = output else { return Ok(None) };
-        let text = String::from_utf8_lossy(&output.stderr);
-        let counts = text.lines().filter_map(|line| line.split_once("Collected : "));
-        let counted: f64 = counts.map(|(_, count)| number(count)).sum();
-        if output.status.success() && counted > 0.0 {
-            return Ok(Some(counted));
+        collected(&output).map(Some)
+    }
+
+    /// Returns the number of instructions of a server that `load` starts under valgrind; `None`
+    /// without valgrind.
+    pub(super) fn server_instructions(&self, arguments: &[&str]) -> Result<Option<f64>, String> {
+        if !is_there("valgrind") {
+            return Ok(None);
         }
-        Err(format!("bench: valgrind failed: {text}"))
+        let load = Command::new(self.folder.join("load"))
+            .args(arguments)
+            .arg("valgrind")
+            .args(PROFILER)
+            .output()
+            .map_err(|error| format!("bench: cannot start load: {error}"))?;
+        collected(&load).map(Some)
+    }
+
+    /// Returns the number of system calls of a server that `load` starts under strace, by name;
+    /// `None` without strace.
+    pub(super) fn server_system_calls(
+        &self,
+        arguments: &[&str],
+    ) -> Result<Option<HashMap<String, f64>>, String> {
+        if !is_there("strace") {
+            return Ok(None);
+        }
+        let file = self.folder.join("system-calls.txt");
+        let load = Command::new(self.folder.join("load"))
+            .args(arguments)
+            .args(["strace", "-f", "-c", "-U", "name,calls", "-o"])
+            .arg(&file)
+            .output()
+            .map_err(|error| format!("bench: cannot start load: {error}"))?;
+        counted(&load, &file).map(Some)
     }
 
     /// Returns the number of system calls of a program by name; `None` without strace.
@@ -85,12 +113,7 @@ impl Programs {
             .args(arguments)
             .output();
         let Ok(output) = output else { return Ok(None) };
-        if !output.status.success() {
-            let text = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("bench: strace failed: {text}"));
-        }
-        let counted = fs::read_to_string(&file).map_err(|error| format!("bench: {error}"))?;
-        Ok(Some(calls(&counted)))
+        counted(&output, &file).map(Some)
     }
 
     /// Starts a sink with these arguments.
@@ -117,6 +140,35 @@ impl Programs {
         let target = format!("{}:{file}", sink.port);
         Ok((sink, target))
     }
+}
+
+/// The words after `valgrind` that make it count instructions.
+const PROFILER: [&str; 3] =
+    ["--tool=callgrind", "--callgrind-out-file=/dev/null", "--trace-children=yes"];
+
+fn is_there(tool: &str) -> bool {
+    Command::new(tool).arg("--version").output().is_ok()
+}
+
+/// Reads what valgrind has counted, in all processes.
+fn collected(output: &Output) -> Result<f64, String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let counts = text.lines().filter_map(|line| line.split_once("Collected : "));
+    let counted: f64 = counts.map(|(_, count)| number(count)).sum();
+    if output.status.success() && counted > 0.0 {
+        return Ok(counted);
+    }
+    Err(format!("bench: valgrind failed: {text}"))
+}
+
+/// Reads what strace has counted.
+fn counted(output: &Output, file: &Path) -> Result<HashMap<String, f64>, String> {
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("bench: strace failed: {text}"));
+    }
+    let counted = fs::read_to_string(file).map_err(|error| format!("bench: {error}"))?;
+    Ok(calls(&counted))
 }
 
 /// A sink that runs until this is dropped.
