@@ -12,7 +12,7 @@ impl Handler for Inbox {
     type State = ();
 
     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
-        match rcpt.path().as_str().ends_with("@example.org") {
+        match rcpt.path().as_str().to_ascii_lowercase().ends_with("@example.org") {
             true => Ok(Accept::usual()),
             false => Err(Refuse::no_such_mailbox()),
         }
@@ -24,9 +24,9 @@ impl Handler for Inbox {
         envelope: &Envelope,
         data: &mut Data<'_>,
     ) -> Result<Outcome, Refuse> {
-        let mut text = String::new();
-        data.read_to_string(&mut text).await?;
-        println!("For {} recipients:\n{text}", envelope.rcpts().len());
+        let mut text = Vec::new();
+        data.read_to_end(&mut text).await?;
+        println!("For {} recipients:\n{}", envelope.rcpts().len(), String::from_utf8_lossy(&text));
         Ok(Outcome::accepted())
     }
 }

@@ -43,12 +43,14 @@ impl Maildirs {
         };
         let (user, detail) = local_part.split_once('+').unwrap_or((local_part, ""));
         // No name may lead out of its folder.
-        let is_name = |name: &str| !name.starts_with('.') && !name.contains(['/', '\0', '"']);
+        let is_name =
+            |name: &str| !name.starts_with('.') && !name.contains(['/', '\\', ':', '\0', '"']);
         if !is_name(user) || !is_name(host) || !is_name(detail) || user.is_empty() {
             return None;
         }
         let name = if host.is_empty() { user.into() } else { format!("{user}@{host}") };
-        let mailbox = self.root.join(name.to_lowercase());
+        // Letters beyond ASCII stay: different ones would become the same.
+        let mailbox = self.root.join(name.to_ascii_lowercase());
         let folder = mailbox.join(format!(".{detail}"));
         let has_folder = !detail.is_empty() && folder.is_dir();
         let exists = mailbox.is_dir();
@@ -92,7 +94,11 @@ impl Draft {
             if all_or_none && delivered.iter().any(Result::is_err) {
                 for (folder, delivered) in folders.iter().zip(&mut delivered) {
                     if let (Some(folder), Ok(())) = (folder, &delivered) {
-                        fs::remove_file(folder.join("new").join(&self.id))?;
+                        match fs::remove_file(folder.join("new").join(&self.id)) {
+                            // The same mailbox was named twice, or its reader has moved the message.
+                            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                            removed => removed?,
+                        }
                         *delivered = Err(io::Error::other("another recipient failed"));
                     }
                 }
@@ -110,12 +116,14 @@ impl Draft {
             fs::create_dir_all(folder.join(part))?;
         }
         let new = folder.join("new");
-        match fs::hard_link(&self.path, new.join(&self.id)) {
+        let name = new.join(&self.id);
+        match fs::hard_link(&self.path, &name) {
             // The same mailbox was named twice.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             linked => linked?,
         }
-        sync_folder(&new)
+        // The client is told to send it again: it must not be here twice.
+        sync_folder(&new).inspect_err(|_| drop(fs::remove_file(&name)))
     }
 }
 

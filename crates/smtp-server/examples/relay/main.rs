@@ -2,20 +2,29 @@
 //!
 //! `250` is answered after the message and its envelope are on the disk. A recipient that the next
 //! server refuses for now is tried again; what is in doubt is never sent again by itself, because it
-//! may have arrived: the log and the folder `doubt` name it, for a person to decide.
-use std::{error::Error, io::Write, path::PathBuf, process::ExitCode, time::Duration};
+//! may have arrived: the log and the folder `doubt` name it, for a person to decide. What is refused
+//! for good stays in the folder `refused`, with its message, until a person removes it: the relay
+//! sends no bounces.
+use std::{error::Error, io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use lexopt::ValueExt;
 use mail_parser::DateTime;
 use smtp_client::{Content, Mailer};
 use smtp_server::{
-    Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server, Settings,
-    Trace,
+    Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, ReplyCode, Server,
+    Settings, Trace,
 };
-use tokio::{fs::File, io::AsyncWriteExt, sync::mpsc, task::spawn_blocking};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+};
 
+mod hops;
 mod spool;
 
+use hops::Hops;
 use spool::{Entry, Spool, State, sync_folder};
 
 const USAGE: &str = "\
@@ -32,6 +41,12 @@ const ATTEMPTS: u32 = 6;
 
 /// The pause after the first attempt. It doubles with each one.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// How many messages are sent at a time. Of the others only the names are in memory.
+const AT_A_TIME: usize = 20;
+
+/// How many servers a message may have passed. With more it is in a loop (RFC 5321, 6.3).
+const MOST_HOPS: usize = 100;
 
 /// Accepts messages into the spool.
 struct Incoming {
@@ -62,7 +77,20 @@ impl Handler for Incoming {
         let now = DateTime::from_timestamp(now()).to_rfc822();
         let received = Trace::new(cx.client(), envelope, "localhost").id(&id).received(now);
         file.write_all(received.as_bytes()).await?;
-        tokio::io::copy(data, &mut file).await?;
+        let mut hops = Hops::default();
+        let mut octets = vec![0; 16 << 10];
+        loop {
+            let count = data.read(&mut octets).await?;
+            if count == 0 {
+                break;
+            }
+            hops.look_at(&octets[..count]);
+            if hops.count() > MOST_HOPS {
+                let text = "5.4.6 Too many hops, the message goes around in circles";
+                return Err(Refuse::new(ReplyCode::TRANSACTION_FAILED, text)?);
+            }
+            file.write_all(&octets[..count]).await?;
+        }
         file.flush().await?;
         file.sync_all().await?;
         let (spool, name) = (self.spool.clone(), id.clone());
@@ -96,17 +124,30 @@ impl Drop for Draft {
     }
 }
 
-/// Sends a message until nothing is left to try.
-async fn send(spool: Spool, mailer: Mailer, id: String) {
-    loop {
-        match attempt(&spool, &mailer, &id).await {
-            Ok(None) => return,
-            Ok(Some(pause)) => tokio::time::sleep(pause).await,
-            Err(error) => {
-                log(&format!("{id}: the spool failed: {error}"));
-                return;
+/// Sends the messages of the queue, a few at a time. Those that have to wait come back to the queue.
+async fn work(
+    spool: Spool,
+    mailer: Mailer,
+    queue: mpsc::UnboundedSender<String>,
+    mut waiting: mpsc::UnboundedReceiver<String>,
+) {
+    let places = Arc::new(Semaphore::new(AT_A_TIME));
+    while let Some(id) = waiting.recv().await {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let (spool, mailer, queue) = (spool.clone(), mailer.clone(), queue.clone());
+        tokio::spawn(async move {
+            let attempted = attempt(&spool, &mailer, &id).await;
+            drop(place);
+            match attempted {
+                Ok(None) => {}
+                Ok(Some(pause)) => drop(tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    // The receiver lives as long as the process.
+                    let _ = queue.send(id);
+                })),
+                Err(error) => log(&format!("{id}: the spool failed: {error}")),
             }
-        }
+        });
     }
 }
 
@@ -198,16 +239,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     for id in doubtful {
         log(&format!("{id}: IN DOUBT: a former process was sending it"));
     }
-    let (queue, mut waiting) = mpsc::unbounded_channel();
+    let (queue, waiting) = mpsc::unbounded_channel();
     for id in spool.names(State::Queued)? {
         queue.send(id)?;
     }
-    let (sending, outgoing) = (spool.clone(), mailer.clone());
-    tokio::spawn(async move {
-        while let Some(id) = waiting.recv().await {
-            tokio::spawn(send(sending.clone(), outgoing.clone(), id));
-        }
-    });
+    tokio::spawn(work(spool.clone(), mailer.clone(), queue.clone(), waiting));
     let settings = Settings::smtp("localhost").build()?;
     let server = Server::new(Incoming { spool, queue }).settings(settings).listen(&listen)?;
     for address in server.addresses() {

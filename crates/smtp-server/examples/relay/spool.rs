@@ -3,6 +3,7 @@
 //! An envelope is moved before anything is done that cannot be undone, so that a process that dies
 //! leaves no message that looks unsent and may have arrived.
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -52,7 +53,8 @@ impl State {
 
 impl Spool {
     /// Opens the spool. Envelopes that a former process was sending become doubtful: their names are
-    /// returned.
+    /// returned. What a former process had not accepted yet is removed: messages without an envelope,
+    /// and envelopes without a message.
     pub(crate) fn open(root: PathBuf) -> io::Result<(Self, Vec<String>)> {
         let spool = Self { root };
         for folder in State::ALL.map(State::folder).into_iter().chain(["message", "tmp"]) {
@@ -66,6 +68,22 @@ impl Spool {
             let entry = spool.load(id, State::Active)?;
             spool.store(id, State::InDoubt, &entry)?;
             spool.remove(id, State::Active)?;
+        }
+        let mut known = HashSet::new();
+        for state in State::ALL {
+            for id in spool.names(state)? {
+                if spool.message(&id).exists() {
+                    known.insert(id);
+                } else {
+                    fs::remove_file(spool.root.join(state.folder()).join(id))?;
+                }
+            }
+        }
+        for left in fs::read_dir(spool.root.join("message"))? {
+            let left = left?;
+            if !known.contains(&*left.file_name().to_string_lossy()) {
+                fs::remove_file(left.path())?;
+            }
         }
         Ok((spool, doubtful))
     }

@@ -5,13 +5,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails here is the test")]
 
+mod program;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
     sync::{
         Condvar, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -20,48 +21,11 @@ use std::{
     time::Duration,
 };
 
+use program::{Running, example, folder};
+
 /// How often each server is killed.
 fn kills() -> u32 {
     std::env::var("KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(10)
-}
-
-/// Builds the examples, and returns the path of one.
-fn example(name: &str) -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    let profile = exe.parent().unwrap().parent().unwrap();
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "-q", "--locked", "-p", "smtp-server", "--example", name]);
-    if profile.ends_with("release") {
-        build.arg("--release");
-    }
-    build.arg("--target-dir").arg(profile.parent().unwrap());
-    assert!(build.status().unwrap().success());
-    profile.join("examples").join(name)
-}
-
-/// A server that runs, and the address that it listens on.
-struct Running(Child, String);
-
-impl Running {
-    fn start(program: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self(child, address.trim().to_owned())
-    }
-}
-
-impl Drop for Running {
-    /// Kills it as `kill -9` does.
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 /// The content of a message: its length depends on its number, and its end can be told.
@@ -152,13 +116,6 @@ fn delivered(mailbox: &Path) -> BTreeMap<u64, usize> {
         *found.entry(number).or_default() += 1;
     }
     found
-}
-
-fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("smtp-server-{name}-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
 }
 
 #[test]
