@@ -19,7 +19,7 @@
 //!     type State = ();
 //!
 //!     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
-//!         match rcpt.path().as_str().ends_with("@example.org") {
+//!         match rcpt.path().as_str().to_ascii_lowercase().ends_with("@example.org") {
 //!             true => Ok(Accept::usual()),
 //!             false => Err(Refuse::no_such_mailbox()),
 //!         }

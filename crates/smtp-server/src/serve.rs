@@ -5,6 +5,7 @@ use std::{
     future::Future,
     io,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +20,7 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
-use tracing::{Instrument, debug, debug_span, warn};
+use tracing::{Instrument, Span, debug, debug_span, warn};
 
 use crate::{Client, Closing, InvalidSettings, Settings, StartTls};
 
@@ -53,7 +54,7 @@ use listener::{Accepted, Bound};
 ///     type State = ();
 ///
 ///     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
-///         match rcpt.path().as_str().ends_with("@example.org") {
+///         match rcpt.path().as_str().to_ascii_lowercase().ends_with("@example.org") {
 ///             true => Ok(Accept::usual()),
 ///             false => Err(Refuse::no_such_mailbox()),
 ///         }
@@ -95,7 +96,9 @@ pub struct Server<H, V = NoLogins> {
 pub struct Capacity {
     /// Connections in all: 10,000.
     pub connections: usize,
-    /// Connections from one IPv4 address, or one IPv6 network of 64 bits: 100.
+    /// Connections from one IPv4 address, or one IPv6 network of 64 bits: 100. It does not count
+    /// connections by Unix sockets, of trusted clients ([`Listener::trust`]), and of listeners that
+    /// ask for a PROXY header: these are proxies, with the connections of many.
     pub per_address: usize,
     /// How long connections may go on after the server was told to stop: 30 seconds. Then they are
     /// dropped.
@@ -216,7 +219,8 @@ impl<H: Handler, V: Verify> Server<H, V> {
     }
 
     /// Runs the server until `stop` is ready. Then it accepts no more connections, finishes the
-    /// messages that are on their way, and answers 421 to everything else.
+    /// messages that are on their way, and answers 421 to everything else. Connections that go on
+    /// after [`Capacity::grace`] are dropped. Where this future is dropped, all connections are.
     ///
     /// # Errors
     /// The server cannot start.
@@ -227,6 +231,7 @@ impl<H: Handler, V: Verify> Server<H, V> {
         let grace = self.capacity.grace;
         let (running, listeners) = self.start()?;
         let running = Arc::new(running);
+        let _end = AbortAtEnd(Arc::clone(&running.connections));
         let mut accepting = JoinSet::new();
         for (listener, settings) in listeners {
             let bound = listener.bind()?;
@@ -315,15 +320,19 @@ pub struct RunningServer<H, V = NoLogins> {
 impl<H: Handler, V: Verify> RunningServer<H, V> {
     /// Serves a client on a connection of any kind. Returns why the session ended.
     ///
+    /// The number of connections is up to the caller: [`Capacity`] is for listeners. Where the future
+    /// is dropped, the connection is.
+    ///
     /// # Errors
     /// The system gave no random octets.
     pub async fn serve<S>(&self, stream: S, client: Client) -> io::Result<Closing>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let address = client.address();
         let accepted = Accepted { stream: Box::new(stream), client };
-        let (_, connection) = self.connection(accepted, &self.settings)?;
-        Ok(connection.serve().await)
+        let (id, connection) = self.connection(accepted, &self.settings)?;
+        Ok(connection.serve().instrument(span(id, address)).await)
     }
 
     /// Ends the sessions with 421 as soon as no message is on its way.
@@ -362,7 +371,16 @@ impl<H: Handler, V: Verify> RunningServer<H, V> {
         if tokio::time::timeout(grace, all).await.is_err() {
             warn!(connections = self.connections.count(), "connections dropped at shutdown");
         }
-        self.connections.abort();
+    }
+}
+
+/// Ends the tasks of all connections when it is dropped: at the end of a server, and where a server
+/// is dropped in the middle.
+struct AbortAtEnd(Arc<Connections>);
+
+impl Drop for AbortAtEnd {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -382,16 +400,23 @@ async fn accept<H: Handler, V: Verify>(
     bound: Bound,
     settings: Arc<Settings>,
 ) {
+    let has_proxies = settings.has_proxy_header();
     let mut refusal = Vec::new();
     if !settings.is_implicit_tls() {
         let reply = Reply::new(ReplyCode::SERVICE_CLOSING, "4.7.0 Too many connections");
         encode_reply(&reply, &mut refusal);
     }
     loop {
-        let enter = |address: Option<SocketAddr>| Connections::enter(&running.connections, address);
+        let enter = |address: Option<SocketAddr>| {
+            Connections::enter(&running.connections, address.filter(|_| !has_proxies))
+        };
         let (accepted, place) = match bound.accept(&listener, &refusal, enter).await {
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
+            Err(error) if is_of_client(&error) => {
+                debug!(%error, %listener, "a client was gone before its connection was accepted");
+                continue;
+            }
             Err(error) => {
                 warn!(%error, %listener, "accepting a connection failed");
                 tokio::time::sleep(PAUSE).await;
@@ -399,21 +424,37 @@ async fn accept<H: Handler, V: Verify>(
             }
         };
         let address = accepted.client.address();
-        let (id, connection) = match running.connection(accepted, &settings) {
-            Ok(connection) => connection,
-            Err(error) => {
+        // The state of a connection is the handler's, and making it may panic.
+        let connect = || running.connection(accepted, &settings);
+        let (id, connection) = match catch_unwind(AssertUnwindSafe(connect)) {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => {
                 warn!(%error, "no random octets");
                 continue;
             }
+            Err(_panic) => {
+                warn!("the handler panicked where it made the state of a connection");
+                continue;
+            }
         };
-        let span = debug_span!("session", id, client = ?address);
         let serve = async move {
             let why = connection.serve().await;
             debug!(?why, "session ended");
             drop(place);
         };
-        running.connections.spawn(serve.instrument(span));
+        running.connections.spawn(serve.instrument(span(id, address)));
     }
+}
+
+/// Returns whether accepting failed because of one client. The next one can be accepted at once.
+fn is_of_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Returns the span of a session. Addresses are in no other level than DEBUG.
+fn span(id: u64, client: Option<SocketAddr>) -> Span {
+    debug_span!("session", id, ?client)
 }
 
 /// The connections of a server: how many there are, and the tasks that serve them.

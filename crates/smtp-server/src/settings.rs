@@ -236,6 +236,11 @@ impl Settings {
         self.policy.implicit_tls
     }
 
+    /// Returns whether connections begin with a PROXY header.
+    pub fn has_proxy_header(&self) -> bool {
+        self.policy.proxy_header
+    }
+
     /// Returns the same settings; if they have no secret, with this one.
     #[cfg(feature = "tokio")]
     pub(crate) fn with_secret(mut self, secret: [u8; 32]) -> Self {

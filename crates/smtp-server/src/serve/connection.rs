@@ -73,8 +73,8 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 _ => self.decide().await,
             }
         };
-        let closed = self.service.handler.closed(&mut self.cx, why);
-        if let Err(panic) = caught(closed).await {
+        let Self { service, cx, .. } = &mut self;
+        if let Err(panic) = caught(|| service.handler.closed(cx, why)).await {
             warn!(%panic, "the handler panicked");
         }
         self.io.close().await;
@@ -101,8 +101,8 @@ impl<H: Handler, V: Verify> Connection<H, V> {
 
     async fn reset(&mut self) {
         self.cx.set_mail(None);
-        let reset = self.service.handler.reset(&mut self.cx);
-        if let Err(panic) = caught(reset).await {
+        let Self { service, cx, .. } = self;
+        if let Err(panic) = caught(|| service.handler.reset(cx)).await {
             warn!(%panic, "the handler panicked");
         }
     }
@@ -113,21 +113,21 @@ impl<H: Handler, V: Verify> Connection<H, V> {
         let handler = &service.handler;
         let Some(question) = io.session.question() else { return };
         let decision = match question {
-            Event::Connected => refusing(handler.connect(cx)).await,
-            Event::Hello(hello) => refusing(handler.hello(cx, hello)).await,
+            Event::Connected => refusing(|| handler.connect(cx)).await,
+            Event::Hello(hello) => refusing(|| handler.hello(cx, hello)).await,
             Event::Mail(mail) => {
-                let decision = refusing(handler.mail(cx, mail)).await;
+                let decision = refusing(|| handler.mail(cx, mail)).await;
                 cx.set_mail(decision.is_ok().then(|| mail.clone()));
                 decision
             }
-            Event::Rcpt(rcpt) => refusing(handler.rcpt(cx, rcpt)).await,
+            Event::Rcpt(rcpt) => refusing(|| handler.rcpt(cx, rcpt)).await,
             Event::Message(envelope) => {
                 let envelope = envelope.clone();
                 return self.message(&envelope).await;
             }
             Event::Auth(Login::ScramKeys { user, hash }) => {
                 let Some(verifier) = &service.verifier else { return };
-                match caught(verifier.scram_keys(user, hash)).await {
+                match caught(|| verifier.scram_keys(user, hash)).await {
                     Ok(Ok(keys)) => return io.session.scram_keys(keys),
                     Ok(Err(refuse)) => Err(refuse),
                     Err(panic) => Err(panic.into()),
@@ -135,18 +135,19 @@ impl<H: Handler, V: Verify> Connection<H, V> {
             }
             Event::Auth(login) => {
                 let Some(verifier) = &service.verifier else { return };
-                match refusing(verifier.login(cx.client(), login)).await {
+                let client = cx.client();
+                match refusing(|| verifier.login(client, login)).await {
                     Ok(Identity(Some(identity))) => return io.session.accept_login(&identity),
                     Ok(Identity(None)) => Ok(Accept::usual()),
                     Err(refuse) => Err(refuse),
                 }
             }
-            Event::Verify(name) => refusing(handler.verify(cx, name)).await,
-            Event::Expand(list) => refusing(handler.expand(cx, list)).await,
-            Event::Etrn(node) => refusing(handler.etrn(cx, node)).await,
-            Event::Xforward(attributes) => refusing(handler.xforward(cx, attributes)).await,
+            Event::Verify(name) => refusing(|| handler.verify(cx, name)).await,
+            Event::Expand(list) => refusing(|| handler.expand(cx, list)).await,
+            Event::Etrn(node) => refusing(|| handler.etrn(cx, node)).await,
+            Event::Xforward(attributes) => refusing(|| handler.xforward(cx, attributes)).await,
             Event::Other { verb, arguments } => {
-                refusing(handler.command(cx, verb, arguments)).await
+                refusing(|| handler.command(cx, verb, arguments)).await
             }
             // What is added later gets its usual reply.
             _ => return,
@@ -159,7 +160,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
     async fn message(&mut self, envelope: &Envelope) {
         let Self { service, io, cx, .. } = self;
         let handler = &service.handler;
-        let decision = refusing(handler.data(cx, envelope)).await;
+        let decision = refusing(|| handler.data(cx, envelope)).await;
         let refused = decision.is_err();
         log(&decision);
         io.session.decide(decision);
@@ -173,7 +174,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
         let begun = Instant::now();
         io.begin_message();
         let mut data = Data::new(io);
-        let outcome = match caught(handler.message(cx, envelope, &mut data)).await {
+        let outcome = match caught(|| handler.message(cx, envelope, &mut data)).await {
             Ok(outcome) => outcome,
             Err(panic) => Err(panic.into()),
         };
@@ -267,17 +268,20 @@ impl From<Box<dyn Any + Send>> for Panicked {
     }
 }
 
-async fn refusing<T>(decision: impl Future<Output = Result<T, Refuse>>) -> Result<T, Refuse> {
-    match caught(decision).await {
+async fn refusing<T, F>(ask: impl FnOnce() -> F) -> Result<T, Refuse>
+where
+    F: Future<Output = Result<T, Refuse>>,
+{
+    match caught(ask).await {
         Ok(decision) => decision,
         Err(panic) => Err(panic.into()),
     }
 }
 
-/// Waits for a future, and catches its panic: it is the fault of one message, and must not end
-/// others.
-async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = pin!(future);
+/// Calls a method of the handler, waits for it, and catches its panic: it is the fault of one
+/// message, and must not end others. A method that is not an `async fn` may panic where it is called.
+async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(catch_unwind(AssertUnwindSafe(call))?);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(payload) => Poll::Ready(Err(payload.into())),

@@ -114,11 +114,7 @@ impl Data<'_> {
                     }
                     ready!(self.io.poll_fill(cx));
                 }
-                Event::Write => {
-                    if let Err(_failed) = ready!(self.io.poll_flush(cx)) {
-                        self.io.session.disconnected();
-                    }
-                }
+                Event::Write => ready!(self.io.poll_write(cx)),
                 // Commands between two chunks get their usual replies.
                 _ => {}
             }

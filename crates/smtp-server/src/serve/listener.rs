@@ -4,8 +4,10 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, Write},
     net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -49,7 +51,12 @@ impl Listener {
     }
 
     /// Listens on a Unix socket at this path. A socket that a former process has left there is
-    /// replaced. The socket is removed when the server ends.
+    /// replaced. The socket is removed when the server ends, unless another one is there by then.
+    ///
+    /// Everybody may connect whom the permissions of the folder let through, and those of the socket,
+    /// which come from the umask of the process. A socket with an abstract address, or one with other
+    /// permissions, can be made by the caller: `Listener` is `From` the listeners of the standard
+    /// library.
     ///
     /// # Errors
     /// The socket cannot be bound; something else is at the path, or another process listens there.
@@ -59,11 +66,14 @@ impl Listener {
 
         let path = path.as_ref();
         let is_socket = path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket());
-        if is_socket && UnixStream::connect(path).is_err() {
+        // Other errors say nothing about the process: such as one of permissions.
+        let is_left = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        if is_socket && UnixStream::connect(path).is_err_and(is_left) {
             std::fs::remove_file(path)?;
         }
         let listener = StdUnixListener::bind(path)?;
-        Ok(Self::of(Socket::Unix(listener, Some(SocketFile(path.to_owned())))))
+        let file = SocketFile { path: path.to_owned(), identity: identity(path) };
+        Ok(Self::of(Socket::Unix(listener, Some(file))))
     }
 
     /// Takes over the sockets that systemd has opened for this process (socket activation), in the
@@ -102,7 +112,8 @@ impl Listener {
     }
 
     /// Trusts clients at certain addresses to name another client with XCLIENT and XFORWARD, where
-    /// these are offered. A Unix socket is trusted.
+    /// these are offered. A Unix socket is trusted. [`Capacity::per_address`](crate::Capacity) is not
+    /// for trusted clients: a proxy has the connections of many.
     #[must_use]
     pub fn trust(self, trust: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
         Self { trust: Some(Arc::new(trust)), ..self }
@@ -132,20 +143,37 @@ impl Listener {
         }
     }
 
+    /// Returns whether the caller trusts this client: not if that panics, which must not end the
+    /// listener.
     pub(super) fn trusts(&self, address: SocketAddr) -> bool {
-        self.trust.as_ref().is_some_and(|trust| trust(address))
+        let trusts = |trust: &Arc<Trust>| {
+            catch_unwind(AssertUnwindSafe(|| trust(address))).unwrap_or_default()
+        };
+        self.trust.as_ref().is_some_and(trusts)
     }
 }
 
 /// The path of a Unix socket, which is removed at the end.
 #[cfg(unix)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+/// Returns the device and the inode of what is at this path.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    path.symlink_metadata().ok().map(|there| (there.dev(), there.ino()))
+}
 
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It may be gone already.
-        let _ = std::fs::remove_file(&self.0);
+        // It may be gone already, or be the socket of a process that came after this one.
+        if identity(&self.path) == self.identity {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -177,7 +205,7 @@ impl fmt::Display for Listener {
                 Err(error) => error.fmt(f),
             },
             #[cfg(unix)]
-            Socket::Unix(_, Some(file)) => file.0.display().fmt(f),
+            Socket::Unix(_, Some(file)) => file.path.display().fmt(f),
             #[cfg(unix)]
             Socket::Unix(_, None) => f.write_str("a Unix socket"),
         }
@@ -203,18 +231,22 @@ impl Bound {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                let Some(place) = enter(Some(address)) else {
-                    // The buffer of a new connection has room for it.
-                    let _ = stream.try_write(refusal);
+                let is_trusted = listener.trusts(address);
+                let Some(place) = enter((!is_trusted).then_some(address)) else {
+                    // The buffer of a new connection has room for it. The runtime does not know yet
+                    // that it can be written to, and `try_write` could write nothing.
+                    let _ = stream.into_std().and_then(|mut stream| stream.write(refusal));
                     return Ok(None);
                 };
-                // Replies are small, and each is waited for.
-                stream.set_nodelay(true)?;
+                // Replies are small, and each is waited for. A connection that is gone already may
+                // refuse this.
+                let _ = stream.set_nodelay(true);
                 let mut client = Client::at(address);
                 if let Ok(server) = stream.local_addr() {
-                    client = client.connected_to(server);
+                    let ip = server.ip().to_canonical();
+                    client = client.connected_to(SocketAddr::new(ip, server.port()));
                 }
-                if listener.trusts(address) {
+                if is_trusted {
                     client = client.trusted();
                 }
                 Ok(Some((Accepted { stream: Box::new(stream), client }, place)))
@@ -223,7 +255,7 @@ impl Bound {
             Self::Unix(socket) => {
                 let (stream, _) = socket.accept().await?;
                 let Some(place) = enter(None) else {
-                    let _ = stream.try_write(refusal);
+                    let _ = stream.into_std().and_then(|mut stream| stream.write(refusal));
                     return Ok(None);
                 };
                 let client = Client::new().private().trusted();

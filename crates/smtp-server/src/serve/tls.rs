@@ -122,14 +122,21 @@ impl Certificates {
         Ok(())
     }
 
-    /// Returns a configuration of rustls with these certificates, to which more can be added.
+    /// Returns these certificates for a configuration that is made in another way: one that asks
+    /// clients for certificates ([`Login::External`](crate::Login::External)), or has other versions
+    /// of TLS.
+    pub fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
+        Arc::clone(&self.keys) as Arc<dyn ResolvesServerCert>
+    }
+
+    /// Returns a configuration of rustls with these certificates, which asks clients for none.
     ///
     /// # Errors
     /// The provider does not support the usual versions of TLS.
     pub fn config(&self) -> Result<ServerConfig, InvalidCertificate> {
         let config = ServerConfig::builder_with_provider(Arc::clone(&self.provider));
         let config = config.with_safe_default_protocol_versions()?.with_no_client_auth();
-        Ok(config.with_cert_resolver(Arc::clone(&self.keys) as Arc<dyn ResolvesServerCert>))
+        Ok(config.with_cert_resolver(self.resolver()))
     }
 
     fn load(&self, chain: &Path, key: &Path) -> Result<CertifiedKey, InvalidCertificate> {

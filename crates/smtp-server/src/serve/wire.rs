@@ -75,6 +75,7 @@ pub(super) struct Io {
     /// The end of the command that is awaited.
     command_ends: Instant,
     is_waiting: bool,
+    is_writing: bool,
 }
 
 impl Io {
@@ -90,6 +91,7 @@ impl Io {
             message_ends: None,
             command_ends: Instant::now(),
             is_waiting: false,
+            is_writing: false,
         }
     }
 
@@ -135,6 +137,23 @@ impl Io {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
+    /// Writes all output between two chunks. What goes wrong is told to the session.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_writing {
+            // The timer may be one that ran out while the handler took its time.
+            self.is_writing = true;
+            self.start_timer(self.timeouts.write);
+        }
+        let written = ready!(self.poll_flush(cx));
+        self.is_writing = false;
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.session.timed_out(),
+            Err(_) => self.session.disconnected(),
+        }
+        Poll::Ready(())
+    }
+
     /// Writes the last output, and closes the connection: first the server's direction, and the other
     /// one when the client has closed it, or after a while. A socket that is closed with octets
     /// unread resets the connection, and the client may lose the last reply.
@@ -149,18 +168,18 @@ impl Io {
         });
         if closed.await {
             self.start_timer(LINGER);
-            poll_fn(|cx| self.poll_linger(cx)).await;
+            let mut dropped = 0;
+            poll_fn(|cx| self.poll_linger(cx, &mut dropped)).await;
         }
     }
 
-    /// Reads and drops what the client still sends.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut dropped = 0;
+    /// Reads and drops what the client still sends, and counts it.
+    fn poll_linger(&mut self, cx: &mut Context<'_>, dropped: &mut usize) -> Poll<()> {
         let mut scrap = [0; 512];
-        while dropped < MOST_LINGERING && self.timer.as_mut().poll(cx).is_pending() {
+        while *dropped < MOST_LINGERING && self.timer.as_mut().poll(cx).is_pending() {
             let mut room = ReadBuf::new(&mut scrap);
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)) {
-                Ok(()) if !room.filled().is_empty() => dropped += room.filled().len(),
+                Ok(()) if !room.filled().is_empty() => *dropped += room.filled().len(),
                 Ok(()) | Err(_) => break,
             }
         }

@@ -1,6 +1,9 @@
 //! Limits of connections.
-use smtp_server::{Capacity, Server};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use smtp_server::{Capacity, Listener, Server, Settings};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::host::Host;
 
@@ -38,4 +41,29 @@ async fn a_connection_too_many_gets_421_until_another_ends() {
         assert_eq!(code, "220");
         running.abort();
     }
+}
+
+#[tokio::test]
+async fn proxies_are_not_counted_by_address() {
+    let mut capacity = Capacity::default();
+    capacity.per_address = 1;
+    let with_header = Settings::smtp("mx.example.org").proxy_header().build().unwrap();
+    let server = Server::new(Host::default())
+        .capacity(capacity)
+        .listener(Listener::tcp("127.0.0.1:0").unwrap().trust(|address| address.ip().is_loopback()))
+        .listener(Listener::tcp("127.0.0.1:0").unwrap().settings(with_header));
+    let addresses = server.addresses();
+    let running = tokio::spawn(server.run());
+    let mut connections = Vec::new();
+    for (address, header) in addresses.iter().zip(["", "PROXY UNKNOWN\r\n"]) {
+        for number in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(header.as_bytes()).await.unwrap();
+            let mut code = [0; 3];
+            stream.read_exact(&mut code).await.unwrap();
+            assert_eq!(&code, b"220", "connection {number} with {header:?}");
+            connections.push(stream);
+        }
+    }
+    running.abort();
 }

@@ -1,6 +1,6 @@
 //! The content of messages.
 use smtp_server::{Closing, Server, Settings};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::host::{Does, Host, TO_DATA};
 
@@ -143,3 +143,68 @@ async fn each_recipient_gets_its_reply_in_lmtp() {
     let replies = peer.ask("x\r\n.\r\n", "550").await;
     assert_eq!(replies, "250 2.0.0 Message accepted\r\n550 5.1.1 No such mailbox\r\n");
 }
+
+#[tokio::test]
+async fn a_handler_may_read_octet_by_octet_and_with_no_room() {
+    struct Slow;
+    impl smtp_server::Handler for Slow {
+        type State = ();
+
+        async fn rcpt(
+            &self,
+            _: &mut smtp_server::Context,
+            _: &smtp_server::Rcpt,
+        ) -> smtp_server::Decision {
+            Ok(smtp_server::Accept::usual())
+        }
+
+        async fn message(
+            &self,
+            _: &mut smtp_server::Context,
+            _: &smtp_server::Envelope,
+            data: &mut smtp_server::Data<'_>,
+        ) -> Result<smtp_server::Outcome, smtp_server::Refuse> {
+            let mut text = String::new();
+            loop {
+                assert_eq!(data.read(&mut []).await?, 0);
+                let mut octet = [0];
+                if data.read(&mut octet).await? == 0 {
+                    break;
+                }
+                text.push(char::from(octet[0]));
+            }
+            // It stays at its end, and takes nothing of what follows.
+            assert_eq!(data.read(&mut [0; 9]).await?, 0);
+            Ok(smtp_server::Outcome::queued_as(text.replace("\r\n", "/"))?)
+        }
+    }
+    let server = Server::new(Slow).into_service().unwrap();
+    let (near, far) = tokio::io::duplex(4096);
+    let served = server.serve(far, smtp_server::Client::new());
+    let client = async {
+        let mut peer = crate::host::Peer(near);
+        let envelope = "MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n";
+        let chunks = "BDAT 6\r\none\r\n.NOOP\r\nBDAT 0\r\nBDAT 5 LAST\r\ntwo\r\n";
+        let group = format!("EHLO a.example\r\n{envelope}{chunks}");
+        let replies = peer.ask(&group, "250 2.0.0 Queued").await;
+        assert!(replies.ends_with("Queued as one/.two/\r\n"), "{replies}");
+        let group = format!("{envelope}DATA\r\n..a\r\n.\r\nNOOP\r\nQUIT\r\n");
+        let replies = peer.ask(&group, "221").await;
+        assert!(replies.contains("Queued as .a/\r\n250 2.0.0 Ok\r\n221"), "{replies}");
+    };
+    let (served, ()) = tokio::join!(served, client);
+    assert_eq!(served.unwrap(), Closing::Quit);
+}
+
+#[tokio::test]
+async fn a_connection_needs_little_memory() {
+    let server = Server::new(Host::default()).into_service().unwrap();
+    let (_near, far) = tokio::io::duplex(64);
+    let served = server.serve(far, smtp_server::Client::new());
+    let size = size_of_val(&served);
+    println!("the future of a connection has {size} octets");
+    assert!(size < SIZE, "{size} octets");
+}
+
+/// The most that the future of a connection may have, in octets.
+const SIZE: usize = 6 << 10;

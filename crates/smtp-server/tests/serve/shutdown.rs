@@ -1,8 +1,12 @@
 //! The end of a server.
 use std::{sync::Arc, time::Duration};
 
-use smtp_server::{Client, Closing, Server};
-use tokio::{io::duplex, time::timeout};
+use smtp_server::{Capacity, Client, Closing, Server};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, duplex},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::host::{Does, Host, Peer, TO_DATA};
 
@@ -41,10 +45,51 @@ async fn a_server_that_is_told_to_stop_returns() {
     let running = tokio::spawn(server.run_until(async {
         let _ = stopped.await;
     }));
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let mut greeting = [0; 4];
-    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut greeting).await.unwrap();
+    stream.read_exact(&mut greeting).await.unwrap();
     stop.send(()).unwrap();
     timeout(Duration::from_secs(20), running).await.unwrap().unwrap().unwrap();
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// Connects to this server, and begins a message, which its handler waits with.
+async fn begin_message(address: std::net::SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(TO_DATA.as_bytes()).await.unwrap();
+    let mut replies = String::new();
+    while !replies.contains("354") {
+        let mut octets = [0; 512];
+        let count = stream.read(&mut octets).await.unwrap();
+        replies.push_str(std::str::from_utf8(&octets[..count]).unwrap());
+    }
+    stream
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_ends_its_connections() {
+    let server = Server::new(Host::that(Does::Waits)).listen("127.0.0.1:0").unwrap();
+    let address = server.addresses()[0];
+    let running = tokio::spawn(server.run());
+    let mut stream = begin_message(address).await;
+    running.abort();
+    // An end or a reset.
+    let _ = timeout(Duration::from_secs(20), stream.read(&mut [0])).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_handler_that_never_returns_does_not_keep_the_server() {
+    let mut capacity = Capacity::default();
+    capacity.grace = Duration::from_millis(50);
+    let server = Server::new(Host::that(Does::Waits)).capacity(capacity);
+    let server = server.listen("127.0.0.1:0").unwrap();
+    let address = server.addresses()[0];
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(server.run_until(async {
+        let _ = stopped.await;
+    }));
+    let mut stream = begin_message(address).await;
+    stop.send(()).unwrap();
+    timeout(Duration::from_secs(20), running).await.unwrap().unwrap().unwrap();
+    let _ = timeout(Duration::from_secs(20), stream.read(&mut [0])).await.expect("it ends");
 }

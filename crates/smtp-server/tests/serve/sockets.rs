@@ -48,3 +48,15 @@ async fn a_unix_socket_replaces_one_that_was_left_behind() {
     running.await.unwrap().unwrap();
     assert!(!path.exists());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_removes_no_socket_but_its_own() {
+    let path = std::env::temp_dir().join(format!("smtp-server-own-{}.sock", std::process::id()));
+    let first = Listener::unix(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let _second = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    drop(first);
+    assert!(path.exists(), "the socket of another process is gone");
+    std::fs::remove_file(&path).unwrap();
+}
