@@ -80,7 +80,7 @@ pub struct CramProof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
     Nothing,
-    /// A connection that nobody else can read.
+    /// A connection that no third party can read.
     Confidentiality,
     /// Channel binding.
     Binding,
@@ -269,7 +269,7 @@ impl Exchange {
             State::Claimed(claim) => match identity.map_or_else(|| claim.identity(), str::to_owned)
             {
                 // Nothing says who the client is.
-                nobody if nobody.is_empty() => Progress::Failed(Refuse::no_login()),
+                identity if identity.is_empty() => Progress::Failed(Refuse::no_login()),
                 identity => Progress::Authenticated(identity),
             },
             _ => Progress::Failed(Refuse::no_login()),

@@ -73,7 +73,7 @@ impl Client {
         Self { trusted: true, ..self }
     }
 
-    /// Marks the connection as one that nobody else can read, such as a Unix socket: passwords may
+    /// Marks the connection as one that no third party can read, such as a Unix socket: passwords may
     /// be sent without TLS. That does not hold for a client that the PROXY protocol or XCLIENT names.
     #[must_use]
     pub fn private(self) -> Self {
@@ -111,7 +111,7 @@ impl Client {
         self.login.as_deref()
     }
 
-    /// Returns the protocol that is spoken with the client.
+    /// Returns the protocol of the session.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -144,7 +144,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn speaks(&mut self, dialect: Dialect) {
+    pub(crate) fn set_dialect(&mut self, dialect: Dialect) {
         self.dialect = dialect;
     }
 
@@ -318,7 +318,7 @@ mod tests {
         client.authenticated("alice".into());
         assert_eq!(client.protocol(false), "ESMTPSA");
         assert_eq!(client.protocol(true), "UTF8SMTPSA");
-        client.speaks(Dialect::Lmtp);
+        client.set_dialect(Dialect::Lmtp);
         assert_eq!(client.protocol(false), "LMTPSA");
     }
 }

@@ -149,7 +149,7 @@ impl Refuse {
         self.cause.as_deref()
     }
 
-    /// Nobody can log in now, whatever the credentials are.
+    /// No client can log in now, whatever its credentials are.
     pub(crate) fn no_login() -> Self {
         let text = "4.7.0 Authentication is not possible now";
         Self::fixed(ReplyCode::TEMPORARY_FAILURE, text)

@@ -119,7 +119,7 @@ pub enum Closing {
     /// A line did not end with CRLF, or the beginning of the next command is unknown: after BDAT
     /// without a size, or after a request of HTTP.
     Desynchronized,
-    /// Octets came between STARTTLS and the handshake: somebody may have inserted them.
+    /// Octets came between STARTTLS and the handshake: an attacker on the path may have inserted them.
     EarlyOctets,
     /// The connection did not begin with a header of the PROXY protocol.
     NoProxyHeader,

@@ -140,7 +140,7 @@ impl ServerSession {
     /// Begins a session with a client that has connected. `nonce` has to be random, and another one
     /// for each session: SCRAM and CRAM-MD5 rely on it.
     pub fn new(settings: Arc<Settings>, mut client: Client, nonce: [u8; 32]) -> Self {
-        client.speaks(settings.dialect());
+        client.set_dialect(settings.dialect());
         let state = if settings.policy.proxy_header {
             State::ProxyHeader(Vec::new())
         } else {

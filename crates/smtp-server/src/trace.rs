@@ -32,7 +32,7 @@ impl<'a> Trace<'a> {
     /// Returns the Received field, with CRLF. `date` is a date and time of RFC 5322, 3.3, such as
     /// `Sun, 29 Nov 2026 01:30:00 +0000`.
     ///
-    /// The recipient is named only if there is one: nobody is to learn of hidden ones.
+    /// The recipient is named only if there is one, so that no recipient learns of another.
     pub fn received(&self, date: impl Display) -> String {
         let client = self.client;
         let hello = client.hello().map(|hello| hello.name().as_str());

@@ -20,7 +20,7 @@ pub enum ScramHash {
     Sha256,
 }
 
-/// What a server stores of a password for SCRAM. Nobody can log in with it, but it allows to try
+/// What a server stores of a password for SCRAM. It is not enough to log in, but it allows to try
 /// passwords, and to pretend to be the server.
 ///
 /// Its text is `SCRAM-SHA-256$ITERATIONS:SALT$STORED_KEY:SERVER_KEY` with base64, as PostgreSQL and
@@ -119,8 +119,8 @@ impl ScramKeys {
         self.hash
     }
 
-    /// Returns keys that nobody has, and that are always the same for one user.
-    fn of_nobody(hash: ScramHash, secret: &[u8], user: &str) -> Self {
+    /// Returns keys that no password fits, always the same ones for one user.
+    fn of_unknown_user(hash: ScramHash, secret: &[u8], user: &str) -> Self {
         let part = |label: &str| derived(secret, format!("{label} {user}").as_bytes()).to_vec();
         Self {
             hash,
@@ -273,15 +273,15 @@ impl Scram {
         }
     }
 
-    /// Challenges the client with the keys of the user, or with some that nobody has.
+    /// Challenges the client with the keys of the user, or with some that no password fits.
     pub(super) fn keys(&mut self, keys: Option<ScramKeys>) -> Option<Progress> {
         if !matches!(self.state, State::First) {
             return None;
         }
         let known = keys.filter(|keys| keys.hash == self.hash);
         let is_user = known.is_some();
-        let keys =
-            known.unwrap_or_else(|| ScramKeys::of_nobody(self.hash, &self.secret, &self.user));
+        let keys = known
+            .unwrap_or_else(|| ScramKeys::of_unknown_user(self.hash, &self.secret, &self.user));
         let salt = STANDARD.encode(&keys.salt);
         let (client_nonce, nonce, iterations) =
             (&self.client_nonce, &self.server_nonce, keys.iterations);

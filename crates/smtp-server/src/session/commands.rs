@@ -401,7 +401,7 @@ impl ServerSession {
         }
     }
 
-    /// Begins TLS. Octets that came with the command were sent in clear, and somebody on the way may
+    /// Begins TLS. Octets that came with the command were sent in clear, and an attacker on the path may
     /// have added them for the session to read as if they were inside TLS.
     fn starttls<'i>(&mut self, input: &[u8]) -> Option<Found<'i>> {
         if !input.is_empty() {
