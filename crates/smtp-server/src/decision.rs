@@ -12,8 +12,10 @@ pub struct Accept(Option<Reply>);
 
 /// A refusal: a reply that begins with 4 or 5, and the error that caused it, if one did.
 ///
-/// Any error converts into one, so that `?` in a handler refuses for now (`451 4.3.0`). The client
-/// does not see the error; [`cause`](Self::cause) has it for the log.
+/// Any type that implements [`Error`] converts into one, so that `?` in a handler refuses for now
+/// (`451 4.3.0`). A boxed error does not implement it: use `map_err(Refuse::from_boxed)`. The client
+/// does not see the error; [`cause`](Self::cause) has it, and [`Server`](crate::Server) logs it as a
+/// warning.
 #[derive(Clone, Debug)]
 pub struct Refuse {
     reply: Reply,
@@ -131,6 +133,11 @@ impl Refuse {
     /// The credentials are wrong: `535 5.7.8`.
     pub fn wrong_credentials() -> Self {
         Self::fixed(ReplyCode::CREDENTIALS_INVALID, "5.7.8 Authentication failed")
+    }
+
+    /// Refuses for now because of this error.
+    pub fn from_boxed(error: Box<dyn Error + Send + Sync>) -> Self {
+        Self { cause: Some(error.into()), ..Self::for_now() }
     }
 
     /// The same refusal, caused by this error.

@@ -63,6 +63,7 @@
 //! | `aws-lc-rs` (default) | TLS with aws-lc-rs: [`Certificates`] |
 //! | `ring` | TLS with ring, where aws-lc-rs is not wanted |
 //! | `tls` | TLS with a provider of the caller's |
+//! | none | [`ServerSession`] alone, without tokio and rustls |
 
 mod auth;
 mod client;
@@ -92,6 +93,12 @@ pub use session::ServerSession;
 pub use settings::{BareOctets, Bounds, InvalidSettings, Settings, SettingsBuilder, StartTls};
 pub use trace::Trace;
 
-pub use smtp_caps::Envelope;
-pub use smtp_codec::{Dialect, Mail, Mechanism, Rcpt};
-pub use smtp_error::{Extension, Reply, ReplyCode};
+/// What is offered and what a message is, from `smtp-caps`.
+pub use smtp_caps::{Capabilities, Envelope, FutureRelease, Limit, Limits, Offer};
+/// Commands, paths and parameters, from `smtp-codec`.
+pub use smtp_codec::{
+    Attribute, Attributes, Body, ByMode, Deviations, Dialect, ForwardPath, HelloName, Mail,
+    MailParam, Mailbox, Mechanism, Notify, Rcpt, RcptParam, Ret, ReversePath, TextFlaws,
+};
+/// Replies, from `smtp-error`.
+pub use smtp_error::{EnhancedCode, Extension, Invalid, Reply, ReplyClass, ReplyCode};

@@ -381,7 +381,9 @@ impl SettingsBuilder {
     }
 
     /// Sets the octets that make the salts that a SCRAM mechanism shows for users that do not exist.
-    /// They should be random, and stay the same, so that such users cannot be told from others.
+    /// They should be random, and stay the same, so that such users cannot be told from others. A
+    /// [`Server`](crate::Server) without one makes its own: after a restart the salts of such users
+    /// are others, and those of the others are not.
     pub fn secret(mut self, octets: [u8; 32]) -> Self {
         self.policy.secret = Secret(octets);
         self

@@ -16,13 +16,19 @@ use crate::{
 /// others do what is usual. An error in any of them refuses for now, so that the client tries again;
 /// a panic does the same, and ends nothing but what it was about.
 ///
-/// Methods may take their time. A method is dropped where it waits if the connection ends, except
-/// that the end is noticed only when the connection is read.
+/// Methods may take their time, and run to their end even if the client goes away in between: that is
+/// noticed when the connection is read, such as by reading [`Data`]. Only a server that stops drops
+/// them where they wait, after [`Capacity::grace`](crate::Capacity::grace).
+///
+/// A handler that several owners share is wrapped: `impl Handler for Shared` with an `Arc` in it.
 pub trait Handler: Send + Sync + Sized + 'static {
-    /// What a connection remembers; `()` for nothing.
+    /// What a connection remembers; `()` for nothing. It lasts as long as the connection, across
+    /// mail transactions and also across STARTTLS: what was learned in clear and must not count
+    /// inside TLS is the handler's to clear.
     type State: Default + Send;
 
-    /// A client has connected. A refusal closes the connection.
+    /// A client has connected. After a refusal with 5yz, other than 521, the connection stays open
+    /// for QUIT only, as RFC 5321, 3.1 has it; after another it is closed.
     fn connect(&self, cx: &mut Context<Self::State>) -> impl Future<Output = Decision> + Send {
         usual(cx)
     }
@@ -128,7 +134,9 @@ pub trait Handler: Send + Sync + Sized + 'static {
         usual(cx)
     }
 
-    /// The mail transaction was ended by RSET, or by a further greeting.
+    /// The open mail transaction was ended without a message: by RSET, by a further greeting (after
+    /// [`hello`](Self::hello)), or by STARTTLS. The end of the connection does not call it, and an
+    /// accepted or refused message does not either.
     fn reset(&self, cx: &mut Context<Self::State>) -> impl Future<Output = ()> + Send {
         let _ = cx;
         std::future::ready(())
@@ -154,8 +162,10 @@ pub trait Verify: Send + Sync + 'static {
     /// Verifies what a client sent, and returns who it is from then on.
     ///
     /// The server has checked the proof of [`Login::Scram`] already; what is left to decide is
-    /// whether the user may act as the identity that it asks for. For wrong credentials there is
-    /// [`Refuse::wrong_credentials`]; an error refuses for now.
+    /// whether the user may act as the identity that it asks for. Nothing of the others is verified
+    /// yet: passwords are to be compared in constant time. For wrong credentials there is
+    /// [`Refuse::wrong_credentials`]; an error refuses for now. The server logs a refusal with the
+    /// address of the client, and without the user.
     fn login(
         &self,
         client: &Client,
@@ -240,7 +250,8 @@ impl<S> Context<S> {
         self.mail.as_ref()
     }
 
-    /// Returns the number of the connection, which the log has too. It counts from 1 in each server.
+    /// Returns the number of the connection, which the span `session` of the log has as `id`. It counts
+    /// from 1 in each server.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -282,9 +293,12 @@ impl Outcome {
         Accept::new(ReplyCode::OK, &text).map(|accept| Self(Decided::All(accept)))
     }
 
-    /// One decision for each recipient, in the order of the envelope. Only LMTP and PRDR have a reply
-    /// for each; [`ServerSession::decide_each`](crate::ServerSession::decide_each) tells what the
-    /// client learns otherwise.
+    /// One decision for each recipient, in the order of the envelope.
+    ///
+    /// Only LMTP and PRDR have a reply for each. In SMTP there is one for all: the message is accepted
+    /// if all are; if some are, the reply is 451, the client sends the message to all of them again,
+    /// and what was stored has to be undone. With another number of decisions than recipients the
+    /// message is refused for now, and the log has a warning.
     pub fn each(decisions: impl IntoIterator<Item = Decision>) -> Self {
         Self(Decided::Each(decisions.into_iter().collect()))
     }
