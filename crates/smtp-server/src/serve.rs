@@ -20,7 +20,7 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
-use tracing::{Instrument, Span, debug, debug_span, warn};
+use tracing::{Instrument, Span, debug, info_span, warn};
 
 use crate::{Client, Closing, InvalidSettings, Settings, StartTls};
 
@@ -452,9 +452,11 @@ fn is_of_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Returns the span of a session. Addresses are in no other level than DEBUG.
+/// Returns the span of a session. The address of the client is shown at DEBUG.
 fn span(id: u64, client: Option<SocketAddr>) -> Span {
-    debug_span!("session", id, ?client)
+    let span = info_span!("session", id);
+    span.in_scope(|| debug!(?client, "session begins"));
+    span
 }
 
 /// The connections of a server: how many there are, and the tasks that serve them.

@@ -139,7 +139,12 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 match refusing(|| verifier.login(client, login)).await {
                     Ok(Identity(Some(identity))) => return io.session.accept_login(&identity),
                     Ok(Identity(None)) => Ok(Accept::usual()),
-                    Err(refuse) => Err(refuse),
+                    Err(refuse) => {
+                        // The network address, so that those who guess can be shut out.
+                        let client = cx.client().address().map(|address| address.ip());
+                        info!(?client, reply = %refuse.reply(), "login refused");
+                        Err(refuse)
+                    }
                 }
             }
             Event::Verify(name) => refusing(|| handler.verify(cx, name)).await,
@@ -193,7 +198,18 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 io.session.decide(Ok(accept));
             }
             Ok(Outcome(Decided::Each(decisions))) => {
-                let accepted = decisions.iter().filter(|decision| decision.is_ok()).count();
+                let mut accepted = decisions.iter().filter(|decision| decision.is_ok()).count();
+                if decisions.len() != recipients {
+                    let decisions = decisions.len();
+                    warn!(
+                        recipients,
+                        decisions, "wrong number of decisions, message refused for now"
+                    );
+                    accepted = 0;
+                } else if end.decisions < recipients && accepted < recipients {
+                    // One reply for all, which accepts nothing then.
+                    accepted = 0;
+                }
                 info!(recipients, accepted, size = end.size, duration_us, "message decided");
                 decisions.iter().for_each(log);
                 io.session.decide_each(decisions);
