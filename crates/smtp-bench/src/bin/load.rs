@@ -143,8 +143,10 @@ fn speed(script: &Script, connections: usize, pace: Pace) -> Result<(), Failure>
     for _ in 0..ROUNDS {
         let mut ours = None;
         for runner in &mut runners {
-            let round = runner.round(script)?;
-            runner.rounds.push((round, *ours.get_or_insert(round)));
+            match runner.round(script) {
+                Ok(round) => runner.rounds.push((round, *ours.get_or_insert(round))),
+                Err(error) => eprintln!("{}: {error}", runner.name),
+            }
         }
     }
     for Runner { name, rounds, .. } in runners {
