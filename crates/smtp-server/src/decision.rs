@@ -1,5 +1,5 @@
 //! Decisions of a server: what it accepts, and what it refuses.
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use smtp_error::{EnhancedCode, Reply, ReplyClass, ReplyCode};
 
@@ -173,7 +173,15 @@ impl Refuse {
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for Refuse {
+    /// Refuses for now: with `452 4.3.1` if the error says that the disk is full, and with
+    /// `451 4.3.0` otherwise.
     fn from(error: E) -> Self {
+        let io = (&error as &(dyn Error + 'static)).downcast_ref::<io::Error>();
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        if io.is_some_and(|error| full.contains(&error.kind())) {
+            let text = "4.3.1 Insufficient storage, try again later";
+            return Self::fixed(ReplyCode::INSUFFICIENT_STORAGE, text).because(error);
+        }
         Self::for_now().because(error)
     }
 }
@@ -286,8 +294,13 @@ mod tests {
 
     #[test]
     fn an_error_refuses_for_now_and_is_not_shown_to_the_client() {
-        let refuse = Refuse::from(std::io::Error::other("disk on fire"));
+        let refuse = Refuse::from(io::Error::other("disk on fire"));
         assert_eq!(refuse.reply().to_string(), "451 4.3.0 Try again later");
         assert_eq!(refuse.cause().unwrap().to_string(), "disk on fire");
+        let refuse = Refuse::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(refuse.reply().code(), ReplyCode::INSUFFICIENT_STORAGE);
+        let boxed = Refuse::from_boxed("not an error type".into());
+        assert_eq!(boxed.reply().to_string(), "451 4.3.0 Try again later");
+        assert!(boxed.cause().is_some());
     }
 }

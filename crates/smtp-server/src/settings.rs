@@ -221,6 +221,11 @@ impl Settings {
         SettingsBuilder::new(host, Dialect::Lmtp)
     }
 
+    /// Returns the name of the server, as it greets with.
+    pub fn host(&self) -> &str {
+        str::from_utf8(self.helo.as_bytes()).unwrap_or_default()
+    }
+
     /// Returns the protocol.
     pub fn dialect(&self) -> Dialect {
         self.policy.dialect

@@ -75,7 +75,8 @@ impl Handler for Incoming {
         let draft = Draft(Some(path.clone()));
         let mut file = File::options().write(true).create_new(true).open(&path).await?;
         let now = DateTime::from_timestamp(now()).to_rfc822();
-        let received = Trace::new(cx.client(), envelope, "localhost").id(&id).received(now);
+        let received =
+            Trace::new(cx.client(), envelope, cx.settings().host()).id(&id).received(now);
         file.write_all(received.as_bytes()).await?;
         let mut hops = Hops::default();
         let mut octets = vec![0; 16 << 10];

@@ -48,7 +48,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let session = ServerSession::new(settings, client, nonce);
-        let cx = Context::new(Arc::clone(session.client()), id, H::State::default());
+        let cx = Context::new(&session, id, H::State::default());
         let io = Io::new(session, stream, service.timeouts);
         Self { service, io, cx, shutdown }
     }
@@ -142,7 +142,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                     Err(refuse) => {
                         // The network address, so that those who guess can be shut out.
                         let client = cx.client().address().map(|address| address.ip());
-                        info!(?client, reply = %refuse.reply(), "login refused");
+                        info!(?client, code = refuse.reply().code().get(), "login refused");
                         Err(refuse)
                     }
                 }
@@ -215,7 +215,9 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 io.session.decide_each(decisions);
             }
             Err(refuse) => {
-                info!(recipients, size = end.size, duration_us, reply = %refuse.reply(), "message refused");
+                // The text may hold addresses.
+                let code = refuse.reply().code().get();
+                info!(recipients, size = end.size, duration_us, code, "message refused");
                 let decision = Err(refuse);
                 log(&decision);
                 io.session.decide(decision);
@@ -260,7 +262,7 @@ fn log(decision: &Decision) {
     if let Err(refuse) = decision
         && let Some(cause) = refuse.cause()
     {
-        warn!(reply = %refuse.reply(), cause = %cause, "refused because of an error");
+        warn!(code = refuse.reply().code().get(), %cause, "refused because of an error");
     }
 }
 

@@ -7,7 +7,7 @@ use smtp_codec::{Attributes, Mail, Rcpt};
 use super::Data;
 use crate::{
     Accept, Client, Closing, Decision, Hello, InvalidReply, Login, Refuse, ReplyCode, ScramHash,
-    ScramKeys,
+    ScramKeys, ServerSession, Settings,
 };
 
 /// The decisions of a server. One value serves all connections.
@@ -220,14 +220,16 @@ impl Verify for NoLogins {
 #[derive(Debug)]
 pub struct Context<S = ()> {
     client: Arc<Client>,
+    settings: Arc<Settings>,
     mail: Option<Mail>,
     id: u64,
     state: S,
 }
 
 impl<S> Context<S> {
-    pub(super) fn new(client: Arc<Client>, id: u64, state: S) -> Self {
-        Self { client, mail: None, id, state }
+    pub(super) fn new(session: &ServerSession, id: u64, state: S) -> Self {
+        let (client, settings) = (Arc::clone(session.client()), Arc::clone(session.settings()));
+        Self { client, settings, mail: None, id, state }
     }
 
     pub(super) fn update(&mut self, client: &Arc<Client>) {
@@ -243,6 +245,11 @@ impl<S> Context<S> {
     /// Returns what is known of the client.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Returns the settings of the session, such as those of its listener.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Returns MAIL of the open transaction.
