@@ -271,7 +271,10 @@ impl Settings {
         if !client.is_trusted() {
             offer = offer.without(Extension::Xclient).without(Extension::Xforward);
         }
-        let safe = self.policy.mechanisms.iter().filter(|one| self.is_safe(one, client));
+        // AUTH has to wait for TLS where that is required.
+        let too_early = self.policy.starttls == StartTls::Required && client.tls().is_none();
+        let safe = self.policy.mechanisms.iter();
+        let safe = safe.filter(|one| !too_early && self.is_safe(one, client));
         let mechanisms: Vec<_> = safe.map(Mechanism::as_str).collect();
         let plain = offer.reply();
         if mechanisms.is_empty() {

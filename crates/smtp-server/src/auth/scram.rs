@@ -114,6 +114,13 @@ impl ScramKeys {
         }
     }
 
+    /// Returns whether these are the keys of this password, in constant time: for PLAIN and LOGIN, so
+    /// that one stored value serves all mechanisms. It takes as long as [`derive`](Self::derive).
+    pub fn verify(&self, password: &str) -> bool {
+        let other = Self::derive(self.hash, password, &self.salt, self.iterations);
+        same(&self.salt, &self.stored_key, &other.stored_key)
+    }
+
     /// Returns the hash.
     pub fn hash(&self) -> ScramHash {
         self.hash

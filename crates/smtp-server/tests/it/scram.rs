@@ -275,6 +275,9 @@ fn keys_have_a_text() {
     let text = keys().to_string();
     assert!(text.starts_with("SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$"));
     assert_eq!(text.parse::<ScramKeys>().unwrap(), keys());
+    let read = ScramKeys::derive(ScramHash::Sha1, "pencil", b"another salt", 4096).to_string();
+    let read: ScramKeys = read.parse().unwrap();
+    assert!(read.verify("pencil") && !read.verify("Pencil") && !read.verify(""));
     for wrong in [
         "",
         "SCRAM-SHA-256",

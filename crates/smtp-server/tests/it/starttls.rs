@@ -1,7 +1,7 @@
 //! STARTTLS and TLS from the first octet (RFC 3207; RFC 8314; RFC 8689).
 use smtp_codec::Mechanism;
 use smtp_error::Extension;
-use smtp_server::{Closing, Settings, StartTls};
+use smtp_server::{Client, Closing, Settings, StartTls};
 
 use crate::host::{Fate, Host};
 
@@ -182,4 +182,15 @@ fn requiretls_is_offered_inside_tls_only() {
         S: 250 2.1.0 Ok",
     );
     assert_eq!(journal.output.matches("250 REQUIRETLS").count(), 1);
+}
+
+#[test]
+fn where_tls_is_required_no_login_is_offered_before_it() {
+    let offer = |starttls| {
+        let settings = Settings::smtp("mx.example.org").starttls(starttls);
+        let settings = settings.auth([Mechanism::SCRAM_SHA_256]).build().unwrap();
+        settings.hello(&Client::new()).to_string()
+    };
+    assert!(offer(StartTls::Offered).contains("AUTH SCRAM-SHA-256"));
+    assert!(!offer(StartTls::Required).contains("AUTH"));
 }
