@@ -7,6 +7,7 @@ mod lettre_tokio;
 mod mail_send;
 mod ours;
 mod python;
+mod server;
 
 /// The text that every client sends; its last line has no line end.
 const TEXT: &str = "Subject: hi\r\n\r\n.A dot leads this line.";
