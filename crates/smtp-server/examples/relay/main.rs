@@ -59,7 +59,7 @@ impl Handler for Incoming {
     type State = ();
 
     async fn rcpt(&self, _: &mut Context, _: &Rcpt) -> Decision {
-        // Whoever can connect may send: the address is a private one.
+        // Every client may send: the address is a private one.
         Ok(Accept::usual())
     }
 

@@ -71,7 +71,7 @@ pub trait Handler: Send + Sync + Sized + 'static {
         usual(cx)
     }
 
-    /// A message comes. Whoever accepts it is responsible for it: it must be safe by then, such as
+    /// A message comes. A handler that accepts it is responsible for it: it must be safe by then, such as
     /// on a disk (RFC 5321, 4.2.5).
     ///
     /// Reading `data` to its end gives the whole content. An error in between, which `?` passes on,
