@@ -31,6 +31,19 @@ pub(super) struct Unit {
     pub(super) compared: bool,
 }
 
+impl Unit {
+    /// Messages per second.
+    pub(super) const MESSAGES: Self = Self { name: "messages/s", places: 0, compared: true };
+    /// Megabytes per second.
+    pub(super) const MEGABYTES: Self = Self { name: "MB/s", places: 0, compared: true };
+    /// Instructions per message.
+    pub(super) const INSTRUCTIONS: Self = Self { name: "instructions", places: 0, compared: true };
+    /// System calls per message.
+    pub(super) const SYSTEM_CALLS: Self = Self { name: "system calls", places: 1, compared: false };
+    /// Resident memory.
+    pub(super) const MEMORY: Self = Self { name: "KiB more", places: 0, compared: false };
+}
+
 impl Section {
     pub(super) fn is_empty(&self) -> bool {
         self.figures.is_empty()

@@ -56,12 +56,7 @@ const IDLE: &[(&str, &str)] = &[("idle-1000", "1000"), ("idle-10000", "10000")];
 /// The messages that are counted.
 const COUNTED: u64 = 500;
 
-const MESSAGES: Unit = Unit { name: "messages/s", places: 0, compared: true };
-const MEGABYTES: Unit = Unit { name: "MB/s", places: 0, compared: true };
 const SPENT: Unit = Unit { name: "processor µs", places: 1, compared: true };
-const INSTRUCTIONS: Unit = Unit { name: "instructions", places: 0, compared: true };
-const SYSTEM_CALLS: Unit = Unit { name: "system calls", places: 1, compared: false };
-const MEMORY: Unit = Unit { name: "KiB more", places: 0, compared: false };
 const GREETED: Unit = Unit { name: "KiB, greeted", places: 1, compared: true };
 const BEGUN: Unit = Unit { name: "KiB, after MAIL", places: 1, compared: true };
 
@@ -108,19 +103,19 @@ fn measure_case(programs: &Programs, case: &Case, section: &mut Section) -> Resu
         let (rate, ratio) = (figure(1).map(f64::recip), figure(2).map(f64::recip));
         if case.measured == Measured::Large {
             let octets = number(case.size);
-            push(MEGABYTES, rate.map(|rate| rate * octets / 1e6), ratio);
+            push(Unit::MEGABYTES, rate.map(|rate| rate * octets / 1e6), ratio);
         } else {
-            push(MESSAGES, rate, ratio);
+            push(Unit::MESSAGES, rate, ratio);
             push(SPENT, figure(3).map(|seconds| seconds * 1e6), figure(4));
         }
         match case.measured {
-            Measured::Large => push(MEMORY, memory.get(peer).copied(), None),
+            Measured::Large => push(Unit::MEMORY, memory.get(peer).copied(), None),
             Measured::Counts => {
                 let can = counts == "true" && speed.is_some();
                 let instructions = if can { instructions(programs, case, peer)? } else { None };
-                push(INSTRUCTIONS, instructions, None);
+                push(Unit::INSTRUCTIONS, instructions, None);
                 let calls = if can { system_calls(programs, case, peer)? } else { None };
-                push(SYSTEM_CALLS, calls, None);
+                push(Unit::SYSTEM_CALLS, calls, None);
             }
             Measured::Speed => {}
         }

@@ -38,14 +38,9 @@ const CASES: &[Case] = &[
     Case { name: "delayed-ack", size: KIB, sink: Kind::Plain, counted: 0, memory: false },
 ];
 
-const MESSAGES: Unit = Unit { name: "messages/s", places: 0, compared: true };
-const MEGABYTES: Unit = Unit { name: "MB/s", places: 0, compared: true };
-const INSTRUCTIONS: Unit = Unit { name: "instructions", places: 0, compared: true };
 const ALLOCATIONS: Unit = Unit { name: "allocations", places: 1, compared: false };
-const SYSTEM_CALLS: Unit = Unit { name: "system calls", places: 1, compared: false };
 const WRITES: Unit = Unit { name: "writes", places: 1, compared: false };
 const READS: Unit = Unit { name: "reads", places: 1, compared: false };
-const MEMORY: Unit = Unit { name: "KiB more", places: 0, compared: false };
 
 pub(super) fn measure(
     programs: &Programs,
@@ -81,23 +76,23 @@ fn measure_case(programs: &Programs, case: &Case, section: &mut Section) -> Resu
         let ratio = speed.and_then(|cells| cells.get(1)).map(|ratio| 1.0 / number(ratio));
         match case.size {
             size if size >= 50 * MIB => {
-                push(MEGABYTES, rate.map(|rate| rate * size as f64 / 1e6), ratio);
+                push(Unit::MEGABYTES, rate.map(|rate| rate * size as f64 / 1e6), ratio);
             }
-            _ => push(MESSAGES, rate, ratio),
+            _ => push(Unit::MESSAGES, rate, ratio),
         }
         let can = speed.is_some();
         if case.counted > 0 {
-            push(INSTRUCTIONS, if can { bench.instructions(&peer)? } else { None }, None);
+            push(Unit::INSTRUCTIONS, if can { bench.instructions(&peer)? } else { None }, None);
             let asked = allocations.get(&peer).map(|cells| number(&cells[0]));
             push(ALLOCATIONS, asked.filter(|_| peer != EXTERNAL), None);
             let calls = if can { bench.system_calls(&peer)? } else { [None; 3] };
-            for (unit, calls) in [SYSTEM_CALLS, WRITES, READS].into_iter().zip(calls) {
+            for (unit, calls) in [Unit::SYSTEM_CALLS, WRITES, READS].into_iter().zip(calls) {
                 push(unit, calls, None);
             }
         }
         if case.memory {
             let known = can && peer != EXTERNAL;
-            push(MEMORY, if known { bench.memory(&peer)? } else { None }, None);
+            push(Unit::MEMORY, if known { bench.memory(&peer)? } else { None }, None);
         }
     }
     Ok(())
