@@ -3,6 +3,7 @@ use std::{fmt, str};
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
+use smtp_codec::Mechanism;
 use zeroize::Zeroizing;
 
 use crate::{Client, Refuse, Settings};
@@ -99,22 +100,25 @@ enum Kind {
     Xoauth2,
 }
 
-const KINDS: [(&str, Kind, Needs); 11] = [
-    ("ANONYMOUS", Kind::Anonymous, Needs::Nothing),
-    ("CRAM-MD5", Kind::CramMd5, Needs::Nothing),
-    ("EXTERNAL", Kind::External, Needs::Confidentiality),
-    ("LOGIN", Kind::Login, Needs::Confidentiality),
-    ("OAUTHBEARER", Kind::OauthBearer, Needs::Confidentiality),
-    ("PLAIN", Kind::Plain, Needs::Confidentiality),
-    ("SCRAM-SHA-1", Kind::Scram(ScramHash::Sha1), Needs::Nothing),
-    ("SCRAM-SHA-1-PLUS", Kind::ScramPlus(ScramHash::Sha1), Needs::Binding),
-    ("SCRAM-SHA-256", Kind::Scram(ScramHash::Sha256), Needs::Nothing),
-    ("SCRAM-SHA-256-PLUS", Kind::ScramPlus(ScramHash::Sha256), Needs::Binding),
-    ("XOAUTH2", Kind::Xoauth2, Needs::Confidentiality),
+/// A mechanism, and what it needs.
+type Row = (Mechanism<&'static str>, Kind, Needs);
+
+const ROWS: [Row; 11] = [
+    (Mechanism::ANONYMOUS, Kind::Anonymous, Needs::Nothing),
+    (Mechanism::CRAM_MD5, Kind::CramMd5, Needs::Nothing),
+    (Mechanism::EXTERNAL, Kind::External, Needs::Confidentiality),
+    (Mechanism::LOGIN, Kind::Login, Needs::Confidentiality),
+    (Mechanism::OAUTHBEARER, Kind::OauthBearer, Needs::Confidentiality),
+    (Mechanism::PLAIN, Kind::Plain, Needs::Confidentiality),
+    (Mechanism::SCRAM_SHA_1, Kind::Scram(ScramHash::Sha1), Needs::Nothing),
+    (Mechanism::SCRAM_SHA_1_PLUS, Kind::ScramPlus(ScramHash::Sha1), Needs::Binding),
+    (Mechanism::SCRAM_SHA_256, Kind::Scram(ScramHash::Sha256), Needs::Nothing),
+    (Mechanism::SCRAM_SHA_256_PLUS, Kind::ScramPlus(ScramHash::Sha256), Needs::Binding),
+    (Mechanism::XOAUTH2, Kind::Xoauth2, Needs::Confidentiality),
 ];
 
-fn row(mechanism: &str) -> Option<&'static (&'static str, Kind, Needs)> {
-    KINDS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(mechanism))
+fn row(mechanism: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|(name, ..)| name.as_str().eq_ignore_ascii_case(mechanism))
 }
 
 /// Returns whether the mechanism is implemented.

@@ -42,42 +42,8 @@ pub use wire::Timeouts;
 use connection::{Connection, Service};
 use listener::{Accepted, Bound};
 
-/// A server: listeners, a handler, and what holds for all of its connections.
-///
-/// ```no_run
-/// use smtp_server::{Context, Data, Decision, Accept, Envelope, Handler, Outcome, Rcpt, Refuse, Server};
-/// use tokio::io::AsyncReadExt;
-///
-/// struct Inbox;
-///
-/// impl Handler for Inbox {
-///     type State = ();
-///
-///     async fn rcpt(&self, _: &mut Context, rcpt: &Rcpt) -> Decision {
-///         match rcpt.path().as_str().to_ascii_lowercase().ends_with("@example.org") {
-///             true => Ok(Accept::usual()),
-///             false => Err(Refuse::no_such_mailbox()),
-///         }
-///     }
-///
-///     async fn message(
-///         &self,
-///         _: &mut Context,
-///         envelope: &Envelope,
-///         data: &mut Data<'_>,
-///     ) -> Result<Outcome, Refuse> {
-///         let mut text = Vec::new();
-///         data.read_to_end(&mut text).await?;
-///         println!("{} octets for {} recipients", text.len(), envelope.rcpts().len());
-///         Ok(Outcome::accepted())
-///     }
-/// }
-///
-/// #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
-///     Ok(Server::new(Inbox).listen("127.0.0.1:2525")?.run().await?)
-/// }
-/// ```
+/// A server: listeners, a handler, and what holds for all of its connections. The page of the crate
+/// has a whole one.
 #[must_use = "`run` runs it"]
 pub struct Server<H, V = NoLogins> {
     handler: H,
@@ -266,7 +232,7 @@ impl<H: Handler, V: Verify> Server<H, V> {
             .into_iter()
             .map(|mut listener| {
                 let own = listener.settings.take();
-                let own = own.map(|own| Arc::new(Settings::clone(&own).with_secret(secret)));
+                let own = own.map(|own| Arc::new(own.with_secret(secret)));
                 (listener, own.unwrap_or_else(|| Arc::clone(&settings)))
             })
             .collect();

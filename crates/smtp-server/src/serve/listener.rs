@@ -24,7 +24,7 @@ type Trust = dyn Fn(SocketAddr) -> bool + Send + Sync;
 /// A listening socket, and what is special about it.
 pub struct Listener {
     socket: Socket,
-    pub(super) settings: Option<Arc<Settings>>,
+    pub(super) settings: Option<Settings>,
     trust: Option<Arc<Trust>>,
 }
 
@@ -108,7 +108,7 @@ impl Listener {
     /// for submission.
     #[must_use]
     pub fn settings(self, settings: Settings) -> Self {
-        Self { settings: Some(Arc::new(settings)), ..self }
+        Self { settings: Some(settings), ..self }
     }
 
     /// Trusts clients at certain addresses to name another client with XCLIENT and XFORWARD, where
@@ -212,6 +212,11 @@ impl fmt::Display for Listener {
     }
 }
 
+/// Returns the address; that of an IPv4 client if a socket for both families has it as IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// A connection that was accepted.
 pub(super) struct Accepted {
     pub(super) stream: Box<dyn Stream>,
@@ -230,7 +235,7 @@ impl Bound {
         match self {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
-                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                let address = canonical(address);
                 let is_trusted = listener.trusts(address);
                 let Some(place) = enter((!is_trusted).then_some(address)) else {
                     // The buffer of a new connection has room for it. The runtime does not know yet
@@ -243,8 +248,7 @@ impl Bound {
                 let _ = stream.set_nodelay(true);
                 let mut client = Client::at(address);
                 if let Ok(server) = stream.local_addr() {
-                    let ip = server.ip().to_canonical();
-                    client = client.connected_to(SocketAddr::new(ip, server.port()));
+                    client = client.connected_to(canonical(server));
                 }
                 if is_trusted {
                     client = client.trusted();

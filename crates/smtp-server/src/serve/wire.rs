@@ -146,12 +146,18 @@ impl Io {
         }
         let written = ready!(self.poll_flush(cx));
         self.is_writing = false;
-        match written {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.session.timed_out(),
-            Err(_) => self.session.disconnected(),
+        if let Err(error) = written {
+            self.failed(&error);
         }
         Poll::Ready(())
+    }
+
+    /// Tells the session that the connection has failed.
+    fn failed(&mut self, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::TimedOut => self.session.timed_out(),
+            _ => self.session.disconnected(),
+        }
     }
 
     /// Writes the last output, and closes the connection: first the server's direction, and the other
@@ -162,11 +168,11 @@ impl Io {
         if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
             return;
         }
-        let closed = poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
-            Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => Poll::Ready(false),
-            closed => closed.map(|closed| closed.is_ok()),
+        let closed = poll_fn(|cx| {
+            let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
+            self.in_time(cx, closed)
         });
-        if closed.await {
+        if closed.await.is_ok() {
             self.start_timer(LINGER);
             let mut dropped = 0;
             poll_fn(|cx| self.poll_linger(cx, &mut dropped)).await;
@@ -204,20 +210,14 @@ impl Io {
             };
             self.timer.as_mut().reset(ends);
         }
-        let flushed = self.poll_flush(cx);
-        let read = match flushed {
-            Poll::Ready(Ok(())) => self.poll_read(cx),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Pending => Poll::Pending,
+        let read = match ready!(self.poll_flush(cx)) {
+            Ok(()) => ready!(self.poll_read(cx)),
+            Err(error) => Err(error),
         };
-        match ready!(read) {
+        match read {
             Ok(0) => self.session.disconnected(),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.session.timed_out(),
-            Err(_) => self.session.disconnected(),
+            Err(error) => self.failed(&error),
         }
         self.is_waiting = false;
         Poll::Ready(())
@@ -243,29 +243,35 @@ impl Io {
             self.buffer.extend_from_slice(room.filled());
             read.map_ok(|()| room.filled().len())
         };
-        match read {
+        self.in_time(cx, read)
+    }
+
+    /// Returns what the stream has answered, or an error if it has not and the time is over.
+    fn in_time<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        answer: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match answer {
             Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
-            read => read,
+            answer => answer,
         }
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.session.output().len() {
             let octets = &self.session.output()[self.written..];
-            match Pin::new(&mut self.stream).poll_write(cx, octets) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.written += count,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                Poll::Pending => return Poll::Pending,
+            let written = Pin::new(&mut self.stream).poll_write(cx, octets);
+            match ready!(self.in_time(cx, written))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
             }
         }
         if self.written > 0 {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+            ready!(self.in_time(cx, flushed))?;
             self.written = 0;
             let output = self.session.output();
             output.clear();

@@ -143,7 +143,7 @@ impl ServerSession {
 
     /// Ends the session if the line, which is not a command that is known, seems to be followed by
     /// something that must not be read as commands: a chunk, or the body of an HTTP request that
-    /// somebody's browser was made to send.
+    /// an attacker made a browser send.
     pub(super) fn would_lose_sync(&mut self, line: &[u8]) -> bool {
         let line = line.trim_ascii_start();
         if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT")) {
