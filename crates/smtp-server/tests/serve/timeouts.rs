@@ -1,9 +1,14 @@
 //! Clients that are silent or slow. The clock is paused.
-use std::time::Duration;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use smtp_server::Closing;
+use smtp_server::{Client, Closing, Server};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
     time::{Instant, sleep},
 };
 
@@ -84,4 +89,48 @@ async fn a_handler_may_take_its_time() {
     sleep(Duration::from_secs(600)).await;
     host.go.notify_one();
     peer.hear("250").await;
+}
+
+/// A stream that is flushed once, and never again.
+struct FlushedOnce(DuplexStream, bool);
+
+impl AsyncRead for FlushedOnce {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, room)
+    }
+}
+
+impl AsyncWrite for FlushedOnce {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match std::mem::replace(&mut self.1, true) {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_flushed_before_a_message_ends_the_session() {
+    let server = Server::new(Host::default()).into_service().unwrap();
+    let (mut near, far) = duplex(4096);
+    near.write_all(TO_DATA.as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    server.serve(FlushedOnce(far, false), Client::new()).await.unwrap();
+    assert!(begun.elapsed().as_secs() < 200, "{:?}", begun.elapsed());
 }
