@@ -4,7 +4,6 @@
 use smtp_server::{
     Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server,
 };
-use tokio::io::AsyncReadExt;
 
 struct Inbox;
 
@@ -24,8 +23,7 @@ impl Handler for Inbox {
         envelope: &Envelope,
         data: &mut Data<'_>,
     ) -> Result<Outcome, Refuse> {
-        let mut text = Vec::new();
-        data.read_to_end(&mut text).await?;
+        let text = data.read_all().await?;
         println!("For {} recipients:\n{}", envelope.rcpts().len(), String::from_utf8_lossy(&text));
         Ok(Outcome::accepted())
     }

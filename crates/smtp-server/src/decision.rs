@@ -125,6 +125,27 @@ impl Refuse {
         Self::fixed(ReplyCode::MAILBOX_UNAVAILABLE, "5.7.1 Relaying denied")
     }
 
+    /// The mailbox is full, for now: `452 4.2.2`.
+    pub fn mailbox_full() -> Self {
+        Self::fixed(ReplyCode::INSUFFICIENT_STORAGE, "4.2.2 Mailbox full")
+    }
+
+    /// The message has enough recipients. The client sends it to the others by itself (RFC 5321,
+    /// 4.5.3.1.10): `452 4.5.3`.
+    pub fn too_many_recipients() -> Self {
+        Self::fixed(ReplyCode::INSUFFICIENT_STORAGE, "4.5.3 Too many recipients")
+    }
+
+    /// The client should try again later, as one that means it does (RFC 6647): `450 4.7.1`.
+    pub fn greylisted() -> Self {
+        Self::fixed(ReplyCode::MAILBOX_BUSY, "4.7.1 Greylisted, try again later")
+    }
+
+    /// The message is unwanted, by its content or its origin: `554 5.7.1`.
+    pub fn unwanted() -> Self {
+        Self::fixed(ReplyCode::TRANSACTION_FAILED, "5.7.1 Message refused")
+    }
+
     /// The server cannot do this now: `451 4.3.0`.
     pub fn for_now() -> Self {
         Self::fixed(ReplyCode::LOCAL_ERROR, "4.3.0 Try again later")

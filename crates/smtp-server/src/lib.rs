@@ -11,7 +11,6 @@
 //! use smtp_server::{
 //!     Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server,
 //! };
-//! use tokio::io::AsyncReadExt;
 //!
 //! struct Inbox;
 //!
@@ -31,8 +30,7 @@
 //!         envelope: &Envelope,
 //!         data: &mut Data<'_>,
 //!     ) -> Result<Outcome, Refuse> {
-//!         let mut text = Vec::new();
-//!         data.read_to_end(&mut text).await?;
+//!         let text = data.read_all().await?;
 //!         println!("{} octets for {} recipients", text.len(), envelope.rcpts().len());
 //!         Ok(Outcome::accepted())
 //!     }

@@ -39,7 +39,7 @@ pub use listener::Listener;
 pub use tls::{Certificates, InvalidCertificate};
 pub use wire::Timeouts;
 
-use connection::{Connection, Service};
+use connection::{Connection, Endpoint, Service};
 use listener::{Accepted, Bound};
 
 /// A server: listeners, a handler, and what holds for all of its connections. The page of the crate
@@ -199,9 +199,9 @@ impl<H: Handler, V: Verify> Server<H, V> {
         let running = Arc::new(running);
         let _end = AbortAtEnd(Arc::clone(&running.connections));
         let mut accepting = JoinSet::new();
-        for (listener, settings) in listeners {
+        for (listener, endpoint) in listeners {
             let bound = listener.bind()?;
-            accepting.spawn(accept(Arc::clone(&running), listener, bound, settings));
+            accepting.spawn(accept(Arc::clone(&running), listener, bound, endpoint));
         }
         stop.await;
         running.shutdown.send_replace(true);
@@ -219,52 +219,64 @@ impl<H: Handler, V: Verify> Server<H, V> {
     }
 
     #[allow(clippy::type_complexity, reason = "a private function with one caller of each part")]
-    fn start(self) -> Result<(RunningServer<H, V>, Vec<(Listener, Arc<Settings>)>), ServeError> {
+    fn start(self) -> Result<(RunningServer<H, V>, Vec<(Listener, Arc<Endpoint>)>), ServeError> {
         let settings = match self.settings {
             Some(settings) => settings,
             None => Settings::smtp("localhost").build()?,
         };
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        let settings = Arc::new(settings.with_secret(secret));
-        let listeners: Vec<_> = self
-            .listeners
-            .into_iter()
-            .map(|mut listener| {
-                let own = listener.settings.take();
-                let own = own.map(|own| Arc::new(own.with_secret(secret)));
-                (listener, own.unwrap_or_else(|| Arc::clone(&settings)))
-            })
-            .collect();
-        #[cfg(feature = "tls")]
-        let has_tls = self.tls.is_some();
-        #[cfg(not(feature = "tls"))]
-        let has_tls = false;
-        let all = listeners.iter().map(|(_, settings)| settings);
-        for settings in all.chain(std::iter::once(&settings)) {
-            let wants_tls = settings.starttls() != StartTls::Absent || settings.is_implicit_tls();
-            if wants_tls && !has_tls {
-                return Err(ServeError::NoCertificate);
-            }
-            if !settings.mechanisms().is_empty() && self.verifier.is_none() {
-                return Err(ServeError::NoVerifier);
-            }
-        }
-        let service = Service {
-            handler: self.handler,
-            verifier: self.verifier,
-            timeouts: self.timeouts,
+        let usual = Endpoint {
+            settings: Arc::new(settings.with_secret(secret)),
+            name: None,
             #[cfg(feature = "tls")]
-            tls: self.tls.map(tokio_rustls::TlsAcceptor::from),
+            tls: self.tls,
         };
+        if self.listeners.is_empty() {
+            usual.check(self.verifier.is_some())?;
+        }
+        let mut listeners = Vec::new();
+        for mut listener in self.listeners {
+            let own = listener.settings.take();
+            let own = own.map(|own| Arc::new(own.with_secret(secret)));
+            let endpoint = Endpoint {
+                settings: own.unwrap_or_else(|| Arc::clone(&usual.settings)),
+                name: listener.name.take(),
+                #[cfg(feature = "tls")]
+                tls: listener.tls.take().or_else(|| usual.tls.clone()),
+            };
+            endpoint.check(self.verifier.is_some())?;
+            listeners.push((listener, Arc::new(endpoint)));
+        }
+        let service =
+            Service { handler: self.handler, verifier: self.verifier, timeouts: self.timeouts };
         let running = RunningServer {
             service: Arc::new(service),
-            settings,
+            endpoint: Arc::new(usual),
             shutdown: watch::Sender::new(false),
             connections: Arc::new(Connections::new(self.capacity)),
             numbers: AtomicU64::new(0),
         };
         Ok((running, listeners))
+    }
+}
+
+impl Endpoint {
+    /// Checks that the server has what the settings need.
+    fn check(&self, has_verifier: bool) -> Result<(), ServeError> {
+        #[cfg(feature = "tls")]
+        let has_tls = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let has_tls = false;
+        let settings = &self.settings;
+        let wants_tls = settings.starttls() != StartTls::Absent || settings.is_implicit_tls();
+        if wants_tls && !has_tls {
+            return Err(ServeError::NoCertificate);
+        }
+        if !settings.mechanisms().is_empty() && !has_verifier {
+            return Err(ServeError::NoVerifier);
+        }
+        Ok(())
     }
 }
 
@@ -277,7 +289,7 @@ impl<H, V> fmt::Debug for Server<H, V> {
 /// A server for connections that its user accepts: [`Server::into_service`].
 pub struct RunningServer<H, V = NoLogins> {
     service: Arc<Service<H, V>>,
-    settings: Arc<Settings>,
+    endpoint: Arc<Endpoint>,
     shutdown: watch::Sender<bool>,
     connections: Arc<Connections>,
     numbers: AtomicU64,
@@ -297,7 +309,7 @@ impl<H: Handler, V: Verify> RunningServer<H, V> {
     {
         let address = client.address();
         let accepted = Accepted { stream: Box::new(stream), client };
-        let (id, connection) = self.connection(accepted, &self.settings)?;
+        let (id, connection) = self.connection(accepted, &self.endpoint)?;
         Ok(connection.serve().instrument(span(id, address)).await)
     }
 
@@ -309,14 +321,14 @@ impl<H: Handler, V: Verify> RunningServer<H, V> {
     fn connection(
         &self,
         Accepted { stream, client }: Accepted,
-        settings: &Arc<Settings>,
+        endpoint: &Arc<Endpoint>,
     ) -> io::Result<(u64, Connection<H, V>)> {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).map_err(io::Error::other)?;
         let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let connection = Connection::new(
             Arc::clone(&self.service),
-            Arc::clone(settings),
+            Arc::clone(endpoint),
             (stream, client),
             (id, nonce),
             self.shutdown.subscribe(),
@@ -364,8 +376,9 @@ async fn accept<H: Handler, V: Verify>(
     running: Arc<RunningServer<H, V>>,
     listener: Listener,
     bound: Bound,
-    settings: Arc<Settings>,
+    endpoint: Arc<Endpoint>,
 ) {
+    let settings = &endpoint.settings;
     let has_proxies = settings.has_proxy_header();
     let mut refusal = Vec::new();
     if !settings.is_implicit_tls() {
@@ -391,7 +404,7 @@ async fn accept<H: Handler, V: Verify>(
         };
         let address = accepted.client.address();
         // The state of a connection is the handler's, and making it may panic.
-        let connect = || running.connection(accepted, &settings);
+        let connect = || running.connection(accepted, &endpoint);
         let (id, connection) = match catch_unwind(AssertUnwindSafe(connect)) {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {

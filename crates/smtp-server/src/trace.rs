@@ -30,7 +30,8 @@ impl<'a> Trace<'a> {
     }
 
     /// Returns the Received field, with CRLF. `date` is a date and time of RFC 5322, 3.3, such as
-    /// `Sun, 29 Nov 2026 01:30:00 +0000`.
+    /// `Sun, 29 Nov 2026 01:30:00 +0000`. A [`Server`](crate::Server) has `received_now`, with the present
+    /// time.
     ///
     /// The recipient is named only if there is one, so that no recipient learns of another.
     pub fn received(&self, date: impl Display) -> String {

@@ -6,7 +6,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use mail_parser::DateTime;
 use smtp_codec::ForwardPath;
 use tokio::{fs::File, io::AsyncWriteExt, task::spawn_blocking};
 
@@ -142,10 +141,4 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Returns the date and time for a header field.
-pub(crate) fn date() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    DateTime::from_timestamp(i64::try_from(now.as_secs()).unwrap_or_default()).to_rfc822()
 }

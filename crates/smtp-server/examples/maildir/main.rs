@@ -7,7 +7,7 @@ use std::{error::Error, io::Write, process::ExitCode};
 
 use smtp_server::{
     Accept, Certificates, Context, Data, Decision, Dialect, Envelope, Handler, Listener, Outcome,
-    Rcpt, Refuse, ReplyCode, Server, Settings, StartTls, Trace,
+    Rcpt, Refuse, ReplyCode, Server, Settings, StartTls,
 };
 
 use tokio::io::AsyncWriteExt;
@@ -21,7 +21,6 @@ use options::{Options, USAGE};
 /// The state of the server.
 struct Delivery {
     maildirs: Maildirs,
-    host: String,
 }
 
 impl Handler for Delivery {
@@ -42,8 +41,8 @@ impl Handler for Delivery {
     ) -> Result<Outcome, Refuse> {
         let mut draft = self.maildirs.draft().await?;
         let id = draft.id().to_owned();
-        let trace = Trace::new(cx.client(), envelope, &self.host).id(&id);
-        let header = trace.return_path() + &trace.received(maildir::date());
+        let trace = cx.trace(envelope).id(&id);
+        let header = trace.return_path() + &trace.received_now();
         draft.file().write_all(header.as_bytes()).await?;
         tokio::io::copy(data, draft.file()).await?;
         let folders = envelope.rcpts().iter().map(|rcpt| self.maildirs.find(rcpt.path())).collect();
@@ -79,7 +78,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     };
     let settings = || Settings::smtp(&host).size(options.size).starttls(starttls);
     let maildirs = Maildirs::open(options.folder)?;
-    let mut server = Server::new(Delivery { maildirs, host: host.clone() });
+    let mut server = Server::new(Delivery { maildirs });
     server = server.settings(settings().build()?);
     if let Some((chain, key)) = &options.certificate {
         server = server.tls(Certificates::files(chain, key)?.config()?);

@@ -8,23 +8,20 @@
 use std::{error::Error, io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use lexopt::ValueExt;
-use mail_parser::DateTime;
 use smtp_client::{Content, Mailer};
 use smtp_server::{
     Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, ReplyCode, Server,
-    Settings, Trace,
+    Settings,
 };
 use tokio::{
     fs::File,
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     sync::{Semaphore, mpsc},
     task::spawn_blocking,
 };
 
-mod hops;
 mod spool;
 
-use hops::Hops;
 use spool::{Entry, Spool, State, sync_folder};
 
 const USAGE: &str = "\
@@ -47,6 +44,9 @@ const AT_A_TIME: usize = 20;
 
 /// How many servers a message may have passed. With more it is in a loop (RFC 5321, 6.3).
 const MOST_HOPS: usize = 100;
+
+/// How much of a header is searched, in octets.
+const LARGEST_HEADER: usize = 256 << 10;
 
 /// Accepts messages into the spool.
 struct Incoming {
@@ -74,24 +74,15 @@ impl Handler for Incoming {
         // What is not completed goes away.
         let draft = Draft(Some(path.clone()));
         let mut file = File::options().write(true).create_new(true).open(&path).await?;
-        let now = DateTime::from_timestamp(now()).to_rfc822();
-        let received =
-            Trace::new(cx.client(), envelope, cx.settings().host()).id(&id).received(now);
-        file.write_all(received.as_bytes()).await?;
-        let mut hops = Hops::default();
-        let mut octets = vec![0; 16 << 10];
-        loop {
-            let count = data.read(&mut octets).await?;
-            if count == 0 {
-                break;
-            }
-            hops.look_at(&octets[..count]);
-            if hops.count() > MOST_HOPS {
-                let text = "5.4.6 Too many hops, the message goes around in circles";
-                return Err(Refuse::new(ReplyCode::TRANSACTION_FAILED, text)?);
-            }
-            file.write_all(&octets[..count]).await?;
+        let header = data.read_header(LARGEST_HEADER).await?;
+        if hops(&header) > MOST_HOPS {
+            let text = "5.4.6 Too many hops, the message goes around in circles";
+            return Err(Refuse::new(ReplyCode::TRANSACTION_FAILED, text)?);
         }
+        let received = cx.trace(envelope).id(&id).received_now();
+        file.write_all(received.as_bytes()).await?;
+        file.write_all(&header).await?;
+        tokio::io::copy(data, &mut file).await?;
         file.flush().await?;
         file.sync_all().await?;
         let (spool, name) = (self.spool.clone(), id.clone());
@@ -106,6 +97,15 @@ impl Handler for Incoming {
         let _ = self.queue.send(id.clone());
         Ok(Outcome::queued_as(id)?)
     }
+}
+
+/// Counts the servers that a message with this header has passed.
+fn hops(header: &[u8]) -> usize {
+    const NAME: &[u8] = b"received:";
+    let lines = header.split(|&octet| octet == b'\n');
+    lines
+        .filter(|line| line.get(..NAME.len()).is_some_and(|n| n.eq_ignore_ascii_case(NAME)))
+        .count()
 }
 
 /// A message that is not accepted yet.
@@ -258,11 +258,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
     server.run_until(stop).await?;
     mailer.close().await;
     Ok(())
-}
-
-fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or_default())
 }
 
 /// Writes to the log. A server goes on if that fails.

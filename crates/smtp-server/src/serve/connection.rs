@@ -26,8 +26,15 @@ pub(super) struct Service<H, V> {
     pub(super) handler: H,
     pub(super) verifier: Option<V>,
     pub(super) timeouts: Timeouts,
+}
+
+/// What the connections of one listener share.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) settings: Arc<Settings>,
+    pub(super) name: Option<String>,
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// One connection.
@@ -42,13 +49,13 @@ pub(super) struct Connection<H: Handler, V> {
 impl<H: Handler, V: Verify> Connection<H, V> {
     pub(super) fn new(
         service: Arc<Service<H, V>>,
-        settings: Arc<Settings>,
+        endpoint: Arc<Endpoint>,
         (stream, client): (Box<dyn Stream>, Client),
         (id, nonce): (u64, [u8; 32]),
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let session = ServerSession::new(settings, client, nonce);
-        let cx = Context::new(&session, id, H::State::default());
+        let session = ServerSession::new(Arc::clone(&endpoint.settings), client, nonce);
+        let cx = Context::new(Arc::clone(session.client()), endpoint, id, H::State::default());
         let io = Io::new(session, stream, service.timeouts);
         Self { service, io, cx, shutdown }
     }
@@ -233,13 +240,13 @@ impl<H: Handler, V: Verify> Connection<H, V> {
 
     #[cfg(feature = "tls")]
     async fn start_tls(&mut self) {
-        let Some(acceptor) = &self.service.tls else { return self.io.session.disconnected() };
+        let Some(config) = self.cx.tls() else { return self.io.session.disconnected() };
         if self.io.flush().await.is_err() {
             return self.io.session.disconnected();
         }
         let prefix = self.io.take_unread();
         let stream = std::mem::replace(&mut self.io.stream, Box::new(tokio::io::empty()));
-        let accepted = super::tls::accept(acceptor, prefix, stream);
+        let accepted = super::tls::accept(config, prefix, stream);
         match tokio::time::timeout(self.service.timeouts.handshake, accepted).await {
             Ok(Ok((stream, facts))) => {
                 self.io.stream = stream;

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::wire::Io;
 use crate::{Abandoned, End, Event};
@@ -58,6 +58,43 @@ impl<'a> Data<'a> {
     /// Returns the number of octets that were read so far.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Reads the header section, up to the empty line that ends it and with it, and at most this many
+    /// octets. Reading goes on after what is returned, so that nothing is lost: also where there is
+    /// no empty line within the limit, or in the whole content.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub async fn read_header(&mut self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut header = Vec::new();
+        let mut room = [0; 4 << 10];
+        while header.len() < limit {
+            let most = room.len().min(limit - header.len());
+            let count = self.read(&mut room[..most]).await?;
+            if count == 0 {
+                break;
+            }
+            // The line ends of the empty line may have come in two parts.
+            let from = header.len().saturating_sub(3);
+            header.extend_from_slice(&room[..count]);
+            if let Some(end) = end_of_header(&header, from) {
+                self.size -= (header.len() - end) as u64;
+                self.surplus.splice(..0, header.drain(end..));
+                break;
+            }
+        }
+        Ok(header)
+    }
+
+    /// Reads all that is left of the content. Its size is bounded by that of the settings.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub async fn read_all(&mut self) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        self.read_to_end(&mut content).await?;
+        Ok(content)
     }
 
     /// Skips what was not read. Returns the end of the content, if it was completed.
@@ -144,6 +181,16 @@ impl AsyncRead for Data<'_> {
             _ => Poll::Ready(Ok(())),
         }
     }
+}
+
+/// Returns where the header section ends, if the empty line ends behind this offset. A content may
+/// begin with it.
+fn end_of_header(header: &[u8], from: usize) -> Option<usize> {
+    if header.starts_with(b"\r\n") {
+        return Some(2);
+    }
+    let end = header[from..].windows(4).position(|octets| octets == b"\r\n\r\n")?;
+    Some(from + end + 4)
 }
 
 fn incomplete(why: Abandoned) -> io::Error {

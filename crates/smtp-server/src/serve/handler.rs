@@ -1,13 +1,14 @@
 //! What a server decides by itself: the trait that its author implements, and what it is told.
-use std::{future::Future, sync::Arc};
+use std::{future::Future, io, sync::Arc};
 
 use smtp_caps::Envelope;
 use smtp_codec::{Attributes, Mail, Rcpt};
+use time::{OffsetDateTime, format_description::well_known};
 
-use super::Data;
+use super::{Data, connection::Endpoint};
 use crate::{
     Accept, Client, Closing, Decision, Hello, InvalidReply, Login, Refuse, ReplyCode, ScramHash,
-    ScramKeys, ServerSession, Settings,
+    ScramKeys, Settings, Trace,
 };
 
 /// The decisions of a server. One value serves all connections.
@@ -20,7 +21,7 @@ use crate::{
 /// noticed when the connection is read, such as by reading [`Data`]. Only a server that stops drops
 /// them where they wait, after [`Capacity::grace`](crate::Capacity::grace).
 ///
-/// A handler that several owners share is wrapped: `impl Handler for Shared` with an `Arc` in it.
+/// An `Arc` of a handler is one, too.
 pub trait Handler: Send + Sync + Sized + 'static {
     /// What a connection remembers; `()` for nothing. It lasts as long as the connection, across
     /// mail transactions and also across STARTTLS: what was learned in clear and must not count
@@ -153,6 +154,105 @@ pub trait Handler: Send + Sync + Sized + 'static {
     }
 }
 
+/// A handler that the caller shares with the server, such as a test that reads what came.
+impl<H: Handler> Handler for Arc<H> {
+    type State = H::State;
+
+    fn connect(&self, cx: &mut Context<H::State>) -> impl Future<Output = Decision> + Send {
+        H::connect(self, cx)
+    }
+
+    fn hello(
+        &self,
+        cx: &mut Context<H::State>,
+        hello: &Hello,
+    ) -> impl Future<Output = Decision> + Send {
+        H::hello(self, cx, hello)
+    }
+
+    fn mail(
+        &self,
+        cx: &mut Context<H::State>,
+        mail: &Mail,
+    ) -> impl Future<Output = Decision> + Send {
+        H::mail(self, cx, mail)
+    }
+
+    fn rcpt(
+        &self,
+        cx: &mut Context<H::State>,
+        rcpt: &Rcpt,
+    ) -> impl Future<Output = Decision> + Send {
+        H::rcpt(self, cx, rcpt)
+    }
+
+    fn data(
+        &self,
+        cx: &mut Context<H::State>,
+        envelope: &Envelope,
+    ) -> impl Future<Output = Decision> + Send {
+        H::data(self, cx, envelope)
+    }
+
+    fn message(
+        &self,
+        cx: &mut Context<H::State>,
+        envelope: &Envelope,
+        data: &mut Data<'_>,
+    ) -> impl Future<Output = Result<Outcome, Refuse>> + Send {
+        H::message(self, cx, envelope, data)
+    }
+
+    fn verify(
+        &self,
+        cx: &mut Context<H::State>,
+        name: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        H::verify(self, cx, name)
+    }
+
+    fn expand(
+        &self,
+        cx: &mut Context<H::State>,
+        list: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        H::expand(self, cx, list)
+    }
+
+    fn etrn(
+        &self,
+        cx: &mut Context<H::State>,
+        node: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        H::etrn(self, cx, node)
+    }
+
+    fn xforward(
+        &self,
+        cx: &mut Context<H::State>,
+        attributes: &Attributes,
+    ) -> impl Future<Output = Decision> + Send {
+        H::xforward(self, cx, attributes)
+    }
+
+    fn command(
+        &self,
+        cx: &mut Context<H::State>,
+        verb: &str,
+        arguments: &str,
+    ) -> impl Future<Output = Decision> + Send {
+        H::command(self, cx, verb, arguments)
+    }
+
+    fn reset(&self, cx: &mut Context<H::State>) -> impl Future<Output = ()> + Send {
+        H::reset(self, cx)
+    }
+
+    fn closed(&self, cx: &mut Context<H::State>, why: Closing) -> impl Future<Output = ()> + Send {
+        H::closed(self, cx, why)
+    }
+}
+
 fn usual<S>(_: &mut Context<S>) -> impl Future<Output = Decision> + Send + use<S> {
     std::future::ready(Ok(Accept::usual()))
 }
@@ -181,6 +281,37 @@ pub trait Verify: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<ScramKeys>, Refuse>> + Send {
         let _ = (user, hash);
         std::future::ready(Ok(None))
+    }
+}
+
+impl<V: Verify> Verify for Arc<V> {
+    fn login(
+        &self,
+        client: &Client,
+        login: Login<'_>,
+    ) -> impl Future<Output = Result<Identity, Refuse>> + Send {
+        V::login(self, client, login)
+    }
+
+    fn scram_keys(
+        &self,
+        user: &str,
+        hash: ScramHash,
+    ) -> impl Future<Output = Result<Option<ScramKeys>, Refuse>> + Send {
+        V::scram_keys(self, user, hash)
+    }
+}
+
+impl ScramKeys {
+    /// Makes the keys of a new password, for SCRAM-SHA-256 with a random salt. It takes as long as
+    /// [`derive`](Self::derive).
+    ///
+    /// # Errors
+    /// The system gave no random octets.
+    pub fn generate(password: &str) -> io::Result<Self> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(io::Error::other)?;
+        Ok(Self::derive(ScramHash::Sha256, password, &salt, Self::ITERATIONS))
     }
 }
 
@@ -220,16 +351,15 @@ impl Verify for NoLogins {
 #[derive(Debug)]
 pub struct Context<S = ()> {
     client: Arc<Client>,
-    settings: Arc<Settings>,
+    endpoint: Arc<Endpoint>,
     mail: Option<Mail>,
     id: u64,
     state: S,
 }
 
 impl<S> Context<S> {
-    pub(super) fn new(session: &ServerSession, id: u64, state: S) -> Self {
-        let (client, settings) = (Arc::clone(session.client()), Arc::clone(session.settings()));
-        Self { client, settings, mail: None, id, state }
+    pub(super) fn new(client: Arc<Client>, endpoint: Arc<Endpoint>, id: u64, state: S) -> Self {
+        Self { client, endpoint, mail: None, id, state }
     }
 
     pub(super) fn update(&mut self, client: &Arc<Client>) {
@@ -242,6 +372,11 @@ impl<S> Context<S> {
         self.mail = mail;
     }
 
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.endpoint.tls.clone()
+    }
+
     /// Returns what is known of the client.
     pub fn client(&self) -> &Client {
         &self.client
@@ -249,7 +384,20 @@ impl<S> Context<S> {
 
     /// Returns the settings of the session, such as those of its listener.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.endpoint.settings
+    }
+
+    /// Returns the name of the listener that the client came by: [`Listener::name`].
+    ///
+    /// [`Listener::name`]: crate::Listener::name
+    pub fn listener(&self) -> Option<&str> {
+        self.endpoint.name.as_deref()
+    }
+
+    /// Begins the trace of a message: its Received field, with the name of the settings, and its
+    /// Return-Path field.
+    pub fn trace<'a>(&'a self, envelope: &'a Envelope) -> Trace<'a> {
+        Trace::new(&self.client, envelope, self.endpoint.settings.host())
     }
 
     /// Returns MAIL of the open transaction.
@@ -271,6 +419,16 @@ impl<S> Context<S> {
     /// Returns what the handler remembers of the connection.
     pub fn state_mut(&mut self) -> &mut S {
         &mut self.state
+    }
+}
+
+impl Trace<'_> {
+    /// Returns the Received field with the present time, in UTC.
+    pub fn received_now(&self) -> String {
+        let form = well_known::Rfc2822; // An obsolete number; RFC 5322 has the same form.
+        let now = OffsetDateTime::now_utc().format(&form);
+        // The format has the years from 1900 to 9999.
+        self.received(now.unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 +0000".to_owned()))
     }
 }
 

@@ -25,6 +25,9 @@ type Trust = dyn Fn(SocketAddr) -> bool + Send + Sync;
 pub struct Listener {
     socket: Socket,
     pub(super) settings: Option<Settings>,
+    pub(super) name: Option<String>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     trust: Option<Arc<Trust>>,
 }
 
@@ -101,7 +104,21 @@ impl Listener {
     }
 
     fn of(socket: Socket) -> Self {
-        Self { socket, settings: None, trust: None }
+        Self {
+            socket,
+            settings: None,
+            name: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            trust: None,
+        }
+    }
+
+    /// Gives it a name, by which a handler knows where a client came from:
+    /// [`Context::listener`](crate::Context::listener).
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
     }
 
     /// Uses these settings here, instead of those of the server: such as a login that is required
@@ -109,6 +126,14 @@ impl Listener {
     #[must_use]
     pub fn settings(self, settings: Settings) -> Self {
         Self { settings: Some(settings), ..self }
+    }
+
+    /// Uses this configuration for TLS here, instead of that of the server: such as one that asks
+    /// clients for certificates.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, config: impl Into<Arc<rustls::ServerConfig>>) -> Self {
+        Self { tls: Some(config.into()), ..self }
     }
 
     /// Trusts clients at certain addresses to name another client with XCLIENT and XFORWARD, where

@@ -207,10 +207,11 @@ impl fmt::Debug for Certificates {
 
 /// Accepts a handshake of which `prefix` was read already.
 pub(super) async fn accept(
-    acceptor: &TlsAcceptor,
+    config: Arc<ServerConfig>,
     prefix: Vec<u8>,
     stream: Box<dyn Stream>,
 ) -> io::Result<(Box<dyn Stream>, TlsFacts)> {
+    let acceptor = TlsAcceptor::from(config);
     let stream = acceptor.accept(Prefixed { prefix, used: 0, stream }).await?;
     let (_, connection) = stream.get_ref();
     let version = connection.protocol_version();

@@ -1,8 +1,11 @@
 //! The content of messages.
-use smtp_server::{Closing, Server, Settings};
+use smtp_server::{
+    Accept, Client, Closing, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse,
+    Server, Settings,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::host::{Does, Host, TO_DATA};
+use crate::host::{Does, Host, Peer, TO_DATA};
 
 #[tokio::test]
 async fn a_message_arrives_octet_for_octet() {
@@ -147,23 +150,19 @@ async fn each_recipient_gets_its_reply_in_lmtp() {
 #[tokio::test]
 async fn a_handler_may_read_octet_by_octet_and_with_no_room() {
     struct Slow;
-    impl smtp_server::Handler for Slow {
+    impl Handler for Slow {
         type State = ();
 
-        async fn rcpt(
-            &self,
-            _: &mut smtp_server::Context,
-            _: &smtp_server::Rcpt,
-        ) -> smtp_server::Decision {
-            Ok(smtp_server::Accept::usual())
+        async fn rcpt(&self, _: &mut Context, _: &Rcpt) -> Decision {
+            Ok(Accept::usual())
         }
 
         async fn message(
             &self,
-            _: &mut smtp_server::Context,
-            _: &smtp_server::Envelope,
-            data: &mut smtp_server::Data<'_>,
-        ) -> Result<smtp_server::Outcome, smtp_server::Refuse> {
+            _: &mut Context,
+            _: &Envelope,
+            data: &mut Data<'_>,
+        ) -> Result<Outcome, Refuse> {
             let mut text = String::new();
             loop {
                 assert_eq!(data.read(&mut []).await?, 0);
@@ -175,14 +174,14 @@ async fn a_handler_may_read_octet_by_octet_and_with_no_room() {
             }
             // It stays at its end, and takes nothing of what follows.
             assert_eq!(data.read(&mut [0; 9]).await?, 0);
-            Ok(smtp_server::Outcome::queued_as(text.replace("\r\n", "/"))?)
+            Ok(Outcome::queued_as(text.replace("\r\n", "/"))?)
         }
     }
     let server = Server::new(Slow).into_service().unwrap();
     let (near, far) = tokio::io::duplex(4096);
-    let served = server.serve(far, smtp_server::Client::new());
+    let served = server.serve(far, Client::new());
     let client = async {
-        let mut peer = crate::host::Peer(near);
+        let mut peer = Peer(near);
         let envelope = "MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n";
         let chunks = "BDAT 6\r\none\r\n.NOOP\r\nBDAT 0\r\nBDAT 5 LAST\r\ntwo\r\n";
         let group = format!("EHLO a.example\r\n{envelope}{chunks}");
@@ -200,7 +199,7 @@ async fn a_handler_may_read_octet_by_octet_and_with_no_room() {
 async fn a_connection_needs_little_memory() {
     let server = Server::new(Host::default()).into_service().unwrap();
     let (_near, far) = tokio::io::duplex(64);
-    let served = server.serve(far, smtp_server::Client::new());
+    let served = server.serve(far, Client::new());
     let size = size_of_val(&served);
     println!("the future of a connection has {size} octets");
     assert!(size < SIZE, "{size} octets");
@@ -208,3 +207,72 @@ async fn a_connection_needs_little_memory() {
 
 /// The most that the future of a connection may have, in octets.
 const SIZE: usize = 6 << 10;
+
+/// Reads the header section and then the rest, and shows both in its reply.
+struct Splits(usize);
+
+impl Handler for Splits {
+    type State = ();
+
+    async fn rcpt(&self, _: &mut Context, _: &Rcpt) -> Decision {
+        Ok(Accept::usual())
+    }
+
+    async fn message(
+        &self,
+        _: &mut Context,
+        _: &Envelope,
+        data: &mut Data<'_>,
+    ) -> Result<Outcome, Refuse> {
+        let header = data.read_header(self.0).await?;
+        assert_eq!(data.size(), header.len() as u64);
+        let body = data.read_all().await?;
+        assert_eq!(data.size(), (header.len() + body.len()) as u64);
+        let [header, body] = [header, body].map(|octets| octets.escape_ascii().to_string());
+        Ok(Outcome::queued_as(format!("[{header}] [{body}]"))?)
+    }
+}
+
+/// Sends a message in pieces of this many octets to a handler that reads so much of the header.
+async fn split(text: &str, piece: usize, limit: usize) -> String {
+    let server = Server::new(Splits(limit)).into_service().unwrap();
+    let (near, far) = tokio::io::duplex(4096);
+    tokio::spawn(async move { server.serve(far, Client::new()).await });
+    let mut peer = Peer(near);
+    peer.ask(TO_DATA, "354").await;
+    for octets in text.as_bytes().chunks(piece) {
+        peer.0.write_all(octets).await.unwrap();
+        // The server reads the piece.
+        tokio::task::yield_now().await;
+    }
+    let reply = peer.ask(".\r\n", "250").await;
+    reply.trim_end().strip_prefix("250 2.0.0 Queued as ").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_header_is_read_up_to_the_empty_line() {
+    for (text, expected) in [
+        ("A: b\r\nC: d\r\n\r\nbody\r\n\r\n", r"[A: b\r\nC: d\r\n\r\n] [body\r\n\r\n]"),
+        ("A: b\r\n\r\n", r"[A: b\r\n\r\n] []"),
+        ("A: b\r\n", r"[A: b\r\n] []"),
+        ("\r\nbody\r\n", r"[\r\n] [body\r\n]"),
+        ("A: b\r\n..c\r\n", r"[A: b\r\n.c\r\n] []"),
+        ("", "[] []"),
+    ] {
+        for piece in [1, 2, 3, 5, 64] {
+            assert_eq!(split(text, piece, 1000).await, expected, "in pieces of {piece}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_limit_of_a_header_is_not_lost() {
+    let text = "A: b\r\n\r\nbody\r\n";
+    assert_eq!(split(text, 64, 0).await, r"[] [A: b\r\n\r\nbody\r\n]");
+    assert_eq!(split(text, 64, 7).await, r"[A: b\r\n\r] [\nbody\r\n]");
+    assert_eq!(split(text, 64, 8).await, r"[A: b\r\n\r\n] [body\r\n]");
+    let (header, body) = ("A: ".to_owned() + &"b".repeat(90) + "\r\n\r\n", "c\r\n");
+    let (shown, rest) = (header.as_bytes().escape_ascii(), body.as_bytes().escape_ascii());
+    let text = format!("{header}{body}");
+    assert_eq!(split(&text, 7, 10_000).await, format!("[{shown}] [{rest}]"));
+}

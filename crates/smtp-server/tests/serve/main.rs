@@ -8,6 +8,7 @@ mod host;
 mod capacity;
 mod data;
 mod faults;
+mod shared;
 mod shutdown;
 mod sockets;
 mod start;

@@ -7,7 +7,7 @@ use smtp_client::{
 };
 use smtp_server::{
     Certificates, Client, Identity, Listener, Login, Mechanism, Refuse, ScramHash, ScramKeys,
-    Server, Settings, StartTls, Verify,
+    ServeError, Server, Settings, StartTls, Verify,
 };
 
 use crate::host::Host;
@@ -85,6 +85,34 @@ async fn each_name_has_its_certificate_and_files_are_read_again() {
     assert_eq!(certificate_for(address, "mx.example.org").await, der(&second.0));
     running.abort();
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_listener_may_have_a_configuration_of_its_own() {
+    let [one, other] = ["mx.example.org", "mail.example.net"].map(pem);
+    let [usual, own] = [&one, &other].map(|(chain, key)| {
+        let certificates = Certificates::pem(chain, key).unwrap();
+        certificates.config().unwrap()
+    });
+    let settings = Settings::smtp("mx.example.org").implicit_tls().build().unwrap();
+    let listener = || Listener::tcp("127.0.0.1:0").unwrap();
+    let server = Server::new(Host::default())
+        .settings(settings.clone())
+        .tls(usual)
+        .listener(listener())
+        .listener(listener().tls(own.clone()));
+    let addresses = server.addresses();
+    let running = tokio::spawn(server.run());
+    assert_eq!(certificate_for(addresses[0], "mx.example.org").await, der(&one.0));
+    assert_eq!(certificate_for(addresses[1], "mx.example.org").await, der(&other.0));
+    running.abort();
+
+    // A server needs none beside those of its listeners.
+    let server = || Server::new(Host::default()).settings(settings.clone());
+    let stop = std::future::ready(());
+    server().listener(listener().tls(own.clone())).run_until(stop.clone()).await.unwrap();
+    let refused = server().listener(listener().tls(own)).listener(listener()).run_until(stop).await;
+    assert!(matches!(refused, Err(ServeError::NoCertificate)), "{refused:?}");
 }
 
 #[tokio::test]
