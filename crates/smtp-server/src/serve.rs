@@ -1,13 +1,12 @@
 //! A server on tokio: listeners, connections, and their limits.
 use std::{
-    collections::HashMap,
     fmt,
     future::Future,
     io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -25,6 +24,7 @@ use tracing::{Instrument, Span, debug, info_span, warn};
 use crate::{Client, Closing, InvalidSettings, Settings, StartTls};
 
 mod connection;
+mod connections;
 mod data;
 mod handler;
 mod listener;
@@ -40,6 +40,7 @@ pub use tls::{Certificates, InvalidCertificate};
 pub use wire::Timeouts;
 
 use connection::{Connection, Endpoint, Service};
+use connections::Connections;
 use listener::{Accepted, Bound};
 
 /// A server: listeners, a handler, and what holds for all of its connections. The page of the crate
@@ -436,98 +437,4 @@ fn span(id: u64, client: Option<SocketAddr>) -> Span {
     let span = info_span!("session", id);
     span.in_scope(|| debug!(?client, "session begins"));
     span
-}
-
-/// The connections of a server: how many there are, and the tasks that serve them.
-struct Connections {
-    capacity: Capacity,
-    counts: Mutex<Counts>,
-    tasks: Mutex<JoinSet<()>>,
-    ended: watch::Sender<()>,
-}
-
-#[derive(Default)]
-struct Counts {
-    all: usize,
-    by_network: HashMap<IpAddr, usize>,
-}
-
-/// The place of a connection, which it gives back when it ends.
-struct Place {
-    connections: Arc<Connections>,
-    network: Option<IpAddr>,
-}
-
-impl Connections {
-    fn new(capacity: Capacity) -> Self {
-        Self {
-            capacity,
-            counts: Mutex::default(),
-            tasks: Mutex::new(JoinSet::new()),
-            ended: watch::Sender::new(()),
-        }
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self) -> usize {
-        self.counts().all
-    }
-
-    /// Returns a place for a client at this address, if there is room.
-    fn enter(connections: &Arc<Self>, address: Option<SocketAddr>) -> Option<Place> {
-        let network = network(address);
-        let mut counts = connections.counts();
-        let here = network.and_then(|network| counts.by_network.get(&network)).copied();
-        if counts.all >= connections.capacity.connections
-            || here.unwrap_or_default() >= connections.capacity.per_address
-        {
-            return None;
-        }
-        counts.all += 1;
-        if let Some(network) = network {
-            *counts.by_network.entry(network).or_default() += 1;
-        }
-        drop(counts);
-        Some(Place { connections: Arc::clone(connections), network })
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Tasks that have ended give back their memory.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
-    }
-
-    fn abort(&self) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.connections.counts();
-        counts.all -= 1;
-        if let Some(network) = self.network
-            && let Some(count) = counts.by_network.get_mut(&network)
-        {
-            *count -= 1;
-            if *count == 0 {
-                counts.by_network.remove(&network);
-            }
-        }
-        drop(counts);
-        self.connections.ended.send_replace(());
-    }
-}
-
-/// Returns the address, or the network of 64 bits that an IPv6 address is in: a single host has
-/// all of it.
-fn network(address: Option<SocketAddr>) -> Option<IpAddr> {
-    match address?.ip() {
-        IpAddr::V6(ip) => Some(IpAddr::V6((u128::from(ip) >> 64 << 64).into())),
-        ip => Some(ip),
-    }
 }
