@@ -91,7 +91,7 @@ pub use event::{Abandoned, Closing, End, Event};
 #[cfg(feature = "tokio")]
 pub use serve::{
     Capacity, Context, Data, Handler, Identity, Incomplete, Listener, NoLogins, Outcome,
-    RunningServer, ServeError, Server, Timeouts, Verify,
+    RunningServer, ServeError, Server, Service, Timeouts, Verify,
 };
 #[cfg(feature = "tls")]
 pub use serve::{Certificates, InvalidCertificate};

@@ -4,30 +4,18 @@ use std::{
     future::Future,
     io,
     net::{SocketAddr, ToSocketAddrs},
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use smtp_codec::encode_reply;
-use smtp_error::{Reply, ReplyCode};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
-    task::JoinSet,
-};
-use tracing::{Instrument, Span, debug, info_span, warn};
-
-use crate::{Client, Closing, InvalidSettings, Settings, StartTls};
+use crate::{InvalidSettings, Settings, StartTls};
 
 mod connection;
 mod connections;
 mod data;
 mod handler;
 mod listener;
+mod running;
 #[cfg(feature = "tls")]
 mod tls;
 mod wire;
@@ -35,13 +23,12 @@ mod wire;
 pub use data::{Data, Incomplete};
 pub use handler::{Context, Handler, Identity, NoLogins, Outcome, Verify};
 pub use listener::Listener;
+pub use running::{RunningServer, Service};
 #[cfg(feature = "tls")]
 pub use tls::{Certificates, InvalidCertificate};
 pub use wire::Timeouts;
 
-use connection::{Connection, Endpoint, Service};
-use connections::Connections;
-use listener::{Accepted, Bound};
+use connection::{Endpoint, Shared};
 
 /// A server: listeners, a handler, and what holds for all of its connections. The page of the crate
 /// has a whole one.
@@ -85,6 +72,12 @@ pub enum ServeError {
     /// It has no listener.
     #[error("the server has no listener; use `Server::listen`")]
     NoListener,
+    /// It has a listener, and is to serve only the connections that its caller accepts.
+    #[error("the server has a listener, which a service does not use; use `Server::spawn`")]
+    UnusedListener,
+    /// It was started outside of a runtime.
+    #[error("there is no tokio runtime to run the server on")]
+    NoRuntime,
     /// TLS is offered without a certificate.
     #[error("the settings offer TLS, and the server has no certificate; use `Server::tls`")]
     NoCertificate,
@@ -185,42 +178,76 @@ impl<H: Handler, V: Verify> Server<H, V> {
         self.run_until(std::future::pending()).await
     }
 
-    /// Runs the server until `stop` is ready. Then it accepts no more connections, finishes the
-    /// messages that are on their way, and answers 421 to everything else. Connections that go on
-    /// after [`Capacity::grace`] are dropped. Where this future is dropped, all connections are.
+    /// Runs the server until `stop` is ready, and stops it as [`RunningServer::stop`] does. Where this
+    /// future is dropped, all connections are.
     ///
     /// # Errors
     /// The server cannot start.
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+        let running = self.spawn()?;
+        stop.await;
+        running.stop().await;
+        Ok(())
+    }
+
+    /// Starts the server on the current runtime, beside other tasks: it accepts connections when this
+    /// returns.
+    ///
+    /// ```
+    /// # use smtp_server::{Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server};
+    /// # struct Inbox;
+    /// # impl Handler for Inbox {
+    /// #     type State = ();
+    /// #     async fn rcpt(&self, _: &mut Context, _: &Rcpt) -> Decision {
+    /// #         Err(Refuse::no_such_mailbox())
+    /// #     }
+    /// #     async fn message(
+    /// #         &self,
+    /// #         _: &mut Context,
+    /// #         _: &Envelope,
+    /// #         _: &mut Data<'_>,
+    /// #     ) -> Result<Outcome, Refuse> {
+    /// #         Ok(Outcome::accepted())
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::new(Inbox).listen("127.0.0.1:0")?.spawn()?;
+    /// let address = server.addresses()[0];
+    /// // Clients connect to the address here.
+    /// server.stop().await;
+    /// # assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The server cannot start, or there is no current runtime.
+    pub fn spawn(self) -> Result<RunningServer, ServeError> {
         if self.listeners.is_empty() {
             return Err(ServeError::NoListener);
         }
-        let grace = self.capacity.grace;
-        let (running, listeners) = self.start()?;
-        let running = Arc::new(running);
-        let _end = AbortAtEnd(Arc::clone(&running.connections));
-        let mut accepting = JoinSet::new();
-        for (listener, endpoint) in listeners {
-            let bound = listener.bind()?;
-            accepting.spawn(accept(Arc::clone(&running), listener, bound, endpoint));
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(ServeError::NoRuntime);
         }
-        stop.await;
-        running.shutdown.send_replace(true);
-        accepting.shutdown().await;
-        running.drained(grace).await;
-        Ok(())
+        let addresses = self.addresses();
+        let (service, listeners) = self.start()?;
+        RunningServer::spawn(service, listeners, addresses)
     }
 
     /// Makes the server ready for connections that the caller accepts.
     ///
     /// # Errors
-    /// The settings do not fit to what the server has.
-    pub fn into_service(self) -> Result<RunningServer<H, V>, ServeError> {
-        self.start().map(|(running, _)| running)
+    /// The server has listeners, or its settings do not fit to what it has.
+    pub fn into_service(self) -> Result<Service<H, V>, ServeError> {
+        if !self.listeners.is_empty() {
+            return Err(ServeError::UnusedListener);
+        }
+        self.start().map(|(service, _)| service)
     }
 
     #[allow(clippy::type_complexity, reason = "a private function with one caller of each part")]
-    fn start(self) -> Result<(RunningServer<H, V>, Vec<(Listener, Arc<Endpoint>)>), ServeError> {
+    fn start(self) -> Result<(Service<H, V>, Vec<(Listener, Arc<Endpoint>)>), ServeError> {
         let settings = match self.settings {
             Some(settings) => settings,
             None => Settings::smtp("localhost").build()?,
@@ -249,16 +276,9 @@ impl<H: Handler, V: Verify> Server<H, V> {
             endpoint.check(self.verifier.is_some())?;
             listeners.push((listener, Arc::new(endpoint)));
         }
-        let service =
-            Service { handler: self.handler, verifier: self.verifier, timeouts: self.timeouts };
-        let running = RunningServer {
-            service: Arc::new(service),
-            endpoint: Arc::new(usual),
-            shutdown: watch::Sender::new(false),
-            connections: Arc::new(Connections::new(self.capacity)),
-            numbers: AtomicU64::new(0),
-        };
-        Ok((running, listeners))
+        let shared =
+            Shared { handler: self.handler, verifier: self.verifier, timeouts: self.timeouts };
+        Ok((Service::new(shared, usual, self.capacity), listeners))
     }
 }
 
@@ -285,156 +305,4 @@ impl<H, V> fmt::Debug for Server<H, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("listeners", &self.listeners).finish_non_exhaustive()
     }
-}
-
-/// A server for connections that its user accepts: [`Server::into_service`].
-pub struct RunningServer<H, V = NoLogins> {
-    service: Arc<Service<H, V>>,
-    endpoint: Arc<Endpoint>,
-    shutdown: watch::Sender<bool>,
-    connections: Arc<Connections>,
-    numbers: AtomicU64,
-}
-
-impl<H: Handler, V: Verify> RunningServer<H, V> {
-    /// Serves a client on a connection of any kind. Returns why the session ended.
-    ///
-    /// The number of connections is up to the caller: [`Capacity`] is for listeners. Where the future
-    /// is dropped, the connection is.
-    ///
-    /// # Errors
-    /// The system gave no random octets.
-    pub async fn serve<S>(&self, stream: S, client: Client) -> io::Result<Closing>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let address = client.address();
-        let accepted = Accepted { stream: Box::new(stream), client };
-        let (id, connection) = self.connection(accepted, &self.endpoint)?;
-        Ok(connection.serve().instrument(span(id, address)).await)
-    }
-
-    /// Ends the sessions with 421 as soon as no message is on its way.
-    pub fn shut_down(&self) {
-        self.shutdown.send_replace(true);
-    }
-
-    fn connection(
-        &self,
-        Accepted { stream, client }: Accepted,
-        endpoint: &Arc<Endpoint>,
-    ) -> io::Result<(u64, Connection<H, V>)> {
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-        let id = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        let connection = Connection::new(
-            Arc::clone(&self.service),
-            Arc::clone(endpoint),
-            (stream, client),
-            (id, nonce),
-            self.shutdown.subscribe(),
-        );
-        Ok((id, connection))
-    }
-
-    /// Waits until the last connection has ended, at most this long.
-    async fn drained(&self, grace: Duration) {
-        let mut ended = self.connections.ended.subscribe();
-        let all = async {
-            while self.connections.count() > 0 {
-                if ended.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        if tokio::time::timeout(grace, all).await.is_err() {
-            warn!(connections = self.connections.count(), "connections dropped at shutdown");
-        }
-    }
-}
-
-/// Ends the tasks of all connections when it is dropped: at the end of a server, and where a server
-/// is dropped in the middle.
-struct AbortAtEnd(Arc<Connections>);
-
-impl Drop for AbortAtEnd {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl<H, V> fmt::Debug for RunningServer<H, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningServer").finish_non_exhaustive()
-    }
-}
-
-/// The pause after a connection could not be accepted: the process may be out of descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// Accepts connections at one listener.
-async fn accept<H: Handler, V: Verify>(
-    running: Arc<RunningServer<H, V>>,
-    listener: Listener,
-    bound: Bound,
-    endpoint: Arc<Endpoint>,
-) {
-    let settings = &endpoint.settings;
-    let has_proxies = settings.has_proxy_header();
-    let mut refusal = Vec::new();
-    if !settings.is_implicit_tls() {
-        let reply = Reply::new(ReplyCode::SERVICE_CLOSING, "4.7.0 Too many connections");
-        encode_reply(&reply, &mut refusal);
-    }
-    loop {
-        let enter = |address: Option<SocketAddr>| {
-            Connections::enter(&running.connections, address.filter(|_| !has_proxies))
-        };
-        let (accepted, place) = match bound.accept(&listener, &refusal, enter).await {
-            Ok(Some(accepted)) => accepted,
-            Ok(None) => continue,
-            Err(error) if is_of_client(&error) => {
-                debug!(%error, %listener, "a client was gone before its connection was accepted");
-                continue;
-            }
-            Err(error) => {
-                warn!(%error, %listener, "accepting a connection failed");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let address = accepted.client.address();
-        // The state of a connection is the handler's, and making it may panic.
-        let connect = || running.connection(accepted, &endpoint);
-        let (id, connection) = match catch_unwind(AssertUnwindSafe(connect)) {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
-                warn!(%error, "no random octets");
-                continue;
-            }
-            Err(_panic) => {
-                warn!("the handler panicked where it made the state of a connection");
-                continue;
-            }
-        };
-        let serve = async move {
-            let why = connection.serve().await;
-            debug!(?why, "session ended");
-            drop(place);
-        };
-        running.connections.spawn(serve.instrument(span(id, address)));
-    }
-}
-
-/// Returns whether accepting failed because of one client. The next one can be accepted at once.
-fn is_of_client(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// Returns the span of a session. The address of the client is shown at DEBUG.
-fn span(id: u64, client: Option<SocketAddr>) -> Span {
-    let span = info_span!("session", id);
-    span.in_scope(|| debug!(?client, "session begins"));
-    span
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{Accept, Client, Closing, Decision, Event, Login, Refuse, ServerSession, Settings};
 
 /// What all connections share.
-pub(super) struct Service<H, V> {
+pub(super) struct Shared<H, V> {
     pub(super) handler: H,
     pub(super) verifier: Option<V>,
     pub(super) timeouts: Timeouts,
@@ -39,7 +39,7 @@ pub(super) struct Endpoint {
 
 /// One connection.
 pub(super) struct Connection<H: Handler, V> {
-    service: Arc<Service<H, V>>,
+    shared: Arc<Shared<H, V>>,
     io: Io,
     cx: Context<H::State>,
     /// Whether the server shuts down.
@@ -48,7 +48,7 @@ pub(super) struct Connection<H: Handler, V> {
 
 impl<H: Handler, V: Verify> Connection<H, V> {
     pub(super) fn new(
-        service: Arc<Service<H, V>>,
+        shared: Arc<Shared<H, V>>,
         endpoint: Arc<Endpoint>,
         (stream, client): (Box<dyn Stream>, Client),
         (id, nonce): (u64, [u8; 32]),
@@ -56,8 +56,8 @@ impl<H: Handler, V: Verify> Connection<H, V> {
     ) -> Self {
         let session = ServerSession::new(Arc::clone(&endpoint.settings), client, nonce);
         let cx = Context::new(Arc::clone(session.client()), endpoint, id, H::State::default());
-        let io = Io::new(session, stream, service.timeouts);
-        Self { service, io, cx, shutdown }
+        let io = Io::new(session, stream, shared.timeouts);
+        Self { shared, io, cx, shutdown }
     }
 
     /// Serves the client until the session ends.
@@ -80,8 +80,8 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 _ => self.decide().await,
             }
         };
-        let Self { service, cx, .. } = &mut self;
-        if let Err(panic) = caught(|| service.handler.closed(cx, why)).await {
+        let Self { shared, cx, .. } = &mut self;
+        if let Err(panic) = caught(|| shared.handler.closed(cx, why)).await {
             warn!(%panic, "the handler panicked");
         }
         self.io.close().await;
@@ -91,11 +91,9 @@ impl<H: Handler, V: Verify> Connection<H, V> {
     /// Waits for the client, or for the shutdown of the server.
     async fn wait(&mut self) {
         let Self { io, shutdown, .. } = self;
-        // Without a sender there is no shutdown.
-        let may_change = shutdown.has_changed().is_ok();
-        let mut changed = pin!(shutdown.changed());
+        let mut told = pin!(told_to_stop(shutdown));
         let is_shutdown = poll_fn(|cx| {
-            if may_change && changed.as_mut().poll(cx).is_ready() {
+            if told.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(true);
             }
             io.poll_fill(cx).map(|()| false)
@@ -108,16 +106,16 @@ impl<H: Handler, V: Verify> Connection<H, V> {
 
     async fn reset(&mut self) {
         self.cx.set_mail(None);
-        let Self { service, cx, .. } = self;
-        if let Err(panic) = caught(|| service.handler.reset(cx)).await {
+        let Self { shared, cx, .. } = self;
+        if let Err(panic) = caught(|| shared.handler.reset(cx)).await {
             warn!(%panic, "the handler panicked");
         }
     }
 
     /// Asks the handler what the session asks.
     async fn decide(&mut self) {
-        let Self { service, io, cx, .. } = self;
-        let handler = &service.handler;
+        let Self { shared, io, cx, .. } = self;
+        let handler = &shared.handler;
         let Some(question) = io.session.question() else { return };
         let decision = match question {
             Event::Connected => refusing(|| handler.connect(cx)).await,
@@ -133,7 +131,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 return self.message(&envelope).await;
             }
             Event::Auth(Login::ScramKeys { user, hash }) => {
-                let Some(verifier) = &service.verifier else { return };
+                let Some(verifier) = &shared.verifier else { return };
                 match caught(|| verifier.scram_keys(user, hash)).await {
                     Ok(Ok(keys)) => return io.session.scram_keys(keys),
                     Ok(Err(refuse)) => Err(refuse),
@@ -141,7 +139,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 }
             }
             Event::Auth(login) => {
-                let Some(verifier) = &service.verifier else { return };
+                let Some(verifier) = &shared.verifier else { return };
                 let client = cx.client();
                 match refusing(|| verifier.login(client, login)).await {
                     Ok(Identity(Some(identity))) => return io.session.accept_login(&identity),
@@ -170,8 +168,8 @@ impl<H: Handler, V: Verify> Connection<H, V> {
 
     /// Receives a message.
     async fn message(&mut self, envelope: &Envelope) {
-        let Self { service, io, cx, .. } = self;
-        let handler = &service.handler;
+        let Self { shared, io, cx, .. } = self;
+        let handler = &shared.handler;
         let decision = refusing(|| handler.data(cx, envelope)).await;
         let refused = decision.is_err();
         log(&decision);
@@ -240,27 +238,43 @@ impl<H: Handler, V: Verify> Connection<H, V> {
 
     #[cfg(feature = "tls")]
     async fn start_tls(&mut self) {
-        let Some(config) = self.cx.tls() else { return self.io.session.disconnected() };
-        if self.io.flush().await.is_err() {
-            return self.io.session.disconnected();
+        let Self { shared, io, cx, shutdown } = self;
+        let Some(config) = cx.tls() else { return io.session.disconnected() };
+        if io.flush().await.is_err() {
+            return io.session.disconnected();
         }
-        let prefix = self.io.take_unread();
-        let stream = std::mem::replace(&mut self.io.stream, Box::new(tokio::io::empty()));
+        let prefix = io.take_unread();
+        let stream = std::mem::replace(&mut io.stream, Box::new(tokio::io::empty()));
         let accepted = super::tls::accept(config, prefix, stream);
-        match tokio::time::timeout(self.service.timeouts.handshake, accepted).await {
-            Ok(Ok((stream, facts))) => {
-                self.io.stream = stream;
-                self.io.session.tls_started(facts);
+        let mut accepted = pin!(tokio::time::timeout(shared.timeouts.handshake, accepted));
+        let mut told = pin!(told_to_stop(shutdown));
+        // No reply would be understood in a handshake, so that its client is not waited for.
+        let accepted = poll_fn(|cx| match told.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => accepted.as_mut().poll(cx).map(Some),
+        });
+        match accepted.await {
+            Some(Ok(Ok((stream, facts)))) => {
+                io.stream = stream;
+                io.session.tls_started(facts);
             }
-            Ok(Err(error)) => {
+            Some(Ok(Err(error))) => {
                 debug!(%error, "TLS handshake failed");
-                self.io.session.disconnected();
+                io.session.disconnected();
             }
-            Err(_elapsed) => {
+            Some(Err(_elapsed)) => {
                 debug!("TLS handshake timed out");
-                self.io.session.timed_out();
+                io.session.timed_out();
             }
+            None => io.session.shut_down(),
         }
+    }
+}
+
+/// Waits until the server is told to stop. It is ready once, and never without a sender.
+async fn told_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    if shutdown.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -6,7 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::task::JoinSet;
+use tracing::warn;
 
 use super::Capacity;
 
@@ -14,8 +15,8 @@ use super::Capacity;
 pub(super) struct Connections {
     capacity: Capacity,
     counts: Mutex<Counts>,
-    tasks: Mutex<JoinSet<()>>,
-    pub(super) ended: watch::Sender<()>,
+    /// `None` after the end of the server.
+    tasks: Mutex<Option<JoinSet<()>>>,
 }
 
 #[derive(Default)]
@@ -32,20 +33,11 @@ pub(super) struct Place {
 
 impl Connections {
     pub(super) fn new(capacity: Capacity) -> Self {
-        Self {
-            capacity,
-            counts: Mutex::default(),
-            tasks: Mutex::new(JoinSet::new()),
-            ended: watch::Sender::new(()),
-        }
+        Self { capacity, counts: Mutex::default(), tasks: Mutex::new(Some(JoinSet::new())) }
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.counts().all
     }
 
     /// Returns a place for a client at this address, if there is room.
@@ -66,15 +58,34 @@ impl Connections {
         Some(Place { connections: Arc::clone(connections), network })
     }
 
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Option<JoinSet<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // A listener that is being stopped may still accept a connection. It is dropped.
+        let mut tasks = self.tasks();
+        let Some(tasks) = &mut *tasks else { return };
         // Tasks that have ended give back their memory.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
 
+    /// Waits until the last connection has ended, at most for the time of grace, and drops those that
+    /// are left.
+    pub(super) async fn finish(&self) {
+        let Some(mut tasks) = self.tasks().take() else { return };
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.capacity.grace, all).await.is_err() {
+            warn!(connections = tasks.len(), "connections dropped at shutdown");
+            tasks.shutdown().await;
+        }
+    }
+
+    /// Drops all connections, without waiting for it.
     pub(super) fn abort(&self) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        let tasks = self.tasks().take();
+        drop(tasks);
     }
 }
 
@@ -90,8 +101,6 @@ impl Drop for Place {
                 counts.by_network.remove(&network);
             }
         }
-        drop(counts);
-        self.connections.ended.send_replace(());
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use smtp_server::{
     Accept, Client, Closing, Context, Data, Decision, Envelope, Handler, Hello, Mail, Outcome,
-    Rcpt, Refuse, RunningServer, Server,
+    Rcpt, Refuse, Server, Service,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -71,7 +71,7 @@ impl Host {
         self.connect_to(Server::new(self.clone()).into_service().unwrap())
     }
 
-    pub(crate) fn connect_to(&self, server: RunningServer<Self>) -> (Peer, JoinHandle<Closing>) {
+    pub(crate) fn connect_to(&self, server: Service<Self>) -> (Peer, JoinHandle<Closing>) {
         let (near, far) = duplex(4096);
         let served = tokio::spawn(async move { server.serve(far, Client::new()).await.unwrap() });
         (Peer(near), served)

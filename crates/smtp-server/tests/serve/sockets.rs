@@ -32,10 +32,8 @@ async fn a_unix_socket_replaces_one_that_was_left_behind() {
     let listener = Listener::unix(&path).unwrap().settings(settings);
     let server = Server::new(host.clone()).listener(listener);
     assert!(Listener::unix(&path).is_err(), "the socket is in use");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(server.run_until(async {
-        let _ = stopped.await;
-    }));
+    let running = server.spawn().unwrap();
+    assert!(running.addresses().is_empty());
     let server = ServerAddress::unix(&path).dialect(smtp_server::Dialect::Lmtp);
     let connector = Connector::new(server);
     let mut connection = connector.connect().await.unwrap();
@@ -44,8 +42,7 @@ async fn a_unix_socket_replaces_one_that_was_left_behind() {
         connection.send(&envelope, &MailData::new("Subject: x\r\n\r\n").unwrap()).await.unwrap();
     assert!(delivery.all_accepted());
     connection.quit().await.unwrap();
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    running.stop().await;
     assert!(!path.exists());
 }
 

@@ -31,7 +31,7 @@ impl Verify for Users {
     }
 }
 
-fn pem(name: &str) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn pem(name: &str) -> (Vec<u8>, Vec<u8>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     (cert.pem().into_bytes(), signing_key.serialize_pem().into_bytes())
