@@ -177,7 +177,9 @@ pub(crate) enum Progress {
     Ask,
     /// The client has authenticated as this identity.
     Authenticated(String),
-    /// The client has not.
+    /// The client has not, as the server decided.
+    Refused(Refuse),
+    /// The client has not, which the server does not know yet.
     Failed(Refuse),
     /// The response breaks the rules of the mechanism, as this text says.
     Malformed(&'static str),
@@ -234,7 +236,7 @@ impl Exchange {
                 self.state = State::Scram(scram);
                 progress
             }
-            State::Refused(refuse) => Progress::Failed(refuse),
+            State::Refused(refuse) => Progress::Refused(refuse),
             State::Claimed(_) | State::Over => Progress::Malformed(MALFORMED),
         }
     }
@@ -290,7 +292,7 @@ impl Exchange {
             }
             _ => {
                 self.state = State::Over;
-                Progress::Failed(refuse)
+                Progress::Refused(refuse)
             }
         }
     }

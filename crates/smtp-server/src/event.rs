@@ -3,6 +3,7 @@ use std::fmt;
 
 use smtp_caps::Envelope;
 use smtp_codec::{Attributes, Mail, Rcpt, TextFlaws};
+use smtp_error::ReplyCode;
 
 use crate::{Hello, Login};
 
@@ -30,6 +31,9 @@ pub enum Event<'a> {
     Hello(&'a Hello),
     /// The client wants to authenticate. Undecided, it cannot for now.
     Auth(Login<'a>),
+    /// A login has failed by itself, after what [`Auth`](Self::Auth) asked was decided: the proof for
+    /// SCRAM was wrong, or no identity is known. The output has the reply with this code.
+    LoginFailed(ReplyCode),
     /// MAIL. Undecided, it is refused for now.
     Mail(&'a Mail),
     /// RCPT. Undecided, it is refused for now.
@@ -139,6 +143,7 @@ impl Event<'_> {
                 | Self::Content(_)
                 | Self::Abandoned(_)
                 | Self::Reset
+                | Self::LoginFailed(_)
         )
     }
 }
@@ -154,6 +159,7 @@ impl fmt::Debug for Event<'_> {
             Self::Connected => f.write_str("Connected"),
             Self::Hello(hello) => f.debug_tuple("Hello").field(hello).finish(),
             Self::Auth(login) => f.debug_tuple("Auth").field(login).finish(),
+            Self::LoginFailed(code) => f.debug_tuple("LoginFailed").field(code).finish(),
             Self::Mail(mail) => f.debug_tuple("Mail").field(mail).finish(),
             Self::Rcpt(rcpt) => f.debug_tuple("Rcpt").field(rcpt).finish(),
             Self::Message(envelope) => f.debug_tuple("Message").field(envelope).finish(),

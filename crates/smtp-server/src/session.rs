@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc};
 
 use smtp_caps::Envelope;
 use smtp_codec::{Attributes, Dialect, LineFramer, Mail, ProxyHeader, Rcpt, Sequence};
+use smtp_error::ReplyCode;
 
 mod commands;
 mod decisions;
@@ -118,6 +119,7 @@ enum Framing {
 enum Notice {
     Abandoned(Abandoned),
     Reset,
+    LoginFailed(ReplyCode),
 }
 
 /// What a step found.
@@ -249,6 +251,7 @@ impl ServerSession {
             Found::Content(octets) => Event::Content(octets),
             Found::Notice(Notice::Abandoned(why)) => Event::Abandoned(why),
             Found::Notice(Notice::Reset) => Event::Reset,
+            Found::Notice(Notice::LoginFailed(code)) => Event::LoginFailed(code),
             Found::Question(question) => {
                 self.question = Some(question);
                 // An envelope that cannot be made has no event; its question is refused.

@@ -19,7 +19,9 @@ use super::{
     handler::{Context, Decided, Handler, Identity, Outcome, Verify},
     wire::{Io, Stream, Timeouts},
 };
-use crate::{Accept, Client, Closing, Decision, Event, Login, Refuse, ServerSession, Settings};
+use crate::{
+    Accept, Client, Closing, Decision, Event, Login, Refuse, ReplyCode, ServerSession, Settings,
+};
 
 /// What all connections share.
 pub(super) struct Shared<H, V> {
@@ -77,6 +79,7 @@ impl<H: Handler, V: Verify> Connection<H, V> {
                 Event::Close(why) => break why,
                 Event::StartTls => self.start_tls().await,
                 Event::Reset | Event::Abandoned(_) => self.reset().await,
+                Event::LoginFailed(code) => log_login(self.cx.client(), code),
                 _ => self.decide().await,
             }
         };
@@ -132,7 +135,8 @@ impl<H: Handler, V: Verify> Connection<H, V> {
             }
             Event::Auth(Login::ScramKeys { user, hash }) => {
                 let Some(verifier) = &shared.verifier else { return };
-                match caught(|| verifier.scram_keys(user, hash)).await {
+                let context = cx.without_state();
+                match caught(|| verifier.scram_keys(&context, user, hash)).await {
                     Ok(Ok(keys)) => return io.session.scram_keys(keys),
                     Ok(Err(refuse)) => Err(refuse),
                     Err(panic) => Err(panic.into()),
@@ -140,14 +144,12 @@ impl<H: Handler, V: Verify> Connection<H, V> {
             }
             Event::Auth(login) => {
                 let Some(verifier) = &shared.verifier else { return };
-                let client = cx.client();
-                match refusing(|| verifier.login(client, login)).await {
+                let context = cx.without_state();
+                match refusing(|| verifier.login(&context, login)).await {
                     Ok(Identity(Some(identity))) => return io.session.accept_login(&identity),
                     Ok(Identity(None)) => Ok(Accept::usual()),
                     Err(refuse) => {
-                        // The network address, so that those who guess can be shut out.
-                        let client = cx.client().address().map(|address| address.ip());
-                        info!(?client, code = refuse.reply().code().get(), "login refused");
+                        log_login(cx.client(), refuse.reply().code());
                         Err(refuse)
                     }
                 }
@@ -276,6 +278,12 @@ async fn told_to_stop(shutdown: &mut watch::Receiver<bool>) {
     if shutdown.changed().await.is_err() {
         std::future::pending().await
     }
+}
+
+/// Logs a login that was refused, with the network address, so that those who guess can be shut out.
+fn log_login(client: &Client, code: ReplyCode) {
+    let client = client.address().map(|address| address.ip());
+    info!(?client, code = code.get(), "login refused");
 }
 
 /// Logs the error behind a refusal, which the client does not see.

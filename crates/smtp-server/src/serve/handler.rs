@@ -266,20 +266,26 @@ pub trait Verify: Send + Sync + 'static {
     /// yet: passwords are to be compared in constant time. For wrong credentials there is
     /// [`Refuse::wrong_credentials`]; an error refuses for now. The server logs a refusal with the
     /// address of the client, and without the user.
+    ///
+    /// The context is that of the connection, with its number, its client, and the settings and the
+    /// name of its listener. It has not the [`State`](Handler::State) of the handler, so that a
+    /// verifier serves any handler: what a login gives is an [`Identity`], which handlers find at
+    /// [`Client::login`].
     fn login(
         &self,
-        client: &Client,
+        cx: &Context,
         login: Login<'_>,
     ) -> impl Future<Output = Result<Identity, Refuse>> + Send;
 
     /// Returns the keys of this user for SCRAM; `None` if there is no such user, or if it has none
-    /// for this hash.
+    /// for this hash. The server verifies the proof with them, and logs one that is wrong.
     fn scram_keys(
         &self,
+        cx: &Context,
         user: &str,
         hash: ScramHash,
     ) -> impl Future<Output = Result<Option<ScramKeys>, Refuse>> + Send {
-        let _ = (user, hash);
+        let _ = (cx, user, hash);
         std::future::ready(Ok(None))
     }
 }
@@ -287,18 +293,19 @@ pub trait Verify: Send + Sync + 'static {
 impl<V: Verify> Verify for Arc<V> {
     fn login(
         &self,
-        client: &Client,
+        cx: &Context,
         login: Login<'_>,
     ) -> impl Future<Output = Result<Identity, Refuse>> + Send {
-        V::login(self, client, login)
+        V::login(self, cx, login)
     }
 
     fn scram_keys(
         &self,
+        cx: &Context,
         user: &str,
         hash: ScramHash,
     ) -> impl Future<Output = Result<Option<ScramKeys>, Refuse>> + Send {
-        V::scram_keys(self, user, hash)
+        V::scram_keys(self, cx, user, hash)
     }
 }
 
@@ -340,7 +347,7 @@ pub enum NoLogins {}
 impl Verify for NoLogins {
     fn login(
         &self,
-        _: &Client,
+        _: &Context,
         _: Login<'_>,
     ) -> impl Future<Output = Result<Identity, Refuse>> + Send {
         std::future::ready(Err(Refuse::wrong_credentials()))
@@ -360,6 +367,12 @@ pub struct Context<S = ()> {
 impl<S> Context<S> {
     pub(super) fn new(client: Arc<Client>, endpoint: Arc<Endpoint>, id: u64, state: S) -> Self {
         Self { client, endpoint, mail: None, id, state }
+    }
+
+    /// Returns the context of a verifier, which may serve several handlers.
+    pub(super) fn without_state(&self) -> Context {
+        let (client, endpoint) = (Arc::clone(&self.client), Arc::clone(&self.endpoint));
+        Context { client, endpoint, mail: self.mail.clone(), id: self.id, state: () }
     }
 
     pub(super) fn update(&mut self, client: &Arc<Client>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use smtp_codec::{Command, Line, Mechanism, SaslResponse};
 use smtp_error::{Reply, ReplyCode};
 
-use super::{Found, Question, ServerSession, State};
+use super::{Found, Notice, Question, ServerSession, State};
 use crate::{
     Closing, Decision, ScramKeys,
     auth::{Exchange, Progress},
@@ -130,6 +130,10 @@ impl ServerSession {
                 self.mistake(&Reply::new(ReplyCode::SYNTAX, text));
             }
             Progress::Failed(refuse) => {
+                self.notice = Some(Notice::LoginFailed(refuse.reply().code()));
+                return self.progress(Progress::Refused(refuse));
+            }
+            Progress::Refused(refuse) => {
                 self.state = State::Commands;
                 self.send(refuse.reply());
                 if self.tally.failed_login() {

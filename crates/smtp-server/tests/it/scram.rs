@@ -40,6 +40,8 @@ fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
 struct Exchange {
     session: ServerSession,
     policy: fn(&Event<'_>) -> Answer,
+    /// The codes of the logins that failed by themselves.
+    failed: Vec<u16>,
 }
 
 impl Exchange {
@@ -49,7 +51,7 @@ impl Exchange {
         let host = Host::of(settings.auth(mechanisms));
         let mut session = ServerSession::new(host.settings, Client::new(), [9; 32]);
         session.tls_started(tls.unwrap_or_default());
-        let mut exchange = Self { session, policy };
+        let mut exchange = Self { session, policy, failed: Vec::new() };
         exchange.send("EHLO a.example");
         exchange
     }
@@ -61,6 +63,9 @@ impl Exchange {
             let event = self.session.next(&mut input);
             if let Event::Read | Event::Close(_) = event {
                 break;
+            }
+            if let Event::LoginFailed(code) = event {
+                self.failed.push(code.get());
             }
             match (self.policy)(&event) {
                 Answer::Keys(keys) => self.session.scram_keys(keys),
@@ -149,6 +154,7 @@ fn a_wrong_password_and_a_stranger_look_the_same() {
     let stranger = ScramLogin { bare: "n=stranger,r=abcdefgh", ..PLAIN };
     assert_eq!(exchange.log_in(&stranger), NO);
     assert_eq!(exchange.session.client().login(), None);
+    assert_eq!(exchange.failed, [535, 535]);
     // The salt of a stranger stays the same.
     let salt = |challenge: String| challenge.split(',').nth(1).unwrap().to_owned();
     let first = STANDARD.encode("n,,n=stranger,r=x");

@@ -8,6 +8,7 @@ mod host;
 mod capacity;
 mod data;
 mod faults;
+mod logs;
 mod shared;
 mod shutdown;
 mod sockets;

@@ -6,7 +6,7 @@ use smtp_client::{
     Connector, Credentials, Envelope, Login as ClientLogin, MailData, Security, Tls,
 };
 use smtp_server::{
-    Certificates, Client, Identity, Listener, Login, Mechanism, Refuse, ScramHash, ScramKeys,
+    Certificates, Context, Identity, Listener, Login, Mechanism, Refuse, ScramHash, ScramKeys,
     ServeError, Server, Settings, StartTls, Verify,
 };
 
@@ -16,7 +16,7 @@ use crate::host::Host;
 struct Users;
 
 impl Verify for Users {
-    async fn login(&self, _: &Client, login: Login<'_>) -> Result<Identity, Refuse> {
+    async fn login(&self, _: &Context, login: Login<'_>) -> Result<Identity, Refuse> {
         match login {
             Login::Password { user: "alice", password: "secret", .. } | Login::Scram { .. } => {
                 Ok(Identity::named("alice@example.org"))
@@ -25,7 +25,12 @@ impl Verify for Users {
         }
     }
 
-    async fn scram_keys(&self, user: &str, hash: ScramHash) -> Result<Option<ScramKeys>, Refuse> {
+    async fn scram_keys(
+        &self,
+        _: &Context,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Refuse> {
         let keys = || ScramKeys::derive(hash, "secret", b"sixteen octets!!", 4096);
         Ok((user == "alice").then(keys))
     }

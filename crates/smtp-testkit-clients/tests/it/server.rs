@@ -9,7 +9,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use mail_send::SmtpClientBuilder;
 use mail_send::smtp::message::Message;
 use smtp_server::{
-    Accept, Certificates, Client, Context, Data, Decision, Envelope, Handler, Identity, Login,
+    Accept, Certificates, Context, Data, Decision, Envelope, Handler, Identity, Login,
     Mechanism, Outcome, Rcpt, Refuse, Server, Settings, SettingsBuilder, StartTls, Verify,
 };
 use tokio::io::AsyncReadExt;
@@ -47,7 +47,7 @@ impl Handler for Inbox {
 struct Users;
 
 impl Verify for Users {
-    async fn login(&self, _: &Client, login: Login<'_>) -> Result<Identity, Refuse> {
+    async fn login(&self, _: &Context, login: Login<'_>) -> Result<Identity, Refuse> {
         let is_known = match login {
             Login::Password { user, password, .. } => user == "tim" && password == "secret",
             Login::CramMd5 { user, proof } => user == "tim" && proof.verify("secret"),
