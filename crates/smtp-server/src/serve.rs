@@ -31,7 +31,45 @@ pub use wire::Timeouts;
 use connection::{Endpoint, Shared};
 
 /// A server: listeners, a handler, and what holds for all of its connections. The page of the crate
-/// has a whole one.
+/// has the smallest one; this one takes mail from other servers on port 25, and from its users on
+/// port 465:
+///
+/// ```no_run
+/// # #[cfg(feature = "aws-lc-rs")]
+/// # async fn example(
+/// #     handler: impl smtp_server::Handler,
+/// #     users: impl smtp_server::Verify,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use smtp_server::{
+///     Bounds, Capacity, Certificates, Listener, Mechanism, Server, Settings, StartTls, Timeouts,
+/// };
+///
+/// let certificates = Certificates::files("chain.pem", "key.pem")?;
+/// let mut bounds = Bounds::default();
+/// bounds.recipients = 100;
+/// let others = Settings::smtp("mx.example.org").starttls(StartTls::Offered).bounds(bounds);
+/// let own = Settings::smtp("mx.example.org")
+///     .implicit_tls()
+///     .auth([Mechanism::SCRAM_SHA_256, Mechanism::PLAIN])
+///     .require_login();
+///
+/// let mut capacity = Capacity::default();
+/// capacity.per_address = 20;
+/// let mut timeouts = Timeouts::default();
+/// timeouts.command = Duration::from_secs(60);
+/// let server = Server::new(handler)
+///     .verifier(users)
+///     .tls(certificates.config()?)
+///     .capacity(capacity)
+///     .timeouts(timeouts)
+///     .listener(Listener::tcp("0.0.0.0:25")?.name("mx").settings(others.build()?))
+///     .listener(Listener::tcp("0.0.0.0:465")?.name("submission").settings(own.build()?));
+/// server.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "`run` runs it"]
 pub struct Server<H, V = NoLogins> {
     handler: H,

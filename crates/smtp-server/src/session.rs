@@ -44,6 +44,68 @@ use commands::{Excess, Overlong};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Over a socket of the standard library, the loop reads where [`Event::Read`] says so, and writes
+/// before:
+///
+/// ```
+/// use std::{
+///     io::{self, Read, Write},
+///     net::{TcpListener, TcpStream},
+///     sync::Arc,
+/// };
+///
+/// use smtp_server::{Client, Closing, Event, ServerSession, Settings};
+///
+/// /// Serves one client, and prints what it sends.
+/// fn serve(mut stream: TcpStream, settings: Arc<Settings>) -> io::Result<Closing> {
+///     let client = Client::at(stream.peer_addr()?);
+///     // The nonce is for AUTH, and has to be random then.
+///     let mut session = ServerSession::new(settings, client, [0; 32]);
+///     let (mut buffer, mut begin, mut end) = ([0; 4096], 0, 0);
+///     loop {
+///         let mut input = &buffer[begin..end];
+///         let event = session.next(&mut input);
+///         let (mut is_read, mut closing, mut is_accepted) = (false, None, false);
+///         match event {
+///             Event::Read => is_read = true,
+///             Event::Write => {}
+///             Event::Close(why) => closing = Some(why),
+///             Event::Content(octets) => print!("{}", String::from_utf8_lossy(octets)),
+///             Event::Mail(_) | Event::Rcpt(_) | Event::Message(_) | Event::End(_) => is_accepted = true,
+///             _ => {}
+///         }
+///         begin = end - input.len();
+///         if is_accepted {
+///             session.accept();
+///             continue;
+///         }
+///         stream.write_all(&std::mem::take(session.output()))?;
+///         if let Some(why) = closing {
+///             return Ok(why);
+///         }
+///         if is_read {
+///             (begin, end) = (0, stream.read(&mut buffer)?);
+///             if end == 0 {
+///                 session.disconnected();
+///             }
+///         }
+///     }
+/// }
+///
+/// let settings = Arc::new(Settings::smtp("mx.example.org").build()?);
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// client.write_all(
+///     b"EHLO client.example.org\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n\
+///       Subject: hello\r\n\r\nHello.\r\n.\r\nQUIT\r\n",
+/// )?;
+/// assert_eq!(serve(listener.accept()?.0, settings)?, Closing::Quit);
+/// let mut replies = String::new();
+/// client.read_to_string(&mut replies)?;
+/// assert!(replies.ends_with("\r\n250 2.0.0 Message accepted\r\n221 2.0.0 Bye\r\n"), "{replies}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The replies to a command group come together in the output (RFC 2920, 3.2), and are to be written
 /// at the latest when an event says so.
 pub struct ServerSession {

@@ -7,11 +7,10 @@
 //! sends no bounces.
 use std::{error::Error, io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use lexopt::ValueExt;
 use smtp_client::{Content, Mailer};
 use smtp_server::{
-    Accept, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, ReplyCode, Server,
-    Settings,
+    Accept, Certificates, Context, Data, Decision, Envelope, Handler, Listener, Mechanism, Outcome,
+    Rcpt, Refuse, ReplyCode, Server, Settings, StartTls,
 };
 use tokio::{
     fs::File,
@@ -20,18 +19,13 @@ use tokio::{
     task::spawn_blocking,
 };
 
+mod options;
 mod spool;
+mod users;
 
+use options::{Options, Relay, USAGE};
 use spool::{Entry, Spool, State, sync_folder};
-
-const USAGE: &str = "\
-Passes mail on.
-
-Usage: relay --listen ADDRESS:PORT --to URL SPOOL
-
-  --listen ADDRESS:PORT   where messages are accepted, from anybody: use a private address
-  --to URL                the next server, such as smtp://mx.example.org
-  SPOOL                   the folder of the messages that are on their way";
+use users::Users;
 
 /// How often a recipient is tried.
 const ATTEMPTS: u32 = 6;
@@ -59,7 +53,7 @@ impl Handler for Incoming {
     type State = ();
 
     async fn rcpt(&self, _: &mut Context, _: &Rcpt) -> Decision {
-        // Every client may send: the address is a private one.
+        // Every client may send: it has logged in, or the address is a private one.
         Ok(Accept::usual())
     }
 
@@ -221,22 +215,58 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut to, mut folder) = (None, None, None);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            lexopt::Arg::Long("listen") => listen = Some(parser.value()?.string()?),
-            lexopt::Arg::Long("to") => to = Some(parser.value()?.string()?),
-            lexopt::Arg::Long("help") => return Ok(writeln!(std::io::stdout(), "{USAGE}")?),
-            lexopt::Arg::Value(path) if folder.is_none() => folder = Some(PathBuf::from(path)),
-            other => return Err(other.unexpected().into()),
+    match Options::parse(std::env::args_os().skip(1))? {
+        Options::Help => writeln!(std::io::stdout(), "{USAGE}")?,
+        Options::NewUser(name) => {
+            let mut password = String::new();
+            std::io::stdin().read_line(&mut password)?;
+            let line = Users::line(&name, password.trim_end_matches(['\r', '\n']))?;
+            writeln!(std::io::stdout(), "{line}")?;
         }
+        Options::Run(relay) => serve(relay).await?,
     }
-    let (Some(listen), Some(to), Some(folder)) = (listen, to, folder) else {
-        return Err(USAGE.into());
+    Ok(())
+}
+
+/// Returns the server, which listens already.
+fn server(relay: &Relay, handler: Incoming) -> Result<Server<Incoming, Users>, Box<dyn Error>> {
+    let settings = |starttls, implicit_tls| {
+        let mut settings = Settings::smtp(&relay.host).starttls(starttls);
+        if implicit_tls {
+            settings = settings.implicit_tls();
+        }
+        if relay.users.is_some() {
+            settings =
+                settings.auth([Mechanism::SCRAM_SHA_256, Mechanism::PLAIN, Mechanism::LOGIN]);
+            settings = settings.require_login();
+        }
+        settings.build()
     };
-    let mailer = Mailer::from_url(&to)?;
-    let (spool, doubtful) = Spool::open(folder)?;
+    let starttls = match &relay.certificate {
+        Some(_) => StartTls::Offered,
+        None => StartTls::Absent,
+    };
+    let users = match &relay.users {
+        Some(path) => Users::read(path)?,
+        None => Users::none()?,
+    };
+    let mut server = Server::new(handler).verifier(users).settings(settings(starttls, false)?);
+    if let Some((chain, key)) = &relay.certificate {
+        server = server.tls(Certificates::files(chain, key)?.config()?);
+    }
+    for address in &relay.smtp {
+        server = server.listen(address.as_str())?;
+    }
+    for address in &relay.tls {
+        let settings = settings(StartTls::Absent, true)?;
+        server = server.listener(Listener::tcp(address.as_str())?.settings(settings));
+    }
+    Ok(server)
+}
+
+async fn serve(relay: Relay) -> Result<(), Box<dyn Error>> {
+    let mailer = Mailer::from_url(&relay.to)?;
+    let (spool, doubtful) = Spool::open(relay.folder.clone())?;
     for id in doubtful {
         log(&format!("{id}: IN DOUBT: a former process was sending it"));
     }
@@ -245,12 +275,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
         queue.send(id)?;
     }
     tokio::spawn(work(spool.clone(), mailer.clone(), queue.clone(), waiting));
-    let settings = Settings::smtp("localhost").build()?;
-    let server = Server::new(Incoming { spool, queue }).settings(settings).listen(&listen)?;
+    let server = server(&relay, Incoming { spool, queue })?;
     for address in server.addresses() {
         writeln!(std::io::stdout(), "{address}")?;
     }
     let stop = async {
+        // Without signals it runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -258,6 +258,41 @@ fn usual<S>(_: &mut Context<S>) -> impl Future<Output = Decision> + Send + use<S
 }
 
 /// Verifies logins.
+///
+/// With stored [`ScramKeys`], which are no passwords, one file serves the mechanisms that send the
+/// password and those that do not:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use smtp_server::{Client, Identity, Login, Refuse, ScramHash, ScramKeys, Verify};
+///
+/// /// The users, and the keys that [`ScramKeys::generate`] has made of their passwords.
+/// struct Users(HashMap<String, ScramKeys>);
+///
+/// impl Verify for Users {
+///     async fn login(&self, _: &Client, login: Login<'_>) -> Result<Identity, Refuse> {
+///         let is_verified = match login {
+///             // A busy server moves this to `spawn_blocking`.
+///             Login::Password { identity: "", user, password } => {
+///                 self.0.get(user).is_some_and(|keys| keys.verify(password))
+///             }
+///             Login::Scram { identity: "", .. } => true,
+///             _ => false,
+///         };
+///         match is_verified {
+///             true => Ok(Identity::as_claimed()),
+///             false => Err(Refuse::wrong_credentials()),
+///         }
+///     }
+///
+///     async fn scram_keys(&self, user: &str, hash: ScramHash) -> Result<Option<ScramKeys>, Refuse> {
+///         Ok(self.0.get(user).filter(|keys| keys.hash() == hash).cloned())
+///     }
+/// }
+/// ```
+///
+/// The example `relay` has one that takes as long for a user who does not exist.
 pub trait Verify: Send + Sync + 'static {
     /// Verifies what a client sent, and returns who it is from then on.
     ///

@@ -8,13 +8,15 @@ mod program;
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
 };
 
 use program::{Running, example, folder};
+use smtp_client::{Connector, Credentials, Envelope, Login, MailData, Security, Tls};
+use smtp_server::Mechanism;
 
 /// Sends this, and returns all replies.
 fn session(address: &str, octets: &[u8]) -> String {
@@ -114,6 +116,88 @@ fn a_relay_removes_what_was_not_accepted_when_it_died() {
     assert_eq!([files(&spool.join("message")), files(&spool.join("queue"))], [0, 0]);
     drop(running);
     fs::remove_dir_all(spool).unwrap();
+}
+
+/// Writes a certificate for this name, and returns it and the options that name the files.
+fn certificate(folder: &Path) -> (Vec<u8>, [String; 3]) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    fs::write(&chain, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let [chain, key] = [chain, key].map(|path| path.to_str().unwrap().to_owned());
+    (made.cert.pem().into_bytes(), ["--cert".to_owned(), chain, key])
+}
+
+/// Starts a relay with the user alice, which passes on to `next`. Returns it with its log.
+fn relay_with_users(spool: &Path, cert: &[String], next: &str) -> (Running, impl BufRead + use<>) {
+    let program = example("relay");
+    let mut new_user = Command::new(&program)
+        .args(["--new-user", "alice"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    new_user.stdin.take().unwrap().write_all(b"p\xc3\xa4ss word\n").unwrap();
+    let users = spool.join("users");
+    fs::write(&users, new_user.wait_with_output().unwrap().stdout).unwrap();
+    let mut running = Command::new(&program)
+        .args(["--tls", "127.0.0.1:0", "--to", next, "--users", users.to_str().unwrap()])
+        .args(cert)
+        .arg(spool)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(running.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let log = BufReader::new(running.stderr.take().unwrap());
+    (Running(running, address.trim().to_owned()), log)
+}
+
+#[tokio::test]
+async fn a_user_of_a_relay_sends_to_a_mailbox_of_a_maildir() {
+    let [spool, root] = ["relay-users", "maildir-users"].map(folder);
+    let mailbox = root.join("bob@b.example");
+    fs::create_dir(&mailbox).unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", root.to_str().unwrap()];
+    let maildir = Running::start(&example("maildir"), &arguments);
+    let (authority, cert) = certificate(&root);
+    let (running, log) = relay_with_users(&spool, &cert, &format!("smtp://{}", maildir.1));
+    let port = running.1.rsplit_once(':').unwrap().1.parse().unwrap();
+    let server = smtp_client::Server::tcp("127.0.0.1", port).security(Security::Tls);
+    let tls = Tls::authorities_pem(&authority).unwrap().server_name("localhost").unwrap();
+    let connector = Connector::new(server).tls(tls);
+    let envelope = Envelope::new("alice@a.example", ["bob@b.example"]).unwrap();
+    let text = MailData::new("Subject: x\r\n\r\nHello.\r\n").unwrap();
+    let without = connector.clone().connect().await.unwrap().send(&envelope, &text).await;
+    assert_eq!(without.unwrap()[0].reply().to_string(), "530 5.7.0 Authentication required");
+    for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::SCRAM_SHA_256] {
+        for (user, password) in [("alice", "wrong"), ("bob", "p\u{e4}ss word")] {
+            let login = Login::new(Credentials::password(user, password).unwrap());
+            let connected = connector.clone().login(login.mechanisms([mechanism])).connect().await;
+            let reply = connected.unwrap_err().reply().map(ToString::to_string);
+            assert_eq!(reply.unwrap(), "535 5.7.8 Authentication failed", "{mechanism} {user}");
+        }
+    }
+    let login = Login::new(Credentials::password("alice", "p\u{e4}ss word").unwrap());
+    for mechanism in [Mechanism::PLAIN, Mechanism::SCRAM_SHA_256] {
+        let login = login.clone().mechanisms([mechanism]);
+        let mut connection = connector.clone().login(login).connect().await.unwrap();
+        connection.send(&envelope, &text).await.unwrap().all_or_error().unwrap();
+    }
+    let accepted =
+        log.lines().map(|line| line.unwrap()).filter(|line| line.contains("> accepted: "));
+    assert_eq!(accepted.take(2).count(), 2);
+    let delivered: Vec<_> = fs::read_dir(mailbox.join("new")).unwrap().collect();
+    assert_eq!(delivered.len(), 2);
+    let message = fs::read_to_string(delivered[0].as_ref().unwrap().path()).unwrap();
+    assert!(message.starts_with("Return-Path: <alice@a.example>\r\nReceived: from "), "{message}");
+    assert!(message.contains(" with ESMTPSA id "), "{message}");
+    assert!(message.ends_with(" +0000\r\nSubject: x\r\n\r\nHello.\r\n"), "{message}");
+    drop((running, maildir));
+    for folder in [spool, root] {
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
 
 /// What systemd does: the socket is descriptor 3, and `LISTEN_PID` is the process.
