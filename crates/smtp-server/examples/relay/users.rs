@@ -1,7 +1,7 @@
 //! The users of a relay: a file with the keys that SCRAM needs, which serve PLAIN and LOGIN as well.
 use std::{collections::HashMap, error::Error, fs, io, path::Path};
 
-use smtp_server::{Client, Identity, Login, Refuse, ScramHash, ScramKeys, Verify};
+use smtp_server::{Context, Identity, Login, Refuse, ScramHash, ScramKeys, Verify};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
@@ -44,7 +44,7 @@ impl Users {
 }
 
 impl Verify for Users {
-    async fn login(&self, _: &Client, login: Login<'_>) -> Result<Identity, Refuse> {
+    async fn login(&self, _: &Context, login: Login<'_>) -> Result<Identity, Refuse> {
         match login {
             // Everybody sends as themselves.
             Login::Password { identity, user, password } if ["", user].contains(&identity) => {
@@ -64,7 +64,12 @@ impl Verify for Users {
         }
     }
 
-    async fn scram_keys(&self, user: &str, hash: ScramHash) -> Result<Option<ScramKeys>, Refuse> {
+    async fn scram_keys(
+        &self,
+        _: &Context,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Refuse> {
         Ok(self.keys.get(user).filter(|keys| keys.hash() == hash).cloned())
     }
 }

@@ -265,13 +265,13 @@ fn usual<S>(_: &mut Context<S>) -> impl Future<Output = Decision> + Send + use<S
 /// ```
 /// use std::collections::HashMap;
 ///
-/// use smtp_server::{Client, Identity, Login, Refuse, ScramHash, ScramKeys, Verify};
+/// use smtp_server::{Context, Identity, Login, Refuse, ScramHash, ScramKeys, Verify};
 ///
 /// /// The users, and the keys that [`ScramKeys::generate`] has made of their passwords.
 /// struct Users(HashMap<String, ScramKeys>);
 ///
 /// impl Verify for Users {
-///     async fn login(&self, _: &Client, login: Login<'_>) -> Result<Identity, Refuse> {
+///     async fn login(&self, _: &Context, login: Login<'_>) -> Result<Identity, Refuse> {
 ///         let is_verified = match login {
 ///             // A busy server moves this to `spawn_blocking`.
 ///             Login::Password { identity: "", user, password } => {
@@ -286,7 +286,12 @@ fn usual<S>(_: &mut Context<S>) -> impl Future<Output = Decision> + Send + use<S
 ///         }
 ///     }
 ///
-///     async fn scram_keys(&self, user: &str, hash: ScramHash) -> Result<Option<ScramKeys>, Refuse> {
+///     async fn scram_keys(
+///         &self,
+///         _: &Context,
+///         user: &str,
+///         hash: ScramHash,
+///     ) -> Result<Option<ScramKeys>, Refuse> {
 ///         Ok(self.0.get(user).filter(|keys| keys.hash() == hash).cloned())
 ///     }
 /// }
