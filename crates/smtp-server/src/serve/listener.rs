@@ -8,7 +8,11 @@ use std::{
     io::{self, Write},
     net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::net::TcpListener;
@@ -34,7 +38,7 @@ pub struct Listener {
 enum Socket {
     Tcp(StdTcpListener),
     #[cfg(unix)]
-    Unix(StdUnixListener, Option<SocketFile>),
+    Unix(Option<SocketFile>, StdUnixListener),
 }
 
 /// A listening socket on the runtime.
@@ -56,6 +60,10 @@ impl Listener {
     /// Listens on a Unix socket at this path. A socket that a former process has left there is
     /// replaced. The socket is removed when the server ends, unless another one is there by then.
     ///
+    /// Of two processes that start at the same time, one gets it. A socket that is bound and does not
+    /// listen yet cannot be told from one that was left, so that one that is new is tried again after
+    /// 50 milliseconds; a process that the system keeps waiting for longer there loses its socket.
+    ///
     /// Everybody may connect whom the permissions of the folder let through, and those of the socket,
     /// which come from the umask of the process. A socket with an abstract address, or one with other
     /// permissions, can be made by the caller: `Listener` is `From` the listeners of the standard
@@ -65,18 +73,19 @@ impl Listener {
     /// The socket cannot be bound; something else is at the path, or another process listens there.
     #[cfg(unix)]
     pub fn unix(path: impl AsRef<Path>) -> io::Result<Self> {
-        use std::os::unix::{fs::FileTypeExt, net::UnixStream};
-
         let path = path.as_ref();
-        let is_socket = path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket());
-        // Other errors say nothing about the process: such as one of permissions.
-        let is_left = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        if is_socket && UnixStream::connect(path).is_err_and(is_left) {
-            std::fs::remove_file(path)?;
-        }
-        let listener = StdUnixListener::bind(path)?;
-        let file = SocketFile { path: path.to_owned(), identity: identity(path) };
-        Ok(Self::of(Socket::Unix(listener, Some(file))))
+        let listener = match StdUnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let Some(seen) = left_behind(path) else { return Err(error) };
+                if !remove_left(path, seen)? {
+                    return Err(error);
+                }
+                StdUnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        let file = SocketFile { path: path.to_owned(), identity: Identity::at(path) };
+        Ok(Self::of(Socket::Unix(Some(file), listener)))
     }
 
     /// Takes over the sockets that systemd has opened for this process (socket activation), in the
@@ -95,7 +104,7 @@ impl Listener {
                 Ok(None) => {}
                 Err(_) => {
                     if let Some(listener) = passed.take_unix_listener(number)? {
-                        listeners.push(Self::of(Socket::Unix(listener, None)));
+                        listeners.push(Self::of(Socket::Unix(None, listener)));
                     }
                 }
             }
@@ -161,7 +170,7 @@ impl Listener {
                 TcpListener::from_std(listener.try_clone()?).map(Bound::Tcp)
             }
             #[cfg(unix)]
-            Socket::Unix(listener, _) => {
+            Socket::Unix(_, listener) => {
                 listener.set_nonblocking(true)?;
                 UnixListener::from_std(listener.try_clone()?).map(Bound::Unix)
             }
@@ -178,25 +187,100 @@ impl Listener {
     }
 }
 
-/// The path of a Unix socket, which is removed at the end.
+/// A socket that was made so short a time ago may have been bound only, and listen in a moment. The
+/// system does both within microseconds, if it has the time.
+#[cfg(unix)]
+const NEW: Duration = Duration::from_secs(1);
+#[cfg(unix)]
+const UNTIL_IT_LISTENS: Duration = Duration::from_millis(50);
+
+/// Returns which socket a former process has left at this path, if it is one: it refuses
+/// connections. Other errors say nothing about the process, such as one of permissions.
+#[cfg(unix)]
+fn left_behind(path: &Path) -> Option<Identity> {
+    use std::os::unix::{fs::FileTypeExt, net::UnixStream};
+
+    let there = path.symlink_metadata().ok().filter(|there| there.file_type().is_socket())?;
+    let is_refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    let refuses = || UnixStream::connect(path).is_err_and(is_refused);
+    let is_new = || {
+        let age = there.modified().map(|made| made.elapsed().unwrap_or_default());
+        age.is_ok_and(|age| age < NEW)
+    };
+    let is_left = refuses()
+        && (!is_new() || {
+            std::thread::sleep(UNTIL_IT_LISTENS);
+            refuses()
+        });
+    is_left.then(|| Identity::of(&there))
+}
+
+/// Removes the socket that was left. Returns whether the path is free now.
+///
+/// Another process may have removed it in between, and listen there by now. What is there is
+/// therefore moved away, which only one process can do, and looked at again; it is put back if it is
+/// not the one that was left.
+#[cfg(unix)]
+fn remove_left(path: &Path, left: Identity) -> io::Result<bool> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    // Short, because the path of a socket has about a hundred octets.
+    let aside = path.with_file_name(format!(".{:x}.{number:x}", std::process::id()));
+    match std::fs::rename(path, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        moved => moved?,
+    }
+    if left_behind(&aside) == Some(left) {
+        std::fs::remove_file(&aside)?;
+        return Ok(true);
+    }
+    match std::fs::hard_link(&aside, path) {
+        // The file system has no such links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            std::fs::rename(&aside, path)?;
+        }
+        // If a third process listens there by now, this one has lost its place.
+        _ => std::fs::remove_file(&aside)?,
+    }
+    Ok(false)
+}
+
+/// The path of a Unix socket, which is removed at the end: before the socket is closed, so that no
+/// process takes it for one that was left and replaces it at the same time.
 #[cfg(unix)]
 struct SocketFile {
     path: PathBuf,
-    identity: Option<(u64, u64)>,
+    identity: Option<Identity>,
 }
 
-/// Returns the device and the inode of what is at this path.
+/// Which file it is: the device and the inode, and when it was made, as inodes are used again.
 #[cfg(unix)]
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    path.symlink_metadata().ok().map(|there| (there.dev(), there.ino()))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    made: (i64, i64),
+}
+
+#[cfg(unix)]
+impl Identity {
+    fn of(file: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+
+        // Nothing else changes the time of a socket.
+        Self { device: file.dev(), inode: file.ino(), made: (file.mtime(), file.mtime_nsec()) }
+    }
+
+    fn at(path: &Path) -> Option<Self> {
+        path.symlink_metadata().ok().as_ref().map(Self::of)
+    }
 }
 
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // It may be gone already, or be the socket of a process that came after this one.
-        if identity(&self.path) == self.identity {
+        if Identity::at(&self.path) == self.identity {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -211,7 +295,7 @@ impl From<StdTcpListener> for Listener {
 #[cfg(unix)]
 impl From<StdUnixListener> for Listener {
     fn from(listener: StdUnixListener) -> Self {
-        Self::of(Socket::Unix(listener, None))
+        Self::of(Socket::Unix(None, listener))
     }
 }
 
@@ -230,9 +314,9 @@ impl fmt::Display for Listener {
                 Err(error) => error.fmt(f),
             },
             #[cfg(unix)]
-            Socket::Unix(_, Some(file)) => file.path.display().fmt(f),
+            Socket::Unix(Some(file), _) => file.path.display().fmt(f),
             #[cfg(unix)]
-            Socket::Unix(_, None) => f.write_str("a Unix socket"),
+            Socket::Unix(None, _) => f.write_str("a Unix socket"),
         }
     }
 }
@@ -291,5 +375,32 @@ impl Bound {
                 Ok(Some((Accepted { stream: Box::new(stream), client }, place)))
             }
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_in_use_by_now_is_put_back() {
+        let folder = std::env::temp_dir().join(format!("smtp-server-left-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("lmtp");
+        drop(StdUnixListener::bind(&path).unwrap());
+        let left = left_behind(&path).unwrap();
+        // Another process was faster; and one that was faster has ended, too.
+        std::fs::remove_file(&path).unwrap();
+        let other = StdUnixListener::bind(&path).unwrap();
+        assert!(!remove_left(&path, left).unwrap());
+        UnixStream::connect(&path).expect("the other process still listens there");
+        drop(other);
+        let left = left_behind(&path).unwrap();
+        assert!(remove_left(&path, left).unwrap());
+        assert!(remove_left(&path, left).unwrap(), "it is free for both");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing is left aside");
+        std::fs::remove_dir(&folder).unwrap();
     }
 }
