@@ -278,9 +278,13 @@ impl ServerSession {
         &mut self.output
     }
 
-    /// Returns whether a part of a command has come, and its end has not.
+    /// Returns whether a part of a command has come, and its end has not; or a part of the header of
+    /// the PROXY protocol.
     pub fn is_within_line(&self) -> bool {
-        self.framer.is_partial()
+        match &self.state {
+            State::ProxyHeader(header) => !header.is_empty(),
+            _ => self.framer.is_partial(),
+        }
     }
 
     /// Returns whether the content of a message is coming in.

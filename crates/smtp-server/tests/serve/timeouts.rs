@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use smtp_server::{Client, Closing, Server};
+use smtp_server::{Client, Closing, Server, Settings};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
     time::{Instant, sleep},
 };
 
@@ -39,6 +39,27 @@ async fn a_line_octet_by_octet_gets_no_more_time() {
     }
     assert_eq!(served.await.unwrap(), Closing::TimedOut);
     assert!(begun.elapsed().as_secs() <= 360, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_header_octet_by_octet_gets_no_more_time() {
+    let settings = Settings::smtp("mx.example.org").proxy_header().build().unwrap();
+    let server = Server::new(Host::default()).settings(settings).into_service().unwrap();
+    let (peer, served) = Host::default().connect_to(server);
+    let begun = Instant::now();
+    let (mut reader, mut writer) = tokio::io::split(peer.0);
+    for octet in b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 25" {
+        if served.is_finished() {
+            break;
+        }
+        let _ = writer.write_all(&[*octet]).await;
+        sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(served.await.unwrap(), Closing::TimedOut);
+    assert!(begun.elapsed().as_secs() <= 360, "{:?}", begun.elapsed());
+    let mut written = Vec::new();
+    reader.read_to_end(&mut written).await.unwrap();
+    assert!(written.is_empty(), "{}", written.escape_ascii());
 }
 
 #[tokio::test(start_paused = true)]
