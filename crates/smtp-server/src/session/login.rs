@@ -52,8 +52,8 @@ impl ServerSession {
                 .mechanisms()
                 .iter()
                 .any(|one| one.as_str().eq_ignore_ascii_case(mechanism.as_str()));
-            // RFC 4954, 6.
-            self.mistake(&match known {
+            // RFC 4954, 6. Inside TLS it is channel binding that is absent, which TLS 1.2 has not.
+            self.mistake(&match known && self.client.tls().is_none() {
                 true => Reply::new(ENCRYPTION_REQUIRED, "5.7.11 Use TLS for this mechanism"),
                 false => Reply::new(
                     ReplyCode::PARAMETER_NOT_IMPLEMENTED,

@@ -277,7 +277,7 @@ fn passwords_are_sent_inside_tls_only() {
         C: EHLO client.example.org
         S: 250-*
         C: AUTH SCRAM-SHA-256-PLUS
-        S: 538 5.7.11 Use TLS for this mechanism
+        S: 504 5.5.4 This mechanism is not offered
         C: AUTH PLAIN {right}
         {OK}"
     ));

@@ -67,3 +67,40 @@ async fn proxies_are_not_counted_by_address() {
     }
     running.abort();
 }
+
+/// Connects from this address, and returns the connection and the code of the greeting.
+#[cfg(target_os = "linux")]
+async fn connect_from(source: &str, port: u16) -> (TcpStream, String) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+    let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+    let mut code = [0; 3];
+    stream.read_exact(&mut code).await.unwrap();
+    (stream, String::from_utf8(code.to_vec()).unwrap())
+}
+
+/// IPv4 addresses are all in one IPv6 network of 64 bits where a socket for both families has them.
+/// Only Linux has all of 127.0.0.0/8 by itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_socket_for_both_families_counts_ipv4_addresses_as_such() {
+    // A host without IPv6 has no such socket.
+    let Ok(listener) = Listener::tcp("[::]:0") else { return };
+    let mut capacity = Capacity::default();
+    capacity.per_address = 1;
+    let host = Host::default();
+    let server = Server::new(host.clone()).capacity(capacity).listener(listener);
+    let running = server.spawn().unwrap();
+    let port = running.addresses()[0].port();
+    let (mut first, code) = connect_from("127.0.0.1", port).await;
+    assert_eq!(code, "220");
+    let (_second, code) = connect_from("127.0.0.2", port).await;
+    assert_eq!(code, "220", "another address");
+    let (_third, code) = connect_from("127.0.0.1", port).await;
+    assert_eq!(code, "421", "the same address");
+
+    first.write_all(b"EHLO a.example\r\nQUIT\r\n").await.unwrap();
+    first.read_to_string(&mut String::new()).await.unwrap();
+    assert_eq!(host.addresses(), [first.local_addr().unwrap().to_string()]);
+    running.stop().await;
+}

@@ -6,6 +6,8 @@
 mod host;
 
 mod capacity;
+mod channel_binding;
+mod client_certificates;
 mod data;
 mod faults;
 mod logs;
