@@ -97,6 +97,31 @@ impl<'a> Data<'a> {
         Ok(content)
     }
 
+    /// Waits until the client has disconnected: it has closed the connection, or its own direction of
+    /// it, or the connection has failed. It is for a handler that takes long after the end of the
+    /// content, and may give up then: a client that has not received 250 sends the message again.
+    ///
+    /// ```
+    /// # use smtp_server::{Data, Outcome, Refuse};
+    /// # async fn store(_: &[u8]) -> std::io::Result<()> { Ok(()) }
+    /// # async fn message(data: &mut Data<'_>) -> Result<Outcome, Refuse> {
+    /// let content = data.read_all().await?;
+    /// tokio::select! {
+    ///     stored = store(&content) => stored?,
+    ///     () = data.disconnected() => return Err(Refuse::for_now()),
+    /// }
+    /// Ok(Outcome::accepted())
+    /// # }
+    /// ```
+    ///
+    /// The losing future is dropped where it waits, so that it must be one that leaves nothing half
+    /// done. Where the client has sent something that is not used yet, such as content that is not
+    /// read or a QUIT in advance, this waits for ever: what is behind that is not known, and a client
+    /// that has closed its direction after QUIT still wants its replies.
+    pub async fn disconnected(&mut self) {
+        poll_fn(|cx| self.io.poll_disconnected(cx)).await;
+    }
+
     /// Skips what was not read. Returns the end of the content, if it was completed.
     pub(super) async fn finish(mut self) -> Option<End> {
         loop {

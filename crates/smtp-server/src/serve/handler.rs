@@ -17,9 +17,12 @@ use crate::{
 /// others do what is usual. An error in any of them refuses for now, so that the client tries again;
 /// a panic does the same, and ends nothing but what it was about.
 ///
-/// Methods may take their time, and run to their end even if the client goes away in between: that is
-/// noticed when the connection is read, such as by reading [`Data`]. Only a server that stops drops
-/// them where they wait, after [`Capacity::grace`](crate::Capacity::grace).
+/// Methods may take their time, and run to their end even if the client goes away in between, so that
+/// nothing is left half done. That it has gone is noticed when the connection is read, such as by
+/// reading [`Data`]; a [`message`](Self::message) that takes long after the end of the content can
+/// wait for it with [`Data::disconnected`]. The others are to bound the time of what they ask for, such
+/// as of DNS: a client waits five minutes for its reply. Only a server that stops drops methods where
+/// they wait, after [`Capacity::grace`](crate::Capacity::grace).
 ///
 /// An `Arc` of a handler is one, too.
 pub trait Handler: Send + Sync + Sized + 'static {

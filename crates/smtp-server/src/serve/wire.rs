@@ -228,12 +228,29 @@ impl Io {
         self.is_waiting = false;
     }
 
+    /// Waits for the end of the connection. Octets that come are kept, and hide it.
+    pub(super) fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_unread() {
+            return Poll::Pending;
+        }
+        match ready!(self.poll_octets(cx)) {
+            Ok(0) | Err(_) => Poll::Ready(()),
+            Ok(_) => Poll::Pending,
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = self.poll_octets(cx);
+        self.in_time(cx, read)
+    }
+
+    /// Reads what has come, for as long as it takes.
+    fn poll_octets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if !self.has_unread() {
             self.buffer.clear();
             self.used = 0;
         }
-        let read = if self.session.is_receiving() {
+        if self.session.is_receiving() {
             self.buffer.reserve_exact(FOR_CONTENT.saturating_sub(self.buffer.len()));
             pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
         } else {
@@ -242,8 +259,7 @@ impl Io {
             let read = Pin::new(&mut self.stream).poll_read(cx, &mut room);
             self.buffer.extend_from_slice(room.filled());
             read.map_ok(|()| room.filled().len())
-        };
-        self.in_time(cx, read)
+        }
     }
 
     /// Returns what the stream has answered, or an error if it has not and the time is over.

@@ -9,6 +9,7 @@ mod capacity;
 mod channel_binding;
 mod client_certificates;
 mod data;
+mod disconnects;
 mod faults;
 mod logs;
 mod shared;
