@@ -199,8 +199,7 @@ impl Io {
             self.is_waiting = true;
             let now = Instant::now();
             let ends = if self.session.is_receiving() {
-                let next = now + self.timeouts.content;
-                self.message_ends.map_or(next, |ends| ends.min(next))
+                now + self.timeouts.content
             } else {
                 // A client that sends a line octet by octet gets no more time for it.
                 if !self.session.is_within_line() {
@@ -208,6 +207,8 @@ impl Io {
                 }
                 self.command_ends
             };
+            // Between two chunks, too, the client has no more time for the message.
+            let ends = self.message_ends.map_or(ends, |message| message.min(ends));
             self.timer.as_mut().reset(ends);
         }
         let read = match ready!(self.poll_flush(cx)) {

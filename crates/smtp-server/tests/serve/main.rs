@@ -14,6 +14,7 @@ mod faults;
 mod logs;
 mod shared;
 mod shutdown;
+mod slow_clients;
 mod sockets;
 mod start;
 mod timeouts;

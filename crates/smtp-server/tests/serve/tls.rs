@@ -6,8 +6,8 @@ use smtp_client::{
     Connector, Credentials, Envelope, Login as ClientLogin, MailData, Security, Tls,
 };
 use smtp_server::{
-    Certificates, Context, Identity, Listener, Login, Mechanism, Refuse, ScramHash, ScramKeys,
-    ServeError, Server, Settings, StartTls, Verify,
+    Certificates, Client, Context, Identity, Listener, Login, Mechanism, Refuse, ScramHash,
+    ScramKeys, ServeError, Server, Settings, StartTls, Verify,
 };
 
 use crate::host::Host;
@@ -231,4 +231,32 @@ async fn a_client_logs_in_inside_tls_with_every_mechanism() {
         }
     }
     running.abort();
+}
+
+#[tokio::test]
+async fn a_browser_gets_421_and_none_of_its_octets_back() {
+    use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (chain, key) = pem("localhost");
+    let certificates = Certificates::pem(&chain, &key).unwrap();
+    let settings = Settings::smtp("localhost").implicit_tls().build().unwrap();
+    let server = Server::new(Host::default()).settings(settings);
+    let server = server.tls(certificates.config().unwrap()).into_service().unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(der(&chain))).unwrap();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let (near, far) = tokio::io::duplex(4096);
+    let served = tokio::spawn(async move { server.serve(far, Client::new()).await.unwrap() });
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), near).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), None, "the server speaks neither");
+    let request = "POST /<script>alert(1)</script> HTTP/1.1\r\nHost: localhost\r\n\r\n\
+                   EHLO a.example\r\nMAIL FROM:<>\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).await.unwrap();
+    assert_eq!(replies, "220 localhost ESMTP\r\n421 4.7.0 This is not a server for HTTP\r\n");
+    drop(stream);
+    served.await.unwrap();
 }
