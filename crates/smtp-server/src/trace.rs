@@ -40,7 +40,8 @@ impl<'a> Trace<'a> {
         let is_name = |name: &&str| HelloName::tolerating(*name, Deviations::UNDERSCORE).is_ok();
         let mut field = format!("Received: from {}", hello.filter(is_name).unwrap_or("unknown"));
         let address = client.address().map(|address| AddressLiteral::from(address.ip()));
-        let _ = match (client.name(), address) {
+        // A proxy may pass on what a PTR record has, and a comment ends at its parenthesis.
+        let _ = match (client.name().filter(is_name), address) {
             (Some(name), Some(address)) => write!(field, " ({name} {})", address.as_str()),
             (None, Some(address)) => write!(field, " ({})", address.as_str()),
             (_, None) => Ok(()),

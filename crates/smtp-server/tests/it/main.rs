@@ -10,6 +10,7 @@ mod client_session;
 mod closings;
 mod commands;
 mod content;
+mod injection;
 mod laws;
 mod limits;
 mod lmtp;
