@@ -345,3 +345,23 @@ fn a_long_line_ends_an_exchange() {
     let journal = host(Mechanism::PLAIN).receive(longest.as_bytes());
     assert!(journal.output.ends_with("501 5.5.2 The response does not fit the mechanism\n"));
 }
+
+#[test]
+fn exchanges_without_end_end_the_session() {
+    let play = |mechanism, exchange: &str| {
+        let octets = format!("EHLO a.example\r\n{}", exchange.repeat(1000));
+        host(mechanism).receive_once(octets.as_bytes())
+    };
+    let journal = play(Mechanism::LOGIN, "AUTH LOGIN\r\n*\r\n");
+    assert_eq!(journal.closing, Some(Closing::TooManyCommands));
+    assert!(journal.output.len() < 20_000);
+    for exchange in ["AUTH LOGIN\r\n!\r\n", "AUTH PLAIN !\r\n", "AUTH X\r\n", "AUTH LOGIN\r\n=\r\n"]
+    {
+        let journal = play(Mechanism::LOGIN, exchange);
+        assert_eq!(journal.closing, Some(Closing::TooManyErrors), "{exchange}");
+    }
+    let wrong = format!("AUTH PLAIN {}\r\n", b64("\0tim\0wrong"));
+    let journal = play(Mechanism::PLAIN, &wrong);
+    assert_eq!(journal.closing, Some(Closing::TooManyErrors));
+    assert_eq!(journal.output.matches("535").count(), 3);
+}

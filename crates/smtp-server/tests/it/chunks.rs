@@ -1,6 +1,6 @@
 //! Messages in chunks (RFC 3030). No chunk is ever read as commands.
 use smtp_error::Extension;
-use smtp_server::{BareOctets, Closing, Event, Settings};
+use smtp_server::{BareOctets, Bounds, Closing, Event, Settings};
 
 use crate::host::{Answer, Fate, Host, refuse, usual};
 
@@ -289,4 +289,26 @@ fn a_hundred_thousand_chunks_are_one_message() {
     octets.extend(b"BDAT 0 LAST\r\n");
     let journal = Host::smtp().receive_once(&octets);
     assert_eq!(journal.messages[0].content.len(), 100_000);
+}
+
+#[test]
+fn a_chunk_of_a_huge_size_is_refused_and_not_waited_for() {
+    let before = "EHLO a.example\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.example>\r\n";
+    let mut bounds = Bounds::default();
+    bounds.dropped_octets = 1000;
+    let host = Host::of(Settings::smtp("mx.example.org").bounds(bounds));
+    for first in ["", "BDAT 3\r\nabc"] {
+        for last in ["", " LAST"] {
+            let head = format!("{before}{first}BDAT {}{last}\r\n", u64::MAX);
+            let journal = host.receive(&[head.as_bytes(), &b"NOOP\r\n".repeat(1000)].concat());
+            assert_eq!(journal.messages[0].fate, Fate::TooLarge);
+            assert_eq!(journal.closing, Some(Closing::TooManyErrors));
+            assert!(journal.output.ends_with("421 4.7.0 The message goes on after its refusal\n"));
+            assert!(!journal.output.contains("250 2.0.0 Ok"));
+        }
+    }
+    // Without a transaction, too.
+    let head = format!("EHLO a.example\r\nBDAT {}\r\n", u64::MAX);
+    let journal = host.receive(&[head.as_bytes(), &b"NOOP\r\n".repeat(1000)].concat());
+    assert_eq!(journal.closing, Some(Closing::TooManyErrors));
 }

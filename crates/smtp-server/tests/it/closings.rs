@@ -1,7 +1,8 @@
 //! Timeouts, shutdown and connections that fail (RFC 5321, 3.8 and 4.5.3.2).
 use std::sync::Arc;
 
-use smtp_server::{Closing, Event, ServerSession};
+use smtp_codec::Mechanism;
+use smtp_server::{Closing, Event, ServerSession, Settings, StartTls};
 
 use crate::host::{Fate, Host};
 
@@ -129,4 +130,40 @@ fn a_shutdown_while_a_message_is_decided_lets_it_be_decided() {
     let output = String::from_utf8(session.output().clone()).unwrap();
     let expected = "250 2.0.0 Message accepted\r\n421 4.3.2 The server is shutting down\r\n";
     assert!(output.ends_with(expected), "{output}");
+}
+
+#[test]
+fn a_shutdown_ends_each_state_with_421_or_in_silence() {
+    let smtp = || Settings::smtp("mx.example.org");
+    let greeted = "S: 220 mx.example.org ESMTP\nC: EHLO client.example.org\nS: 250-*\n";
+    let challenge = smtp().auth([Mechanism::LOGIN]).passwords_in_clear();
+    let large = format!("{OPEN}{DATA}C: {}\n", "x".repeat(2000));
+    let bye = "S: 421 4.3.2 The server is shutting down";
+    let states = [
+        // No octet of SMTP would be understood.
+        (smtp().proxy_header(), "C| PROXY TCP4 192.0.2.1\n".to_owned(), ""),
+        (smtp().implicit_tls(), String::new(), ""),
+        (
+            smtp().starttls(StartTls::Offered),
+            format!("{greeted}C: STARTTLS\nS: 220 2.0.0 Ready to start TLS\n"),
+            "",
+        ),
+        (smtp(), "S: 220 mx.example.org ESMTP\n".to_owned(), bye),
+        (smtp(), format!("{greeted}C| NOO\n"), bye),
+        (smtp(), format!("{greeted}C| {}\nS: 500 5.5.2 Line too long\n", "x".repeat(9000)), bye),
+        (challenge, format!("{greeted}C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC| d\n"), bye),
+        (smtp(), OPEN.to_owned(), bye),
+        // What is skipped has its own reply first.
+        (
+            smtp().size(1000),
+            large,
+            "C: .\nS: 552 5.3.4 Message too large\nS: 421 4.3.2 The server is shutting down",
+        ),
+        (smtp(), format!("{greeted}C: QUIT\nS: 221 2.0.0 Bye\n"), ""),
+    ];
+    for (settings, before, after) in states {
+        let journal = Host::of(settings).play(&format!("{before}X: shutdown\n{after}"));
+        let expected = if before.contains("QUIT") { Closing::Quit } else { Closing::ShuttingDown };
+        assert_eq!(journal.closing, Some(expected), "{before}");
+    }
 }

@@ -72,3 +72,19 @@ fn tls_comes_after_the_header() {
     assert_eq!(journal.client.address(), Some("192.0.2.1:40000".parse().unwrap()));
     assert!(journal.client.tls().is_some());
 }
+
+#[test]
+fn a_header_that_is_not_expected_is_no_command() {
+    let (source, destination) = ("192.0.2.9:1".parse().unwrap(), "192.0.2.2:25".parse().unwrap());
+    let address = "192.0.2.1:4711".parse().unwrap();
+    let host = Host::smtp().serves(Client::at(address));
+    for header in [ProxyHeader::v1(source, destination), ProxyHeader::v2(source, destination)] {
+        let journal = host.receive(&[header.as_bytes(), b"EHLO a.example\r\n"].concat());
+        assert_eq!(journal.client.address(), Some(address));
+        assert!(
+            journal.output.starts_with("220 mx.example.org ESMTP\n500 5.5."),
+            "{}",
+            journal.output
+        );
+    }
+}

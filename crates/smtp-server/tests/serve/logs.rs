@@ -1,4 +1,4 @@
-//! What is logged of logins.
+//! What the server logs: each login that was refused, and nothing that a client has written.
 use std::{
     fmt::{Debug, Write},
     sync::{Arc, Mutex},
@@ -11,16 +11,29 @@ use smtp_server::{
 };
 use tokio::io::duplex;
 use tracing::{
-    Event, Metadata, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span,
 };
 
-use crate::host::{Host, Peer};
+use crate::host::{Does, Host, Peer};
 
-/// Collects what is logged at INFO and above.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+/// Collects what is logged at a level and above, with the fields of spans.
+#[derive(Clone)]
+struct Log {
+    level: Level,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Log {
+    fn at(level: Level) -> Self {
+        Self { level, lines: Arc::default() }
+    }
+
+    fn push(&self, Line(line): Line) {
+        self.lines.lock().unwrap().push(line.trim_start().to_owned());
+    }
+}
 
 struct Line(String);
 
@@ -32,10 +45,13 @@ impl Visit for Line {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("smtp_server") && *metadata.level() <= tracing::Level::INFO
+        metadata.target().starts_with("smtp_server") && *metadata.level() <= self.level
     }
 
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        let mut line = Line("span".to_owned());
+        attributes.record(&mut line);
+        self.push(line);
         span::Id::from_u64(1)
     }
 
@@ -46,7 +62,7 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0.trim_start().to_owned());
+        self.push(line);
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -78,7 +94,7 @@ impl Verify for Users {
 
 #[tokio::test]
 async fn a_refused_login_is_logged_whoever_refused_it() {
-    let log = Log::default();
+    let log = Log::at(Level::INFO);
     let _guard = tracing::subscriber::set_default(log.clone());
     let settings = Settings::smtp("mx.example.org").passwords_in_clear();
     let settings = settings.auth([Mechanism::PLAIN, Mechanism::SCRAM_SHA_256]).build().unwrap();
@@ -92,7 +108,11 @@ async fn a_refused_login_is_logged_whoever_refused_it() {
 
     peer.ask(&format!("AUTH PLAIN {}\r\n", STANDARD.encode("\0alice\0wrong")), "535").await;
     let refused = "message=login refused client=Some(192.0.2.1) code=535";
-    assert_eq!(log.0.lock().unwrap()[..], [refused]);
+    let logged = || {
+        let lines = log.lines.lock().unwrap();
+        lines.iter().filter(|line| !line.starts_with("span")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(logged(), [refused]);
 
     for (user, times) in [("alice", 2), ("nobody", 3)] {
         let first = STANDARD.encode(format!("n,,n={user},r=abc"));
@@ -103,6 +123,39 @@ async fn a_refused_login_is_logged_whoever_refused_it() {
         let proof = STANDARD.encode([7; 32]);
         let last = STANDARD.encode(format!("c=biws,{nonce},p={proof}"));
         peer.ask(&format!("{last}\r\n"), if times == 3 { "421" } else { "535" }).await;
-        assert_eq!(log.0.lock().unwrap()[..], vec![refused; times], "{user}");
+        assert_eq!(logged(), vec![refused; times], "{user}");
     }
+}
+
+#[tokio::test]
+async fn no_text_of_a_client_is_logged() {
+    let log = Log::at(Level::TRACE);
+    let _guard = tracing::subscriber::set_default(log.clone());
+    for does in [Does::Accepts, Does::Fails, Does::Panics, Does::Each] {
+        let settings = Settings::smtp("mx.example.org").passwords_in_clear();
+        let settings = settings.auth([Mechanism::PLAIN, Mechanism::SCRAM_SHA_256]).build().unwrap();
+        let server = Server::new(Host::that(does)).settings(settings).verifier(Users);
+        let server = server.into_service().unwrap();
+        let (near, far) = duplex(4096);
+        let served = tokio::spawn(async move { server.serve(far, Client::new()).await.unwrap() });
+        let mut peer = Peer(near);
+        let login = STANDARD.encode("\0EVIL\0EVIL");
+        let group = format!(
+            "EHLO EVIL.example\r\nEVIL EVIL\r\nEVIL\0\r\nVRFY EVIL\r\nNOOP EVIL\r\n\
+             AUTH PLAIN {login}\r\nAUTH EVIL\r\nMAIL FROM:<EVIL\x7f>\r\n\
+             MAIL FROM:<EVIL@a.example> EVIL=EVIL\r\nMAIL FROM:<EVIL@a.example>\r\n\
+             RCPT TO:<unknown-EVIL@b.example>\r\nRCPT TO:<panic-EVIL@b.example>\r\n\
+             RCPT TO:<EVIL@b.example>\r\nRCPT TO:<EVIL2@b.example>\r\nDATA\r\n"
+        );
+        peer.ask(&group, "354").await;
+        peer.ask("Subject: EVIL\r\n\r\nEVIL\r\n.\r\nQUIT\r\n", "221").await;
+        drop(peer);
+        served.await.unwrap();
+    }
+    let shown = log.lines.lock().unwrap().join("\n");
+    for known in ["login refused", "message accepted", "disk full", "panicked", "id="] {
+        assert!(shown.contains(known), "{known:?} is logged, or the test tests nothing: {shown}");
+    }
+    let login = STANDARD.encode("\0EVIL\0EVIL");
+    assert!(!shown.to_ascii_uppercase().contains("EVIL") && !shown.contains(&login), "{shown}");
 }
