@@ -6,10 +6,14 @@ use super::purity::{is_path, lower_layers};
 use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/guarantees.md";
-/// The promises of the server, without a table of threats.
+/// What the server does of the RFCs.
 const SERVER: &str = "docs/server.md";
 const BEGIN: &str = "<!-- threats:begin -->";
 const END: &str = "<!-- threats:end -->";
+
+/// The table of threats to the server, whose tests have names of their own.
+const SERVER_BEGIN: &str = "<!-- server-threats:begin -->";
+const SERVER_END: &str = "<!-- server-threats:end -->";
 
 /// The tests of the rows: the name of each begins with its row, as `t1_...` for T1.
 const THREATS: &str = "crates/smtp-client/tests/it/threat";
@@ -32,14 +36,23 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             findings.extend(wrong.map(|text| Finding::new(path, line, text)));
         }
     }
-    let rows = rows(document);
+    let server = rows(document, SERVER_BEGIN, SERVER_END);
+    for row in server.iter().filter(|row| row.what.is_empty() || links(row.tests).next().is_none())
+    {
+        let text = format!("{} has no test; link one", row.id);
+        findings.push(Finding::new(DOCUMENT, row.line, text));
+    }
+    let rows = rows(document, BEGIN, END);
     if rows.is_empty() {
         let text = format!("no rows between {BEGIN} and {END}; add them");
         findings.push(Finding::new(DOCUMENT, 1, text));
     }
     for row in &rows {
         findings.extend(row.unfounded().map(|text| Finding::new(DOCUMENT, row.line, text)));
-        for twin in rows.iter().filter(|twin| twin.id == row.id && twin.line > row.line) {
+    }
+    let all = || rows.iter().chain(&server);
+    for row in all() {
+        for twin in all().filter(|twin| twin.id == row.id && twin.line > row.line) {
             let text = format!("a second row {}; keep one", row.id);
             findings.push(Finding::new(DOCUMENT, twin.line, text));
         }
@@ -164,9 +177,9 @@ impl Row<'_> {
     }
 }
 
-fn rows(document: &File) -> Vec<Row<'_>> {
-    let table = document.lines().skip_while(|(_, line)| line.trim() != BEGIN).skip(1);
-    let table = table.take_while(|(_, line)| line.trim() != END);
+fn rows<'a>(document: &'a File, begin: &str, end: &str) -> Vec<Row<'a>> {
+    let table = document.lines().skip_while(|(_, line)| line.trim() != begin).skip(1);
+    let table = table.take_while(|(_, line)| line.trim() != end);
     // The first two lines are the heading and the delimiter row.
     let lines = table.filter(|(_, line)| !line.trim().is_empty()).skip(2);
     lines

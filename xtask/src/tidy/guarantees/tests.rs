@@ -76,6 +76,23 @@ fn a_row_without_test_or_reason_is_found() {
 }
 
 #[test]
+fn a_row_of_the_server_without_a_test_or_with_the_name_of_another_is_found() {
+    let link = "[`other`](../crates/smtp-client/tests/it/threat/a.rs)";
+    let server = |rows: &str| {
+        let client = format!("{BEGIN}\n|a|b|c|\n|---|\n{T1}\n{S12}\n{END}\n");
+        format!("# G\n{client}{SERVER_BEGIN}\n|a|b|c|d|\n|---|\n{rows}\n{SERVER_END}\n")
+    };
+    let check = |rows: &str, places: &[&str]| {
+        finds(check, &[(DOCUMENT, &server(rows)), (THREAT, TESTS)], places);
+    };
+    check(&format!("| V1 | sends | is refused | {link} |"), &[]);
+    check("| V1 | sends | is refused | |", &["docs/guarantees.md:11"]);
+    let twice =
+        format!("| V1 | a | b | {link} |\n| V1 | a | b | {link} |\n| T1 | a | b | {link} |");
+    check(&twice, &["docs/guarantees.md:12", "docs/guarantees.md:13"]);
+}
+
+#[test]
 fn a_missing_document_or_table_is_found() {
     finds(check, &[(THREAT, TESTS)], &["docs/guarantees.md:1"]);
     finds(check, &[(DOCUMENT, "# G\n")], &["docs/guarantees.md:1"]);
