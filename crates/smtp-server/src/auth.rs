@@ -18,6 +18,10 @@ use scram::Scram;
 ///
 /// The server accepts only what it has verified. The client is then logged in as `identity`, or as
 /// `user` if that is empty.
+///
+/// Passwords and tokens are overwritten when the exchange ends, as far as they were decoded. The lines
+/// in which they came are not: they were in buffers of the connection, of TLS and of the system, which
+/// are used again or given back as they are.
 #[non_exhaustive]
 pub enum Login<'a> {
     /// PLAIN or LOGIN: a user and a password.
@@ -190,7 +194,7 @@ impl Exchange {
     /// not known.
     pub(crate) fn begin(
         mechanism: &str,
-        initial: Option<Vec<u8>>,
+        initial: Option<Zeroizing<Vec<u8>>>,
         settings: &Settings,
         client: &Client,
         (nonce, number): ([u8; 32], u32),
@@ -217,8 +221,7 @@ impl Exchange {
     }
 
     /// Handles a response of the client.
-    pub(crate) fn respond(&mut self, response: Vec<u8>) -> Progress {
-        let response = Zeroizing::new(response);
+    pub(crate) fn respond(&mut self, response: Zeroizing<Vec<u8>>) -> Progress {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Begun(start) => self.first(*start, &response),
             State::Challenged(challenge) => self.claim(cram_md5(challenge, &response)),

@@ -7,6 +7,7 @@ use smtp_codec::{
     encode_reply,
 };
 use smtp_error::{Extension, Reply, ReplyCode};
+use zeroize::Zeroizing;
 
 use super::{Found, Framing, Notice, Question, ServerSession, State};
 use crate::{
@@ -213,7 +214,8 @@ impl ServerSession {
                 Question::Other((*verb).to_owned(), (*arguments).to_owned())
             }
             Command::Auth { mechanism, initial } => {
-                let initial = initial.as_ref().map(|response| response.decode());
+                let initial =
+                    initial.as_ref().map(|response| response.decode().map(Zeroizing::new));
                 return match initial.transpose() {
                     Ok(initial) => self.begin_auth(mechanism, initial),
                     Err(_) => self.bad_response(),

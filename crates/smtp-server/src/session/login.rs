@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use smtp_codec::{Command, Line, Mechanism, SaslResponse};
 use smtp_error::{Reply, ReplyCode};
+use zeroize::Zeroizing;
 
 use super::{Found, Notice, Question, ServerSession, State};
 use crate::{
@@ -44,7 +45,7 @@ impl ServerSession {
     pub(super) fn begin_auth<'i>(
         &mut self,
         mechanism: &Mechanism<&str>,
-        initial: Option<Vec<u8>>,
+        initial: Option<Zeroizing<Vec<u8>>>,
     ) -> Option<Found<'i>> {
         if !self.settings.allows(mechanism.as_str(), &self.client) {
             let known = self
@@ -73,7 +74,7 @@ impl ServerSession {
 
     pub(super) fn auth_line<'i>(&mut self, line: Line<'_>) -> Option<Found<'i>> {
         let response = match Command::decode_auth_response(line.content) {
-            Ok(Command::AuthResponse(response)) => response.decode().ok(),
+            Ok(Command::AuthResponse(response)) => response.decode().ok().map(Zeroizing::new),
             Ok(_) => {
                 self.leave_auth();
                 self.reply(ReplyCode::SYNTAX, "5.7.0 Authentication canceled");
