@@ -49,6 +49,7 @@ fn act(input: &mut Input<'_>) -> Act {
         1 => Act::Reset,
         2 => Act::Verify,
         3 => Act::Hello,
+        4 => Act::StartTls { login: choice & 8 != 0 },
         _ => {
             let from = usize::from(choice >> 4) % SENDERS.len();
             let (recipients, pieces) = (input.octet() % 4, input.octet() % 6);

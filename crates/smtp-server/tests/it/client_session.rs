@@ -20,7 +20,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         message.prop_map(|(from, to, content, prdr)| Act::Message { from, to, content, prdr });
     let others =
         prop_oneof![Just(Act::Noop), Just(Act::Reset), Just(Act::Verify), Just(Act::Hello),];
-    prop::collection::vec(prop_oneof![3 => message, 1 => others], 1..5)
+    let start_tls = any::<bool>().prop_map(|login| Act::StartTls { login });
+    prop::collection::vec(prop_oneof![6 => message, 2 => others, 1 => start_tls], 1..6)
 }
 
 fn setups() -> impl Strategy<Value = Setup> {

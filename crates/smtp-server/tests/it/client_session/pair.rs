@@ -6,7 +6,8 @@ use smtp_codec::{Argument, HelloName, Mail, MailData, MailParam, Mechanism, Repl
 use smtp_error::{Delivery, Error, Extension};
 use smtp_server::{Client, ServerSession, Settings, SettingsBuilder};
 use smtp_session::{
-    ClearText, Excess, FirstChunk, Hello, Operation, Sending, Session, SimpleCommand, Transaction,
+    ClearText, Excess, FirstChunk, Hello, Operation, Sending, Session, SimpleCommand, StartTls,
+    Transaction,
     sasl::{Credentials, Login, Nonce},
 };
 
@@ -26,6 +27,10 @@ pub(crate) enum Act {
     Reset,
     Verify,
     Hello,
+    /// STARTTLS, if there is no TLS yet; and perhaps a login with PLAIN after it.
+    StartTls {
+        login: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +68,10 @@ impl Setup {
             false => Settings::smtp("mx.example.org"),
         };
         let limits = self.rcpt_max.map(|most| Limits::default().set(Limit::Rcpt, most).unwrap());
-        settings.auth(MECHANISMS).passwords_in_clear().offer(|offer| {
+        let settings = settings.auth(MECHANISMS).starttls(smtp_server::StartTls::Offered);
+        let in_clear = self.mechanism.is_some();
+        let settings = if in_clear { settings.passwords_in_clear() } else { settings };
+        settings.offer(|offer| {
             let offer = if self.lmtp { offer } else { offer.extensions([Extension::Prdr])? };
             let offer = if self.pipelining { offer } else { offer.without(Extension::Pipelining) };
             Ok(match limits {
@@ -108,6 +116,7 @@ impl Pair {
                 if let Err(error) = pair.act(act) {
                     assert!(pair.wire.broken.is_some(), "{act:?}: {error}");
                 }
+                pair.check_protection();
             }
             if pair.session.ended().is_none() && pair.run(SimpleCommand::quit()).is_ok() {
                 assert!(matches!(pair.wire.broken, None | Some(Broken::ByServer)));
@@ -134,11 +143,16 @@ impl Pair {
     }
 
     pub(crate) fn log_in(&mut self) {
-        let Some(mechanism) = self.setup.mechanism else { return };
-        let mechanism = MECHANISMS[mechanism];
+        if let Some(mechanism) = self.setup.mechanism {
+            self.log_in_by(MECHANISMS[mechanism], ClearText::Allowed);
+        }
+    }
+
+    fn log_in_by(&mut self, mechanism: Mechanism<&str>, clear_text: ClearText) {
         let credentials = Credentials::password("alice", "open sesame").unwrap();
-        let login = Login::new(credentials).mechanisms([mechanism]).clear_text(ClearText::Allowed);
-        let Ok(auth) = login.auth(&self.session, Nonce::new([1; 18])) else { return };
+        let login = Login::new(credentials).mechanisms([mechanism]).clear_text(clear_text);
+        let auth = login.auth(&self.session, Nonce::new([1; 18]));
+        let auth = auth.expect("it is offered, and may be used");
         let result = self.run(auth);
         let login = self.wire.server.client().login();
         if result.is_ok() {
@@ -157,11 +171,45 @@ impl Pair {
                 self.run(SimpleCommand::verify(&argument)).map(drop)
             }
             Act::Hello => self.run(Hello::again()),
+            Act::StartTls { login } => self.start_tls(*login),
             Act::Message { from, to, content, prdr } => {
                 self.message(SENDERS[*from], to, content, *prdr);
                 Ok(())
             }
         }
+    }
+
+    fn start_tls(&mut self, login: bool) -> Result<(), Error> {
+        if self.session.is_private() {
+            assert!(
+                !self.session.capabilities().has(Extension::StartTls),
+                "it is not offered twice"
+            );
+            return Ok(());
+        }
+        self.run(StartTls::new())?;
+        self.wire.secure();
+        self.session.secured("TLSv1.3", "TLS13_AES_128_GCM_SHA256");
+        self.check_protection();
+        // Whatever was learned in clear is forgotten, so that a message needs a further greeting.
+        assert!(!self.session.capabilities().has(Extension::Auth));
+        assert_eq!(self.wire.server.client().hello(), None);
+        assert!(self.wire.server.mail().is_none(), "a transaction may have been open");
+        self.run(Hello::again())?;
+        if login {
+            self.log_in_by(Mechanism::PLAIN, ClearText::Refused);
+        }
+        Ok(())
+    }
+
+    /// Compares what both believe of TLS and of the login, while they are connected.
+    fn check_protection(&self) {
+        if self.wire.broken.is_some() || self.session.ended().is_some() {
+            return;
+        }
+        let client = self.wire.server.client();
+        assert_eq!(self.session.is_private(), client.tls().is_some());
+        assert_eq!(self.session.authenticated_by().is_some(), client.login().is_some());
     }
 
     fn message(&mut self, from: &str, to: &[usize], content: &[usize], prdr: bool) {

@@ -2,7 +2,7 @@
 use std::io::IoSlice;
 
 use smtp_error::{Error, ReplyCode};
-use smtp_server::{Accept, Decision, Event, Login, Refuse, ScramKeys, ServerSession};
+use smtp_server::{Accept, Decision, Event, Login, Refuse, ScramKeys, ServerSession, TlsFacts};
 use smtp_session::{ActiveOperation, Next, Operation};
 
 /// A message that the server has taken responsibility for, and for whom.
@@ -128,7 +128,9 @@ impl Wire {
         loop {
             let event = self.server.next(&mut input);
             let is_over = matches!(event, Event::Close(_));
-            if is_over || matches!(event, Event::Read) {
+            let is_handshake = matches!(event, Event::StartTls);
+            if is_over || is_handshake || matches!(event, Event::Read) {
+                assert!(!is_handshake || input.is_empty(), "the client waits for the handshake");
                 let output = std::mem::take(self.server.output());
                 let passed = self.pass(output.len());
                 self.to_client.extend_from_slice(&output[..passed]);
@@ -148,6 +150,11 @@ impl Wire {
                 Answer::Keys(keys) => self.server.scram_keys(Some(keys)),
             }
         }
+    }
+
+    /// Makes the handshake. The server may have lost its client by then.
+    pub(crate) fn secure(&mut self) {
+        self.server.tls_started(TlsFacts::default());
     }
 
     /// Checks that nothing is left half done when the connection is over.
