@@ -73,7 +73,7 @@ pub struct Target {
 }
 
 /// The host of every target; the certificates are for it as well.
-const HOST: &str = "127.0.0.1";
+pub const HOST: &str = "127.0.0.1";
 
 impl Target {
     /// Parses a target, `PORT` or `PORT:FILE`, where the file holds the certificate.
@@ -87,8 +87,8 @@ impl Target {
         Ok(Self { port, certificate })
     }
 
-    /// The TLS configuration of a client that trusts this certificate and no other.
-    fn tls(&self) -> Result<Option<Arc<ClientConfig>>, Failure> {
+    /// Returns the TLS configuration of a client that trusts this certificate and no other.
+    pub fn tls(&self) -> Result<Option<Arc<ClientConfig>>, Failure> {
         let Some(certificate) = &self.certificate else { return Ok(None) };
         let mut roots = RootCertStore::empty();
         roots.add(certificate.clone())?;

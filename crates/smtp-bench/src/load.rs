@@ -3,11 +3,13 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::TcpStream as StdTcpStream,
+    sync::Arc,
 };
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 
-use crate::{job::Job, server::Running};
+use crate::{client::HOST, job::Job, server::Running};
 
 /// What is sent for a message.
 #[derive(Debug)]
@@ -172,8 +174,20 @@ pub fn greeted(server: &Running) -> io::Result<StdTcpStream> {
     Ok(stream)
 }
 
+/// A connection inside TLS.
+pub type TlsStream = StreamOwned<ClientConnection, StdTcpStream>;
+
+/// Opens a connection, makes the handshake, and waits for the greeting.
+pub fn greeted_inside_tls(server: &Running, tls: &Arc<ClientConfig>) -> io::Result<TlsStream> {
+    let name = ServerName::try_from(HOST).map_err(io::Error::other)?;
+    let client = ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(client, server.connect()?);
+    converse(&mut stream, b"", 1)?;
+    Ok(stream)
+}
+
 /// Writes commands, and waits for so many replies.
-pub fn converse(stream: &mut StdTcpStream, octets: &[u8], replies: usize) -> io::Result<()> {
+pub fn converse(stream: &mut (impl Read + Write), octets: &[u8], replies: usize) -> io::Result<()> {
     stream.write_all(octets)?;
     let (mut found, mut buffer) = (Replies::default(), [0; 4096]);
     while found.ended < replies {

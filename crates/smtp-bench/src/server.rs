@@ -4,7 +4,7 @@ use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -69,6 +69,20 @@ pub const SERVERS: &[Server] = &[
         command: aiosmtpd,
     },
 ];
+
+/// Ours, with TLS from the first octet.
+pub const INSIDE_TLS: Server = Server {
+    name: "ours",
+    pipelining: true,
+    counts: true,
+    most_connections: usize::MAX,
+    command: |task| receive("ours-tls", task),
+};
+
+/// Returns the file in which [`INSIDE_TLS`] at this port leaves its certificate before it listens.
+pub fn certificate_file(port: u16) -> PathBuf {
+    env::temp_dir().join(format!("smtp-bench-{port}.der"))
+}
 
 /// The servers of this crate are one program.
 fn receive(name: &str, task: &Task) -> Command {

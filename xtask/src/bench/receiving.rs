@@ -50,8 +50,13 @@ const fn small(
     Case { name, size: "1024", connections, pace, measured }
 }
 
-/// Connections that do nothing, by the name of the case.
-const IDLE: &[(&str, &str)] = &[("idle-1000", "1000"), ("idle-10000", "10000")];
+/// Connections that do nothing: the name of the case, what `load` calls it, and how many there are.
+const IDLE: &[(&str, &str, &str)] = &[
+    ("idle-1000", "idle", "1000"),
+    ("idle-10000", "idle", "10000"),
+    ("idle-tls-1000", "idle-tls", "1000"),
+    ("idle-tls-10000", "idle-tls", "10000"),
+];
 
 /// The messages that are counted.
 const COUNTED: u64 = 500;
@@ -68,8 +73,8 @@ pub(super) fn measure(
     for case in CASES.iter().filter(|case| wanted(case.name)) {
         measure_case(programs, case, &mut section)?;
     }
-    for (name, connections) in IDLE.iter().filter(|(name, _)| wanted(name)) {
-        for cells in programs.lines("load", &["idle", connections])? {
+    for (name, kind, connections) in IDLE.iter().filter(|(name, ..)| wanted(name)) {
+        for cells in programs.lines("load", &[kind, connections])? {
             let [peer, greeted, begun] = &cells[..] else { continue };
             for (unit, kib) in [(GREETED, greeted), (BEGUN, begun)] {
                 let (name, peer, value) = ((*name).to_owned(), peer.clone(), Some(number(kib)));

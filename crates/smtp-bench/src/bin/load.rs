@@ -1,19 +1,19 @@
 //! Sends messages to servers: to all in turn for times, or to one that runs under a profiler.
 
 use std::{
-    env,
-    io::{self, ErrorKind},
+    env, fs,
+    io::{self, ErrorKind, Read, Write},
     process::{self, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use smtp_bench::{
-    client::Failure,
+    client::{Failure, Target},
     job::{Job, Size},
-    load::{Load, Pace, Script, converse, greeted},
+    load::{Load, Pace, Script, converse, greeted, greeted_inside_tls},
     median,
-    server::{Running, SERVERS, Server},
+    server::{INSIDE_TLS, Running, SERVERS, Server, certificate_file},
 };
 
 const USAGE: &str = "\
@@ -22,6 +22,7 @@ usage: load list                                every server, and whether it can
        load count SERVER SIZE N PACE TOOL...    N messages to a server that runs under TOOL
        load memory SIZE                         KiB that one message takes in each server
        load idle CONNECTIONS                    KiB of a connection: greeted, and after EHLO and MAIL
+       load idle-tls CONNECTIONS                the same inside TLS, of ours
 PACE is `each`, to wait for the reply to each command, or `grouped`";
 
 /// Odd, so that there is a median.
@@ -55,7 +56,17 @@ fn main() -> Result<(), Failure> {
         }
         ["idle", connections] => {
             let connections = connections.parse()?;
-            each(connections, |running| idle(running, connections));
+            each(connections, |running| idle(running, connections, greeted));
+        }
+        ["idle-tls", connections] => {
+            let connections = connections.parse()?;
+            let running = INSIDE_TLS.start(connections, 0, &[])?;
+            let file = certificate_file(running.port);
+            let certificate = Some(fs::read(&file)?.into());
+            fs::remove_file(file)?;
+            let tls = Target { port: running.port, certificate }.tls()?.ok_or("no certificate")?;
+            let open = |running: &Running| greeted_inside_tls(running, &tls);
+            println!("{}\t{}", INSIDE_TLS.name, idle(&running, connections, open)?);
         }
         _ => return Err(USAGE.into()),
     }
@@ -111,11 +122,15 @@ fn memory(running: &Running, job: &Job) -> io::Result<u64> {
 }
 
 /// Returns the KiB for each connection.
-fn idle(running: &Running, connections: usize) -> io::Result<String> {
+fn idle<S: Read + Write>(
+    running: &Running,
+    connections: usize,
+    open_one: impl Fn(&Running) -> io::Result<S>,
+) -> io::Result<String> {
     let before = running.resident()?;
     let mut open = Vec::new();
     for _ in 0..connections {
-        open.push(greeted(running)?);
+        open.push(open_one(running)?);
     }
     let greeted = running.resident()?;
     for stream in &mut open {

@@ -1,9 +1,9 @@
-//! The servers that are libraries, as programs: `receive ours|mailin PORT CONNECTIONS MESSAGES`.
+//! The servers that are libraries, as programs: `receive ours|ours-tls|mailin PORT CONNECTIONS MESSAGES`.
 //!
 //! They accept every message and drop it, and end after MESSAGES if that is not 0.
 
 use std::{
-    env,
+    env, fs,
     net::Ipv4Addr,
     process,
     sync::{
@@ -13,10 +13,13 @@ use std::{
 };
 
 use mailin_embedded::{Response, response};
-use smtp_bench::client::Failure;
+use smtp_bench::{
+    client::{Failure, HOST},
+    server::certificate_file,
+};
 use smtp_server::{
-    Accept, Capacity, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt, Refuse, Server,
-    Settings,
+    Accept, Capacity, Certificates, Context, Data, Decision, Envelope, Handler, Outcome, Rcpt,
+    Refuse, Server, Settings,
 };
 use tokio::{io::AsyncReadExt, runtime::Builder, sync::Notify};
 
@@ -24,23 +27,43 @@ fn main() -> Result<(), Failure> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let [name, port, connections, messages] = words[..] else {
-        return Err("usage: receive ours|mailin PORT CONNECTIONS MESSAGES".into());
+        return Err("usage: receive ours|ours-tls|mailin PORT CONNECTIONS MESSAGES".into());
     };
     let (port, connections, messages) = (port.parse()?, connections.parse()?, messages.parse()?);
     match name {
-        "ours" => ours(port, connections, messages),
+        "ours" => ours(port, connections, messages, None),
+        "ours-tls" => ours(port, connections, messages, Some(certify(port)?)),
         "mailin" => mailin(port, connections, messages),
         _ => Err(format!("unknown server `{name}`").into()),
     }
 }
 
-fn ours(port: u16, connections: usize, messages: usize) -> Result<(), Failure> {
+/// Makes a certificate, and leaves it in a file for the clients.
+fn certify(port: u16) -> Result<Certificates, Failure> {
+    let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
+    fs::write(certificate_file(port), made.cert.der())?;
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    Ok(Certificates::pem(chain.as_bytes(), key.as_bytes())?)
+}
+
+fn ours(
+    port: u16,
+    connections: usize,
+    messages: usize,
+    certificates: Option<Certificates>,
+) -> Result<(), Failure> {
     let mut capacity = Capacity::default();
     (capacity.connections, capacity.per_address) = (connections + 1, connections + 1);
     let all = Arc::new(Notify::new());
     let dropper = Dropper { left: AtomicUsize::new(messages), all: Arc::clone(&all) };
-    let settings = Settings::smtp("localhost").size(100 << 20).build()?;
-    let server = Server::new(dropper).settings(settings).capacity(capacity);
+    let settings = Settings::smtp("localhost").size(100 << 20);
+    let mut server = Server::new(dropper).capacity(capacity);
+    server = match certificates {
+        Some(certificates) => {
+            server.tls(certificates.config()?).settings(settings.implicit_tls().build()?)
+        }
+        None => server.settings(settings.build()?),
+    };
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let server = server.listen((Ipv4Addr::LOCALHOST, port))?;
         Ok(server.run_until(async move { all.notified().await }).await?)
