@@ -1,6 +1,9 @@
 //! What a client may do how often, and how long.
+use std::sync::Arc;
+
 use smtp_caps::{Limit, Limits};
-use smtp_server::{Bounds, Closing, Event, Settings};
+use smtp_error::Extension;
+use smtp_server::{Bounds, Client, Closing, Event, ServerSession, Settings};
 
 use crate::host::{Answer, Fate, Host, refuse};
 
@@ -162,5 +165,41 @@ fn a_request_of_http_ends_the_session() {
         let expected = "220 mx.example.org ESMTP\n421 4.7.0 This is not a server for HTTP\n";
         assert_eq!(journal.output, expected, "{request}");
         assert_eq!(journal.events, ["Connected"]);
+    }
+}
+
+/// Returns the most octets that a session has allocated at a time while it received these.
+fn memory_for(settings: &Arc<Settings>, octets: &[u8]) -> u64 {
+    let measured = allocation_counter::measure(|| {
+        let mut session = ServerSession::new(Arc::clone(settings), Client::new(), [0; 32]);
+        let mut input = octets;
+        loop {
+            match session.next(&mut input) {
+                Event::Read => break,
+                Event::Close(why) => panic!("closed: {why:?}"),
+                Event::Write => session.output().clear(),
+                _ => session.accept(),
+            }
+        }
+        assert!(!session.rcpts().is_empty());
+    });
+    measured.bytes_max
+}
+
+#[test]
+fn the_memory_of_recipients_is_linear_and_small() {
+    let settings = Settings::smtp("mx.example.org")
+        .offer(|offer| offer.extensions([Extension::Dsn]))
+        .build()
+        .unwrap();
+    let settings = Arc::new(settings);
+    let local = "x".repeat(64);
+    let long =
+        format!("RCPT TO:<{local}@c.example> NOTIFY=FAILURE ORCPT=rfc822;{}\r\n", "y".repeat(400));
+    for rcpt in ["RCPT TO:<b@c.example>\r\n", &long, "RCPT TO:<b@c.example> NOTIFY=NEVER\r\n"] {
+        let octets = [EHLO, "MAIL FROM:<>\r\n", &rcpt.repeat(1000)].concat();
+        let memory = memory_for(&settings, octets.as_bytes());
+        assert!(memory < 5 * octets.len() as u64, "{memory} for {}", octets.len());
+        assert!(memory < 600 << 10, "{memory}");
     }
 }
