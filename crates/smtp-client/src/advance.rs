@@ -36,6 +36,10 @@ pub(crate) struct Allowed {
     pub(crate) idle: bool,
     /// Whether to write; not after a write has failed.
     pub(crate) write: bool,
+    /// Only a part of the replies has come. A server that holds back the others until that part is
+    /// acknowledged (RFC 1122, 4.2.3.4) would wait for as long as systems delay that: 40
+    /// milliseconds, for each command group.
+    pub(crate) acknowledge: bool,
 }
 
 /// An operation on its way, step by step, until it is done or has a result to take.
@@ -44,6 +48,8 @@ pub(crate) struct Advance<'a, 's, O: Operation, F> {
     pub(crate) clock: &'a mut Clock,
     pub(crate) feed: &'a mut F,
     write_failure: Option<io::Error>,
+    /// Whether something was written since the last read, which acknowledges what was read.
+    has_written: bool,
 }
 
 impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
@@ -52,12 +58,14 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
         clock: &'a mut Clock,
         feed: &'a mut F,
     ) -> Self {
-        Self { run, clock, feed, write_failure: None }
+        Self { run, clock, feed, write_failure: None, has_written: false }
     }
 
     /// Sets the clock for the next step. Returns `None` if the caller has to act.
     pub(crate) fn begin(&mut self) -> Option<Allowed> {
-        let actor = match self.run.next() {
+        let next = self.run.next();
+        let acknowledge = !self.has_written && matches!(next, Next::Read);
+        let actor = match next {
             Next::Done => Some(Actor::Caller),
             Next::Request(request) => Some(self.feed.actor(&request)),
             Next::Write | Next::Read => None,
@@ -75,7 +83,7 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
             // not: no reply may extend the short time that is left for reading.
             self.clock.turn(self.run.step(), self.run.progress(), self.run.has_answer());
         }
-        Some(Allowed { idle, write })
+        Some(Allowed { idle, write, acknowledge })
     }
 
     /// Hands the event to the operation. `incoming` begins with the octets that were read. The last
@@ -87,8 +95,12 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
         withheld: usize,
     ) {
         match event {
-            Ok(IoEvent::Read(octets)) if octets > 0 => self.run.receive(&incoming[..octets]),
+            Ok(IoEvent::Read(octets)) if octets > 0 => {
+                self.has_written = false;
+                self.run.receive(&incoming[..octets]);
+            }
             Ok(IoEvent::Wrote(octets)) => {
+                self.has_written = true;
                 self.run.wrote(octets);
                 self.feed.wrote(self.run);
             }
@@ -114,6 +126,44 @@ impl<'a, 's, O: Operation, F: Feed<O>> Advance<'a, 's, O, F> {
                 self.run.take_back(withheld);
                 self.run.connection_failed(failure);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        HelloName, ReplyLimits, Timeouts,
+        feed::Nothing,
+        session::{Dialect, Hello, Session},
+    };
+
+    #[test]
+    fn a_part_of_the_replies_is_acknowledged_at_once() {
+        let name = HelloName::try_from("client.example.org").unwrap();
+        let mut session = Session::new(Dialect::Smtp, name, ReplyLimits::default());
+        let mut run = session.run(Hello::after_greeting()).unwrap();
+        let mut clock = Clock::start(Timeouts::default());
+        let mut nothing = Nothing;
+        let mut advance = Advance::new(&mut run, &mut clock, &mut nothing);
+        // Returns whether the step that follows the event begins with an acknowledgement.
+        let mut step = |event: IoEvent, incoming: &[u8]| {
+            advance.end(Ok(event), incoming, 0);
+            advance.begin().map(|allowed| allowed.acknowledge)
+        };
+        let read = |octets: &'static [u8]| (IoEvent::Read(octets.len()), octets);
+        let other = |event| (event, &b""[..]);
+        for ((event, octets), expected) in [
+            (read(b"220-"), Some(true)),
+            // EHLO takes the acknowledgement with it.
+            (read(b"a\r\n220 b\r\n"), Some(false)),
+            (other(IoEvent::Wrote("EHLO client.example.org\r\n".len())), Some(false)),
+            (other(IoEvent::Moved), Some(false)),
+            (read(b"250-a\r\n"), Some(true)),
+            (read(b"250 b\r\n"), None),
+        ] {
+            assert_eq!(step(event, octets), expected, "{}", octets.escape_ascii());
         }
     }
 }

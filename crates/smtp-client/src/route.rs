@@ -6,7 +6,7 @@ use std::{
 };
 
 use smtp_codec::ProxyHeader;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::{Proxy, dialing::Order};
 
@@ -67,6 +67,17 @@ impl fmt::Debug for Route {
             .field("header", &self.header)
             .finish_non_exhaustive()
     }
+}
+
+/// Has the system acknowledge at once what has come, where it can be told to. It puts that off again by
+/// itself after the next write.
+pub(crate) fn acknowledge<'a>(socket: impl Into<SockRef<'a>>) {
+    let socket = socket.into();
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // Without it the replies come a little later.
+    let _ = socket.set_tcp_quickack(true);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
 }
 
 /// The methods of a connector that change the route.

@@ -21,6 +21,8 @@ enum Kind {
     Prompt,
     /// With delayed acknowledgments, which clients that wait for them notice.
     Plain,
+    /// Each reply in a write of its own, and held back until the one before is acknowledged.
+    Held,
     Tls,
 }
 
@@ -36,6 +38,7 @@ const CASES: &[Case] = &[
     Case { name: "send-50-mib", size: 50 * MIB, sink: Kind::Prompt, counted: 0, memory: true },
     Case { name: "send-50-mib-tls", size: 50 * MIB, sink: Kind::Tls, counted: 0, memory: true },
     Case { name: "delayed-ack", size: KIB, sink: Kind::Plain, counted: 0, memory: false },
+    Case { name: "held-replies", size: KIB, sink: Kind::Held, counted: 0, memory: false },
 ];
 
 const ALLOCATIONS: Unit = Unit { name: "allocations", places: 1, compared: false };
@@ -56,8 +59,12 @@ pub(super) fn measure(
 fn measure_case(programs: &Programs, case: &Case, section: &mut Section) -> Result<(), String> {
     let (_sink, target) = match case.sink {
         Kind::Tls => programs.tls_sink()?,
-        Kind::Prompt | Kind::Plain => {
-            let pace = if case.sink == Kind::Plain { "plain" } else { "prompt" };
+        Kind::Prompt | Kind::Plain | Kind::Held => {
+            let pace = match case.sink {
+                Kind::Plain => "plain",
+                Kind::Held => "held",
+                _ => "prompt",
+            };
             let sink = programs.sink(&[pace])?;
             let port = sink.port.clone();
             (sink, port)

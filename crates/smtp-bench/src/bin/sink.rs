@@ -1,4 +1,4 @@
-//! The sink as a program: `sink prompt|plain|late:MILLISECONDS [FILE]`.
+//! The sink as a program: `sink prompt|plain|held|late:MILLISECONDS [FILE]`.
 //!
 //! It prints its port, writes its certificate to FILE if that is given and then uses TLS, and
 //! serves until its standard input ends.
@@ -21,11 +21,12 @@ fn main() -> Result<(), Failure> {
     let (pace, file) = match words[..] {
         [pace] => (pace, None),
         [pace, file] => (pace, Some(file)),
-        _ => return Err("usage: sink prompt|plain|late:MILLISECONDS [FILE]".into()),
+        _ => return Err("usage: sink prompt|plain|held|late:MILLISECONDS [FILE]".into()),
     };
     let pace = match (pace, pace.strip_prefix("late:")) {
         ("prompt", _) => Pace::Prompt,
         ("plain", _) => Pace::Plain,
+        ("held", _) => Pace::Held,
         (_, Some(delay)) => Pace::Late(Duration::from_millis(delay.parse()?)),
         _ => return Err(format!("unknown pace `{pace}`").into()),
     };

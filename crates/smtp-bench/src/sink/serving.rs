@@ -19,6 +19,9 @@ pub enum Pace {
     Prompt,
     /// Acknowledges when the system does, which is late for a client that waits for it.
     Plain,
+    /// Writes each reply by itself, and lets the system hold back a small one until the one before is
+    /// acknowledged, as servers do that do not set TCP_NODELAY.
+    Held,
     /// Delays every reply by this time, like a connection with a long round trip.
     Late(Duration),
 }
@@ -57,15 +60,16 @@ impl Sink {
 }
 
 fn converse(stream: TcpStream, pace: Pace, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+    stream.set_nodelay(pace != Pace::Held)?;
     if let Some(config) = tls {
         let connection = ServerConnection::new(config).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, stream);
-        return answer(&mut stream, |stream| acknowledge(&stream.sock));
+        return answer(&mut stream, false, |stream| acknowledge(&stream.sock));
     }
     match pace {
-        Pace::Plain => answer(&mut &stream, |_| Ok(())),
-        Pace::Prompt => answer(&mut &stream, |stream| acknowledge(stream)),
+        Pace::Plain => answer(&mut &stream, false, |_| Ok(())),
+        Pace::Held => answer(&mut &stream, true, |_| Ok(())),
+        Pace::Prompt => answer(&mut &stream, false, |stream| acknowledge(stream)),
         Pace::Late(delay) => answer_late(&stream, delay),
     }
 }
@@ -75,9 +79,10 @@ fn acknowledge(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_quickack(true)
 }
 
-/// Writes the replies to each batch of commands at once.
+/// Writes the replies to each batch of commands at once, or line by line.
 fn answer<S: Read + Write>(
     stream: &mut S,
+    by_line: bool,
     mut received: impl FnMut(&S) -> io::Result<()>,
 ) -> io::Result<()> {
     let (mut dialogue, mut replies) = (Dialogue::default(), Vec::new());
@@ -91,11 +96,11 @@ fn answer<S: Read + Write>(
         }
         received(stream)?;
         dialogue.receive(&buffer[..octets], &mut replies);
-        if !replies.is_empty() {
-            stream.write_all(&replies)?;
+        for part in replies.split_inclusive(|&octet| by_line && octet == b'\n') {
+            stream.write_all(part)?;
             stream.flush()?;
-            replies.clear();
         }
+        replies.clear();
     }
     Ok(())
 }

@@ -116,6 +116,9 @@ impl Driver {
     ) {
         let mut advance = Advance::new(run, clock, feed);
         while let Some(allowed) = advance.begin() {
+            if allowed.acknowledge {
+                self.stream.acknowledge();
+            }
             let turn = poll_fn(|cx| self.poll_advance(cx, &mut advance, allowed)).await;
             advance.end(turn, &self.incoming, self.stream.withheld());
         }

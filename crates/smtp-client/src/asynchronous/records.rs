@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client;
 
 use crate::{
-    asynchronous::handshake::Tap,
+    asynchronous::{handshake::Tap, stream::Transport},
     tls::{Outgoing, Protection},
 };
 
@@ -31,6 +31,10 @@ impl TlsStream {
 
     pub(super) fn tls(&self) -> (&ClientConnection, Protection) {
         (self.stream.get_ref().1, self.protection)
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        self.stream.get_ref().0.transport()
     }
 
     /// Returns what was counted as written although nothing of it can have left.

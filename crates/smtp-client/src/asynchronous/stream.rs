@@ -87,6 +87,13 @@ impl Transport {
         false
     }
 
+    /// Acknowledges what has come.
+    pub(super) fn acknowledge(&self) {
+        if let Self::Tcp(tcp) = self {
+            crate::route::acknowledge(tcp);
+        }
+    }
+
     fn io(&mut self) -> Pin<&mut dyn Io> {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp),
@@ -120,6 +127,14 @@ impl Stream {
         match self {
             Self::Plain(_) => 0,
             Self::Tls(tls) => tls.withheld(),
+        }
+    }
+
+    /// Acknowledges what has come, without waiting for something to send.
+    pub(crate) fn acknowledge(&self) {
+        match self {
+            Self::Plain(transport) => transport.acknowledge(),
+            Self::Tls(tls) => tls.transport().acknowledge(),
         }
     }
 

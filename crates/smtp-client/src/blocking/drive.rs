@@ -95,6 +95,9 @@ impl Driver {
     ) {
         let mut advance = Advance::new(run, clock, feed);
         while let Some(allowed) = advance.begin() {
+            if allowed.acknowledge {
+                self.stream.acknowledge();
+            }
             let turn = self.turn(&mut advance, allowed);
             advance.end(turn, &self.incoming, self.stream.withheld());
         }

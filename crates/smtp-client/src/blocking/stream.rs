@@ -126,6 +126,13 @@ impl Transport {
         self.readiness.wait_for_ever()
     }
 
+    /// Acknowledges what has come.
+    fn acknowledge(&self) {
+        if let Socket::Tcp(tcp) = &self.socket {
+            crate::route::acknowledge(tcp);
+        }
+    }
+
     fn shutdown(&self) -> io::Result<()> {
         delegate!(&self.socket, inner => inner.shutdown(Shutdown::Write))
     }
@@ -182,6 +189,11 @@ impl Stream {
             Self::Plain(_) => 0,
             Self::Tls(stream) => stream.withheld(),
         }
+    }
+
+    /// Acknowledges what has come, without waiting for something to send.
+    pub(super) fn acknowledge(&mut self) {
+        self.transport().acknowledge();
     }
 
     /// Waits as [`Transport::wait`] does.

@@ -45,6 +45,10 @@ impl Tap {
         (Self { transport, handshake, held: false, reads: usize::MAX }, seen)
     }
 
+    pub(in crate::asynchronous) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     /// Ends the recording after a successful handshake, and discards it.
     ///
     /// # Errors
