@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod interop;
 mod metadata;
 mod tidy;
 
@@ -17,6 +18,7 @@ tasks:
   bench   compares codec, client and server with others: `[--json FILE] [--only NAME] [--svg FILE]`
   ci      runs every check that a change must pass, up to the first that fails
   fuzz    looks for inputs that break a property: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
+  interop runs the client against mail servers of others: `interop [SERVER]...`, `interop --help`
   tidy    checks the rules of this project that neither the compiler nor clippy checks
   help    prints this text";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["bench", ref options @ ..] => bench::run(&root, options),
         ["ci"] => ci::run(&root),
         ["fuzz", ref arguments @ ..] => fuzz::run(&root, arguments),
+        ["interop", ref arguments @ ..] => interop::run(&root, arguments),
         ["tidy"] => tidy::run(&root),
         ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),
         [] => return wrong_usage("no task given"),

@@ -1,0 +1,100 @@
+//! The servers: how each is fetched, configured and started, and what is known of it.
+
+mod aiosmtpd;
+mod dovecot;
+mod exim;
+mod maildir;
+mod node;
+mod opensmtpd;
+mod postfix;
+
+use std::{
+    error::Error,
+    fs, io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+};
+
+use crate::{certs::Certs, install::Cache, target::Prepared};
+
+/// Why a server cannot be run.
+pub(crate) type Problem = Box<dyn Error + Send + Sync>;
+
+/// A server that is known here.
+pub(crate) struct Recipe {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) prepare: fn(&Site) -> Result<Prepared, Problem>,
+}
+
+/// Every server, the most used first.
+pub(crate) const RECIPES: &[Recipe] = &[
+    Recipe { name: "postfix", about: "from Debian", prepare: postfix::prepare },
+    Recipe { name: "exim", about: "from Debian", prepare: exim::prepare },
+    Recipe { name: "dovecot", about: "from Debian, LMTP", prepare: dovecot::prepare },
+    Recipe { name: "aiosmtpd", about: "Python, SMTP and LMTP", prepare: aiosmtpd::prepare },
+    Recipe {
+        name: "opensmtpd",
+        about: "from the backports of Debian",
+        prepare: opensmtpd::prepare,
+    },
+    Recipe { name: "smtp-server", about: "nodemailer's, SMTP and LMTP", prepare: node::prepare },
+    Recipe { name: "maildir", about: "the example of smtp-server", prepare: maildir::prepare },
+];
+
+/// What a server may use.
+pub(crate) struct Site {
+    /// A folder of its own, which is removed after the run.
+    pub(crate) folder: PathBuf,
+    pub(crate) certs: Certs,
+    pub(crate) cache: Arc<Cache>,
+    /// The program of the example `maildir`.
+    pub(crate) maildir: Option<PathBuf>,
+}
+
+impl Site {
+    /// Returns a free port. The ports are below those that the system gives to clients.
+    pub(crate) fn port() -> io::Result<u16> {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let start = std::process::id() as u16 % 8000;
+        for _ in 0..8000 {
+            let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 8000;
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return Ok(port);
+            }
+        }
+        Err(io::Error::other("no free port"))
+    }
+
+    /// Makes a folder in that of the server.
+    pub(crate) fn make(&self, name: &str) -> io::Result<PathBuf> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// Writes a file into the folder of the server.
+    pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.folder.join(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+}
+
+/// Gives a folder and what is in it to a user.
+fn give(folder: &Path, user: u32) -> io::Result<()> {
+    std::os::unix::fs::chown(folder, Some(user), Some(user))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give(&entry.path(), user)?;
+        } else {
+            std::os::unix::fs::chown(entry.path(), Some(user), Some(user))?;
+        }
+    }
+    Ok(())
+}

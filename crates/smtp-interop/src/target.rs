@@ -1,0 +1,108 @@
+//! What the suite is run against: one protocol of one server.
+
+use std::{path::PathBuf, time::Duration};
+
+use smtp_client::{Security, Server, session::Dialect};
+
+use crate::{compare::Change, process::Launch, store::Store};
+
+/// The domain that every server delivers for.
+pub(crate) const DOMAIN: &str = "interop.test";
+
+/// The accounts: user name and password. The second password has what is often treated wrongly.
+pub(crate) const ACCOUNTS: [(&str, &str); 2] =
+    [("alice@interop.test", "secret-alice"), ("bob@interop.test", "pä ss\"w\\rd")];
+
+/// How many recipients `r0`, `r1` and so on there are, besides `alice`, `bob` and `ünï`. Names that
+/// begin with `nosuch` are refused at RCPT.
+pub(crate) const MANY: usize = 1100;
+
+/// The largest message of every server that can be told one, in octets.
+pub(crate) const SIZE_LIMIT: usize = 32 << 20;
+
+/// A server that is ready to be started.
+pub(crate) struct Prepared {
+    pub(crate) version: String,
+    pub(crate) launch: Launch,
+    /// The protocols that it serves; each is a column of the table.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One protocol of a server, and what is known of it.
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) store: Store,
+    /// What it does to messages.
+    pub(crate) changes: &'static [Change],
+    /// Cases that fail with it.
+    pub(crate) exceptions: &'static [Exception],
+}
+
+/// Where it listens, by protection. The first that is there is the main one.
+#[derive(Default)]
+pub(crate) struct Endpoints {
+    pub(crate) clear: Option<Server>,
+    pub(crate) starttls: Option<Server>,
+    pub(crate) tls: Option<Server>,
+    pub(crate) unix: Option<Server>,
+    /// Inside TLS, with AUTH.
+    pub(crate) login: Option<Server>,
+    /// Closes a connection that was idle for this time.
+    pub(crate) idle: Option<(Server, Duration)>,
+}
+
+/// Cases that fail with a server as it is known to behave, and why.
+pub(crate) struct Exception {
+    /// How the names of these cases begin.
+    pub(crate) cases: &'static [&'static str],
+    /// What the fault has to say.
+    pub(crate) fault: &'static str,
+    pub(crate) why: &'static str,
+}
+
+impl Target {
+    pub(crate) fn new(name: &'static str, endpoints: Endpoints, store: Store) -> Self {
+        Self { name, endpoints, store, changes: &[], exceptions: &[] }
+    }
+
+    /// Returns where most cases connect to.
+    pub(crate) fn main(&self) -> Option<&Server> {
+        let Endpoints { clear, starttls, tls, unix, .. } = &self.endpoints;
+        [clear, starttls, tls, unix].into_iter().find_map(Option::as_ref)
+    }
+
+    /// Returns why a case is expected to fail, if it is.
+    pub(crate) fn exception(&self, case: &str) -> Option<&Exception> {
+        let applies = |exception: &&Exception| {
+            exception.cases.iter().any(|beginning| case.starts_with(beginning))
+        };
+        self.exceptions.iter().find(applies)
+    }
+}
+
+/// An SMTP server on a port of this machine.
+pub(crate) fn smtp(port: u16, security: Security) -> Option<Server> {
+    Some(Server::tcp("127.0.0.1", port).security(security))
+}
+
+/// An LMTP server on a port of this machine.
+pub(crate) fn lmtp(port: u16, security: Security) -> Option<Server> {
+    smtp(port, security).map(|server| server.dialect(Dialect::Lmtp))
+}
+
+/// An LMTP server on a Unix socket.
+pub(crate) fn lmtp_socket(path: impl Into<PathBuf>) -> Option<Server> {
+    Some(Server::unix(path).dialect(Dialect::Lmtp))
+}
+
+/// Returns the recipient with this number.
+pub(crate) fn recipient(number: usize) -> String {
+    format!("r{number}@{DOMAIN}")
+}
+
+/// Returns every mailbox that is accepted.
+pub(crate) fn mailboxes() -> impl Iterator<Item = String> {
+    let named = ["alice", "bob", "ünï"].map(|name| format!("{name}@{DOMAIN}"));
+    named.into_iter().chain((0..MANY).map(recipient))
+}
