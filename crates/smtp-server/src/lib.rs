@@ -57,7 +57,7 @@
 //!
 //! Under the target of this crate, by `tracing`: each session is a span `session` with its number; at
 //! INFO the result of each message (recipients, size, duration in microseconds, the code of a refusal)
-//! and each refused login with the network address; at WARN the error behind a refusal, a panic of a
+//! and each refused login with the network address; at WARN the cause of a refusal, a panic of a
 //! handler, and a number of decisions that is wrong; at DEBUG the beginning and the end of sessions.
 //! No mailbox, user name or content is in any of them, except in the text of a handler's own error.
 //!

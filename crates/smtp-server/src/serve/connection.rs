@@ -286,7 +286,7 @@ fn log_login(client: &Client, code: ReplyCode) {
     info!(?client, code = code.get(), "login refused");
 }
 
-/// Logs the error behind a refusal, which the client does not see.
+/// Logs the error that caused a refusal, which the client does not see.
 fn log(decision: &Decision) {
     if let Err(refuse) = decision
         && let Some(cause) = refuse.cause()

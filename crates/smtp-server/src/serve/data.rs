@@ -116,7 +116,7 @@ impl<'a> Data<'a> {
     ///
     /// The losing future is dropped where it waits, so that it must be one that leaves nothing half
     /// done. Where the client has sent something that is not used yet, such as content that is not
-    /// read or a QUIT in advance, this waits for ever: what is behind that is not known, and a client
+    /// read or a QUIT in advance, this waits for ever: what follows that is not known, and a client
     /// that has closed its direction after QUIT still wants its replies.
     pub async fn disconnected(&mut self) {
         poll_fn(|cx| self.io.poll_disconnected(cx)).await;
@@ -208,7 +208,7 @@ impl AsyncRead for Data<'_> {
     }
 }
 
-/// Returns where the header section ends, if the empty line ends behind this offset. A content may
+/// Returns where the header section ends, if the empty line ends after this offset. A content may
 /// begin with it.
 fn end_of_header(header: &[u8], from: usize) -> Option<usize> {
     if header.starts_with(b"\r\n") {

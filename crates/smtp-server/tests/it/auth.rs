@@ -144,8 +144,11 @@ fn tokens() {
         assert_eq!(play(Mechanism::OAUTHBEARER, &line).client.login(), login, "{header}");
     }
     // Nobody says who that is.
-    let nobody = "S: 454 4.7.0 Authentication is not possible now";
-    play(Mechanism::OAUTHBEARER, &format!("C: AUTH OAUTHBEARER {}\n{nobody}", oauth("n,,", token)));
+    let refused = "S: 454 4.7.0 Authentication is not possible now";
+    play(
+        Mechanism::OAUTHBEARER,
+        &format!("C: AUTH OAUTHBEARER {}\n{refused}", oauth("n,,", token)),
+    );
     for response in [
         "",
         "n,,",
@@ -169,8 +172,8 @@ fn external_and_anonymous() {
     let certificate = b64("by-certificate");
     let journal = play(Mechanism::EXTERNAL, &format!("C: AUTH EXTERNAL {certificate}\n{OK}"));
     assert_eq!(journal.client.login(), Some("CN=tim"));
-    let nobody = "S: 454 4.7.0 Authentication is not possible now";
-    let journal = play(Mechanism::EXTERNAL, &format!("C: AUTH EXTERNAL =\n{nobody}"));
+    let refused = "S: 454 4.7.0 Authentication is not possible now";
+    let journal = play(Mechanism::EXTERNAL, &format!("C: AUTH EXTERNAL =\n{refused}"));
     assert_eq!(journal.client.login(), None);
     let journal = play(Mechanism::ANONYMOUS, &format!("C: AUTH ANONYMOUS {}\n{OK}", b64("sirhc")));
     assert_eq!(journal.client.login(), Some("anonymous"));

@@ -58,7 +58,7 @@ async fn a_handler_that_does_not_read_holds_the_client_back() {
     let mut send = std::pin::pin!(send);
     for _ in 0..1000 {
         let ready = futures_poll(send.as_mut()).await;
-        assert!(!ready, "nobody reads, and the client could send everything");
+        assert!(!ready, "nothing is read, and the client could send everything");
     }
     host.go.notify_one();
     send.await.unwrap();
