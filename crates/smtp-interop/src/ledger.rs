@@ -38,7 +38,11 @@ struct Entry {
 struct Recipient {
     claim: Claim,
     copies: usize,
+    /// Whether a second copy is the server's affair.
+    may_repeat: bool,
 }
+
+const REPEATED: &str = "it delivered a message again after it was killed";
 
 impl Ledger {
     /// Records the claims of the client for a message of this case.
@@ -49,9 +53,9 @@ impl Ledger {
         sent: &[u8],
         claims: impl IntoIterator<Item = (String, Claim)>,
     ) {
-        let claims = claims
-            .into_iter()
-            .map(|(recipient, claim)| (recipient.to_lowercase(), Recipient { claim, copies: 0 }));
+        let claims = claims.into_iter().map(|(recipient, claim)| {
+            (recipient.to_lowercase(), Recipient { claim, copies: 0, may_repeat: false })
+        });
         let entry = Entry { case: case.to_owned(), sent: sent.to_vec(), claims: claims.collect() };
         self.entries.insert(id.to_owned(), entry);
     }
@@ -79,6 +83,10 @@ impl Ledger {
         if known.claim == Claim::NotAccepted {
             return Err(format!("{id} ({case}) was delivered to {recipient}, but reported as not"));
         }
+        if known.copies > 1 && known.may_repeat {
+            self.changes.insert(REPEATED);
+            return Ok(());
+        }
         if known.copies > 1 {
             return Err(format!("{id} ({case}) was delivered to {recipient} twice"));
         }
@@ -102,6 +110,13 @@ impl Ledger {
             recipients.map(move |(recipient, _)| format!("{id} ({}) to {recipient}", entry.case))
         });
         missing.collect()
+    }
+
+    /// Allows that what was delivered by now is delivered once more.
+    pub(crate) fn allow_repeats(&mut self) {
+        for recipient in self.entries.values_mut().flat_map(|entry| entry.claims.values_mut()) {
+            recipient.may_repeat = recipient.copies == 1;
+        }
     }
 
     /// Gives up on what is missing, so that it is reported once.

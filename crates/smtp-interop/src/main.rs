@@ -32,6 +32,7 @@ use lexopt::{
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
+    sync::Semaphore,
     task::{LocalSet, spawn_blocking, spawn_local},
 };
 
@@ -65,6 +66,9 @@ exit status:
   2        wrong usage, or the run could not begin
   3        no fault, but a server could not be fetched or started; the table says why
   130, 143 interrupted by SIGINT or SIGTERM; nothing is left running";
+
+/// How many servers run at the same time: most of them wait most of the time.
+const AT_ONCE: usize = 4;
 
 const BEGIN: &str = "<!-- table:begin -->";
 const END: &str = "<!-- table:end -->";
@@ -181,11 +185,16 @@ fn run(options: &Options) -> Result<ExitCode, Problem> {
     }
 }
 
-/// Tries the servers side by side.
+/// Tries the servers, a few at a time.
 async fn try_all(sites: Vec<(&'static Recipe, Site)>, cases: Rc<Vec<Case>>, times: bool) -> Table {
+    let places = Rc::new(Semaphore::new(AT_ONCE));
     let begin = |(recipe, site): (&'static Recipe, Site)| {
-        let cases = cases.clone();
-        (recipe, spawn_local(async move { try_one(recipe, site, &cases, times).await }))
+        let (cases, places) = (cases.clone(), places.clone());
+        let trying = async move {
+            let _place = places.acquire().await?;
+            try_one(recipe, site, &cases, times).await
+        };
+        (recipe, spawn_local(trying))
     };
     let running: Vec<_> = sites.into_iter().map(begin).collect();
     let mut table = Table::default();

@@ -1,17 +1,24 @@
 //! The servers: how each is fetched, configured and started, and what is known of it.
 
 mod aiosmtpd;
+mod chasquid;
 mod dovecot;
 mod exim;
+mod haraka;
 mod maildir;
 mod node;
 mod opensmtpd;
 mod postfix;
+mod qpsmtpd;
+mod sendmail;
+mod twisted;
 
 use std::{
     error::Error,
-    fs, io,
+    fs::{self, Permissions},
+    io,
     net::TcpListener,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -42,7 +49,12 @@ pub(crate) const RECIPES: &[Recipe] = &[
         about: "from the backports of Debian",
         prepare: opensmtpd::prepare,
     },
+    Recipe { name: "sendmail", about: "from the backports of Debian", prepare: sendmail::prepare },
+    Recipe { name: "haraka", about: "from npm", prepare: haraka::prepare },
     Recipe { name: "smtp-server", about: "nodemailer's, SMTP and LMTP", prepare: node::prepare },
+    Recipe { name: "chasquid", about: "from Debian", prepare: chasquid::prepare },
+    Recipe { name: "qpsmtpd", about: "from Debian", prepare: qpsmtpd::prepare },
+    Recipe { name: "twisted", about: "Twisted Mail, Python", prepare: twisted::prepare },
     Recipe { name: "maildir", about: "the example of smtp-server", prepare: maildir::prepare },
 ];
 
@@ -77,6 +89,20 @@ impl Site {
         Ok(folder)
     }
 
+    /// Writes a program into the folder of the server.
+    pub(crate) fn program(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.write(name, text)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+        Ok(path)
+    }
+
+    /// Makes a folder in which every user can store messages.
+    pub(crate) fn open_folder(&self, name: &str) -> io::Result<PathBuf> {
+        let folder = self.make(name)?;
+        fs::set_permissions(&folder, Permissions::from_mode(0o1777))?;
+        Ok(folder)
+    }
+
     /// Writes a file into the folder of the server.
     pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.folder.join(name);
@@ -85,15 +111,18 @@ impl Site {
     }
 }
 
+/// Stores a message for those servers that hand it to a program.
+const STORE: &str = include_str!("servers/store.sh");
+
 /// Gives a folder and what is in it to a user.
 fn give(folder: &Path, user: u32) -> io::Result<()> {
-    std::os::unix::fs::chown(folder, Some(user), Some(user))?;
+    chown(folder, Some(user), Some(user))?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             give(&entry.path(), user)?;
         } else {
-            std::os::unix::fs::chown(entry.path(), Some(user), Some(user))?;
+            chown(entry.path(), Some(user), Some(user))?;
         }
     }
     Ok(())

@@ -19,9 +19,8 @@ pub(crate) struct Store {
 pub(crate) enum Kind {
     /// Folders that are Maildirs.
     Maildirs { recipient: Recipient, ends: Ends },
-    /// Files `NAME.eml` as the server received them, each with a file `NAME.to` that lists the
-    /// recipients.
-    Files,
+    /// Files `NAME.eml`, each with a file `NAME.to` that lists the recipients.
+    Files { ends: Ends },
 }
 
 /// What tells the recipient of a message in a Maildir.
@@ -62,11 +61,11 @@ impl Store {
     pub(crate) fn take(&self) -> io::Result<Vec<Copy>> {
         let mut copies = Vec::new();
         match self.kind {
-            Kind::Files => {
+            Kind::Files { ends } => {
                 for path in entries(&self.folder)? {
                     if path.extension().is_some_and(|extension| extension == "eml") {
                         let recipients = path.with_extension("to");
-                        let message = split(&fs::read(&path)?, Ends::Crlf);
+                        let message = split(&fs::read(&path)?, ends);
                         for recipient in fs::read_to_string(&recipients)?.lines() {
                             copies.push(message.copy_to(recipient));
                         }

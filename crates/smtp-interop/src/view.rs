@@ -6,8 +6,9 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
-    os::unix::fs::chown,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -71,6 +72,21 @@ impl View {
         fs::create_dir_all(self.state.join(place.trim_start_matches('/')))?;
         self.binds.push((folder, place.to_owned()));
         Ok(self)
+    }
+
+    /// Writes a file that the server sees at this place below `/etc`, and only root can read if it is
+    /// a key.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn put(&self, place: &str, text: &str) -> io::Result<()> {
+        let path = self.state.join(place.trim_start_matches('/'));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, text)?;
+        let mode = if place.contains("key") { 0o600 } else { 0o644 };
+        fs::set_permissions(path, Permissions::from_mode(mode))
     }
 
     /// Empties `/run`, as a start of the machine does.

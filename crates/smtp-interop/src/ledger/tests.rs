@@ -56,3 +56,22 @@ fn a_message_that_nobody_has_sent_is_a_fault() {
     let fault = "delivered to a@example.org, but nobody has sent it: `text`";
     assert_eq!(ledger.take_faults(), [fault]);
 }
+
+#[test]
+fn only_what_was_delivered_before_a_crash_may_be_repeated() {
+    let mut ledger = Ledger::default();
+    ledger.record("case", "1", b"text", [("a@example.org".to_owned(), Claim::Accepted)]);
+    ledger.allow_repeats();
+    ledger.take_in(vec![copy("a@example.org", "text")], &[]);
+    ledger.take_in(vec![copy("a@example.org", "text")], &[]);
+    assert_eq!(ledger.take_faults(), ["1 (case) was delivered to a@example.org twice"]);
+
+    let mut ledger = Ledger::default();
+    ledger.record("case", "1", b"text", [("a@example.org".to_owned(), Claim::Accepted)]);
+    ledger.take_in(vec![copy("a@example.org", "text")], &[]);
+    ledger.allow_repeats();
+    ledger.take_in(vec![copy("a@example.org", "text")], &[]);
+    assert_eq!(ledger.take_faults(), [""; 0]);
+    let repeated = "it delivered a message again after it was killed";
+    assert_eq!(Vec::from_iter(ledger.take_changes()), [repeated]);
+}

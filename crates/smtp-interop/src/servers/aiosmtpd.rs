@@ -6,7 +6,7 @@ use smtp_client::Security;
 use super::{Problem, Site};
 use crate::{
     process::Launch,
-    store::{Kind, Store},
+    store::{Ends, Kind, Store},
     target::{
         ACCOUNTS, Endpoints, Exception, Prepared, SIZE_LIMIT, Target, lmtp, lmtp_socket, smtp,
     },
@@ -62,11 +62,19 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     };
     let first = Target {
         exceptions: OVER_SMTP,
-        ..Target::new("aiosmtpd", over_smtp, Store::new(site.make("smtp")?, Kind::Files))
+        ..Target::new(
+            "aiosmtpd",
+            over_smtp,
+            Store::new(site.make("smtp")?, Kind::Files { ends: Ends::Crlf }),
+        )
     };
     let second = Target {
         exceptions: OVER_LMTP,
-        ..Target::new("aiosmtpd-lmtp", over_lmtp, Store::new(site.make("lmtp")?, Kind::Files))
+        ..Target::new(
+            "aiosmtpd-lmtp",
+            over_lmtp,
+            Store::new(site.make("lmtp")?, Kind::Files { ends: Ends::Crlf }),
+        )
     };
     Ok(Prepared {
         version: installed.version,

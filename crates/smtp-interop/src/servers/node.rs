@@ -6,7 +6,7 @@ use smtp_client::Security;
 use super::{Problem, Site};
 use crate::{
     process::Launch,
-    store::{Kind, Store},
+    store::{Ends, Kind, Store},
     target::{ACCOUNTS, Endpoints, Prepared, SIZE_LIMIT, Target, lmtp, lmtp_socket, smtp},
 };
 
@@ -48,7 +48,8 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
         unix: lmtp_socket(socket),
         ..Endpoints::default()
     };
-    let store = |name| Ok::<_, Problem>(Store::new(site.make(name)?, Kind::Files));
+    let store =
+        |name| Ok::<_, Problem>(Store::new(site.make(name)?, Kind::Files { ends: Ends::Crlf }));
     Ok(Prepared {
         version: installed.version,
         launch: Launch::new(&site.folder, words),

@@ -29,7 +29,7 @@ fn idle<'t>(trial: &'t Trial<'_>) -> Result<(&'t Server, Duration), Failure> {
 }
 
 async fn restart(trial: &Trial<'_>) -> Done {
-    trial.service.stop();
+    trial.kill();
     trial.service.start().await.map_err(|why| Failure::fault(format!("restart: {why}")))
 }
 
@@ -104,7 +104,7 @@ async fn during(trial: &Trial<'_>, framing: Framing) -> Done {
         let (first, second) = draft.octets.split_at(half);
         // Whether the client reads on is its own affair.
         let _ = writer.write_all(first).await;
-        trial.service.stop();
+        trial.kill();
         let _ = writer.write_all(second).await;
         drop(writer);
     };

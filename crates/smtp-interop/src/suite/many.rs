@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     target::recipient,
-    trial::{Done, Trial, ensure},
+    trial::{Done, Failure, Trial, ensure},
 };
 
 const COUNT: usize = 200;
@@ -57,7 +57,17 @@ async fn many(trial: &Trial<'_>, sending: Sending) -> Done {
     for (draft, to) in &given[results.len().min(given.len())..] {
         trial.record_claims(draft, vec![(to.clone(), crate::ledger::Claim::NotAccepted)]);
     }
-    ensure(results.len() == COUNT, format!("{} results of {COUNT} messages", results.len()))?;
+    if results.len() != COUNT {
+        let last = match results.last() {
+            Some(Ok(delivery)) => delivery[0].to_string(),
+            Some(Err(error)) => error.to_string(),
+            None => "none".to_owned(),
+        };
+        let count = results.len();
+        return Err(Failure::fault(format!(
+            "{count} results of {COUNT} messages, the last: {last}"
+        )));
+    }
     for (number, result) in results.into_iter().enumerate() {
         let delivery = result?;
         let verdict = &delivery[0];
