@@ -87,7 +87,7 @@ pub(crate) async fn run(case: &Case, trial: &Trial<'_>) -> Outcome {
         (Ok(changes), _) if changes.is_empty() => Outcome::Equal,
         (Ok(changes), _) => Outcome::Known(changes.join(", ")),
         (Err(Failure::Skip(reason)), _) => Outcome::Skipped(reason),
-        (Err(Failure::Fault(text)), Some(known)) if text.contains(known.fault) => {
+        (Err(Failure::Fault(text)), Some(known)) if known.explains(&text) => {
             Outcome::Known(known.why.to_owned())
         }
         (Err(Failure::Fault(text)), _) => Outcome::Fault { text, dialogue: trial.dialogue() },

@@ -56,9 +56,16 @@ pub(crate) struct Endpoints {
 pub(crate) struct Exception {
     /// How the names of these cases begin.
     pub(crate) cases: &'static [&'static str],
-    /// What the fault has to say.
-    pub(crate) fault: &'static str,
+    /// One of these is in the text of the fault.
+    pub(crate) faults: &'static [&'static str],
     pub(crate) why: &'static str,
+}
+
+impl Exception {
+    /// Returns whether this fault is the expected one.
+    pub(crate) fn explains(&self, fault: &str) -> bool {
+        self.faults.iter().any(|text| fault.contains(text))
+    }
 }
 
 impl Target {

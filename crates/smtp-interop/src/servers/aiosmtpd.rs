@@ -16,13 +16,13 @@ const VERSION: &str = "1.4.6";
 
 const OVER_SMTP: &[Exception] = &[Exception {
     cases: &["AUTH="],
-    fault: "refused at MAIL: 555",
+    faults: &["refused at MAIL: 555"],
     why: "it offers AUTH and refuses the parameter that belongs to it",
 }];
 
 const OVER_LMTP: &[Exception] = &[Exception {
     cases: &["50 recipients", "1,100 recipients", "every other recipient", "one refused, withheld"],
-    fault: "(in doubt)",
+    faults: &["(in doubt)"],
     why: "it replies once to a text for many recipients, and the others stay in doubt",
 }];
 

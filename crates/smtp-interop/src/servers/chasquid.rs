@@ -18,7 +18,7 @@ use crate::{
 const EXCEPTIONS: &[Exception] = &[
     Exception {
         cases: &["200 messages, ahead"],
-        fault: "timed out",
+        faults: &["timed out"],
         why: "it drops the commands that follow the dot in one segment",
     },
     Exception {
@@ -30,12 +30,12 @@ const EXCEPTIONS: &[Exception] = &[
             "every other",
             "200 messages",
         ],
-        fault: "Too many errors",
+        faults: &["Too many errors", "Connection reset"],
         why: "it ends a session at the third refusal",
     },
     Exception {
         cases: &["1,100 recipients"],
-        fault: "Too many errors",
+        faults: &["Too many errors", "Connection reset"],
         why: "it takes 100 recipients, and ends the session at the third over that",
     },
 ];

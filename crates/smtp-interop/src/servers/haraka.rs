@@ -19,7 +19,7 @@ const CHANGES: &[Change] =
 
 const EXCEPTIONS: &[Exception] = &[Exception {
     cases: &["over-size, undeclared"],
-    fault: "421 Internal Server Error",
+    faults: &["421 Internal Server Error"],
     why: "it answers 421 to what follows a message that was too large",
 }];
 

@@ -24,17 +24,17 @@ const VMAIL: u32 = 61_013;
 const EXCEPTIONS: &[Exception] = &[
     Exception {
         cases: &["EHLO again"],
-        fault: "Already identified",
+        faults: &["Already identified"],
         why: "it refuses a second EHLO",
     },
     Exception {
         cases: &["NOTIFY and ORCPT"],
-        fault: "NOTIFY option NEVER cannot be combined",
+        faults: &["NOTIFY option NEVER cannot be combined"],
         why: "it takes the NOTIFY of one recipient for that of the next too",
     },
     Exception {
         cases: &["200 messages"],
-        fault: "Too many messages sent",
+        faults: &["Too many messages sent"],
         why: "it takes 100 messages in a session, and then refuses at MAIL",
     },
 ];

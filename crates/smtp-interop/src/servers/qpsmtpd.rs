@@ -39,7 +39,7 @@ sub hook_queue {
 
 const EXCEPTIONS: &[Exception] = &[Exception {
     cases: &["EHLO again", "EHLO after AUTH"],
-    fault: "you already said HELO",
+    faults: &["you already said HELO"],
     why: "it refuses a second EHLO",
 }];
 
