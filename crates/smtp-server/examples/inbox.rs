@@ -31,5 +31,7 @@ impl Handler for Inbox {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    Ok(Server::new(Inbox).listen("127.0.0.1:2525")?.run().await?)
+    let address = std::env::args().nth(1);
+    let address = address.as_deref().unwrap_or("127.0.0.1:2525");
+    Ok(Server::new(Inbox).listen(address)?.run().await?)
 }
