@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask TASK`.
 
+mod api;
 mod bench;
 mod ci;
 mod fuzz;
@@ -15,6 +16,7 @@ const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
+  api     writes what each library crate makes public to `public-api`; `--check` compares
   bench   compares codec, client and server with others: `[--json FILE] [--only NAME] [--svg FILE]`
   ci      runs every check that a change must pass, up to the first that fails
   fuzz    looks for inputs that break a property: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = root();
     let outcome = match arguments[..] {
+        ["api", ref arguments @ ..] => api::run(&root, arguments),
         ["bench", ref options @ ..] => bench::run(&root, options),
         ["ci"] => ci::run(&root),
         ["fuzz", ref arguments @ ..] => fuzz::run(&root, arguments),
