@@ -43,6 +43,9 @@ fn build(command: &mut Command, target: &Path) -> Result<(), String> {
 
 /// Returns whether the servers that are named, or all if none is, include this project's own.
 fn wants_example(arguments: &[&str]) -> bool {
+    if arguments.iter().any(|argument| ["--help", "-h", "--list"].contains(argument)) {
+        return false;
+    }
     let mut names = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -100,5 +103,6 @@ mod tests {
         check(&["postfix", "maildir"], true);
         check(&["postfix", "exim"], false);
         check(&["--case", "maildir", "postfix"], false);
+        check(&["--help"], false);
     }
 }

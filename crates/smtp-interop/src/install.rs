@@ -114,6 +114,7 @@ impl Cache {
             format!("Dir::Etc::sourcelist={apt}/sources.list"),
             "Dir::Etc::sourceparts=/dev/null".to_owned(),
             "APT::Sandbox::User=root".to_owned(),
+            "Acquire::http::Timeout=20".to_owned(),
             "Debug::NoLocking=1".to_owned(),
         ]
         .into_iter()
@@ -131,7 +132,8 @@ impl Cache {
         let folder = self.once(&format!("python-{package}"), &wanted, |folder| {
             run("python3", ["-m".as_ref(), "venv".as_ref(), folder.as_os_str()])?;
             let pip = folder.join("bin/pip").display().to_string();
-            run(&pip, ["install", "--quiet", "--disable-pip-version-check", &wanted]).map(drop)
+            let words = ["install", "--quiet", "--disable-pip-version-check", "--retries", "1"];
+            run(&pip, words.into_iter().chain(["--timeout", "20", &*wanted])).map(drop)
         })?;
         Ok(Installed { root: folder, version: version.to_owned() })
     }
@@ -144,8 +146,8 @@ impl Cache {
         let wanted = format!("{package}@{version}");
         let folder = self.once(&format!("npm-{package}"), &wanted, |folder| {
             let prefix = folder.display().to_string();
-            let words = ["install", "--no-audit", "--no-fund", "--prefix", &prefix, &wanted];
-            run("npm", words).map(drop)
+            let words = ["install", "--no-audit", "--no-fund", "--fetch-retries", "1"];
+            run("npm", words.into_iter().chain(["--prefix", &*prefix, &*wanted])).map(drop)
         })?;
         Ok(Installed { root: folder, version: version.to_owned() })
     }
