@@ -6,6 +6,7 @@ mod ci;
 mod fuzz;
 mod interop;
 mod metadata;
+mod storm;
 mod tidy;
 
 use std::env;
@@ -21,6 +22,7 @@ tasks:
   ci      runs every check that a change must pass, up to the first that fails
   fuzz    looks for inputs that break a property: `fuzz [TARGET] [SECONDS]`, `fuzz TARGET FILE...`
   interop runs the client against mail servers of others: `interop [SERVER]...`, `interop --help`
+  storm   sends through connections that are cut, and checks each claim: `storm --help`
   tidy    checks the rules of this project that neither the compiler nor clippy checks
   help    prints this text";
 
@@ -34,6 +36,10 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(&root),
         ["fuzz", ref arguments @ ..] => fuzz::run(&root, arguments),
         ["interop", ref arguments @ ..] => interop::run(&root, arguments),
+        ["storm", ref arguments @ ..] => match storm::run(&root, arguments) {
+            Ok(status) => return ExitCode::from(status),
+            Err(text) => Err(text),
+        },
         ["tidy"] => tidy::run(&root),
         ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),
         [] => return wrong_usage("no task given"),

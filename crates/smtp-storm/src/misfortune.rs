@@ -1,0 +1,82 @@
+//! What happens to a connection, by seed and number: nothing, or an end, or a standstill, after so
+//! many octets of one direction.
+use std::fmt;
+
+use crate::random::Random;
+
+/// A direction of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    ToServer,
+    ToClient,
+}
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Misfortune {
+    pub(crate) pieces: Pieces,
+    pub(crate) end: Option<(Direction, usize, End)>,
+}
+
+/// How octets are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pieces {
+    AsTheyCome,
+    /// So many octets at most at a time.
+    Small(usize),
+}
+
+/// What happens after the last octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Both ends are closed.
+    Close,
+    /// Both ends are reset.
+    Reset,
+    /// This direction is closed; the other goes on.
+    HalfClose,
+    /// Nothing more comes in this direction; the other goes on.
+    Stall,
+}
+
+impl Misfortune {
+    /// Returns what happens to the connection of this number.
+    pub(crate) fn of(seed: u64, manner: u64, number: u64) -> Self {
+        let mut random = Random::new(&[seed, 3, manner, number]);
+        let pieces = match random.below(8) {
+            0 => Pieces::Small(1),
+            1 => Pieces::Small(2 + random.below(30) as usize),
+            _ => Pieces::AsTheyCome,
+        };
+        if random.percent(15) {
+            return Self { pieces, end: None };
+        }
+        let end = match random.below(8) {
+            0..3 => End::Close,
+            3..6 => End::Reset,
+            6 => End::HalfClose,
+            _ => End::Stall,
+        };
+        // A greeting that does not come costs the mailer a pause of a second, so that few are cut:
+        // the replies up to the first MAIL have more than 150 octets, and EHLO about 20.
+        let early = random.percent(3);
+        let (direction, least, bits) = match random.percent(50) {
+            true => (Direction::ToServer, 20, 16),
+            false => (Direction::ToClient, 150, 11),
+        };
+        let after = if early { random.below(least) } else { least + random.scale(bits) };
+        Self { pieces, end: Some((direction, after as usize, end)) }
+    }
+}
+
+impl fmt::Display for Misfortune {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.pieces)?;
+        match self.end {
+            Some((direction, after, end)) => {
+                write!(f, ", {end:?} after {after} octets {direction:?}")
+            }
+            None => f.write_str(", to its own end"),
+        }
+    }
+}
