@@ -73,7 +73,7 @@ impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
     /// Returns the failure of the connection as the result of the next message, if there is one
     /// and no result has reported the failure.
     pub(crate) fn failure_of_next(&mut self, cx: &mut Context<'_>) -> Option<Error> {
-        let error = self.run.error()?;
+        let error = self.run.error_of_next()?;
         let kept = self.queue.supply.is_kept() || self.queue.over;
         if std::mem::replace(&mut self.told, true) || kept {
             return None;

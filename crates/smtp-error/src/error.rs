@@ -134,7 +134,9 @@ impl Error {
     pub fn reply(&self) -> Option<&Reply> {
         match &self.0.kind {
             ErrorKind::Refused(reply)
-            | ErrorKind::Ended(Ended::ServerClosing(reply) | Ended::NotReset(reply)) => Some(reply),
+            | ErrorKind::Ended(
+                Ended::ServerClosing(reply) | Ended::NotReset(reply) | Ended::OutOfSequence(reply),
+            ) => Some(reply),
             ErrorKind::Misbehaved(
                 Misbehaved::Unsolicited(reply) | Misbehaved::WrongCode { reply, .. },
             ) => Some(reply),
@@ -313,6 +315,13 @@ pub enum Ended {
     /// sends nothing more on this connection; the operation may succeed on another one.
     #[error("the server refused RSET, so an earlier mail transaction may still be open: {0}")]
     NotReset(Reply),
+    /// The server refused MAIL with 503 or 530 after it had accepted a MAIL in this session: it has
+    /// lost what the client relies on, such as the login. The refusal is not about the message, which
+    /// was not sent; the operation may succeed on another connection.
+    #[error(
+        "the server no longer accepts MAIL in this session, and not because of the message: {0}"
+    )]
+    OutOfSequence(Reply),
     /// An earlier operation failed, and client and server no longer agree on the session state.
     #[error("the session ended when {step} failed")]
     Failed {

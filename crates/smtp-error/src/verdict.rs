@@ -1,7 +1,7 @@
 //! Verdicts: the result of a message for one of its recipients.
 use core::fmt;
 
-use crate::{Reply, Step, queue_id};
+use crate::{Reply, ReplyCode, Step, queue_id};
 
 /// The result for one recipient: the reply that decided it, and the step that it answered.
 ///
@@ -28,6 +28,16 @@ impl Verdict {
     /// Returns whether the server refused and may accept the same message later (4yz).
     pub fn is_transient(&self) -> bool {
         self.reply.is_transient()
+    }
+
+    /// Returns whether the recipient was one too many for the mail transaction: RCPT was refused with
+    /// the enhanced code X.5.3, or with 452 and no enhanced code (RFC 5321, 4.5.3.1.10).
+    pub fn is_too_many(&self) -> bool {
+        let is_too_many = match self.reply.enhanced() {
+            Some(code) => (code.subject(), code.detail()) == (5, 3),
+            None => self.reply.code() == ReplyCode::INSUFFICIENT_STORAGE,
+        };
+        self.step == Step::Rcpt && is_too_many
     }
 
     /// Returns the step that the reply answered.

@@ -242,6 +242,10 @@ impl<'s, O: Operation> ActiveOperation<'s, O> {
         }
     }
 
+    pub(crate) fn session(&self) -> &Session {
+        self.session
+    }
+
     /// Returns the error with the name of the server.
     pub(crate) fn name_server(&self, error: Error) -> Error {
         self.session.name_server(error)

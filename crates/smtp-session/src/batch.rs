@@ -398,6 +398,18 @@ impl<'a> ActiveOperation<'_, Batch<'a>> {
         }
     }
 
+    /// Returns the error of a message that comes after a failure of the connection: it was not begun.
+    pub fn error_of_next(&self) -> Option<Error> {
+        let (step, kind) = self.failure()?;
+        Some(self.name_server(Error::new(Step::Mail, meaning_for_others(*step, kind))))
+    }
+
+    /// Returns the most recipients that the server accepts in a mail transaction, as
+    /// [learned](Session::learned_rcpt_max) so far.
+    pub fn learned_rcpt_max(&self) -> Option<usize> {
+        self.session().learned_rcpt_max()
+    }
+
     /// Returns whether the batch takes another message, whatever else is under way.
     pub fn wants_message(&self) -> bool {
         self.failure().is_none() && self.operation().wants_message()

@@ -15,6 +15,10 @@ pub(crate) struct MailState {
     numbers: u64,
     /// How many mail transactions were begun.
     transactions: u32,
+    /// Whether the server has accepted a MAIL.
+    accepted: bool,
+    /// The most recipients of a transaction, as learned from a refusal of more.
+    rcpt_max: Option<usize>,
     /// The domains of the recipients in lower case, kept only where the server limits them.
     domains: HashSet<String>,
 }
@@ -46,6 +50,28 @@ impl MailState {
     /// resets it.
     pub(crate) fn reset(&mut self) {
         self.open = None;
+    }
+
+    /// Records that the server has accepted a MAIL.
+    pub(crate) fn accept(&mut self) {
+        self.accepted = true;
+    }
+
+    /// Returns whether the server has accepted a MAIL.
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// Records that the server accepts this number of recipients in a transaction and no more. A
+    /// lower number stands.
+    pub(crate) fn learn_rcpt_max(&mut self, most: usize) {
+        let most = most.max(1);
+        self.rcpt_max = Some(self.rcpt_max.map_or(most, |known| known.min(most)));
+    }
+
+    /// Returns the most recipients of a transaction, as learned.
+    pub(crate) fn rcpt_max(&self) -> Option<usize> {
+        self.rcpt_max
     }
 
     /// Returns a number for the next transaction.

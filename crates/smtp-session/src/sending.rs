@@ -28,6 +28,11 @@ pub struct Sending {
     pub chunk: NonZeroUsize,
     /// When the first chunk of a text leaves: by default after the replies to the recipients.
     pub first_chunk: FirstChunk,
+    /// The most recipients of one mail transaction. By default it is the number that the server
+    /// states (RFC 9422), or else there is no limit; a lower one of the two counts, and zero counts
+    /// as one. It is for a server that states nothing and ends the session (421) when there are
+    /// more, which delivers to none of them.
+    pub rcpt_max: Option<usize>,
     /// The treatment of recipients that are too many for one mail transaction.
     pub excess: Excess,
     /// The treatment of a message when some of its recipients are refused.
@@ -51,6 +56,7 @@ impl Default for Sending {
             framing: Framing::default(),
             chunk: NonZeroUsize::MIN.saturating_add((1 << 20) - 1),
             first_chunk: FirstChunk::default(),
+            rcpt_max: None,
             excess: Excess::default(),
             partial: Partial::default(),
             raw_headers: RawHeaders::default(),
@@ -73,13 +79,22 @@ impl Sending {
         if let Some(defect) = facts.header_defect {
             self.header_defects.apply(defect)?;
         }
-        if plan.excess_rcpts() > 0 && !self.has_further_rounds() {
-            let limit = plan.rcpt_max().unwrap_or_default().into();
-            let asked = envelope.rcpts().len() as u64;
+        let (asked, limit) = (envelope.rcpts().len(), self.most_rcpts(&plan, session));
+        if asked > limit && !self.has_further_rounds() {
+            let (asked, limit) = (asked as u64, limit as u64);
             return Err(Unsupported::TooMany { what: Limited::Recipients, asked, limit }.into());
         }
         session.mail.admit_domains(&session.capabilities, envelope)?;
         Ok(plan)
+    }
+
+    /// Returns the most recipients of one transaction. What is only learned counts where the others
+    /// get another transaction: it may be wrong, and must not refuse a message.
+    pub(crate) fn most_rcpts(&self, plan: &Plan, session: &Session) -> usize {
+        let stated = plan.rcpt_max().and_then(|most| usize::try_from(most).ok());
+        let set = self.rcpt_max.map(|most| most.max(1));
+        let learned = session.mail.rcpt_max().filter(|_| self.has_further_rounds());
+        [stated, set, learned].into_iter().flatten().min().unwrap_or(usize::MAX)
     }
 
     /// Returns what is looked for in a header section that was not checked beforehand.
@@ -149,11 +164,16 @@ pub enum FirstChunk {
 }
 
 /// The treatment of recipients that are too many for one mail transaction: more than the server
-/// states with LIMITS (RFC 9422), or than it takes before it answers 452 (RFC 5321, 4.5.3.1.10).
+/// states with LIMITS (RFC 9422), than [`Sending::rcpt_max`] allows, or than the server takes before
+/// it answers 452 (RFC 5321, 4.5.3.1.10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Excess {
-    /// Further transactions on the same connection take the rest, as long as each takes some.
+    /// Further transactions on the same connection take the rest, as long as each takes some. The
+    /// number that the server has accepted before it refused more is the most for each further
+    /// transaction of the session. A server that ends the session (421) when there are more has
+    /// accepted the message for none of that transaction; `smtp_client::Mailer` then sends it to
+    /// them on another connection, with that number at most.
     Continue,
     /// An envelope over the stated limit is an error before anything is written, and 452 is the
     /// verdict on the recipient that gets it.
@@ -169,7 +189,14 @@ pub enum Partial {
     #[default]
     Deliver,
     /// It goes to no recipient. The text waits for the replies to every recipient, which costs
-    /// a round trip; where one is refused the refusal is the error, and the text is not sent.
+    /// a round trip; where one is refused, the text is not sent.
+    ///
+    /// A message that no recipient gets is always an error then, never a
+    /// [`Delivery`](smtp_error::Delivery): the first refusal, whether of MAIL, of a recipient, of
+    /// DATA or of the text, with its [step](smtp_error::Error::step) and every verdict that is
+    /// known. A recipient that was accepted before another one was refused has no verdict. In a
+    /// delivery at least one recipient is accepted; others can be refused only where a server
+    /// answers the text for each of them (LMTP, PRDR).
     Withhold,
 }
 

@@ -194,6 +194,20 @@ impl Session {
         self.changes
     }
 
+    /// Returns the most recipients that the server accepts in a mail transaction, if it has refused
+    /// further ones in this session: it answered 452 or X.5.3 to each RCPT after that number, or
+    /// ended the session at RCPT. With [`Excess::Continue`](crate::Excess::Continue) no transaction
+    /// has more of them.
+    pub fn learned_rcpt_max(&self) -> Option<usize> {
+        self.mail.rcpt_max()
+    }
+
+    /// Sets what another session with the same server has learned. A lower number that this one has
+    /// learned stands; zero counts as one.
+    pub fn learn_rcpt_max(&mut self, most: usize) {
+        self.mail.learn_rcpt_max(most);
+    }
+
     /// Returns why the session takes no further command, if it has ended.
     pub fn ended(&self) -> Option<&Ended> {
         self.ended.as_ref()
@@ -278,6 +292,14 @@ impl Session {
             return refused(reply);
         }
         let ended = Ended::NotReset(reply);
+        self.end(ended.clone());
+        ended.into()
+    }
+
+    /// Classifies a refusal of MAIL that is about the session and not about the message: the session
+    /// ends, because the server would refuse the next message for the same reason.
+    pub(crate) fn out_of_sequence(&mut self, reply: Reply) -> ErrorKind {
+        let ended = Ended::OutOfSequence(reply);
         self.end(ended.clone());
         ended.into()
     }

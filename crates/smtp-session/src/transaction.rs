@@ -20,6 +20,7 @@ use crate::{
 
 mod content;
 mod recipients;
+mod refusals;
 
 pub use content::Piece;
 
@@ -55,6 +56,8 @@ pub struct Transaction<'a> {
     last_reply_before_content: u64,
     /// Its number in the session, once it has begun.
     pub(crate) number: u64,
+    /// The most recipients of the round.
+    most_rcpts: usize,
     /// How often its content was begun.
     rounds: u32,
     /// Whether it was begun before the message before it was answered.
@@ -100,6 +103,7 @@ impl<'a> Transaction<'a> {
             last_reply: 0,
             last_reply_before_content: 0,
             number: 0,
+            most_rcpts: usize::MAX,
             rounds: 0,
             ahead: false,
             tally: Tally::default(),
@@ -156,6 +160,7 @@ impl Transaction<'_> {
         self.number = session.mail.next_number();
         match self.sending.plan(session, &self.envelope, self.facts) {
             Ok(plan) => {
+                self.most_rcpts = self.sending.most_rcpts(&plan, session);
                 self.begin_round(session);
                 // Without a plan the message counts as not begun.
                 self.plan = self.objection.is_none().then_some(plan);
@@ -195,20 +200,17 @@ impl Transaction<'_> {
                 session.mail.open(self.number);
                 NextAction::WriteRcpt
             }
-            NextAction::WriteRcpt => {
-                let most = plan.rcpt_max().and_then(|most| usize::try_from(most).ok());
-                match self.recipients.next_to_send(most.unwrap_or(usize::MAX)) {
-                    Some(recipient) => {
-                        let rcpt = Command::Rcpt(self.envelope.rcpts()[recipient].borrowed());
-                        session.write(rcpt, session.capabilities.rcpt_line_limit())?;
-                        let reply = PendingReply { recipient, ..PendingReply::new(Step::Rcpt) };
-                        self.expect(session, reply);
-                        NextAction::WriteRcpt
-                    }
-                    None if plan.framing() == Framing::Data => NextAction::WriteData,
-                    None => NextAction::WriteContent,
+            NextAction::WriteRcpt => match self.recipients.next_to_send(self.most_rcpts) {
+                Some(recipient) => {
+                    let rcpt = Command::Rcpt(self.envelope.rcpts()[recipient].borrowed());
+                    session.write(rcpt, session.capabilities.rcpt_line_limit())?;
+                    let reply = PendingReply { recipient, ..PendingReply::new(Step::Rcpt) };
+                    self.expect(session, reply);
+                    NextAction::WriteRcpt
                 }
-            }
+                None if plan.framing() == Framing::Data => NextAction::WriteData,
+                None => NextAction::WriteContent,
+            },
             NextAction::WriteData => {
                 session.write(Command::Data, Command::MAX_LINE)?;
                 self.expect(session, PendingReply::new(Step::Data));
@@ -337,7 +339,13 @@ impl Transaction<'_> {
     fn round_over(&mut self, session: &mut Session) {
         self.content = Content::None;
         self.tally.begin_round();
+        if let Some(most) = self.recipients.limit_shown() {
+            session.mail.learn_rcpt_max(most);
+        }
         if self.recipients.next_round(self.sending.has_further_rounds()) {
+            if let Some(plan) = &self.plan {
+                self.most_rcpts = self.sending.most_rcpts(plan, session);
+            }
             self.begin_round(session);
         } else {
             self.next = NextAction::Nothing;
@@ -347,13 +355,6 @@ impl Transaction<'_> {
 
 /// What a reply means.
 impl Transaction<'_> {
-    /// Refuses the message as a whole.
-    fn refuse(&mut self, step: Step, reply: &Reply) {
-        self.recipients.decide_all(step, reply);
-        self.next = NextAction::AwaitReplies;
-        self.tally.refuse();
-    }
-
     /// Handles 354.
     fn invited(&mut self, session: &mut Session) {
         if self.next == NextAction::WriteContent && self.recipients.accepted().next().is_some() {
@@ -415,6 +416,12 @@ impl Transaction<'_> {
             Step::Rcpt if self.content.is_in_doubt(&session.output) => {
                 self.recipients.decide(pending.recipient, Step::Rcpt, &reply);
             }
+            Step::Rcpt => {
+                if self.recipients.accepted_count() > 0 {
+                    session.mail.learn_rcpt_max(self.recipients.accepted_count());
+                }
+                self.recipients.decide_all(Step::Rcpt, &reply);
+            }
             step => self.recipients.decide_all(step, &reply),
         }
         self.next = NextAction::Nothing;
@@ -426,20 +433,6 @@ impl Transaction<'_> {
     fn was_content_known(&self, session: &Session) -> bool {
         let announced = |began| !self.is_in_chunks() || session.replies.began() > began;
         self.content.began().is_some_and(announced)
-    }
-
-    /// Takes what is known of each recipient.
-    fn take_verdicts(&mut self) -> KnownVerdicts {
-        let verdicts = mem::take(&mut self.recipients).into_verdicts();
-        KnownVerdicts::new(self.envelope.forward_paths(), verdicts)
-    }
-
-    /// Takes back the verdicts that this surplus puts in question, if it does, with this error.
-    fn check_count(&mut self, surplus: Classes, error: Error) -> Result<Error, Error> {
-        let upset = self.tally.counted().filter(|counted| counted.is_upset_by(surplus));
-        let Some(counted) = upset else { return Ok(error) };
-        let standing = counted.standing(self.take_verdicts());
-        Err(error.with_verdicts(standing).with_in_doubt(true))
     }
 }
 
@@ -508,6 +501,9 @@ impl Protocol for Transaction<'_> {
         match pending.step {
             Step::Reset if came_too_early => self.refuse(Step::Reset, &reply),
             Step::Reset if is_refusal => return Err(session.not_reset(reply)),
+            Step::Mail if is_refusal && self.is_out_of_sequence(session, &reply) => {
+                return Err(session.out_of_sequence(reply));
+            }
             Step::Mail if is_refusal => {
                 // In chunks no 354 shows that the refusal was the reply to MAIL: if it was a
                 // surplus one, a transaction is open that the next message must not be added to.
@@ -516,6 +512,7 @@ impl Protocol for Transaction<'_> {
                 }
                 self.refuse(Step::Mail, &reply);
             }
+            Step::Mail => session.mail.accept(),
             Step::Rcpt if is_refusal => {
                 self.recipients.decide(pending.recipient, Step::Rcpt, &reply)
             }
@@ -610,7 +607,8 @@ impl Operation for Transaction<'_> {
             Some(reply) => Error::new(Step::Rcpt, ErrorKind::Refused(reply)),
             None => Error::new(Step::Text, Ended::Failed { step: Step::Text }),
         });
-        delivery.map(|delivery| session.name_server_of(delivery))
+        let delivery = self.unless_withheld(delivery?)?;
+        Ok(session.name_server_of(delivery))
     }
 
     /// What fails after the last verdict changes none.
@@ -625,7 +623,8 @@ impl Operation for Transaction<'_> {
         }
         if self.recipients.are_decided() {
             let recipients = mem::take(&mut self.recipients);
-            return recipients.into_delivery(self.envelope.forward_paths(), || error);
+            let delivery = recipients.into_delivery(self.envelope.forward_paths(), || error)?;
+            return self.unless_withheld(delivery);
         }
         Err(error.with_verdicts(self.take_verdicts()))
     }

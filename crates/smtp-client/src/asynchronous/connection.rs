@@ -54,6 +54,11 @@ impl Connection {
     pub(crate) fn changes(&self) -> u32 {
         self.session.changes()
     }
+
+    /// Sets the most recipients of a mail transaction, as learned on another connection.
+    pub(crate) fn learn_rcpt_max(&mut self, most: usize) {
+        self.session.learn_rcpt_max(most);
+    }
 }
 
 connection!([async], [.await]);

@@ -19,6 +19,7 @@ mod job;
 mod job_stream;
 mod pooled;
 mod queue;
+mod remainder;
 mod retry;
 mod send_all;
 mod stats;

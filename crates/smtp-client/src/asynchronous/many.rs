@@ -102,6 +102,12 @@ impl<'c, 'm> SendMany<'c, 'm> {
             driver.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue).await;
         }
     }
+
+    /// Returns the most recipients that the server accepts in a mail transaction, if it has shown
+    /// that.
+    pub(crate) fn learned_rcpt_max(&self) -> Option<usize> {
+        self.dispatch.run.learned_rcpt_max()
+    }
 }
 
 impl fmt::Debug for SendMany<'_, '_> {

@@ -181,6 +181,16 @@ pub(crate) const CONNECTOR: &[UrlOption<Settings>] = &[
         },
     },
     UrlOption {
+        name: "rcpt-max",
+        expected: "a number above 0",
+        set: |settings, value| {
+            let most = parsed::<std::num::NonZeroUsize>(value)?.get();
+            settings.sending.rcpt_max = Some(most);
+            settings.sending.excess = crate::Excess::Continue;
+            Ok(())
+        },
+    },
+    UrlOption {
         name: "tls-ca",
         expected: "the path of a file with certificates in PEM",
         set: |settings, value| {

@@ -50,7 +50,8 @@ fn round(rcpts: &[(&str, &str)], last: &str) -> String {
 #[test]
 fn the_rest_follows_in_further_transactions() {
     let first = [("a", "250 ok"), ("b", "452 4.5.3 too many"), ("c", "452 too many")];
-    let second = [("b", "250 ok"), ("c", "452 too many")];
+    // The first has shown how many the server accepts.
+    let second = [("b", "250 ok")];
     let script = round(&first, "S: 250 first\n")
         + &round(&second, "S: 250 second\n")
         + &round(&[("c", "250 ok")], "S: 250 third\n");
@@ -118,6 +119,62 @@ fn a_stated_limit_parts_the_envelope_beforehand() {
 }
 
 #[test]
+fn the_limit_that_was_shown_is_kept_for_the_next_message() {
+    let first = [("a", "250 ok"), ("b", "250 ok"), ("c", "452 4.5.3 too many")];
+    let part = |names: &[&str]| {
+        let rcpts: Vec<_> = names.iter().map(|name| (*name, "250 ok")).collect();
+        round(&rcpts, "S: 250 taken\n")
+    };
+    let script =
+        round(&first, "S: 250 first\n") + &part(&["c"]) + &part(&["d", "e"]) + &part(&["f"]);
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        for names in [["a", "b", "c"], ["d", "e", "f"]] {
+            assert!(send(&mut connection, &names, continued()).await.unwrap().all_accepted());
+        }
+    });
+}
+
+#[test]
+fn recipients_that_are_accepted_after_a_refused_one_show_no_limit() {
+    let full = [("a", "250 ok"), ("b", "452 too many"), ("c", "250 ok")];
+    let script = round(&full, "S: 250 first\n")
+        + &round(&[("b", "250 ok")], "S: 250 second\n")
+        + &round(&[("d", "250 ok"), ("e", "250 ok"), ("f", "250 ok")], "S: 250 third\n");
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        for names in [["a", "b", "c"], ["d", "e", "f"]] {
+            assert!(send(&mut connection, &names, continued()).await.unwrap().all_accepted());
+        }
+    });
+}
+
+#[test]
+fn a_part_without_an_accepted_recipient_is_no_verdict_on_the_next() {
+    let script = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>\nC| DATA
+S: 250 s\nS: 550 a\nS: 554 no valid recipients\nC| RSET
+C| MAIL FROM:<s@example.org>\nC| RCPT TO:<b@example.org>\nC| DATA
+S: 250 reset\nS: 250 s\nS: 250 b\nS: 354 go\n[text]\nS: 250 taken\n";
+    let offer = ["PIPELINING", "LIMITS RCPTMAX=1"];
+    let (delivery, _) = play_on(&offer, script, async |mut connection| {
+        send(&mut connection, &["a", "b"], continued()).await.unwrap()
+    });
+    assert_eq!(codes(&delivery), [550, 250]);
+}
+
+#[test]
+fn a_limit_that_is_set_parts_the_envelope_beforehand() {
+    let script = round(&[("a", "250 ok"), ("b", "250 ok")], "S: 250 first\n")
+        + &round(&[("c", "250 ok")], "S: 250 second\n");
+    for (offer, most) in [(&["PIPELINING"][..], 2), (&["PIPELINING", "LIMITS RCPTMAX=2"], 100)] {
+        play_on(offer, &script, async |mut connection| {
+            let mut sending = continued();
+            sending.rcpt_max = Some(most);
+            let delivery = send(&mut connection, &["a", "b", "c"], sending).await.unwrap();
+            assert!(delivery.all_accepted());
+        });
+    }
+}
+
+#[test]
 fn each_part_of_an_lmtp_envelope_has_its_own_replies() {
     let script = round(&[("a", "250 ok"), ("b", "250 ok")], "S: 250 for a\nS: 552 for b\n")
         + &round(&[("c", "250 ok")], "S: 250 for c\n");
@@ -163,6 +220,11 @@ fn refused(offer: &str, sending: Sending, what: Limited, asked: u64, limit: u64)
 fn an_envelope_over_a_stated_limit_is_refused_before_anything_is_written() {
     let most = Limited::Recipients;
     refused("LIMITS RCPTMAX=2", Sending::default(), most, 3, 2);
+    let mut set = Sending::default();
+    set.rcpt_max = Some(2);
+    refused("PIPELINING", set, most, 3, 2);
+    set.rcpt_max = Some(0);
+    refused("PIPELINING", set, most, 3, 1);
     let mut both = withheld();
     both.excess = Excess::Continue;
     refused("LIMITS RCPTMAX=2", both, most, 3, 2);
@@ -216,6 +278,28 @@ C| RCPT TO:<b@example.org>\n";
             let known: Vec<bool> = error.verdicts().map(|(_, one)| one.is_some()).collect();
             assert_eq!(known, [false, true]);
             assert!(send(&mut connection, &["a", "b"], sending).await.unwrap().all_accepted());
+        });
+    }
+}
+
+#[test]
+fn all_or_none_has_one_form_of_refusal() {
+    let commands = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>
+C| RCPT TO:<b@example.org>\n";
+    let text = "C: DATA\nS: 354 go\n[text]\n";
+    for (replies, step, codes) in [
+        ("S: 550 s\nS: 503 a\nS: 503 b\n".to_owned(), Step::Mail, [550, 550]),
+        ("S: 250 s\nS: 550 a\nS: 551 b\n".to_owned(), Step::Rcpt, [550, 551]),
+        ("S: 250 s\nS: 250 a\nS: 250 b\nC: DATA\nS: 554 no\n".to_owned(), Step::Data, [554, 554]),
+        (format!("S: 250 s\nS: 250 a\nS: 250 b\n{text}S: 554 no\n"), Step::EndOfText, [554, 554]),
+    ] {
+        play_on(&["PIPELINING"], &(commands.to_owned() + &replies), async |mut connection| {
+            let error = send(&mut connection, &["a", "b"], withheld()).await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Refused(_)), "{error:?}");
+            assert_eq!((error.step(), error.in_doubt()), (step, false));
+            assert_eq!(error.reply().unwrap().code().get(), codes[0]);
+            let known = error.verdicts().map(|(_, one)| one.unwrap().reply().code().get());
+            assert_eq!(known.collect::<Vec<_>>(), codes);
         });
     }
 }

@@ -41,6 +41,7 @@ mod leaving;
 mod limited;
 mod mailer;
 mod many;
+mod many_recipients;
 mod misfortune;
 mod mistakes;
 mod named;

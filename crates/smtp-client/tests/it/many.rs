@@ -180,6 +180,46 @@ fn a_refused_reset_ends_the_connection_and_refuses_no_message() {
 }
 
 #[test]
+fn a_message_that_was_not_begun_is_not_refused_by_the_421_of_the_one_before() {
+    let script = group("a") + "C| DATA\nS: 250 s\nS: 421 enough\n[expect-close]";
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        let messages = ["a", "b", "c"].into_iter().map(message);
+        let mut sending = connection.send_many(messages).await.unwrap();
+        let first = sending.next().await.unwrap().unwrap();
+        assert_eq!((first[0].step(), first[0].reply().code().get()), (Step::Rcpt, 421));
+        let next = sending.next().await.unwrap().unwrap_err();
+        assert!(matches!(next.kind(), ErrorKind::Ended(Ended::ServerClosing(_))), "{next:?}");
+        assert_eq!((next.step(), next.in_doubt(), next.verdicts().len()), (Step::Mail, false, 0));
+        assert!(sending.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_server_that_has_lost_the_login_refuses_no_message() {
+    for refusal in ["503 5.5.1 MAIL first? AUTH first", "530 5.7.0 authentication required"] {
+        let script = group("a")
+            + "C| DATA\nS: 250 s\nS: 550 a\nS: 503 x\nC| RSET\n"
+            + &group("b")
+            + &format!("C| DATA\nS: 250 reset\nS: {refusal}\nS: 503 x\nS: 503 x\n[expect-close]");
+        play_on(&["PIPELINING"], &script, async |mut connection| {
+            let messages = ["a", "b", "c"].into_iter().map(message);
+            let mut sending = connection.send_many(messages).await.unwrap();
+            assert_eq!(outcome(sending.next().await.unwrap()), Ok(550));
+            let error = sending.next().await.unwrap().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Ended(Ended::OutOfSequence(_))), "{error:?}");
+            assert!(error.is_transient() && !error.in_doubt(), "{error:?}");
+            assert!(sending.next().await.is_none());
+        });
+        // The first MAIL of a session is refused for what it is.
+        let script = group("a") + &format!("C| DATA\nS: {refusal}\nS: 503 x\nS: 503 x\n");
+        play_on(&["PIPELINING"], &script, async |mut connection| {
+            let outcomes = send_all(&mut connection, &["a"]).await;
+            assert_eq!(outcomes, [Ok(refusal[..3].parse().unwrap())]);
+        });
+    }
+}
+
+#[test]
 fn a_refused_message_in_the_middle_disturbs_no_other() {
     let script = group("a")
         + "C| DATA\n"

@@ -42,7 +42,7 @@ enum State {
 
 impl State {
     fn is_too_many(&self) -> bool {
-        matches!(self, Self::Decided(verdict) if was_too_many(verdict))
+        matches!(self, Self::Decided(verdict) if verdict.is_too_many())
     }
 }
 
@@ -80,6 +80,21 @@ impl Recipients {
     /// Returns how many RCPT commands were written in this round.
     pub(super) fn sent(&self) -> usize {
         self.sent
+    }
+
+    /// Returns how many recipients were accepted in this round, if the server refused others as too
+    /// many and accepted none after the first of those: then it has a limit.
+    pub(super) fn limit_shown(&self) -> Option<usize> {
+        let first = self.states.iter().position(State::is_too_many)?;
+        let later = &self.states[first..self.cursor];
+        let is_limit =
+            later.iter().all(|one| matches!(one, State::Decided(one) if !one.is_accepted()));
+        (is_limit && self.accepted > 0).then_some(self.accepted)
+    }
+
+    /// Returns how many recipients were accepted in this round.
+    pub(super) fn accepted_count(&self) -> usize {
+        self.accepted
     }
 
     /// Returns whether every recipient has its verdict.
@@ -252,17 +267,6 @@ impl Recipients {
         }
         verdicts
     }
-}
-
-/// Returns whether the recipient was one too many: by its enhanced status code, or else by 452
-/// (RFC 5321, 4.5.3.1.10).
-fn was_too_many(verdict: &Verdict) -> bool {
-    let reply = verdict.reply();
-    let is_too_many = match reply.enhanced() {
-        Some(code) => (code.subject(), code.detail()) == (5, 3),
-        None => reply.code() == ReplyCode::INSUFFICIENT_STORAGE,
-    };
-    verdict.step() == Step::Rcpt && is_too_many
 }
 
 #[cfg(test)]

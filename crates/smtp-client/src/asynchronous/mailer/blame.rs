@@ -20,8 +20,8 @@ pub(super) enum Blame {
     /// - The server refused MAIL with a 4yz reply on a connection on which it had accepted a MAIL,
     ///   and no enhanced code says that it is about an address (X.1.Z, X.2.Z) or the content
     ///   (X.6.Z); or it refused MAIL there with 503, which is about the commands before it
-    ///   (RFC 5321, 4.2.2). On a connection that has accepted no MAIL, the same reply is about the
-    ///   message.
+    ///   (RFC 5321, 4.2.2), or with 530, because it has lost the login. On a connection that has
+    ///   accepted no MAIL, the same reply is about the message.
     /// - The server ended the session (421) before the end of the mail data, and had accepted a
     ///   MAIL on the connection.
     /// - The server refused RSET; or the session ended, broke or got out of step before this
@@ -146,10 +146,33 @@ impl Blame {
     }
 }
 
-/// Returns whether the server refused MAIL. A limit of messages per session shows only there.
+/// Returns whether the server refused MAIL for what it may limit: the number of messages per session
+/// shows only there. A login that it has lost (530) says nothing about that number.
 pub(super) fn refuses_mail(result: &Result<Delivery, Error>) -> bool {
-    let Ok(delivery) = result else { return false };
-    delivery.verdicts().all(|(_, verdict)| verdict.step() == Step::Mail)
+    match result {
+        Ok(delivery) => delivery.verdicts().all(|(_, verdict)| verdict.step() == Step::Mail),
+        Err(error) => match error.kind() {
+            ErrorKind::Ended(Ended::OutOfSequence(reply)) => {
+                reply.code() == ReplyCode::BAD_SEQUENCE
+            }
+            _ => false,
+        },
+    }
+}
+
+/// Returns the delivery that this error stands for, if the message was refused as a whole and the
+/// caller wants all or none ([`Partial::Withhold`](crate::Partial::Withhold)): every recipient has
+/// the same refusal, and it is not about one of them.
+pub(super) fn refused_as_a_whole(error: &Error) -> Option<Delivery> {
+    let is_whole = |one: &Verdict| one.step() != Step::Rcpt || is_service_closing(one);
+    let refused =
+        matches!(error.kind(), ErrorKind::Refused(_) | ErrorKind::Ended(Ended::ServerClosing(_)));
+    if !refused || error.in_doubt() || error.verdicts().len() == 0 {
+        return None;
+    }
+    let verdicts = error.verdicts().map(|(path, one)| Some((path, one.cloned()?)));
+    let verdicts: Vec<_> = verdicts.collect::<Option<_>>()?;
+    verdicts.iter().all(|(_, one)| is_whole(one)).then(|| Delivery::from_iter(verdicts))
 }
 
 /// Returns whether a connection that could not be opened may be one too many: the server refused it
@@ -178,13 +201,14 @@ fn is_service_closing(verdict: &Verdict) -> bool {
     verdict.step() != Step::EndOfText && verdict.reply().code() == ReplyCode::SERVICE_CLOSING
 }
 
-/// Returns whether the server refused MAIL with a transient reply or with 503, and no enhanced code
+/// Returns whether the server refused MAIL with a transient reply, 503 or 530, and no enhanced code
 /// says that it is about an address or the content.
 fn is_refused_mail(verdict: &Verdict) -> bool {
     let of_message =
         |reply: &Reply| reply.enhanced().is_some_and(|code| matches!(code.subject(), 1 | 2 | 6));
     let reply = verdict.reply();
-    let not_final = verdict.is_transient() || reply.code() == ReplyCode::BAD_SEQUENCE;
+    let of_session = [ReplyCode::BAD_SEQUENCE, ReplyCode::AUTHENTICATION_REQUIRED];
+    let not_final = verdict.is_transient() || of_session.contains(&reply.code());
     verdict.step() == Step::Mail && not_final && !of_message(reply)
 }
 
@@ -277,6 +301,8 @@ mod tests {
             check_refused(Step::Mail, 503, text, session);
             check_refused(Step::EndOfText, 503, text, message);
         }
+        check_refused(Step::Mail, 530, "5.7.0 authentication required", session);
+        check_refused(Step::Rcpt, 530, "5.7.0 authentication required", message);
         for text in ["4.4.5 x", "4.3.2 x", "4.7.28 x", "4.7.500 x", "4.7.999 x"] {
             check_refused(Step::Mail, 450, text, [Throttling, Throttling, Session]);
             for step in [Step::Data, Step::Text, Step::EndOfText] {
@@ -349,6 +375,7 @@ mod tests {
         let ended = [Connection, Connection, Session, Session];
         check_error(Ended::Closed, ended);
         check_error(Ended::ServerClosing(reply(421, "x")), ended);
+        check_error(Ended::OutOfSequence(reply(503, "x")), ended);
         check_error(Ended::Failed { step: Step::Text }, ended);
         let message = [Message; 4];
         check_error(ErrorKind::Source(io()), message);

@@ -22,6 +22,10 @@ use super::builder::Options;
 /// ([`Blame::Session`](super::blame::Blame)), connections are closed after the number of messages
 /// that this one carried. The number is forgotten after ten minutes, because the conclusion may be
 /// wrong, and at once if the same message is also refused as the first of another connection.
+///
+/// **Recipients.** If the server refuses a recipient after others, as one too many or by ending the
+/// session, transactions have as many as it accepted, where the others get another transaction
+/// ([`Excess::Continue`](crate::Excess::Continue)). That number, too, is forgotten after ten minutes.
 #[derive(Debug)]
 pub(super) struct Capacity {
     /// The configured maximum number of connections.
@@ -37,13 +41,15 @@ pub(super) struct Capacity {
     probing: bool,
     /// The learned number of messages per session, and when it expires.
     messages: Option<(usize, Instant)>,
+    /// The learned number of recipients per transaction, and when it expires.
+    recipients: Option<(usize, Instant)>,
 }
 
 /// The time from a change to the first probe.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// The longest time between two probes.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(16 * 60);
-/// How long a learned number of messages per session counts.
+/// How long a learned number of messages per session, or of recipients per transaction, counts.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
 impl Capacity {
@@ -57,6 +63,7 @@ impl Capacity {
             interval: INTERVAL,
             probing: false,
             messages: None,
+            recipients: None,
         }
     }
 
@@ -106,6 +113,20 @@ impl Capacity {
     /// Records that the server refused another message on a connection after this number of them.
     pub(super) fn learn_messages(&mut self, messages: usize, now: Instant) {
         self.messages = now.checked_add(REMEMBERED).map(|until| (messages.max(1), until));
+    }
+
+    /// Returns the learned number of recipients per transaction.
+    pub(super) fn recipients(&self, now: Instant) -> Option<usize> {
+        let (learned, until) = self.recipients?;
+        (now < until).then_some(learned)
+    }
+
+    /// Records that the server accepted this number of recipients in a transaction and no more. What
+    /// is known already is not extended, so that it is tried again when it expires.
+    pub(super) fn learn_recipients(&mut self, recipients: usize, now: Instant) {
+        if self.recipients(now).is_none_or(|known| recipients < known) {
+            self.recipients = now.checked_add(REMEMBERED).map(|until| (recipients, until));
+        }
     }
 
     /// Discards the learned number of messages: the refusal was about the message.

@@ -53,6 +53,9 @@ pub(super) struct QueuedMessage {
     /// The replies to the last attempt, if the message was refused for reasons other than its own.
     /// They become the result if no further attempt can be made.
     pub(super) refused: Option<Delivery>,
+    /// The error that the last attempt had instead of a delivery, where the message was refused as a
+    /// whole and the caller wants all or none.
+    pub(super) withheld: Option<Error>,
     /// Whether the last refusal was about the session ([`Blame::Session`](super::blame::Blame)).
     pub(super) refused_by_session: bool,
     /// When a connection began with it last.
@@ -150,6 +153,7 @@ impl QueuedMessage {
             reserved: None,
             attempts: 0,
             refused: None,
+            withheld: None,
             refused_by_session: false,
             begun_at: None,
             tries: 0,
@@ -162,7 +166,10 @@ impl QueuedMessage {
 
     /// Sends the result to the caller. A caller that dropped its future gets none.
     pub(super) fn complete(mut self, result: Result<Delivery, Error>, counters: &Counters) {
-        let result = self.rejoin(result);
+        let result = match (self.rejoin(result), self.withheld.take()) {
+            (Ok(delivery), Some(error)) if !delivery.any_accepted() => Err(error),
+            (result, _) => result,
+        };
         counters.count_result(&result);
         self.watch.mailed(&result, self.tries, self.retries);
         if let Some(caller) = self.result.caller.take() {

@@ -432,6 +432,16 @@ impl Shared {
         self.state().capacity.learn_messages(messages, Instant::now());
     }
 
+    /// Returns the number of recipients per transaction that was learned from the server.
+    pub(super) fn learned_recipients(&self) -> Option<usize> {
+        self.state().capacity.recipients(Instant::now())
+    }
+
+    /// Records that the server accepted this number of recipients in a transaction and no more.
+    pub(super) fn learn_recipients(&self, recipients: usize) {
+        self.state().capacity.learn_recipients(recipients, Instant::now());
+    }
+
     /// Records that a refusal was not about the number of messages on the connection.
     pub(super) fn forget_messages(&self) {
         self.state().capacity.forget_messages();

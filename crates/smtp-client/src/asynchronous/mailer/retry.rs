@@ -52,7 +52,8 @@ use crate::{
 /// What is accepted or in doubt is never sent again:
 ///
 /// - A message whose first result is an error has no retries. That includes one that was withheld
-///   from all recipients by [`Partial::Withhold`](crate::Partial::Withhold).
+///   from all recipients because some were refused
+///   ([`Partial::Withhold`](crate::Partial::Withhold)).
 /// - A retry that leaves the message in doubt is the last. The result is then an error that is [in
 ///   doubt](Error::in_doubt), and has the verdicts of the other recipients.
 /// - A retry that fails with any other error was certainly not accepted: the verdicts before it
@@ -127,17 +128,6 @@ impl Retry {
         verdict.is_transient() && self.codes.as_ref().is_none_or(|codes| codes.contains(&code))
     }
 
-    /// Returns the places of the recipients to which a message is sent again.
-    fn places(&self, rcpts: &[Rcpt], delivery: &Delivery) -> Vec<usize> {
-        let verdicts = || rcpts.iter().zip(delivery.verdicts().map(|(_, verdict)| verdict));
-        let accepted = verdicts().filter(|(_, verdict)| verdict.is_accepted());
-        let accepted: HashSet<&str> = accepted.map(|(rcpt, _)| rcpt.path().as_str()).collect();
-        let again = verdicts().enumerate().filter(|(_, (rcpt, verdict))| {
-            self.counts(verdict) && !accepted.contains(rcpt.path().as_str())
-        });
-        again.map(|(place, _)| place).collect()
-    }
-
     /// Prepares a message with this result for its next retry, and returns the pause before that;
     /// `None` if none follows.
     fn prepare(&self, queued: &mut QueuedMessage, delivery: &Delivery) -> Option<Duration> {
@@ -145,7 +135,7 @@ impl Retry {
         if retry > self.times {
             return None;
         }
-        let places = self.places(queued.envelope.rcpts(), delivery);
+        let places = places(queued.envelope.rcpts(), delivery, |verdict| self.counts(verdict));
         let envelope = reduced(&queued.envelope, &places)?;
         let (now, pause) = (Instant::now(), backoff(self.first_pause, self.longest_pause, retry));
         let elapsed = now - *queued.refused_at.get_or_insert(now);
@@ -163,8 +153,27 @@ impl Retry {
     }
 }
 
+/// Returns the places of the recipients to which a message is sent again: those whose verdict
+/// `counts`, unless the message was accepted for the same address at another place.
+pub(super) fn places(
+    rcpts: &[Rcpt],
+    delivery: &Delivery,
+    counts: impl Fn(&Verdict) -> bool,
+) -> Vec<usize> {
+    let verdicts = || rcpts.iter().zip(delivery.verdicts().map(|(_, verdict)| verdict));
+    let accepted = verdicts().filter(|(_, verdict)| verdict.is_accepted());
+    let accepted: HashSet<&str> = accepted.map(|(rcpt, _)| rcpt.path().as_str()).collect();
+    let again = verdicts()
+        .enumerate()
+        .filter(|(_, (rcpt, verdict))| counts(verdict) && !accepted.contains(rcpt.path().as_str()));
+    again.map(|(place, _)| place).collect()
+}
+
 /// Returns the envelope for the recipients at these places; `None` if there is none of them.
-fn reduced(whole: &EnvelopeRef<'static>, places: &[usize]) -> Option<EnvelopeRef<'static>> {
+pub(super) fn reduced(
+    whole: &EnvelopeRef<'static>,
+    places: &[usize],
+) -> Option<EnvelopeRef<'static>> {
     if places.len() == whole.rcpts().len() {
         return Some(whole.clone());
     }
@@ -193,7 +202,7 @@ impl Part {
     }
 
     /// Sets the server that gave the verdicts.
-    fn at(self, server: Option<Arc<Peer>>) -> Self {
+    pub(super) fn at(self, server: Option<Arc<Peer>>) -> Self {
         Self { server, ..self }
     }
 

@@ -15,15 +15,16 @@ use tokio::{
 };
 
 use super::{
-    blame::{Blame, Usage, refuses_mail},
+    blame::{Blame, Usage, refused_as_a_whole, refuses_mail},
     job::{Hold, Job, QueuedMessage, Waiter},
     job_stream::{JobStream, StreamState, lock},
     pooled::Checkout,
     queue::{AfterFailure, Shared, UnconnectedAction},
+    remainder::{self, Remainder},
     retry,
 };
 use crate::{
-    Connection, Messages,
+    Connection, Excess, Messages, Partial,
     clock::{backoff, later},
 };
 
@@ -160,13 +161,22 @@ fn pause(attempt: u32) -> Duration {
 
 /// Runs queued jobs on this connection until it has to be closed or has failed.
 async fn serve(shared: &Arc<Shared>, worker: u64, mut connection: Connection) {
-    let mut service = Service { shared, worker, usage: Usage::default(), closing: false };
+    let learned = shared.learned_recipients();
+    if let Some(most) = learned {
+        connection.learn_rcpt_max(most);
+    }
+    let sending = *connection.sending_mut();
+    let continues = sending.excess == Excess::Continue && sending.partial == Partial::Deliver;
+    let usage = Usage::default();
+    let mut service =
+        Service { shared, worker, usage, closing: false, continues, learned, lowered: false };
     loop {
         let state = Arc::new(Mutex::new(StreamState::default()));
         let begun = service.usage.results;
         let jobs = JobStream::new(Arc::clone(shared), worker, begun, Arc::clone(&state));
         let Ok(mut sending) = connection.send_many(Messages::kept(jobs)).await else { return };
         while let Some(result) = sending.next().await {
+            service.learn(sending.learned_rcpt_max());
             let queued = lock(&state).in_flight.pop_front();
             if let Some(queued) = queued {
                 service.handle_result(queued, result);
@@ -227,6 +237,12 @@ struct Service<'a> {
     usage: Usage,
     /// Whether no further message begins on it.
     closing: bool,
+    /// Whether recipients that are too many for one transaction get another one.
+    continues: bool,
+    /// The most recipients of a transaction, as learned before the message and on this connection.
+    learned: Option<usize>,
+    /// Whether the last message has lowered that number.
+    lowered: bool,
 }
 
 impl Service<'_> {
@@ -234,6 +250,10 @@ impl Service<'_> {
     /// the reason is not the message itself.
     fn handle_result(&mut self, mut queued: Box<QueuedMessage>, result: Result<Delivery, Error>) {
         let before = self.usage;
+        // What was refused as a whole is judged alike, whichever form the caller gets it in.
+        let whole = result.as_ref().err().and_then(refused_as_a_whole);
+        queued.withheld = whole.as_ref().and_then(|_| result.as_ref().err().cloned());
+        let result = whole.map_or(result, Ok);
         self.usage.count_message(&result);
         if let Some(begun) = queued.begun_at.take() {
             self.shared.counters.sending.count(begun.elapsed());
@@ -264,6 +284,10 @@ impl Service<'_> {
         {
             queued.copy = reserved.take();
         }
+        if blame == Blame::Message && self.continues && self.may_continue(&result, queued.attempts)
+        {
+            return self.send_remainder(queued, result);
+        }
         let again = blame != Blame::Message && queued.attempts < self.shared.options.attempts;
         if again && queued.copy.is_some() {
             queued.watch.repeated(queued.tries, &result);
@@ -273,6 +297,45 @@ impl Service<'_> {
             self.shared.requeue(Job::Send(queued), hold);
         } else {
             retry::finish(self.shared, queued, result);
+        }
+    }
+
+    /// Takes over what the session has learned about the most recipients of a transaction.
+    fn learn(&mut self, most: Option<usize>) {
+        self.lowered = most != self.learned;
+        if let Some(most) = most.filter(|_| self.lowered) {
+            self.learned = Some(most);
+            self.shared.learn_recipients(most);
+        }
+    }
+
+    /// Returns whether a message with this result, at its attempt of this number, is sent to the
+    /// recipients that the end of the session has left: some were accepted, or it is known that fewer
+    /// may be.
+    fn may_continue(&self, result: &Result<Delivery, Error>, attempts: u32) -> bool {
+        let Ok(delivery) = result else { return false };
+        match Remainder::of(delivery) {
+            Remainder::None => false,
+            Remainder::Rest => true,
+            Remainder::All => self.lowered && attempts < self.shared.options.attempts,
+        }
+    }
+
+    /// Sends a message on another connection to the recipients that the end of this session has left.
+    /// What was accepted or refused stands.
+    fn send_remainder(&mut self, mut queued: Box<QueuedMessage>, result: Result<Delivery, Error>) {
+        queued.watch.repeated(queued.tries, &result);
+        let any_accepted = result.as_ref().is_ok_and(Delivery::any_accepted);
+        let result = queued.rejoin(result);
+        match &result {
+            Ok(delivery) if remainder::prepare(&mut queued, delivery) => {
+                queued.attempts -= u32::from(any_accepted);
+                if !std::mem::replace(&mut self.closing, true) {
+                    self.shared.connection_retired(self.worker);
+                }
+                self.shared.requeue(Job::Send(queued), Hold::NewConnection);
+            }
+            _ => retry::finish(self.shared, queued, result),
         }
     }
 
