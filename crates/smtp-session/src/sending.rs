@@ -237,10 +237,17 @@ impl HeaderDefects {
 /// How far messages run ahead of the answers to those before them, where PIPELINING is offered.
 ///
 /// The commands of a message then leave together with the text of the message before it (RFC 2920,
-/// 3.1), and with [`FirstChunk::WithCommands`] its text as well. That is for servers that are known
-/// to take it: some that offer PIPELINING refuse what follows the end of a text. A message that is
-/// refused for that is sent again in order; but there are also servers that close the
-/// connection, which leaves the messages before in doubt.
+/// 3.1), and with [`FirstChunk::WithCommands`] its text as well.
+///
+/// **Some servers corrupt mail then.** They offer PIPELINING and take what follows the final dot for
+/// text: each message that they accept is stored with the commands of the next one at its end, and
+/// no reply shows it. Use this only for a server of which it is known, from messages that it has
+/// delivered, that it executes what follows the end of a text.
+///
+/// Of the other servers, some refuse it with 503: the message is sent again in order, and the batch
+/// runs no further ahead. Some close the connection, which leaves the messages before in doubt. Some
+/// drop it silently: the next message was not sent, and its error is a timeout of MAIL, after which
+/// the caller unsets [`Sending::ahead`], as `smtp_client::Mailer` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ahead {

@@ -25,6 +25,7 @@ mod converted;
 mod crowd;
 mod dialing;
 mod dropped;
+mod dropped_ahead;
 mod each;
 mod early;
 mod early_pipelining;

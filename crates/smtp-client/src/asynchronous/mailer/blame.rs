@@ -160,6 +160,13 @@ pub(super) fn refuses_mail(result: &Result<Delivery, Error>) -> bool {
     }
 }
 
+/// Returns whether MAIL, or the RSET before it, was not answered in time. A server that does so after
+/// another message may have dropped what was sent ahead.
+pub(super) fn is_unanswered_mail(error: &Error) -> bool {
+    matches!(error.step(), Step::Mail | Step::Reset)
+        && matches!(error.kind(), ErrorKind::Broken(Broken::TimedOut { .. }))
+}
+
 /// Returns the delivery that this error stands for, if the message was refused as a whole and the
 /// caller wants all or none ([`Partial::Withhold`](crate::Partial::Withhold)): every recipient has
 /// the same refusal, and it is not about one of them.

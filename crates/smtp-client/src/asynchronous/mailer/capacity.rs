@@ -43,6 +43,8 @@ pub(super) struct Capacity {
     messages: Option<(usize, Instant)>,
     /// The learned number of recipients per transaction, and when it expires.
     recipients: Option<(usize, Instant)>,
+    /// Whether no message begins ahead of the replies to the one before it.
+    in_order: bool,
 }
 
 /// The time from a change to the first probe.
@@ -64,6 +66,7 @@ impl Capacity {
             probing: false,
             messages: None,
             recipients: None,
+            in_order: false,
         }
     }
 
@@ -127,6 +130,17 @@ impl Capacity {
         if self.recipients(now).is_none_or(|known| recipients < known) {
             self.recipients = now.checked_add(REMEMBERED).map(|until| (recipients, until));
         }
+    }
+
+    /// Records that the server dropped commands that were sent ahead. It is not forgotten: another
+    /// trial would cost a timeout, and to keep the order costs round trips only.
+    pub(super) fn keep_order(&mut self) {
+        self.in_order = true;
+    }
+
+    /// Returns whether no message begins ahead of the replies to the one before it.
+    pub(super) fn keeps_order(&self) -> bool {
+        self.in_order
     }
 
     /// Discards the learned number of messages: the refusal was about the message.

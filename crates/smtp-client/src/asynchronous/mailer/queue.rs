@@ -432,6 +432,16 @@ impl Shared {
         self.state().capacity.learn_messages(messages, Instant::now());
     }
 
+    /// Records that the server dropped commands that were sent ahead.
+    pub(super) fn keep_order(&self) {
+        self.state().capacity.keep_order();
+    }
+
+    /// Returns whether messages are not sent ahead, whatever the setting.
+    pub(super) fn keeps_order(&self) -> bool {
+        self.state().capacity.keeps_order()
+    }
+
     /// Returns the number of recipients per transaction that was learned from the server.
     pub(super) fn learned_recipients(&self) -> Option<usize> {
         self.state().capacity.recipients(Instant::now())

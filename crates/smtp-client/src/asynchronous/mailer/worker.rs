@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    blame::{Blame, Usage, refused_as_a_whole, refuses_mail},
+    blame::{Blame, Usage, is_unanswered_mail, refused_as_a_whole, refuses_mail},
     job::{Hold, Job, QueuedMessage, Waiter},
     job_stream::{JobStream, StreamState, lock},
     pooled::Checkout,
@@ -172,6 +172,9 @@ async fn serve(shared: &Arc<Shared>, worker: u64, mut connection: Connection) {
         Service { shared, worker, usage, closing: false, continues, learned, lowered: false };
     loop {
         let state = Arc::new(Mutex::new(StreamState::default()));
+        if shared.keeps_order() {
+            connection.sending_mut().ahead = None;
+        }
         let begun = service.usage.results;
         let jobs = JobStream::new(Arc::clone(shared), worker, begun, Arc::clone(&state));
         let Ok(mut sending) = connection.send_many(Messages::kept(jobs)).await else { return };
@@ -265,6 +268,9 @@ impl Service<'_> {
         // refusal was about the message, and the number of messages that was learned is wrong.
         if queued.refused_by_session && before.mails == 0 && refuses_mail(&result) {
             self.shared.forget_messages();
+        }
+        if before.results > 0 && result.as_ref().is_err_and(is_unanswered_mail) {
+            self.shared.keep_order();
         }
         let blame = Blame::of(&result, before);
         queued.attempts += u32::from(blame != Blame::Session);
