@@ -23,6 +23,7 @@ mod chunks;
 mod content;
 mod converted;
 mod crowd;
+mod day;
 mod dialing;
 mod dropped;
 mod dropped_ahead;
