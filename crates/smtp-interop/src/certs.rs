@@ -1,4 +1,4 @@
-//! An authority and the certificate that it issues to every server, made anew for each run.
+//! An authority and the certificate that it issues to every server, made for each run.
 
 use std::{
     error::Error,

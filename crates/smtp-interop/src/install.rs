@@ -153,7 +153,7 @@ impl Cache {
     }
 
     /// Fills a folder of this name, unless it was filled with the same before. What was interrupted
-    /// begins anew.
+    /// begins again.
     fn once(
         &self,
         name: &str,

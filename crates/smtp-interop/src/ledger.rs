@@ -73,7 +73,7 @@ impl Ledger {
         let Copy { id, recipient, octets } = copy;
         let Some(entry) = self.entries.get_mut(id) else {
             let start = octets[..octets.len().min(80)].escape_ascii();
-            return Err(format!("delivered to {recipient}, but nobody has sent it: `{start}`"));
+            return Err(format!("delivered to {recipient}, but it was not sent: `{start}`"));
         };
         let case = &entry.case;
         let Some(known) = entry.claims.get_mut(recipient) else {

@@ -53,7 +53,7 @@ fn another_text_is_a_fault() {
 fn a_message_that_nobody_has_sent_is_a_fault() {
     let mut ledger = Ledger::default();
     ledger.take_in(vec![copy("a@example.org", "text")], &[]);
-    let fault = "delivered to a@example.org, but nobody has sent it: `text`";
+    let fault = "delivered to a@example.org, but it was not sent: `text`";
     assert_eq!(ledger.take_faults(), [fault]);
 }
 
