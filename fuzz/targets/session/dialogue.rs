@@ -343,6 +343,9 @@ impl Dialogue {
                 }
             }
             Step::EndOfText => self.hear_end(recipient, heard),
+            // It was refused for the recipients that it lacks, which says nothing about those of a later
+            // transaction.
+            Step::Data if refused && self.taken().is_empty() => {}
             Step::Mail | Step::Data | Step::Text if refused => self.settle(step, heard, |_| true),
             Step::Mail | Step::Text | Step::Reset if code == 250 => {}
             Step::Data if code == 354 && !self.taken().is_empty() => self.flowing = true,
