@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use smtp_caps::{Capabilities, Envelope, Plan};
+use smtp_caps::{Capabilities, EightBit, Envelope, Plan};
 use smtp_codec::{Command, MailData, ReplyDecoder};
 use smtp_error::{Extension, Reply};
 use smtp_fuzz::{Input, policy, replies};
@@ -80,7 +80,8 @@ fn plan(offered: &Capabilities) {
     {
         let envelope = Envelope::new(sender, ["c@d.example"]).expect("these are mailboxes");
         let text = MailData::new(text).expect("this is a text");
-        let Ok(plan) = Plan::new(offered, &envelope, text.facts()) else { continue };
+        let plan = Plan::new(offered, &envelope, text.facts(), EightBit::Refuse);
+        let Ok(plan) = plan else { continue };
         assert_eq!(plan.is_pipelined(), offered.has(Extension::Pipelining));
         let mail = plan.mail();
         let needed = mail.params().filter_map(|param| param.extension());

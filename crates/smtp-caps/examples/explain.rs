@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::io::{IsTerminal, Read, stdin};
 
-use smtp_caps::{Capabilities, Envelope, Limit, Limits, Offer, Plan};
+use smtp_caps::{Capabilities, EightBit, Envelope, Limit, Limits, Offer, Plan};
 use smtp_codec::{Command, Deviations, MailData, ReplyDecoder, ReplyLimits, encode_reply};
 use smtp_error::Extension;
 
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let envelope = Envelope::new("a@example.com", ["b@example.org", "c@example.org"])?;
     let text = MailData::new("Subject: caf\u{e9}\r\n\r\nSee you there.\r\n")?;
-    match Plan::new(&capabilities, &envelope, text.facts()) {
+    match Plan::new(&capabilities, &envelope, text.facts(), EightBit::Refuse) {
         Ok(plan) => println!("plan: {}", Command::Mail(plan.mail().borrowed())),
         Err(objection) => println!("no plan: {objection}"),
     }

@@ -6,7 +6,7 @@
 //! or an [`Objection`] that states why the message cannot be sent:
 //!
 //! ```
-//! use smtp_caps::{Capabilities, Channel, Envelope, Plan};
+//! use smtp_caps::{Capabilities, Channel, EightBit, Envelope, Plan};
 //! use smtp_codec::MailData;
 //! use smtp_error::{Extension, Reply, ReplyCode};
 //!
@@ -22,7 +22,7 @@
 //!
 //! let envelope = Envelope::new("a@example.com", ["b@example.org"])?;
 //! let text = MailData::new("Subject: hello\r\n\r\nhello\r\n")?;
-//! let plan = Plan::new(&capabilities, &envelope, text.facts())?;
+//! let plan = Plan::new(&capabilities, &envelope, text.facts(), EightBit::Refuse)?;
 //! assert_eq!(plan.mail().declared_size(), Some(25));
 //! assert!(plan.is_pipelined());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -82,5 +82,5 @@ pub use facts::{Burl, PriorityProfile};
 pub use limits::{Limit, Limits};
 pub use oddity::{Oddity, OddityKind};
 pub use offer::Offer;
-pub use plan::{Framing, Objection, Plan, RawHeaders};
+pub use plan::{EightBit, Framing, Objection, Plan, RawHeaders};
 pub use release::FutureRelease;

@@ -9,8 +9,8 @@ use crate::{Capabilities, Envelope};
 /// A parameter that the caller set and the server does not offer is an [`Objection`], and so is a
 /// message that needs an extension which the server does not offer. What a plan only derives is
 /// left out where the server does not offer it: SIZE, pipelining, BODY for content that was not
-/// scanned, and SMTPUTF8 for a header section with UTF-8 in it, unless the caller asks for
-/// [`RawHeaders::Refuse`].
+/// scanned or that the caller [sends all the same](EightBit::Send), and SMTPUTF8 for a header section
+/// with UTF-8 in it, unless the caller asks for [`RawHeaders::Refuse`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     mail: Mail,
@@ -32,11 +32,27 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RawHeaders {
-    /// Send it as 8-bit mail data, which needs 8BITMIME.
+    /// Send it as 8-bit mail data, which needs 8BITMIME or [`EightBit::Send`].
     #[default]
     Send,
     /// Return an error that names the first such header field ([`Flaw::RawHeader`]).
     Refuse,
+}
+
+/// How to handle mail data with octets outside ASCII, if the server does not offer 8BITMIME.
+///
+/// RFC 6152 does not allow such mail data without 8BITMIME, and a server may clear the high bits
+/// (RFC 5321, 2.4). But some servers pass every octet on and do not say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EightBit {
+    /// Return an error before anything is sent: 8BITMIME is not offered
+    /// ([`Unsupported::Extension`]).
+    #[default]
+    Refuse,
+    /// Send it unchanged, and without the parameter BODY, which the server would refuse. Only for
+    /// servers that are known to keep all eight bits: no reply shows that one does not.
+    Send,
 }
 
 /// How the client sends the mail data.
@@ -51,7 +67,9 @@ pub enum Framing {
 }
 
 impl Plan {
-    /// Returns the plan for a message with this envelope and content.
+    /// Returns the plan for a message with this envelope and content. The rule is for content with
+    /// octets outside ASCII. It does not check content that was not scanned
+    /// ([`ContentFacts::unseen`]): that is checked while it is sent.
     ///
     /// # Errors
     /// The message cannot be sent to this server. Nothing has been written then: a refusal in the
@@ -61,8 +79,9 @@ impl Plan {
         capabilities: &Capabilities,
         envelope: &Envelope,
         content: ContentFacts,
+        rule: EightBit,
     ) -> Result<Self, Objection> {
-        check_content(capabilities, envelope.mail(), content)?;
+        check_content(capabilities, envelope.mail(), content, rule)?;
         let utf8_envelope = check_envelope(capabilities, envelope)?;
         for rcpt in envelope.rcpts() {
             check_params(capabilities, rcpt.params().map(|param| param.extension()))?;
@@ -205,11 +224,14 @@ fn check_content(
     capabilities: &Capabilities,
     mail: &Mail,
     content: ContentFacts,
+    rule: EightBit,
 ) -> Result<(), Unsupported> {
     if content.binary {
         capabilities.require(Extension::BinaryMime)?;
-    } else if content.eight_bit && mail.declared_body() != Some(Body::BinaryMime) {
-        // A server without 8BITMIME may clear the high bits (RFC 5321, 2.4).
+    } else if content.eight_bit
+        && mail.declared_body() != Some(Body::BinaryMime)
+        && rule == EightBit::Refuse
+    {
         capabilities.require(Extension::EightBitMime)?;
     }
     if content.fetched {
@@ -309,8 +331,8 @@ fn derive(
         }
         None if content.binary => mail = mail.body(Body::BinaryMime),
         // Content that was not scanned may turn out to be 8-bit after MAIL was sent.
-        None if content.eight_bit
-            || (content.unseen && capabilities.has(Extension::EightBitMime)) =>
+        None if (content.eight_bit || content.unseen)
+            && capabilities.has(Extension::EightBitMime) =>
         {
             mail = mail.body(Body::EightBitMime);
         }

@@ -61,16 +61,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let messages = texts.iter().map(|text| Message::new(&envelope, text));
     let mut sending = connection.send_many(messages).await?;
-    let (mut number, mut accepted) = (0, 0);
-    while let Some(result) = sending.next().await {
-        number += 1;
+    let (mut results, mut accepted) = (0, 0);
+    while let Some((index, result)) = sending.next().await {
+        results += 1;
         match result {
             Ok(delivery) if delivery.all_accepted() => accepted += 1,
-            Ok(delivery) => println!("{number}: {}", delivery[0]),
-            Err(error) => println!("{number}: {error}"),
+            Ok(delivery) => println!("{index}: {}", delivery[0]),
+            Err(error) => println!("{index}: {error}"),
         }
     }
-    println!("{accepted} of {count} accepted in {:.1?}, {number} results", begun.elapsed());
+    println!("{accepted} of {count} accepted in {:.1?}, {results} results", begun.elapsed());
     drop(sending);
     if connection.ended().is_none() {
         connection.quit().await?;

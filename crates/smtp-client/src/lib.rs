@@ -137,7 +137,7 @@ pub use smtp_session::{
     sasl::{self, Credentials, Login},
 };
 
-pub use smtp_caps::{Capabilities, Envelope, Framing, RawHeaders};
+pub use smtp_caps::{Capabilities, EightBit, Envelope, Framing, RawHeaders};
 pub use smtp_codec::{
     Argument, Attribute, Attributes, Body, ByMode, Deviations, ForwardPath, HeaderField, HelloName,
     IntoOctets, LineEnds, Mail, MailData, MailParam, Mailbox, Notify, Param, Rcpt, RcptParam,

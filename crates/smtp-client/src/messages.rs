@@ -35,7 +35,12 @@ pub(crate) struct Dispatch<'c, 'm, S> {
     pub(crate) queue: Queue<'m, S>,
     /// Whether the caller knows that the connection has failed.
     told: bool,
+    /// How many results were given, which is the index of the next one.
+    given: usize,
 }
+
+/// The index of a message among those that were given, from 0, and its result.
+pub(crate) type IndexedResult = (usize, Result<Delivery, Error>);
 
 impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
     pub(crate) fn new(
@@ -43,13 +48,13 @@ impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
         clock: Clock,
         queue: Queue<'m, S>,
     ) -> Self {
-        Self { run, clock, queue, told: false }
+        Self { run, clock, queue, told: false, given: 0 }
     }
 
     /// The result of the next message, if it is there.
-    pub(crate) fn take_result(&mut self) -> Option<Result<Delivery, Error>> {
+    pub(crate) fn take_result(&mut self) -> Option<IndexedResult> {
         if let Some(refused) = self.queue.take_refused() {
-            return Some(Err(refused));
+            return Some(self.indexed(Err(refused)));
         }
         let result = self.run.take_result()?;
         let content = self.queue.contents.pop_front();
@@ -60,7 +65,15 @@ impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
         if let Some(watch) = content.and_then(|content| content.watch) {
             watch.sent(&result, None);
         }
-        Some(result)
+        Some(self.indexed(result))
+    }
+
+    /// Counts the result, which is that of the next message: results come in the order of messages,
+    /// and each message has one.
+    fn indexed(&mut self, result: Result<Delivery, Error>) -> IndexedResult {
+        let index = self.given;
+        self.given += 1;
+        (index, result)
     }
 
     /// Returns whether no further result comes.
@@ -72,14 +85,14 @@ impl<'c, 'm, S: Supply<'m>> Dispatch<'c, 'm, S> {
 
     /// Returns the failure of the connection as the result of the next message, if there is one
     /// and no result has reported the failure.
-    pub(crate) fn failure_of_next(&mut self, cx: &mut Context<'_>) -> Option<Error> {
+    pub(crate) fn failure_of_next(&mut self, cx: &mut Context<'_>) -> Option<IndexedResult> {
         let error = self.run.error_of_next()?;
         let kept = self.queue.supply.is_kept() || self.queue.over;
         if std::mem::replace(&mut self.told, true) || kept {
             return None;
         }
         let none = matches!(self.queue.supply.poll_next(cx), Poll::Ready(None));
-        (!none).then(|| hinted(error))
+        (!none).then(|| self.indexed(Err(hinted(error))))
     }
 
     /// How many messages have no result yet.

@@ -277,6 +277,7 @@ macro_rules! settings {
         /// | `source-address` | an IP address, or one for each family with a comma between them | [`source_address`](Self::source_address) |
         /// | `proxy` | the URL of a proxy | [`proxy`](Self::proxy) |
         /// | `rcpt-max` | a number above 0 | [`Sending::rcpt_max`](crate::Sending::rcpt_max), with [`Excess::Continue`](crate::Excess::Continue) |
+        /// | `eight-bit` | `send` or `refuse` | [`Sending::eight_bit`](crate::Sending::eight_bit) |
         /// | `tls-ca` | the path of a PEM file, which is read at once | [`tls`](Self::tls): only these authorities are trusted |
         ///
         /// The defaults are those of a program that submits messages: addresses are

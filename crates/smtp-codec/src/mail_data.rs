@@ -40,7 +40,8 @@ pub struct ContentFacts {
     /// Whether the server is to fetch parts of it, which needs BURL (RFC 4468).
     pub fetched: bool,
     /// Whether it is not checked yet, because it comes in pieces. It is declared 8BITMIME if the
-    /// server offers that; if not, an octet outside ASCII is an error when its piece comes.
+    /// server offers that; if not, an octet outside ASCII is an error when its piece comes, unless
+    /// the settings say that the server takes it all the same.
     pub unseen: bool,
 }
 

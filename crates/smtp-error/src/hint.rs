@@ -119,7 +119,7 @@ pub enum Hint {
     /// The mail data has octets outside ASCII, and the server takes only ASCII.
     #[error(
         "8BITMIME is for text with octets outside ASCII: encode it as quoted-printable or base64, as \
-         message builders do"
+         message builders do, or set `Sending::eight_bit` for a server that is known to keep such text"
     )]
     EncodeText,
     /// An address or a header field has octets outside ASCII, and the server takes only ASCII.

@@ -12,7 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::panic::PanicInfo;
 
-use smtp_caps::{Capabilities, Envelope, Plan};
+use smtp_caps::{Capabilities, EightBit, Envelope, Plan};
 use smtp_codec::{Command, Deviations, MailData, ReplyDecoder, ReplyLimits};
 
 /// Returns the MAIL command for a message, to a server that has replied this to EHLO.
@@ -27,7 +27,7 @@ pub fn mail_command(ehlo: &[u8], content: &str) -> Result<Vec<u8>, String> {
     let envelope = envelope.map_err(|error| error.to_string())?;
     let content = MailData::new(content).map_err(|error| error.to_string())?;
     let capabilities = Capabilities::from_reply(reply);
-    let plan = Plan::new(&capabilities, &envelope, content.facts());
+    let plan = Plan::new(&capabilities, &envelope, content.facts(), EightBit::Refuse);
     let plan = plan.map_err(|objection| objection.to_string())?;
     let mut line = Vec::new();
     let command = Command::Mail(plan.mail().borrowed());

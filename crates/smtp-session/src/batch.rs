@@ -78,7 +78,7 @@ impl<'a> Batch<'a> {
 
     /// Returns how many messages may be under way.
     fn window(&self) -> usize {
-        self.ahead.map_or(1, |ahead| ahead.messages.get())
+        self.ahead.map_or(1, |ahead| ahead.messages.max(1))
     }
 
     /// Returns whether the message at this place may be begun although those before it, all of
@@ -86,7 +86,7 @@ impl<'a> Batch<'a> {
     fn may_begin(&self, place: usize) -> bool {
         let Some(ahead) = self.ahead else { return false };
         let here = self.under_way.get(place).map_or(0, |message| size(message, ahead));
-        place < ahead.messages.get() && self.octets.saturating_add(here) <= ahead.octets
+        place < ahead.messages && self.octets.saturating_add(here) <= ahead.octets
     }
 
     /// Moves those at the front that are done to the results. One that only came too early is begun

@@ -1,13 +1,12 @@
 //! How messages are sent, as far as the messages leave it open.
-use std::num::NonZeroUsize;
-
-use smtp_caps::{Envelope, Framing, Plan, RawHeaders};
-use smtp_codec::ContentFacts;
+use smtp_caps::{EightBit, Envelope, Framing, Plan, RawHeaders};
+use smtp_codec::{Body, ContentFacts};
 use smtp_error::{ErrorKind, Field, Flaw, HeaderDefect, Invalid, Limited, Unsupported};
 
 use crate::{Dialect, Session, header_check::HeaderRules};
 
-/// How messages are sent, as far as envelope, text and server leave it open.
+/// How messages are sent, as far as envelope, text and server leave it open. A number of zero counts
+/// as one.
 ///
 /// ```
 /// use smtp_session::{Excess, Sending};
@@ -25,13 +24,13 @@ pub struct Sending {
     /// chunk was written, it is taken for the reply to the text.
     pub framing: Framing,
     /// The largest chunk, in octets: by default 1 MiB.
-    pub chunk: NonZeroUsize,
+    pub chunk: usize,
     /// When the first chunk of a text leaves: by default after the replies to the recipients.
     pub first_chunk: FirstChunk,
     /// The most recipients of one mail transaction. By default it is the number that the server
-    /// states (RFC 9422), or else there is no limit; a lower one of the two counts, and zero counts
-    /// as one. It is for a server that states nothing and ends the session (421) when there are
-    /// more, which delivers to none of them.
+    /// states (RFC 9422), or else there is no limit; a lower one of the two counts. It is for a server
+    /// that states nothing and ends the session (421) when there are more, which delivers to none of
+    /// them.
     pub rcpt_max: Option<usize>,
     /// The treatment of recipients that are too many for one mail transaction.
     pub excess: Excess,
@@ -43,6 +42,11 @@ pub struct Sending {
     /// looked at as it passes, and cut off at the field. SMTPUTF8 is not derived for such a text;
     /// [`Mail::smtputf8`](smtp_codec::Mail::smtputf8) declares it.
     pub raw_headers: RawHeaders,
+    /// What is done with a text that holds octets outside ASCII where the server does not offer
+    /// 8BITMIME: by default it is an error, before anything is written; a text that comes from a
+    /// reader or an iterator is cut off at the octet. [`EightBit::Send`] is for a server that is
+    /// known to keep such text unchanged. It is sent as it is, and not declared.
+    pub eight_bit: EightBit,
     /// What is done with a header section that shows Bcc, and with mail data that has none: by
     /// default it is sent, and a warning is logged.
     pub header_defects: HeaderDefects,
@@ -54,12 +58,13 @@ impl Default for Sending {
     fn default() -> Self {
         Self {
             framing: Framing::default(),
-            chunk: NonZeroUsize::MIN.saturating_add((1 << 20) - 1),
+            chunk: 1 << 20,
             first_chunk: FirstChunk::default(),
             rcpt_max: None,
             excess: Excess::default(),
             partial: Partial::default(),
             raw_headers: RawHeaders::default(),
+            eight_bit: EightBit::default(),
             header_defects: HeaderDefects::default(),
             ahead: None,
         }
@@ -74,7 +79,7 @@ impl Sending {
         envelope: &Envelope,
         facts: ContentFacts,
     ) -> Result<Plan, ErrorKind> {
-        let plan = Plan::new(&session.capabilities, envelope, facts)?;
+        let plan = Plan::new(&session.capabilities, envelope, facts, self.eight_bit)?;
         let plan = plan.with_raw_headers(self.raw_headers)?.with_framing(self.framing)?;
         if let Some(defect) = facts.header_defect {
             self.header_defects.apply(defect)?;
@@ -97,11 +102,24 @@ impl Sending {
         [stated, set, learned].into_iter().flatten().min().unwrap_or(usize::MAX)
     }
 
+    /// Returns the size of the largest chunk.
+    pub(crate) fn largest_chunk(&self) -> usize {
+        self.chunk.max(1)
+    }
+
     /// Returns what is looked for in a header section that was not checked beforehand.
     pub(crate) fn header_rules(&self, plan: &Plan) -> HeaderRules {
         HeaderRules {
             ascii_only: plan.refuses_raw_headers(self.raw_headers),
             defects: self.header_defects,
+        }
+    }
+
+    /// Returns whether an octet outside ASCII is an error in a text that was not checked beforehand.
+    pub(crate) fn is_seven_bit(&self, plan: &Plan) -> bool {
+        match plan.mail().declared_body() {
+            Some(body) => body == Body::SevenBit,
+            None => self.eight_bit == EightBit::Refuse,
         }
     }
 
@@ -133,7 +151,7 @@ impl Sending {
             && dialect == Dialect::Smtp
             && !facts.fetched
             && !facts.unseen
-            && facts.size.is_some_and(|size| size <= self.chunk.get() as u64)
+            && facts.size.is_some_and(|size| size <= self.largest_chunk() as u64)
     }
 }
 
@@ -251,8 +269,9 @@ impl HeaderDefects {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ahead {
-    /// How many messages may be unanswered, and so in doubt at the same time: by default 32.
-    pub messages: NonZeroUsize,
+    /// How many messages may be unanswered, and so in doubt at the same time: by default 32. With
+    /// one, or zero, no message runs ahead.
+    pub messages: usize,
     /// How many octets of text may be unanswered, unless it is those of one message: by default
     /// 4 MiB. A text of unknown size counts as one of this size.
     pub octets: u64,
@@ -260,6 +279,6 @@ pub struct Ahead {
 
 impl Default for Ahead {
     fn default() -> Self {
-        Self { messages: NonZeroUsize::MIN.saturating_add(31), octets: 4 << 20 }
+        Self { messages: 32, octets: 4 << 20 }
     }
 }

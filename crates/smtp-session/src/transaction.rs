@@ -288,7 +288,7 @@ impl Transaction<'_> {
     /// there was anything to do.
     fn write_chunk(&mut self, session: &mut Session) -> Result<bool, ErrorKind> {
         if matches!(self.content, Content::None) && self.is_in_chunks() {
-            self.begin_content(Way::chunks(self.sending.chunk.get()), session);
+            self.begin_content(Way::chunks(self.sending.largest_chunk()), session);
             return Ok(true);
         }
         let Some(written) = self.content.write_chunk(session)? else { return Ok(false) };
@@ -302,10 +302,10 @@ impl Transaction<'_> {
 
     fn begin_content(&mut self, way: Way, session: &Session) {
         let Some(plan) = &self.plan else { return };
-        let checks = self.facts.unseen.then(|| {
-            let rules = self.sending.header_rules(plan);
-            Box::new(Checks::new(plan.mail(), self.facts.binary, rules))
-        });
+        let checks = self
+            .facts
+            .unseen
+            .then(|| Box::new(Checks::new(&self.sending, plan, self.facts.binary)));
         let flow = Flow::new(way, self.facts, checks, session.output.end());
         self.content = Content::Flowing(flow);
         self.rounds += 1;

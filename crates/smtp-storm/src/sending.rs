@@ -188,7 +188,7 @@ async fn send_many(connector: &Connector, letters: Vec<Letter>) -> Result<Result
             message
         });
         let Ok(mut sending) = connection.send_many(messages).await else { continue };
-        while let Some(result) = sending.next().await {
+        while let Some((_, result)) = sending.next().await {
             let letter = lock(&taken).under_way.pop_front();
             let letter = letter.ok_or("send_many gave a result for no message")?;
             results.push((letter, Outcome::Known(result)));

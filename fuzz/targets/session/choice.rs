@@ -1,5 +1,4 @@
 //! The choices of an input, which precede the octets of the server.
-use std::num::NonZeroUsize;
 
 use smtp_caps::{Capabilities, Envelope, Framing};
 use smtp_codec::{Mail, MailParam};
@@ -45,8 +44,9 @@ impl Choice {
             sending.first_chunk = FirstChunk::WithCommands;
         }
         // Without a size, the text is one chunk.
-        if let Some(size) = NonZeroUsize::new(usize::from(shape >> 3)) {
-            sending.chunk = size;
+        match shape >> 3 {
+            0 => {}
+            size => sending.chunk = usize::from(size),
         }
         sending.excess = if flags & 64 == 0 { Excess::Refuse } else { Excess::Continue };
         sending.partial = if flags & 128 == 0 { Partial::Deliver } else { Partial::Withhold };

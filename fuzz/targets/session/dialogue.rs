@@ -297,7 +297,7 @@ impl Dialogue {
 
     /// Whether the text may be sent before any reply to a recipient.
     fn is_eager(&self) -> bool {
-        let one = self.choice.sending.chunk.get() >= TEXT.len();
+        let one = self.choice.sending.chunk >= TEXT.len();
         let early = self.choice.sending.first_chunk == FirstChunk::WithCommands;
         self.choice.dialect == Dialect::Smtp && early && one && !self.withholds()
     }

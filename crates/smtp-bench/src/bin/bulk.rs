@@ -73,7 +73,7 @@ async fn send_many(connector: Connector, connections: usize, count: usize) -> Re
             let mut open = connector.connect().await?;
             let all = messages((connection..count).step_by(connections));
             let (mut sending, mut accepted) = (open.send_many(all).await?, 0);
-            while let Some(delivery) = sending.next().await {
+            while let Some((_, delivery)) = sending.next().await {
                 accepted += usize::from(delivery?.all_accepted());
             }
             drop(sending);

@@ -113,7 +113,7 @@ impl Client for Ours {
                     let texts = (0..messages).map_while(|_| text(job).ok());
                     let all = texts.map(|text| Message::new(&envelope, text));
                     let mut sending = self.connection.send_many(all).await?;
-                    while let Some(delivery) = sending.next().await {
+                    while let Some((_, delivery)) = sending.next().await {
                         check(&delivery?)?;
                     }
                 }

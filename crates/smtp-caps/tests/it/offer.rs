@@ -1,8 +1,8 @@
 //! Offers: legal replies, and the same capabilities when read back.
 
 use smtp_caps::{
-    Capabilities, Channel, Envelope, FutureRelease, Limit, Limits, Objection, Offer, Plan,
-    PriorityProfile,
+    Capabilities, Channel, EightBit, Envelope, FutureRelease, Limit, Limits, Objection, Offer,
+    Plan, PriorityProfile,
 };
 use smtp_codec::{Body, ByMode, Mail, MailData, MailParam, ReplyDecoder, Xtext, encode_reply};
 use smtp_error::{Bound, Extension, Field, Flaw, Invalid, Unsupported};
@@ -182,7 +182,12 @@ fn illegal_parameters_are_refused() {
 fn plan(offer: &Offer, mail: Mail, rcpts: usize, text: &str) -> Result<Plan, Objection> {
     let offered = Capabilities::from_reply(offer.reply()).with_channel(Channel::TLS);
     let envelope = Envelope::new(mail, (0..rcpts).map(|_| "b@example.org")).unwrap();
-    Plan::new(&offered, &envelope, MailData::new(text.as_bytes().to_vec()).unwrap().facts())
+    Plan::new(
+        &offered,
+        &envelope,
+        MailData::new(text.as_bytes().to_vec()).unwrap().facts(),
+        EightBit::Refuse,
+    )
 }
 
 /// Checks the plan for a MAIL with this parameter.
@@ -277,6 +282,6 @@ fn requiretls_and_submitter_need_a_valid_offer() {
     let clear = Capabilities::from_reply(offer.reply());
     let mail = Mail::try_from("a@example.com").unwrap().param(MailParam::<&str>::RequireTls);
     let envelope = Envelope::new(mail.unwrap(), ["b@example.org"]).unwrap();
-    let found = Plan::new(&clear, &envelope, MailData::new("a").unwrap().facts());
+    let found = Plan::new(&clear, &envelope, MailData::new("a").unwrap().facts(), EightBit::Refuse);
     assert_eq!(found, Err(Unsupported::OutsideTls(Extension::RequireTls).into()));
 }

@@ -1,6 +1,6 @@
 //! Plans: the MAIL line of a message, or why it cannot be sent.
 
-use smtp_caps::{Capabilities, Channel, Envelope, Framing, Objection, Plan, RawHeaders};
+use smtp_caps::{Capabilities, Channel, EightBit, Envelope, Framing, Objection, Plan, RawHeaders};
 use smtp_codec::{Body, Command, ContentFacts, Mail, MailData, Param, Rcpt};
 use smtp_error::{ErrorKind, Extension, Field, Flaw, HeaderName, Invalid, Unsupported};
 
@@ -13,7 +13,7 @@ const UTF8_HEADERS: &str = "Subject: \u{e9}\r\n\r\nb\r\n";
 fn plan(offered: &Capabilities, mail: Mail, rcpts: &[Rcpt], text: &str) -> Result<Plan, Objection> {
     let envelope = Envelope::new(mail, rcpts.iter().cloned()).unwrap();
     let text = MailData::new(text.as_bytes().to_vec()).unwrap();
-    Plan::new(offered, &envelope, text.facts())
+    Plan::new(offered, &envelope, text.facts(), EightBit::Refuse)
 }
 
 fn mail() -> Mail {
@@ -113,6 +113,31 @@ fn eight_bit_mail_data_is_declared_and_needs_8bitmime() {
 }
 
 #[test]
+fn eight_bit_mail_data_is_sent_undeclared_on_request() {
+    let planned = |offered: &[&str], mail, text: &str| {
+        let envelope = Envelope::new(mail, rcpts()).unwrap();
+        let text = MailData::new(text.as_bytes().to_vec()).unwrap();
+        let plan = Plan::new(&capabilities(offered), &envelope, text.facts(), EightBit::Send)?;
+        Ok(Command::Mail(plan.mail().borrowed()).to_string())
+    };
+    for (offered, text, line) in [
+        (&[][..], EIGHT_BIT, "MAIL FROM:<a@b>"),
+        (&[], UTF8_HEADERS, "MAIL FROM:<a@b>"),
+        (&[], TEXT, "MAIL FROM:<a@b>"),
+        (&["SMTPUTF8"], UTF8_HEADERS, "MAIL FROM:<a@b> SMTPUTF8"),
+        (&["8BITMIME"], EIGHT_BIT, "MAIL FROM:<a@b> BODY=8BITMIME"),
+    ] {
+        assert_eq!(planned(offered, mail(), text), Ok(line.to_owned()), "{offered:?}");
+    }
+    // What the caller declares is still held against the offer, and against the text.
+    let lacking = Objection::from(Unsupported::Extension(Extension::EightBitMime));
+    assert_eq!(planned(&[], mail().body(Body::EightBitMime), EIGHT_BIT), Err(lacking));
+    let untrue = Objection::from(Invalid::new(Field::Text, Flaw::NotSevenBit));
+    assert_eq!(planned(&["8BITMIME"], mail().body(Body::SevenBit), EIGHT_BIT), Err(untrue));
+    assert_eq!(EightBit::default(), EightBit::Refuse);
+}
+
+#[test]
 fn utf8_headers_are_declared_if_smtputf8_is_offered() {
     let both = &["8BITMIME", "SMTPUTF8"];
     check(both, mail(), UTF8_HEADERS, "MAIL FROM:<a@b> BODY=8BITMIME SMTPUTF8");
@@ -125,7 +150,9 @@ fn a_raw_header_field_is_refused_on_request_unless_smtputf8_is_declared() {
     let held = |offered: &[&str], mail, text: &[u8], rule| {
         let envelope = Envelope::new(mail, rcpts()).unwrap();
         let text = MailData::new(text.to_vec()).unwrap();
-        Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap().with_raw_headers(rule)
+        Plan::new(&capabilities(offered), &envelope, text.facts(), EightBit::Refuse)
+            .unwrap()
+            .with_raw_headers(rule)
     };
     let (utf8, latin) = (UTF8_HEADERS.as_bytes(), &b"Subject: \xe9\r\n\r\nb\r\n"[..]);
     let name = HeaderName::of_field(b"Subject");
@@ -168,7 +195,10 @@ fn a_domain_outside_ascii_needs_no_smtputf8() {
     check(&["SMTPUTF8"], sender.clone(), TEXT, "MAIL FROM:<a@xn--bcher-kva.example>");
     let envelope = Envelope::new(sender, [recipient]).unwrap();
     assert_eq!(envelope.rcpts()[0].path().as_str(), "c@xn--bcher-kva.example");
-    assert!(Plan::new(&Capabilities::none(), &envelope, ContentFacts::default()).is_ok());
+    assert!(
+        Plan::new(&Capabilities::none(), &envelope, ContentFacts::default(), EightBit::Refuse)
+            .is_ok()
+    );
     let both: Mail = "\u{fc}@B\u{dc}CHER.example".try_into().unwrap();
     check(&["SMTPUTF8"], both, TEXT, "MAIL FROM:<\u{fc}@b\u{fc}cher.example> SMTPUTF8");
 }
@@ -248,7 +278,8 @@ fn mtrk_requires_envid() {
 /// Returns the framing of the plan for this mail data.
 fn framed(offered: &[&str], mail: Mail, text: &MailData) -> Result<Framing, Objection> {
     let envelope = Envelope::new(mail, rcpts()).unwrap();
-    Plan::new(&capabilities(offered), &envelope, text.facts()).map(|plan| plan.framing())
+    Plan::new(&capabilities(offered), &envelope, text.facts(), EightBit::Refuse)
+        .map(|plan| plan.framing())
 }
 
 #[test]
@@ -260,7 +291,8 @@ fn mail_data_is_sent_in_chunks_if_chosen_and_offered() {
 
     let envelope = Envelope::new(mail(), rcpts()).unwrap();
     let framed = |offered: &[&str], framing| {
-        let plan = Plan::new(&capabilities(offered), &envelope, text.facts()).unwrap();
+        let plan =
+            Plan::new(&capabilities(offered), &envelope, text.facts(), EightBit::Refuse).unwrap();
         plan.with_framing(framing).map(|plan| plan.framing())
     };
     assert_eq!(framed(&["CHUNKING"], Framing::Data), Ok(Framing::Data));
@@ -282,7 +314,8 @@ fn binary_mail_data_needs_binarymime_and_is_sent_in_chunks() {
     assert_eq!(framed(&both, lines, &binary), Err(flaw.into()));
 
     let envelope = Envelope::new(mail(), rcpts()).unwrap();
-    let plan = Plan::new(&capabilities(&both), &envelope, binary.facts()).unwrap();
+    let plan =
+        Plan::new(&capabilities(&both), &envelope, binary.facts(), EightBit::Refuse).unwrap();
     let line = Command::Mail(plan.mail().borrowed()).to_string();
     assert_eq!(line, "MAIL FROM:<a@b> BODY=BINARYMIME");
     assert_eq!(plan.with_framing(Framing::Data).unwrap().framing(), Framing::Chunks);
@@ -293,7 +326,8 @@ fn fetched_mail_data_needs_burl() {
     let mut facts = ContentFacts::default();
     facts.fetched = true;
     let envelope = Envelope::new(mail(), rcpts()).unwrap();
-    let planned = |offered: &[&str]| Plan::new(&capabilities(offered), &envelope, facts);
+    let planned =
+        |offered: &[&str]| Plan::new(&capabilities(offered), &envelope, facts, EightBit::Refuse);
     assert_eq!(planned(&["CHUNKING"]), Err(Unsupported::Extension(Extension::Burl).into()));
     let plan = planned(&["BURL imap", "SIZE 10"]).unwrap();
     assert_eq!(plan.framing(), Framing::Chunks);

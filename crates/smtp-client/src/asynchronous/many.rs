@@ -80,24 +80,24 @@ impl<'c, 'm> SendMany<'c, 'm> {
         Self { driver, dispatch }
     }
 
-    /// The result of the next message, in the order in which they were given; `None` when every
-    /// message that was taken from the iterator or the stream has had its result. The future can be
-    /// dropped and `next` called again: that loses nothing.
+    /// The index of the next message, from 0, and its result; `None` when every message that was
+    /// taken from the iterator or the stream has had its result. The results come in the order of the
+    /// messages, without a gap. The future can be dropped and `next` called again: that loses
+    /// nothing.
     ///
     /// If the connection fails, the messages under way have results that report the failure, each
     /// with whether it is in doubt, and no further message is taken: what is left in the iterator
     /// or the stream was not begun. If no message is under way to report the failure, the next one
     /// does, which is taken if it is there, so that the end of the connection is never mistaken for
     /// the end of the messages.
-    pub async fn next(&mut self) -> Option<Result<Delivery, Error>> {
+    pub async fn next(&mut self) -> Option<(usize, Result<Delivery, Error>)> {
         let Self { driver, dispatch } = self;
         loop {
             if let Some(result) = dispatch.take_result() {
                 return Some(result);
             }
             if dispatch.is_done() {
-                let failure = poll_fn(|cx| Poll::Ready(dispatch.failure_of_next(cx))).await;
-                return failure.map(Err);
+                return poll_fn(|cx| Poll::Ready(dispatch.failure_of_next(cx))).await;
             }
             driver.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue).await;
         }

@@ -33,8 +33,8 @@ pub struct Connection {
 
 impl Connection {
     /// Sends many messages, one after the other or [running ahead](crate::Ahead), and has a result
-    /// for each, in their order and as soon as it is known. A message that is refused or cannot be
-    /// sent disturbs no other.
+    /// for each, with the index of the message, in their order and as soon as it is known. A message
+    /// that is refused or cannot be sent disturbs no other.
     ///
     /// # Errors
     /// The session has ended; then none was taken.

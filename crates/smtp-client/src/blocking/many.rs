@@ -13,9 +13,10 @@ use crate::{
     messages::{Dispatch, Supply},
 };
 
-/// Many messages that are being sent on one connection: an iterator of their results.
+/// Many messages that are being sent on one connection: an iterator of their results, each with the
+/// index of its message, from 0.
 ///
-/// The results come in the order in which the messages were given; the iterator ends when every
+/// The results come in the order of the messages, without a gap; the iterator ends when every
 /// message that was taken has had its result. If the connection fails, the messages under way have
 /// results that report the failure, each with whether it is in doubt, and no further message is
 /// taken: what is left was not begun. If no message is under way to report the failure, the next
@@ -51,7 +52,7 @@ impl<'c, 'm> SendMany<'c, 'm> {
 }
 
 impl Iterator for SendMany<'_, '_> {
-    type Item = Result<Delivery, Error>;
+    type Item = (usize, Result<Delivery, Error>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { driver, dispatch } = self;
@@ -61,7 +62,7 @@ impl Iterator for SendMany<'_, '_> {
             }
             if dispatch.is_done() {
                 let cx = &mut Context::from_waker(Waker::noop());
-                return dispatch.failure_of_next(cx).map(Err);
+                return dispatch.failure_of_next(cx);
             }
             driver.advance(&mut dispatch.run, &mut dispatch.clock, &mut dispatch.queue);
         }

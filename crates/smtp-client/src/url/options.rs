@@ -6,7 +6,7 @@ use smtp_error::Cause;
 use super::InvalidUrl;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 use crate::content::in_file;
-use crate::{Proxy, Security, dialing::Order, settings::Settings};
+use crate::{EightBit, Proxy, Security, dialing::Order, settings::Settings};
 
 /// One option of a `T`.
 pub(crate) struct UrlOption<T> {
@@ -187,6 +187,18 @@ pub(crate) const CONNECTOR: &[UrlOption<Settings>] = &[
             let most = parsed::<std::num::NonZeroUsize>(value)?.get();
             settings.sending.rcpt_max = Some(most);
             settings.sending.excess = crate::Excess::Continue;
+            Ok(())
+        },
+    },
+    UrlOption {
+        name: "eight-bit",
+        expected: "send or refuse",
+        set: |settings, value| {
+            settings.sending.eight_bit = match value {
+                "send" => EightBit::Send,
+                "refuse" => EightBit::Refuse,
+                _ => return Err(Rejected::Value),
+            };
             Ok(())
         },
     },

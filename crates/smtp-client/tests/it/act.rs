@@ -2,7 +2,7 @@
 //!
 //! A new session command is in these families once [`Operation::ALL`] has it, and a new way to send
 //! once it is a row of [`ROUTES`].
-use std::{fmt, num::NonZeroUsize};
+use std::fmt;
 
 use smtp_client::{
     Connection, Credentials, Delivery, Envelope, Error, Excess, FirstChunk, Framing, Login, Mail,
@@ -272,7 +272,7 @@ impl Route {
         let mut sending = Sending::default();
         sending.framing = self.framing;
         sending.first_chunk = self.first_chunk;
-        sending.chunk = NonZeroUsize::new(self.chunk).unwrap();
+        sending.chunk = self.chunk;
         (sending.excess, sending.partial) = (self.excess, self.partial);
         sending
     }

@@ -48,7 +48,8 @@ fn check(
         set(&mut connection);
         let mut sending = connection.send_many(messages).await.unwrap();
         let mut outcomes = Vec::new();
-        while let Some(result) = sending.next().await {
+        while let Some((index, result)) = sending.next().await {
+            assert_eq!(index, outcomes.len());
             outcomes.push(outcome(result));
         }
         outcomes
@@ -115,7 +116,7 @@ fn one_that_is_sent_again_waits_for_those_that_are_under_way() {
     let messages =
         vec![message(&["a"], text("a")), message(&["b"], text("b")), message(&["c"], text("ccc"))];
     let set = |connection: &mut Connection| {
-        connection.sending_mut().chunk = 3.try_into().unwrap();
+        connection.sending_mut().chunk = 3;
     };
     check(&OFFER, set, messages, &script, &[Ok(vec![250]), Ok(vec![250]), Ok(vec![250])]);
 }
@@ -177,7 +178,7 @@ fn over_lmtp_nothing_follows_several_final_replies_that_are_expected() {
         connection.sending_mut().ahead = Some(Ahead::default());
         let messages = [message(&["a", "b"], text("ab")), message(&["c"], text("c"))];
         let mut sending = connection.send_many(messages).await.unwrap();
-        let error = sending.next().await.unwrap().unwrap_err();
+        let error = sending.next().await.unwrap().1.unwrap_err();
         let known: Vec<bool> = error.verdicts().map(|(_, one)| one.is_some()).collect();
         assert_eq!((error.in_doubt(), &known[..]), (true, &[true, false][..]));
     });

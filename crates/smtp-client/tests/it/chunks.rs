@@ -1,5 +1,5 @@
 //! Texts in chunks (RFC 3030): when they are sent, their content, and the meaning of the replies.
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use smtp_client::{
     Body, Connection, Delivery, Ended, Envelope, Error, ErrorKind, Excess, Framing, Mail, MailData,
@@ -20,7 +20,7 @@ fn envelope() -> Envelope {
 fn chunks_of(octets: usize) -> Sending {
     let mut sending = Sending::default();
     sending.framing = Framing::Chunks;
-    sending.chunk = NonZeroUsize::new(octets).unwrap();
+    sending.chunk = octets;
     sending
 }
 
@@ -100,6 +100,24 @@ S: 250 one\nS: 250 two\nS: 250 taken"
     let messages = report.connections()[0].messages().iter();
     let text: Vec<u8> = messages.flat_map(|message| message.text().to_vec()).collect();
     assert_eq!(text, TEXT.as_bytes());
+}
+
+#[test]
+fn chunks_of_no_octets_count_as_those_of_one() {
+    let rest = format!("{COMMANDS}S: 250 a\nS: 250 b\nS: 550 c\n")
+        + &"C: BDAT 1\n[chunk 1]\n".repeat(17)
+        + "C: BDAT 1 LAST\n[chunk 1]\n"
+        + &"S: 250 ok\n".repeat(18);
+    let (delivery, _) = play_on(&FAST, &rest, async |mut connection| {
+        send(&mut connection, chunks_of(0)).await.unwrap()
+    });
+    assert!(delivery.any_accepted());
+    let mut early = early_chunks();
+    early.chunk = 0;
+    let script = format!("{COMMANDS}S: 250 a\nS: 550 b\nS: 550 c\n[stall]");
+    let (delivery, _) =
+        play_on(&FAST, &script, async |mut connection| send(&mut connection, early).await.unwrap());
+    assert_eq!(words(&delivery), [(Step::Rcpt, 550); 2]);
 }
 
 #[test]
@@ -398,7 +416,7 @@ fn a_recipient_that_waits_for_another_transaction_is_not_in_doubt() {
 /// The error of a message in one chunk that a server answers with these lines.
 #[track_caller]
 fn doubted(keywords: &[&str], replies: &str, sending: Sending) -> Error {
-    let chunks = match sending.chunk.get() {
+    let chunks = match sending.chunk {
         7 => {
             "S: 250 a\nS: 250 b\nS: 250 c\nC: BDAT 7\n[chunk 7]\nC: BDAT 7\n[chunk 7]
 C: BDAT 4 LAST\n[chunk 4]"

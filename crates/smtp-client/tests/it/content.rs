@@ -9,8 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use smtp_client::{
-    Content, Delivery, Envelope, Error, ErrorKind, Field, Flaw, Framing, HeaderName, Invalid,
-    LineEnds, Mail, MailData, Part, RawHeaders, Sending, Step, session::Dialect,
+    Body, Content, Delivery, EightBit, Envelope, Error, ErrorKind, Field, Flaw, Framing,
+    HeaderName, Invalid, LineEnds, Mail, MailData, Part, RawHeaders, Sending, Step,
+    session::Dialect,
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -193,6 +194,29 @@ fn eight_bit_text_is_accepted_where_it_may_be_sent() {
         let (outcome, text) = send(framing, &["8BITMIME"], content);
         assert!(outcome.unwrap().all_accepted());
         assert!(text.is_some());
+    }
+}
+
+#[test]
+fn eight_bit_text_is_sent_without_8bitmime_where_the_settings_say_so() {
+    let pieces: [&[u8]; 2] = [b"Subject: \xe9\r\n", b"\r\n.\xe9nds\r\n"];
+    let mail = || Mail::try_from("a@example.org").unwrap();
+    let whole = || Content::from(MailData::new(pieces.concat()).unwrap());
+    let read = || Content::read(Trickle::new(&pieces, false));
+    for framing in WAYS {
+        let mut sending = Sending::default();
+        (sending.framing, sending.eight_bit) = (framing, EightBit::Send);
+        let ways: [&dyn Fn() -> Content<'static>; 2] = [&whole, &read];
+        for content in ways {
+            let (outcome, text) = send_in(sending, mail(), &[], content);
+            assert!(outcome.unwrap().all_accepted());
+            assert_eq!(text.as_deref(), Some(&*pieces.concat()), "{framing:?}");
+        }
+        // What is declared has to be true all the same.
+        let seven = mail().body(Body::SevenBit);
+        let (outcome, text) = send_in(sending, seven, &["8BITMIME"], read);
+        assert!(refuses(outcome.unwrap_err().kind(), Flaw::NotSevenBit));
+        assert_eq!(text, None);
     }
 }
 

@@ -73,7 +73,7 @@ fn a_file_of_many_messages_is_read_too() {
         let messages = [(); 2].map(|()| Message::new(envelope(), letter.content()));
         let mut results = connection.send_many(messages).await.unwrap();
         for _ in 0..2 {
-            assert!(results.next().await.unwrap().unwrap().all_accepted());
+            assert!(results.next().await.unwrap().1.unwrap().all_accepted());
         }
     });
     assert_eq!(report.messages()[1].text(), b"Subject: a\r\n\r\nb\r\n");

@@ -111,7 +111,7 @@ async fn in_doubt(connector: &Connector, stream: Limited, text: usize, ahead: bo
     let messages = [message(long), message("short\r\n".to_owned())];
     let mut sending = connection.send_many(messages).await.unwrap();
     let mut in_doubt = Vec::new();
-    while let Some(result) = sending.next().await {
+    while let Some((_, result)) = sending.next().await {
         in_doubt.push(result.is_err_and(|error| error.in_doubt()));
     }
     in_doubt

@@ -205,6 +205,7 @@ fn no_more_are_begun_than_the_rate_allows() {
             times.push(begun.elapsed().as_secs());
         }
         assert_eq!(times, [0, 0, 0, 0, 0, 60, 60, 60, 60, 60, 120, 120]);
+        assert_eq!(Rate::new(0, Duration::from_secs(60)).messages(), 1);
     });
 }
 

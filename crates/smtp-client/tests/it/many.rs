@@ -27,7 +27,7 @@ fn message(name: &str) -> Message<'static> {
 type Outcome = Result<u16, bool>;
 
 /// The code for one recipient, or whether the error is in doubt.
-fn outcome(result: Result<Delivery, Error>) -> Outcome {
+fn outcome((_, result): (usize, Result<Delivery, Error>)) -> Outcome {
     match result {
         Ok(delivery) => Ok(delivery[0].reply().code().get()),
         Err(error) => Err(error.in_doubt()),
@@ -38,6 +38,7 @@ async fn send_all(connection: &mut Connection, names: &[&str]) -> Vec<Outcome> {
     let mut sending = connection.send_many(names.iter().map(|name| message(name))).await.unwrap();
     let mut outcomes = Vec::new();
     while let Some(result) = sending.next().await {
+        assert_eq!(result.0, outcomes.len(), "the index");
         outcomes.push(outcome(result));
     }
     outcomes
@@ -72,7 +73,11 @@ const TAKEN: &str = "S: 250 sender\nS: 250 recipient\nS: 354 go\n";
 fn one_is_answered_before_the_next_begins() {
     let one = |name: &str| group(name) + "C| DATA\n" + TAKEN + "[text]\nS: 250 taken\n";
     let script = one("a") + &one("b") + &one("c");
-    check(&["PIPELINING"], None, &["a", "b", "c"], &script, &[Ok(250); 3]);
+    let mut none = Ahead::default();
+    none.messages = 0;
+    for ahead in [None, Some(none)] {
+        check(&["PIPELINING"], ahead, &["a", "b", "c"], &script, &[Ok(250); 3]);
+    }
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn a_refused_reset_ends_the_connection_and_refuses_no_message() {
         let messages = ["a", "b", "c"].into_iter().map(message);
         let mut sending = connection.send_many(messages).await.unwrap();
         assert_eq!(outcome(sending.next().await.unwrap()), Ok(550));
-        let error = sending.next().await.unwrap().unwrap_err();
+        let error = sending.next().await.unwrap().1.unwrap_err();
         assert!(error.is_transient() && !error.in_doubt(), "{error:?}");
         assert!(matches!(error.kind(), ErrorKind::Ended(Ended::NotReset(_))), "{error:?}");
         assert!(sending.next().await.is_none());
@@ -185,9 +190,9 @@ fn a_message_that_was_not_begun_is_not_refused_by_the_421_of_the_one_before() {
     play_on(&["PIPELINING"], &script, async |mut connection| {
         let messages = ["a", "b", "c"].into_iter().map(message);
         let mut sending = connection.send_many(messages).await.unwrap();
-        let first = sending.next().await.unwrap().unwrap();
+        let first = sending.next().await.unwrap().1.unwrap();
         assert_eq!((first[0].step(), first[0].reply().code().get()), (Step::Rcpt, 421));
-        let next = sending.next().await.unwrap().unwrap_err();
+        let next = sending.next().await.unwrap().1.unwrap_err();
         assert!(matches!(next.kind(), ErrorKind::Ended(Ended::ServerClosing(_))), "{next:?}");
         assert_eq!((next.step(), next.in_doubt(), next.verdicts().len()), (Step::Mail, false, 0));
         assert!(sending.next().await.is_none());
@@ -205,7 +210,7 @@ fn a_server_that_has_lost_the_login_refuses_no_message() {
             let messages = ["a", "b", "c"].into_iter().map(message);
             let mut sending = connection.send_many(messages).await.unwrap();
             assert_eq!(outcome(sending.next().await.unwrap()), Ok(550));
-            let error = sending.next().await.unwrap().unwrap_err();
+            let error = sending.next().await.unwrap().1.unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Ended(Ended::OutOfSequence(_))), "{error:?}");
             assert!(error.is_transient() && !error.in_doubt(), "{error:?}");
             assert!(sending.next().await.is_none());
@@ -324,7 +329,9 @@ fn a_message_that_cannot_be_sent_is_an_error_of_its_own() {
             let messages = [message("a"), odd, message("c")];
             let mut sending = connection.send_many(messages).await.unwrap();
             assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
-            let error = sending.next().await.unwrap().unwrap_err();
+            let (index, result) = sending.next().await.unwrap();
+            assert_eq!(index, 1);
+            let error = result.unwrap_err();
             let lacking = Unsupported::Extension(Extension::EightBitMime);
             assert!(matches!(error.kind(), ErrorKind::Unsupported(found) if *found == lacking));
             assert_eq!(outcome(sending.next().await.unwrap()), Ok(250));
@@ -396,7 +403,7 @@ fn a_deadline_covers_each_message() {
             while let Some(next) = sending.next().await {
                 last = next;
             }
-            let error = last.unwrap_err();
+            let error = last.1.unwrap_err();
             let late = |broken: &Broken| matches!(broken, Broken::Deadline { limit: found } if *found == limit);
             assert!(matches!(error.kind(), ErrorKind::Broken(broken) if late(broken)), "{error:?}");
         });

@@ -92,9 +92,9 @@ fn of_many_messages_the_first_has_what_came() {
         let text = MailData::new("a: b\r\n").unwrap();
         let messages = [0, 1].map(|_| smtp_client::Message::new(envelope.clone(), text.clone()));
         let mut sending = connection.send_many(messages).await.unwrap();
-        let error = sending.next().await.unwrap().unwrap_err();
+        let error = sending.next().await.unwrap().1.unwrap_err();
         check_shown(&error, b"451 4.3.0 disk f");
-        assert!(sending.next().await.is_none_or(|next| next.unwrap_err().excerpt().is_none()));
+        assert!(sending.next().await.is_none_or(|(_, next)| next.unwrap_err().excerpt().is_none()));
     });
 }
 

@@ -118,6 +118,7 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
         ),
         ("proxy=http://user:hunter2%25@proxy", "option proxy must be the URL of a proxy, such as"),
         ("rcpt-max=0", "option rcpt-max must be a number above 0"),
+        ("eight-bit=yes", "option eight-bit must be send or refuse"),
         ("hello=a.example&hello=b.example", "option hello is given twice"),
         (
             "tls-ca=/nowhere/ca.pem",
@@ -148,7 +149,8 @@ fn a_value_that_cannot_be_used_is_an_error_that_says_what_can() {
 fn every_option_of_a_mailer_is_accepted() {
     let options = "connections=8&messages-per-connection=50&idle-timeout=30s&rate=100/1m&\
                    queue-limit=10&wait-timeout=2m&attempts=5&retry=3&timeout=30s&operation-timeout=5m&\
-                   hello=[192.0.2.1]&race=false&source-address=192.0.2.1,2001:db8::1&rcpt-max=50";
+                   hello=[192.0.2.1]&race=false&source-address=192.0.2.1,2001:db8::1&rcpt-max=50&\
+                   eight-bit=send";
     Mailer::from_url(&format!("smtp://mail.example.org?{options}")).unwrap();
 }
 

@@ -67,7 +67,8 @@ fn unsupported_requests_name_the_extension_and_the_limit() {
     });
     reads(Error::new(Step::Mail, Unsupported::Extension(Extension::EightBitMime)), {
         "MAIL: the server does not offer 8BITMIME (hint: 8BITMIME is for text with octets outside \
-         ASCII: encode it as quoted-printable or base64, as message builders do)"
+         ASCII: encode it as quoted-printable or base64, as message builders do, or set \
+         `Sending::eight_bit` for a server that is known to keep such text)"
     });
     reads(Error::new(Step::Mail, Unsupported::Extension(Extension::BinaryMime)), {
         "MAIL: the server does not offer BINARYMIME (hint: BINARYMIME is for content that is not \

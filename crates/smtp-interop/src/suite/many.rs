@@ -46,7 +46,10 @@ async fn many(trial: &Trial<'_>, sending: Sending) -> Done {
     }
     let mut results = Vec::new();
     let mut running = connection.send_many(messages).await?;
-    while let Some(result) = running.next().await {
+    while let Some((index, result)) = running.next().await {
+        if index != results.len() {
+            return Err(Failure::fault(format!("result {} has the index {index}", results.len())));
+        }
         results.push(result);
     }
     drop(running);

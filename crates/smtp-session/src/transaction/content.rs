@@ -3,13 +3,13 @@
 use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
-use smtp_codec::{Body, Command, ContentFacts, Mail, Stuffer, TextScanner, Word};
+use smtp_caps::Plan;
+use smtp_codec::{Command, ContentFacts, Stuffer, TextScanner, Word};
 use smtp_error::{ErrorKind, Field, Flaw, Invalid};
 
 use super::{NextAction, Transaction};
 use crate::{
-    ContentRequest, Event, Output, SendsContent, Session,
-    header_check::{HeaderCheck, HeaderRules},
+    ContentRequest, Event, Output, Sending, SendsContent, Session, header_check::HeaderCheck,
 };
 
 /// How far the content of a message has come in this round.
@@ -273,12 +273,12 @@ impl Flow {
 }
 
 impl Checks {
-    /// Returns the checks of a content for which this MAIL is sent.
-    pub(super) fn new(mail: &Mail, binary: bool, rules: HeaderRules) -> Self {
+    /// Returns the checks of a content that is sent by these settings and this plan.
+    pub(super) fn new(sending: &Sending, plan: &Plan, binary: bool) -> Self {
         Self {
-            headers: HeaderCheck::new(rules),
+            headers: HeaderCheck::new(sending.header_rules(plan)),
             text: (!binary).then(TextScanner::new),
-            seven_bit: matches!(mail.declared_body(), None | Some(Body::SevenBit)),
+            seven_bit: sending.is_seven_bit(plan),
         }
     }
 

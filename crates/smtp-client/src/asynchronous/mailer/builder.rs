@@ -174,8 +174,8 @@ pub(super) const OPTIONS: &[UrlOption<Options>] = &[
         expected: "messages per period, such as 100/1m",
         set: |options, value| {
             let (messages, within) = value.split_once('/').ok_or(Rejected::Value)?;
-            let rate = Rate::new(parsed(messages)?, duration(within)?);
-            options.rate = Some(rate.ok_or(Rejected::Value)?);
+            let messages = parsed::<NonZeroUsize>(messages)?.get();
+            options.rate = Some(Rate::new(messages, duration(within)?));
             Ok(())
         },
     },
@@ -232,19 +232,19 @@ impl fmt::Debug for MailerBuilder {
 /// A sliding-window rate limit: in any period of this length, at most this many messages are begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    messages: NonZeroUsize,
+    messages: usize,
     within: Duration,
 }
 
 impl Rate {
-    /// Creates a limit of at most `messages` messages per period `within`. Returns `None` for zero
-    /// messages.
-    pub fn new(messages: usize, within: Duration) -> Option<Self> {
-        NonZeroUsize::new(messages).map(|messages| Self { messages, within })
+    /// Creates a limit of at most `messages` messages per period `within`. Zero messages count as
+    /// one; `None` in place of a [`Rate`] is no limit.
+    pub fn new(messages: usize, within: Duration) -> Self {
+        Self { messages: messages.max(1), within }
     }
 
     /// Returns the maximum number of messages per period.
-    pub fn messages(self) -> NonZeroUsize {
+    pub fn messages(self) -> usize {
         self.messages
     }
 

@@ -295,7 +295,7 @@ impl Shared {
             return state.nothing_to_do(worker, now, waker);
         };
         if let (Job::Send(_), Some(rate)) = (&state.queue[place].job, self.options.rate) {
-            let full = state.begun.len() >= rate.messages().get();
+            let full = state.begun.len() >= rate.messages();
             let free = state.begun.front().map(|&begun| begun + rate.within());
             if let Some(free) = free.filter(|&free| full && free > now) {
                 return Poll::Ready(NextAction::WaitUntil(free));

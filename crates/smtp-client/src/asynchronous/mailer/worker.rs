@@ -178,7 +178,7 @@ async fn serve(shared: &Arc<Shared>, worker: u64, mut connection: Connection) {
         let begun = service.usage.results;
         let jobs = JobStream::new(Arc::clone(shared), worker, begun, Arc::clone(&state));
         let Ok(mut sending) = connection.send_many(Messages::kept(jobs)).await else { return };
-        while let Some(result) = sending.next().await {
+        while let Some((_, result)) = sending.next().await {
             service.learn(sending.learned_rcpt_max());
             let queued = lock(&state).in_flight.pop_front();
             if let Some(queued) = queued {

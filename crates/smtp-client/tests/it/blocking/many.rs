@@ -18,7 +18,11 @@ fn outcomes<'m>(
 ) -> Vec<Result<u16, bool>> {
     let results = connection.send_many(messages).unwrap();
     let outcome = |delivery: smtp_client::Delivery| delivery[0].reply().code().get();
-    results.map(|result| result.map(outcome).map_err(|error| error.in_doubt())).collect()
+    let results = results.enumerate().map(|(place, (index, result))| {
+        assert_eq!(index, place);
+        result.map(outcome).map_err(|error| error.in_doubt())
+    });
+    results.collect()
 }
 
 /// The commands of a message up to the text.
@@ -90,8 +94,8 @@ fn no_result_is_asked_for_twice_and_results_come_one_by_one() {
     let script = taken("a") + &taken("b");
     play_on(&["PIPELINING"], &script, |connection| {
         let mut sending = connection.send_many(["a", "b"].map(message)).unwrap();
-        assert!(sending.next().unwrap().unwrap().all_accepted());
-        assert!(sending.next().unwrap().unwrap().all_accepted());
+        assert!(sending.next().unwrap().1.unwrap().all_accepted());
+        assert!(sending.next().unwrap().1.unwrap().all_accepted());
         assert!(sending.next().is_none() && sending.next().is_none());
     });
 }
@@ -101,7 +105,7 @@ fn dropping_it_between_two_messages_leaves_the_connection_in_order() {
     let script = taken("a") + "C: NOOP\nS: 250 ok";
     play_on(&["PIPELINING"], &script, |connection| {
         let mut sending = connection.send_many(["a", "b"].map(message)).unwrap();
-        assert!(sending.next().unwrap().unwrap().all_accepted());
+        assert!(sending.next().unwrap().1.unwrap().all_accepted());
         drop(sending);
         connection.noop().unwrap();
     });
@@ -119,7 +123,7 @@ fn what_was_known_of_a_message_that_is_given_up_is_kept() {
         let two = Envelope::new("s@example.org", ["b@example.org", "c@example.org"]).unwrap();
         let other = Message::new(two, MailData::new("b\r\n").unwrap());
         let mut sending = connection.send_many([message("a"), other]).unwrap();
-        assert!(sending.next().unwrap().unwrap().all_accepted());
+        assert!(sending.next().unwrap().1.unwrap().all_accepted());
         drop(sending);
         let ended = connection.noop().unwrap_err();
         assert!(

@@ -41,7 +41,7 @@ fn written(
     let mut session = greeted(keywords);
     let envelope = Envelope::new("a@example.org", ["b@example.org"]).unwrap();
     let mut sending = Sending::default();
-    sending.chunk = 8.try_into().unwrap();
+    sending.chunk = 8;
     let mut run = session.run(Transaction::new(&envelope, facts).sending(sending)).unwrap();
     let (pieces, fails) = match given {
         Given::Whole(pieces) => (pieces, false),

@@ -264,7 +264,7 @@ async fn o13_an_attempt_is_one_attempt() {
 #[test]
 fn o14_a_chunk_is_refused() {
     let mut sending = Sending::default();
-    sending.chunk = 8.try_into().unwrap();
+    sending.chunk = 8;
     let octets = MESSAGE.len();
     assert_eq!(octets, 20, "two chunks of 8 and one of 4");
     let commands = "MAIL FROM:<a@example.org>\nS: 250 s\nC: RCPT TO:<b@example.org>\nS: 250 r\n";

@@ -1,5 +1,5 @@
 //! A client's session and a server's, and the comparison of what they believe.
-use std::{convert::Infallible, num::NonZeroUsize};
+use std::convert::Infallible;
 
 use smtp_caps::{Envelope, Framing, Limit, Limits};
 use smtp_codec::{Argument, HelloName, Mail, MailData, MailParam, Mechanism, ReplyLimits};
@@ -84,7 +84,7 @@ impl Setup {
     fn sending(&self) -> Sending {
         let mut sending = Sending::default();
         sending.framing = if self.chunks { Framing::Chunks } else { Framing::Data };
-        sending.chunk = NonZeroUsize::new(self.chunk_size).unwrap();
+        sending.chunk = self.chunk_size;
         sending.excess = Excess::Continue;
         if self.with_commands {
             sending.first_chunk = FirstChunk::WithCommands;
