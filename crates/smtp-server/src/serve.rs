@@ -18,14 +18,16 @@ mod listener;
 mod running;
 #[cfg(feature = "tls")]
 mod tls;
+mod verifier;
 mod wire;
 
 pub use data::{Data, Incomplete};
-pub use handler::{Context, Handler, Identity, NoLogins, Outcome, Verify};
+pub use handler::{Context, Handler, Outcome};
 pub use listener::Listener;
 pub use running::{RunningServer, Service};
 #[cfg(feature = "tls")]
 pub use tls::{Certificates, InvalidCertificate};
+pub use verifier::{Identity, NoLogins, Verify};
 pub use wire::Timeouts;
 
 use connection::{Endpoint, Shared};

@@ -16,7 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::{
     data::Data,
-    handler::{Context, Decided, Handler, Identity, Outcome, Verify},
+    handler::{Context, Decided, Handler, Outcome},
+    verifier::{Identity, Verify},
     wire::{Io, Stream, Timeouts},
 };
 use crate::{
