@@ -70,6 +70,8 @@ impl ReplyCode {
     pub const TRANSACTION_FAILED: Self = Self(554);
     /// MAIL or RCPT parameters not recognized.
     pub const PARAMETERS_UNRECOGNIZED: Self = Self(555);
+    /// The domain accepts no mail (RFC 7504).
+    pub const DOMAIN_ACCEPTS_NO_MAIL: Self = Self(556);
 
     /// Returns the code of this number; `None` outside 200 to 599.
     pub const fn new(code: u16) -> Option<Self> {
