@@ -18,7 +18,7 @@ const END: &str = "<!-- arrows:end -->";
 const APART: &[Apart] = &[
     Apart {
         name: "smtp-testkit",
-        tests_of: &["smtp-client", "smtp-testkit-clients", "smtp-cookbook"],
+        tests_of: &["smtp-client", "smtp-delivery", "smtp-testkit-clients", "smtp-cookbook"],
     },
     Apart { name: "xtask", tests_of: &[] },
 ];

@@ -1,0 +1,135 @@
+//! Dialing: a connection to an address of a host, protected as it must be.
+use smtp_client::{Connection, Connector, Protection, Security, Server, Tls};
+use smtp_error::{Broken, Cause, Error, ErrorKind, Extension, Step, Unsupported};
+
+use super::{Shared, pool::Key};
+use crate::{Achieved, Demand, dane};
+
+/// One way to connect. Where the demand allows several, the next one follows if TLS failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    /// STARTTLS is required, and a certificate that DANE or an authority vouches for.
+    Verified,
+    /// STARTTLS is required, with any certificate.
+    Encrypted,
+    /// STARTTLS if it is offered, with any certificate.
+    IfOffered,
+    Clear,
+}
+
+/// What became of one way to connect.
+pub(super) struct Dialed {
+    pub(super) result: Result<(Connection, Achieved), Error>,
+    /// The failures of TLS before, if the demand allowed to go on without it.
+    pub(super) earlier: Vec<Error>,
+}
+
+impl Demand {
+    fn rungs(&self) -> &'static [Rung] {
+        match self {
+            Self::Opportunistic => &[Rung::IfOffered, Rung::Clear],
+            Self::Testing => &[Rung::Verified, Rung::IfOffered, Rung::Clear],
+            Self::Encrypted => &[Rung::Encrypted],
+            Self::Pkix | Self::Dane { .. } => &[Rung::Verified],
+        }
+    }
+}
+
+impl Shared {
+    /// Opens a connection.
+    pub(super) async fn dial(&self, key: &Key) -> Dialed {
+        let mut earlier = Vec::new();
+        let mut rungs = key.demand.rungs().iter().peekable();
+        while let Some(rung) = rungs.next() {
+            let error = match self.connect(key, *rung).await {
+                Ok(opened) => return Dialed { result: Ok(opened), earlier },
+                Err(error) => error,
+            };
+            if rungs.peek().is_none() || !is_about_tls(&error) {
+                return Dialed { result: Err(error), earlier };
+            }
+            tracing::debug!(%error, "connecting again with less protection, as the domain allows it");
+            earlier.push(error);
+        }
+        let none = Error::new(Step::Connect, Unsupported::Extension(Extension::StartTls));
+        Dialed { result: Err(none), earlier }
+    }
+
+    async fn connect(&self, key: &Key, rung: Rung) -> Result<(Connection, Achieved), Error> {
+        let security = match rung {
+            Rung::Verified | Rung::Encrypted => Security::StartTls,
+            Rung::IfOffered => Security::Opportunistic,
+            Rung::Clear => Security::Plain,
+        };
+        let server = Server::tcp(key.address.ip().to_string(), key.address.port());
+        let mut connector = Connector::new(server.security(security));
+        if let Some(adapt) = &self.settings.adapt {
+            connector = adapt(connector);
+        }
+        connector = connector.timeouts(self.settings.timeouts).sending(self.settings.sending);
+        if rung != Rung::Clear {
+            connector = connector.tls(self.tls(key, rung)?);
+        }
+        if let Some(name) = &self.settings.hello_name {
+            connector = connector.hello_name(name.clone());
+        }
+        for source in &self.settings.sources {
+            connector = connector.source_address(*source);
+        }
+        let connection = connector.connect().await?;
+        let achieved = achieved(key, &connection);
+        if key.demand.accepts(achieved) {
+            return Ok((connection, achieved));
+        }
+        Err(Error::new(Step::StartTls, Unsupported::Extension(Extension::StartTls)))
+    }
+
+    /// Returns how TLS is done with the host.
+    fn tls(&self, key: &Key, rung: Rung) -> Result<Tls, Error> {
+        let broken = |cause| Error::new(Step::Handshake, Broken::Tls(cause));
+        let tls = match (&key.demand, rung) {
+            (Demand::Dane { records, names }, _) => dane::tls(records, names).map_err(broken)?,
+            (_, Rung::Encrypted) => Tls::dangerous_accept_any_certificate().map_err(broken)?,
+            _ => self.authorities().map_err(broken)?,
+        };
+        // The address is what is connected to; the certificate is for the name. With DANE it is the
+        // name that the records belong to (RFC 7672, 8.1), which is set already.
+        match &key.host {
+            Some(host) if !matches!(key.demand, Demand::Dane { .. }) => tls
+                .server_name(host.as_str())
+                .map_err(|invalid| Error::new(Step::Handshake, invalid)),
+            _ => Ok(tls),
+        }
+    }
+}
+
+impl Shared {
+    /// Returns the authorities that are trusted. Those of the system are read once.
+    fn authorities(&self) -> Result<Tls, Cause> {
+        if let Some(tls) = self.settings.tls.as_ref().or_else(|| self.platform.get()) {
+            return Ok(tls.clone());
+        }
+        let tls = Tls::platform()?;
+        Ok(self.platform.get_or_init(|| tls).clone())
+    }
+}
+
+/// Returns what protects a connection that was opened for this key.
+pub(super) fn achieved(key: &Key, connection: &Connection) -> Achieved {
+    match (connection.protection(), &key.demand) {
+        (Protection::Clear, _) => Achieved::Clear,
+        (Protection::Verified, Demand::Dane { .. }) => Achieved::Dane,
+        (Protection::Verified, _) => Achieved::Pkix,
+        _ => Achieved::Unverified,
+    }
+}
+
+/// Returns whether TLS failed, and not what it is for.
+pub(super) fn is_about_tls(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Unsupported(Unsupported::Extension(extension)) => {
+            *extension == Extension::StartTls
+        }
+        _ => matches!(error.step(), Step::StartTls | Step::Handshake),
+    }
+}
