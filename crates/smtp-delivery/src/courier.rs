@@ -11,12 +11,15 @@ use smtp_caps::Envelope;
 use smtp_client::{Connector, HelloName, Rate, Sending, Timeouts, Tls};
 use smtp_codec::MailParam;
 
+use tokio::sync::Semaphore;
+
 use crate::{
     ContentSource, FetchPolicy, Floor, Name, Report, Resolve, StoredPolicy, StsPolicy, TlsResult,
 };
 
 mod delivery;
 mod dial;
+mod domains;
 mod ledger;
 mod lookups;
 mod pool;
@@ -25,6 +28,7 @@ mod target;
 mod tls_results;
 
 use delivery::Delivery;
+use domains::Domains;
 use lookups::Lookups;
 use pool::{Pool, PoolLimits};
 use sts::Sts;
@@ -51,6 +55,7 @@ pub(crate) struct Shared {
     settings: Settings,
     lookups: Lookups,
     sts: Sts,
+    domains: Domains,
     pool: Pool,
     platform: OnceLock<Tls>,
     interrupted: Mutex<VecDeque<Report>>,
@@ -89,6 +94,7 @@ type Adapt = dyn Fn(Connector) -> Connector + Send + Sync;
 pub struct CourierBuilder {
     settings: Settings,
     pool: PoolLimits,
+    per_domain: usize,
     lookup_timeout: Duration,
     lookups: Box<dyn FnOnce(Duration) -> Lookups + Send>,
     sts: Sts,
@@ -136,6 +142,7 @@ impl Courier {
                 idle: Duration::from_secs(20),
                 deferral: (Duration::from_secs(5 * 60), Duration::from_secs(60 * 60)),
             },
+            per_domain: 20,
             lookup_timeout: Duration::from_secs(30),
         }
     }
@@ -224,6 +231,7 @@ impl CourierBuilder {
             settings,
             lookups: (self.lookups)(self.lookup_timeout),
             sts: self.sts,
+            domains: Domains::new(self.per_domain),
             pool: Pool::new(self.pool),
             platform: OnceLock::new(),
             interrupted: Mutex::default(),
@@ -354,7 +362,7 @@ impl CourierBuilder {
 
     /// The most connections that are in use at the same time: by default 100.
     pub fn connections(mut self, connections: usize) -> Self {
-        self.pool.connections = connections.max(1);
+        self.pool.connections = connections.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
@@ -362,6 +370,13 @@ impl CourierBuilder {
     /// connected to since it last failed gets one.
     pub fn connections_per_host(mut self, connections: usize) -> Self {
         self.pool.per_host = connections.max(1);
+        self
+    }
+
+    /// The most messages to a domain that are sent at the same time, over all of its hosts: by
+    /// default 20.
+    pub fn connections_per_domain(mut self, connections: usize) -> Self {
+        self.per_domain = connections.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 

@@ -13,7 +13,7 @@ use mail_builder::{
 use smtp_caps::Envelope;
 use smtp_client::MailData;
 use smtp_codec::{Mail, MailParam, Notify, Rcpt, RcptParam, Ret, ReversePath, Xtext};
-use smtp_error::{EnhancedCode, Verdict};
+use smtp_error::{EnhancedCode, Error, ErrorKind, Extension, Unsupported, Verdict};
 
 use crate::{Hop, Name, Outcome, Reason, Refusal, Report};
 
@@ -306,6 +306,8 @@ fn status(outcome: &Outcome) -> Option<EnhancedCode> {
     }
     let (class, subject, detail) = match outcome {
         Outcome::NoRoute(no_route) => return no_route.enhanced_code(),
+        // RFC 8689, 5.
+        Outcome::Refused { refusal: Refusal::Error(error), .. } if needs_tls(error) => (5, 7, 30),
         Outcome::Refused { .. } => (5, 6, 0),
         // A transaction that was cut off. It is no refusal: the class says that it was given up.
         Outcome::InDoubt { .. } => (4, 4, 2),
@@ -315,6 +317,16 @@ fn status(outcome: &Outcome) -> Option<EnhancedCode> {
         Outcome::Delivered { .. } => (2, 0, 0),
     };
     EnhancedCode::new(class, subject, detail)
+}
+
+/// Returns whether the message demands TLS along its whole path, and a host cannot promise that.
+fn needs_tls(error: &Error) -> bool {
+    let ErrorKind::Unsupported(unsupported) = error.kind() else { return false };
+    matches!(
+        unsupported,
+        Unsupported::Extension(Extension::RequireTls)
+            | Unsupported::OutsideTls(Extension::RequireTls)
+    )
 }
 
 fn decoded<S: AsRef<str>>(text: &Xtext<S>) -> String {

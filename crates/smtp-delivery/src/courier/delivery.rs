@@ -59,6 +59,7 @@ impl Delivery {
 
     async fn deliver(&self, group: Group) {
         let settings = &self.shared.settings;
+        let _turns = self.shared.domains.enter(&group.target.domains).await;
         let mut attempts = settings.attempts;
         'hops: for hop in group.target.hops.iter().take(settings.hosts) {
             let pending = self.ledger.pending(&group.recipients);

@@ -69,6 +69,23 @@ async fn a_host_gets_no_more_connections_and_messages_than_the_limits_allow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_domain_gets_no_more_messages_at_a_time_than_the_limit_allows() {
+    let world = World::default();
+    for (preference, host) in [(10, "mx1.example.org"), (10, "mx2.example.org")] {
+        world.mx("example.org", preference, host);
+    }
+    world.address("mx1.example.org", "192.0.2.1").address("mx2.example.org", "192.0.2.2");
+    let slow = || Rule::text().answer("[delay 1s]\nS: 250 ok".parse().unwrap());
+    let _first = world.host("192.0.2.1", Server::builder().rule(slow()));
+    let _second = world.host("192.0.2.2", Server::builder().rule(slow()));
+    let courier = world.courier(|builder| builder.connections_per_domain(2));
+    let began = Instant::now();
+    let reports = join_all((0..10).map(|_| deliver(&courier, &["a@example.org"]))).await;
+    assert!(reports.iter().all(smtp_delivery::Report::all_delivered));
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_says_too_many_connections_gets_fewer() {
     let world = world();
     let slow = Rule::text().answer("[delay 1s]\nS: 250 ok".parse().unwrap());
