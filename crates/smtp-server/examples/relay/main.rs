@@ -9,8 +9,8 @@ use std::{error::Error, io::Write, path::PathBuf, process::ExitCode, sync::Arc, 
 
 use smtp_client::{Content, Mailer};
 use smtp_server::{
-    Accept, Certificates, Context, Data, Decision, Envelope, Handler, Listener, Mechanism, Outcome,
-    Rcpt, Refuse, ReplyCode, Server, Settings, StartTls,
+    Accept, Certificates, Context, Data, Decision, Envelope, Handler, Listener, Mail, MailParam,
+    Mechanism, Outcome, Rcpt, Refuse, ReplyCode, Server, Settings, StartTls,
 };
 use tokio::{
     fs::File,
@@ -26,6 +26,10 @@ mod users;
 use options::{Options, Relay, USAGE};
 use spool::{Entry, Spool, State, sync_folder};
 use users::Users;
+
+/// How users log in. The first is offered inside TLS only, and proves that nobody is in between.
+const MECHANISMS: [Mechanism<&str>; 4] =
+    [Mechanism::SCRAM_SHA_256_PLUS, Mechanism::SCRAM_SHA_256, Mechanism::PLAIN, Mechanism::LOGIN];
 
 /// How often a recipient is tried.
 const ATTEMPTS: u32 = 6;
@@ -80,7 +84,7 @@ impl Handler for Incoming {
         file.flush().await?;
         file.sync_all().await?;
         let (spool, name) = (self.spool.clone(), id.clone());
-        let entry = Entry { envelope: envelope.clone(), attempts: 0 };
+        let entry = Entry { envelope: onward(envelope)?, attempts: 0 };
         spawn_blocking(move || {
             sync_folder(path.parent().unwrap_or(&path))?;
             spool.store(&name, State::Queued, &entry)
@@ -91,6 +95,17 @@ impl Handler for Incoming {
         let _ = self.queue.send(id.clone());
         Ok(Outcome::queued_as(id)?)
     }
+}
+
+/// Returns the envelope for the next server: without AUTH, which is for one that offers logins and
+/// trusts this one (RFC 4954, 5). Any other refuses it.
+fn onward(envelope: &Envelope) -> Result<Envelope, Refuse> {
+    let mut mail = Mail::new(envelope.mail().path().clone());
+    let params = envelope.mail().params();
+    for param in params.filter(|param| !matches!(param, MailParam::Auth(_))) {
+        mail = mail.param(param)?;
+    }
+    Ok(Envelope::new(mail, envelope.rcpts().to_vec())?)
 }
 
 /// Counts the servers that a message with this header has passed.
@@ -231,14 +246,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
 /// Returns the server, which listens already.
 fn server(relay: &Relay, handler: Incoming) -> Result<Server<Incoming, Users>, Box<dyn Error>> {
     let settings = |starttls, implicit_tls| {
-        let mut settings = Settings::smtp(&relay.host).starttls(starttls);
+        let mut settings = Settings::smtp(&relay.host).size(relay.size).starttls(starttls);
         if implicit_tls {
             settings = settings.implicit_tls();
         }
         if relay.users.is_some() {
-            settings =
-                settings.auth([Mechanism::SCRAM_SHA_256, Mechanism::PLAIN, Mechanism::LOGIN]);
-            settings = settings.require_login();
+            settings = settings.auth(MECHANISMS).require_login();
         }
         settings.build()
     };

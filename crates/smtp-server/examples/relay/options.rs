@@ -19,6 +19,7 @@ Usage: relay [OPTIONS] --to URL SPOOL
   --cert CHAIN KEY        offers STARTTLS with this certificate (PEM files)
   --users FILE            requires a login; the file has a line for each user
   --host NAME             the name of the server (default: localhost)
+  --size OCTETS           the largest message (default: 26214400)
   --new-user NAME         reads a password from the input, and prints the line of the user
 
 SPOOL is the folder of the messages that are on their way. Without --users everybody may send who can
@@ -40,13 +41,14 @@ pub(crate) struct Relay {
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) users: Option<PathBuf>,
     pub(crate) host: String,
+    pub(crate) size: u64,
     pub(crate) folder: PathBuf,
 }
 
 impl Options {
     /// Parses the arguments.
     pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, lexopt::Error> {
-        let mut relay = Relay { host: "localhost".into(), ..Relay::default() };
+        let mut relay = Relay { host: "localhost".into(), size: 25 << 20, ..Relay::default() };
         let (mut to, mut folder) = (None, None);
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
@@ -60,6 +62,7 @@ impl Options {
                 }
                 Long("users") => relay.users = Some(parser.value()?.into()),
                 Long("host") => relay.host = parser.value()?.string()?,
+                Long("size") => relay.size = parser.value()?.parse()?,
                 Long("new-user") => return Ok(Self::NewUser(parser.value()?.string()?)),
                 Long("help") => return Ok(Self::Help),
                 Value(path) if folder.is_none() => folder = Some(PathBuf::from(path)),

@@ -15,7 +15,9 @@ use std::{
 };
 
 use program::{Running, example, folder};
-use smtp_client::{Connector, Credentials, Envelope, Login, MailData, Security, Tls};
+use smtp_client::{
+    Connector, Credentials, Envelope, Login, Mail, MailData, MailParam, Security, Tls, Xtext,
+};
 use smtp_server::Mechanism;
 
 /// Sends this, and returns all replies.
@@ -167,11 +169,15 @@ async fn a_user_of_a_relay_sends_to_a_mailbox_of_a_maildir() {
     let server = smtp_client::Server::tcp("127.0.0.1", port).security(Security::Tls);
     let tls = Tls::authorities_pem(&authority).unwrap().server_name("localhost").unwrap();
     let connector = Connector::new(server).tls(tls);
-    let envelope = Envelope::new("alice@a.example", ["bob@b.example"]).unwrap();
+    // AUTH is for the relay, and not for the next server, which does not know it.
+    let mail = Mail::try_from("alice@a.example").unwrap();
+    let mail = mail.with(MailParam::Auth(Some(Xtext::encode("alice")))).unwrap();
+    let envelope = Envelope::new(mail, ["bob@b.example"]).unwrap();
     let text = MailData::new("Subject: x\r\n\r\nHello.\r\n").unwrap();
     let without = connector.clone().connect().await.unwrap().send(&envelope, &text).await;
     assert_eq!(without.unwrap()[0].reply().to_string(), "530 5.7.0 Authentication required");
-    for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::SCRAM_SHA_256] {
+    let plus = Mechanism::SCRAM_SHA_256_PLUS;
+    for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::SCRAM_SHA_256, plus] {
         for (user, password) in [("alice", "wrong"), ("bob", "p\u{e4}ss word")] {
             let login = Login::new(Credentials::password(user, password).unwrap());
             let connected = connector.clone().login(login.mechanisms([mechanism])).connect().await;
@@ -180,16 +186,17 @@ async fn a_user_of_a_relay_sends_to_a_mailbox_of_a_maildir() {
         }
     }
     let login = Login::new(Credentials::password("alice", "p\u{e4}ss word").unwrap());
-    for mechanism in [Mechanism::PLAIN, Mechanism::SCRAM_SHA_256] {
+    for mechanism in [Mechanism::PLAIN, Mechanism::SCRAM_SHA_256, plus] {
         let login = login.clone().mechanisms([mechanism]);
         let mut connection = connector.clone().login(login).connect().await.unwrap();
         connection.send(&envelope, &text).await.unwrap().all_or_error().unwrap();
     }
-    let accepted =
-        log.lines().map(|line| line.unwrap()).filter(|line| line.contains("> accepted: "));
-    assert_eq!(accepted.take(2).count(), 2);
+    let logged = log.lines().map(|line| line.unwrap()).filter(|line| line.contains("@b.example> "));
+    for line in logged.take(3) {
+        assert!(line.contains("> accepted: "), "{line}");
+    }
     let delivered: Vec<_> = fs::read_dir(mailbox.join("new")).unwrap().collect();
-    assert_eq!(delivered.len(), 2);
+    assert_eq!(delivered.len(), 3);
     let message = fs::read_to_string(delivered[0].as_ref().unwrap().path()).unwrap();
     assert!(message.starts_with("Return-Path: <alice@a.example>\r\nReceived: from "), "{message}");
     assert!(message.contains(" with ESMTPSA id "), "{message}");
