@@ -19,11 +19,11 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
     build(Command::new(cargo()).arg("build").arg("--manifest-path").arg(manifest), &clients)?;
     let mut command = elevated(&clients.join("debug/smtp-interop"));
     command.current_dir(root);
-    if wants_example(arguments) {
-        let mut example = Command::new(cargo());
-        example.args(["build", "-p", "smtp-server", "--example", "maildir"]).current_dir(root);
-        build(&mut example, &target)?;
-        command.arg("--maildir").arg(target.join("debug/examples/maildir"));
+    if wants_examples(arguments) {
+        let mut examples = Command::new(cargo());
+        examples.args(["build", "-p", "smtp-server", "--example", "maildir", "--example", "relay"]);
+        build(examples.current_dir(root), &target)?;
+        command.arg("--examples").arg(target.join("debug/examples"));
     }
     become_it(command.args(arguments))
 }
@@ -41,8 +41,11 @@ fn build(command: &mut Command, target: &Path) -> Result<(), String> {
     }
 }
 
-/// Returns whether the servers that are named, or all if none is, include this project's own.
-fn wants_example(arguments: &[&str]) -> bool {
+/// The servers that are this project's own, or pass their mail on to one of them.
+const OWN: [&str; 3] = ["dovecot-submission", "maildir", "relay"];
+
+/// Returns whether the servers that are named, or all if none is, include one of those.
+fn wants_examples(arguments: &[&str]) -> bool {
     if arguments.iter().any(|argument| ["--help", "-h", "--list"].contains(argument)) {
         return false;
     }
@@ -55,7 +58,7 @@ fn wants_example(arguments: &[&str]) -> bool {
             names.push(*argument);
         }
     }
-    names.is_empty() || names.contains(&"maildir")
+    names.is_empty() || names.iter().any(|name| OWN.contains(name))
 }
 
 /// Returns the command that runs this program as root, if that takes no password: the mail servers
@@ -93,14 +96,15 @@ mod tests {
 
     #[track_caller]
     fn check(arguments: &[&str], expected: bool) {
-        assert_eq!(wants_example(arguments), expected);
+        assert_eq!(wants_examples(arguments), expected);
     }
 
     #[test]
-    fn the_example_is_built_where_it_is_run() {
+    fn the_examples_are_built_where_they_are_run() {
         check(&[], true);
         check(&["--case", "dots"], true);
         check(&["postfix", "maildir"], true);
+        check(&["dovecot-submission"], true);
         check(&["postfix", "exim"], false);
         check(&["--case", "maildir", "postfix"], false);
         check(&["--help"], false);

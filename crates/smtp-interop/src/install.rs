@@ -122,18 +122,25 @@ impl Cache {
         .collect()
     }
 
-    /// Fetches a package of PyPI into a virtual environment, whose interpreter is `bin/python` in
-    /// the root.
+    /// Fetches a package of PyPI, and what it does not say it needs, into a virtual environment,
+    /// whose interpreter is `bin/python` in the root.
     ///
     /// # Errors
     /// Why it is not possible.
-    pub(crate) fn python(&self, package: &str, version: &str) -> Result<Installed, String> {
+    pub(crate) fn python(
+        &self,
+        package: &str,
+        version: &str,
+        others: &[&str],
+    ) -> Result<Installed, String> {
         let wanted = format!("{package}=={version}");
-        let folder = self.once(&format!("python-{package}"), &wanted, |folder| {
+        let all = [&[&*wanted], others].concat();
+        let folder = self.once(&format!("python-{package}"), &all.join(" "), |folder| {
             run("python3", ["-m".as_ref(), "venv".as_ref(), folder.as_os_str()])?;
             let pip = folder.join("bin/pip").display().to_string();
             let words = ["install", "--quiet", "--disable-pip-version-check", "--retries", "1"];
-            run(&pip, words.into_iter().chain(["--timeout", "20", &*wanted])).map(drop)
+            run(&pip, words.into_iter().chain(["--timeout", "20"]).chain(all.iter().copied()))
+                .map(drop)
         })?;
         Ok(Installed { root: folder, version: version.to_owned() })
     }

@@ -55,7 +55,7 @@ what was sent. Without SERVER it takes all. What it has started ends with it, ho
   --list            prints the names of the servers and of the cases
   --markdown FILE   writes the table into this file too, between its two markers
   --cache DIR       what was fetched (default: .ci/cache/interop)
-  --maildir PROGRAM the example of smtp-server, which `cargo xtask interop` builds
+  --examples DIR    the examples of smtp-server, which `cargo xtask interop` builds
   --times           prints the cases that take more than a second
   --keep            keeps the folder with the logs of the servers, and prints its name
   --help            prints this text
@@ -78,7 +78,7 @@ struct Options {
     case: Option<String>,
     markdown: Option<PathBuf>,
     cache: PathBuf,
-    maildir: Option<PathBuf>,
+    examples: Option<PathBuf>,
     keep: bool,
     times: bool,
 }
@@ -104,7 +104,7 @@ fn parse() -> Result<Option<Options>, Problem> {
         case: None,
         markdown: None,
         cache: ".ci/cache/interop".into(),
-        maildir: None,
+        examples: None,
         keep: false,
         times: false,
     };
@@ -114,7 +114,7 @@ fn parse() -> Result<Option<Options>, Problem> {
             Long("case") => options.case = Some(parser.value()?.string()?),
             Long("markdown") => options.markdown = Some(parser.value()?.into()),
             Long("cache") => options.cache = parser.value()?.into(),
-            Long("maildir") => options.maildir = Some(parser.value()?.into()),
+            Long("examples") => options.examples = Some(parser.value()?.into()),
             Long("keep") => options.keep = true,
             Long("times") => options.times = true,
             Long("list") => {
@@ -156,7 +156,7 @@ fn run(options: &Options) -> Result<ExitCode, Problem> {
         folder: workspace.folder().join(recipe.name),
         certs: certs.clone(),
         cache: cache.clone(),
-        maildir: options.maildir.clone(),
+        examples: options.examples.clone(),
     };
     let chosen = |case: &Case| options.case.as_ref().is_none_or(|text| case.name.contains(text));
     let cases: Rc<Vec<Case>> = Rc::new(cases().into_iter().filter(chosen).collect());

@@ -5,16 +5,22 @@ mod chasquid;
 mod dovecot;
 mod exim;
 mod haraka;
+mod maildev;
 mod maildir;
+mod msmtpd;
 mod node;
 mod opensmtpd;
 mod postfix;
 mod qpsmtpd;
+mod relay;
 mod sendmail;
+mod slimta;
 mod twisted;
 
 use std::{
     error::Error,
+    ffi::OsString,
+    fmt,
     fs::{self, Permissions},
     io,
     net::TcpListener,
@@ -26,7 +32,13 @@ use std::{
     },
 };
 
-use crate::{certs::Certs, install::Cache, target::Prepared};
+use crate::{
+    certs::Certs,
+    install::{Cache, Installed, Release},
+    process::Launch,
+    target::{ACCOUNTS, Prepared, SIZE_LIMIT},
+    view::View,
+};
 
 /// Why a server cannot be run.
 pub(crate) type Problem = Box<dyn Error + Send + Sync>;
@@ -55,7 +67,15 @@ pub(crate) const RECIPES: &[Recipe] = &[
     Recipe { name: "chasquid", about: "from Debian", prepare: chasquid::prepare },
     Recipe { name: "qpsmtpd", about: "from Debian", prepare: qpsmtpd::prepare },
     Recipe { name: "twisted", about: "Twisted Mail, Python", prepare: twisted::prepare },
-    Recipe { name: "maildir", about: "the example of smtp-server", prepare: maildir::prepare },
+    Recipe { name: "slimta", about: "python-slimta, Python", prepare: slimta::prepare },
+    Recipe { name: "maildev", about: "from npm", prepare: maildev::prepare },
+    Recipe { name: "msmtpd", about: "from Debian", prepare: msmtpd::prepare },
+    Recipe { name: "maildir", about: "an example of this project", prepare: maildir::prepare },
+    Recipe {
+        name: "relay",
+        about: "an example of this project, before the one above",
+        prepare: relay::prepare,
+    },
 ];
 
 /// What a server may use.
@@ -64,13 +84,22 @@ pub(crate) struct Site {
     pub(crate) folder: PathBuf,
     pub(crate) certs: Certs,
     pub(crate) cache: Arc<Cache>,
-    /// The program of the example `maildir`.
-    pub(crate) maildir: Option<PathBuf>,
+    /// The folder of the examples of `smtp-server`.
+    pub(crate) examples: Option<PathBuf>,
 }
 
 impl Site {
+    /// Returns so many free ports.
+    pub(crate) fn ports<const N: usize>() -> io::Result<[u16; N]> {
+        let mut ports = [0; N];
+        for port in &mut ports {
+            *port = Self::port()?;
+        }
+        Ok(ports)
+    }
+
     /// Returns a free port. The ports are below those that the system gives to clients.
-    pub(crate) fn port() -> io::Result<u16> {
+    fn port() -> io::Result<u16> {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let start = std::process::id() as u16 % 8000;
         for _ in 0..8000 {
@@ -80,6 +109,50 @@ impl Site {
             }
         }
         Err(io::Error::other("no free port"))
+    }
+
+    /// Returns an example of `smtp-server`.
+    pub(crate) fn example(&self, name: &str) -> Result<PathBuf, Problem> {
+        let folder = self.examples.as_ref().ok_or("the option --examples names no folder")?;
+        Ok(folder.join(name))
+    }
+
+    /// Fetches packages of Debian, and makes a view in which they are installed and these accounts
+    /// exist.
+    pub(crate) fn packages(
+        &self,
+        packages: &[&str],
+        from: Release,
+        accounts: &[(&str, u32)],
+    ) -> Result<(Installed, View), Problem> {
+        let installed = self.cache.debian(packages, from)?;
+        let view = View::new(&installed.root, &self.make("state")?, accounts)?;
+        Ok((installed, view))
+    }
+
+    /// Starts a program of this project that serves with a library of others. Its arguments are its
+    /// folder, the certificate chain, the key, the largest message, and what is its own; the file
+    /// `users` in the folder has the names and passwords.
+    pub(crate) fn serve(
+        &self,
+        interpreter: impl Into<PathBuf>,
+        (name, text): (&str, &str),
+        own: &[&dyn fmt::Display],
+    ) -> Result<Launch, Problem> {
+        let program = self.write(name, text)?;
+        let users = ACCOUNTS.map(|(user, password)| format!("{user}\t{password}\n"));
+        self.write("users", &users.concat())?;
+        let files = [
+            interpreter.into(),
+            program,
+            self.folder.clone(),
+            self.certs.chain.clone(),
+            self.certs.key.clone(),
+        ];
+        let mut words: Vec<OsString> = files.map(PathBuf::into_os_string).into();
+        words.push(SIZE_LIMIT.to_string().into());
+        words.extend(own.iter().map(|word| word.to_string().into()));
+        Ok(Launch::new(&self.folder, words))
     }
 
     /// Makes a folder in that of the server.

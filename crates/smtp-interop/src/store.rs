@@ -54,6 +54,11 @@ impl Store {
         Self { folder: folder.into(), kind }
     }
 
+    /// A folder where a message is a file `NAME.eml`, with `NAME.to` for the recipients.
+    pub(crate) fn files(folder: impl Into<PathBuf>, ends: Ends) -> Self {
+        Self::new(folder, Kind::Files { ends })
+    }
+
     /// Reads and removes what was delivered.
     ///
     /// # Errors

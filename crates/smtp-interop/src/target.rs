@@ -37,6 +37,16 @@ pub(crate) struct Target {
     pub(crate) changes: &'static [Change],
     /// Cases that fail with it.
     pub(crate) exceptions: &'static [Exception],
+    pub(crate) rules: Rules,
+}
+
+/// What it asks of a client.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Rules {
+    /// It takes no message without a login, wherever it listens.
+    pub(crate) needs_login: bool,
+    /// It accepts every recipient.
+    pub(crate) accepts_any: bool,
 }
 
 /// Where it listens, by protection. The first that is there is the main one.
@@ -50,6 +60,26 @@ pub(crate) struct Endpoints {
     pub(crate) login: Option<Server>,
     /// Closes a connection that was idle for this time.
     pub(crate) idle: Option<(Server, Duration)>,
+}
+
+impl Endpoints {
+    /// The usual ports of a server for SMTP: with STARTTLS, which it need not take, and inside TLS,
+    /// for logins too.
+    pub(crate) fn smtp(clear: u16, tls: u16) -> Self {
+        Self {
+            clear: smtp(clear, Security::Plain),
+            starttls: smtp(clear, Security::StartTls),
+            tls: smtp(tls, Security::Tls),
+            login: smtp(tls, Security::Tls),
+            ..Self::default()
+        }
+    }
+
+    /// Besides, a port in clear where a connection ends that was idle for this time.
+    pub(crate) fn idle_after(mut self, port: u16, time: Duration) -> Self {
+        self.idle = smtp(port, Security::Plain).map(|server| (server, time));
+        self
+    }
 }
 
 /// Cases that fail with a server as it is known to behave, and why.
@@ -70,7 +100,7 @@ impl Exception {
 
 impl Target {
     pub(crate) fn new(name: &'static str, endpoints: Endpoints, store: Store) -> Self {
-        Self { name, endpoints, store, changes: &[], exceptions: &[] }
+        Self { name, endpoints, store, changes: &[], exceptions: &[], rules: Rules::default() }
     }
 
     /// Returns where most cases connect to.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use smtp_client::{
-    Connection, Connector, Delivery, Envelope, Error, Extension, Invalid, InvalidEnvelope,
-    MailData, Message, Server, Timeouts, session::Event,
+    Connection, Connector, Credentials, Delivery, Envelope, Error, Extension, Invalid,
+    InvalidEnvelope, Login, MailData, Message, Server, Timeouts, session::Event,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     ledger::{Claim, Ledger, claims},
     service::Service,
     store::MARK,
-    target::Target,
+    target::{ACCOUNTS, Target},
 };
 
 /// The sender of every message.
@@ -132,11 +132,21 @@ impl<'t> Trial<'t> {
     /// Returns a connector to the main endpoint.
     pub(crate) fn connector(&self) -> Result<Connector, Failure> {
         let main = self.target.main().ok_or_else(|| Failure::skip("no endpoint"))?;
-        Ok(self.connector_to(main))
+        self.connector_to(main)
     }
 
-    /// Returns a connector to an endpoint.
-    pub(crate) fn connector_to(&self, server: &Server) -> Connector {
+    /// Returns a connector to an endpoint. It logs in where the server takes no mail without that.
+    pub(crate) fn connector_to(&self, server: &Server) -> Result<Connector, Failure> {
+        let connector = self.anonymous_to(server);
+        if !self.target.rules.needs_login {
+            return Ok(connector);
+        }
+        let (user, password) = ACCOUNTS[0];
+        Ok(connector.login(Login::new(Credentials::password(user, password)?)))
+    }
+
+    /// Returns a connector to an endpoint, without a login.
+    pub(crate) fn anonymous_to(&self, server: &Server) -> Connector {
         let dialogue = self.dialogue.clone();
         let observer = move |event: Event<'_>| {
             if let Ok(mut lines) = dialogue.lock() {
@@ -151,6 +161,14 @@ impl<'t> Trial<'t> {
             .tls(self.certs.tls())
             .timeouts(self.timeouts())
             .observer(observer)
+    }
+
+    /// Skips the case unless the server refuses unknown recipients.
+    pub(crate) fn needs_refusals(&self) -> Done {
+        if self.target.rules.accepts_any {
+            return Err(Failure::skip("the server accepts every recipient"));
+        }
+        Ok(())
     }
 
     /// Returns how long the client waits for each reply: not long where it is known to wait in vain.

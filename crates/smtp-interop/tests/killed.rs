@@ -33,13 +33,13 @@ fn start(name: &str) -> Run {
 }
 
 fn program(folder: &Path, script: &str) -> Command {
-    let path = folder.join("server");
+    let path = folder.join("maildir");
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let temporary = folder.join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_smtp-interop"));
-    command.arg("--cache").arg(folder.join("cache")).arg("--maildir").arg(path).arg("maildir");
+    command.arg("--cache").arg(folder.join("cache")).arg("--examples").arg(folder).arg("maildir");
     command.env("TMPDIR", temporary).stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

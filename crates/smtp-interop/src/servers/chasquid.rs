@@ -1,18 +1,13 @@
 //! chasquid, from Debian, with a delivery agent that stores what it gets.
 use std::fs;
 
-use smtp_client::Security;
-
 use super::{Problem, STORE, Site};
 use crate::{
     certs::HOST,
     install::Release,
     process::{Launch, run_inside},
-    store::{Ends, Kind, Store},
-    target::{
-        ACCOUNTS, DOMAIN, Endpoints, Exception, Prepared, SIZE_LIMIT, Target, mailboxes, smtp,
-    },
-    view::View,
+    store::{Ends, Store},
+    target::{ACCOUNTS, DOMAIN, Endpoints, Exception, Prepared, SIZE_LIMIT, Target, mailboxes},
 };
 
 const EXCEPTIONS: &[Exception] = &[
@@ -41,10 +36,8 @@ const EXCEPTIONS: &[Exception] = &[
 ];
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
-    let installed = site.cache.debian(&["chasquid"], Release::Stable)?;
-    let view = View::new(&installed.root, &site.make("state")?, &[])?;
-    let [clear, tls] = [(); 2].map(|()| Site::port());
-    let (clear, tls) = (clear?, tls?);
+    let (installed, view) = site.packages(&["chasquid"], Release::Stable, &[])?;
+    let [clear, tls] = Site::ports()?;
     let mail = site.open_folder("mail")?;
     let agent = site.program("store", STORE)?;
     let certificate = format!("etc/certs/{HOST}");
@@ -72,20 +65,15 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
         run_inside(&view, "/usr/bin/chasquid-util", [&*options, "user-add", user, &password], "")?;
     }
     every_mailbox(site)?;
-    let endpoints = Endpoints {
-        clear: smtp(clear, Security::Plain),
-        starttls: smtp(clear, Security::StartTls),
-        // Its port inside TLS is for clients that log in.
-        login: smtp(tls, Security::Tls),
-        ..Endpoints::default()
-    };
+    // Its port inside TLS is for clients that log in.
+    let endpoints = Endpoints { tls: None, ..Endpoints::smtp(clear, tls) };
     let config = format!("--config_dir={folder}/etc");
     Ok(Prepared {
         version: installed.version,
         launch: Launch::new(&site.folder, ["/usr/bin/chasquid", &config]).inside(view),
         targets: vec![Target {
             exceptions: EXCEPTIONS,
-            ..Target::new("chasquid", endpoints, Store::new(mail, Kind::Files { ends: Ends::Lf }))
+            ..Target::new("chasquid", endpoints, Store::files(mail, Ends::Lf))
         }],
     })
 }

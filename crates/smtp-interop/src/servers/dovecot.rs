@@ -10,20 +10,19 @@ use crate::{
     process::Launch,
     store::{Ends, Kind, Recipient, Store},
     target::{DOMAIN, Endpoints, Prepared, Target, lmtp, lmtp_socket, mailboxes},
-    view::View,
 };
 
 const VMAIL: u32 = 61_023;
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
-    let installed = site.cache.debian(&["dovecot-lmtpd", "dovecot-core"], Release::Stable)?;
+    let accounts = [("dovecot", 61_021), ("dovenull", 61_022), ("vmail", VMAIL)];
+    let (installed, view) =
+        site.packages(&["dovecot-lmtpd", "dovecot-core"], Release::Stable, &accounts)?;
     if !installed.version.starts_with("2.3") {
         let version = installed.version;
         return Err(format!("the configuration is for Dovecot 2.3, not {version}").into());
     }
-    let accounts = [("dovecot", 61_021), ("dovenull", 61_022), ("vmail", VMAIL)];
-    let view = View::new(&installed.root, &site.make("state")?, &accounts)?;
-    let port = Site::port()?;
+    let [port] = Site::ports()?;
     let mail = site.make("mail")?;
     give(&mail, VMAIL)?;
     give(&site.make("home")?, VMAIL)?;

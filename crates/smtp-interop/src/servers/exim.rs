@@ -5,29 +5,24 @@ use std::{
     time::Duration,
 };
 
-use smtp_client::Security;
-
 use super::{Problem, Site, give};
 use crate::{
     certs::HOST,
     install::Release,
     process::Launch,
     store::{Ends, Kind, Recipient, Store},
-    target::{ACCOUNTS, DOMAIN, Endpoints, Prepared, SIZE_LIMIT, Target, smtp},
-    view::View,
+    target::{ACCOUNTS, DOMAIN, Endpoints, Prepared, SIZE_LIMIT, Target},
 };
 
 /// The name is compiled in.
 const USER: (&str, u32) = ("Debian-exim", 61_001);
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
-    let installed = site.cache.debian(&["exim4-daemon-heavy"], Release::Stable)?;
+    let (installed, view) = site.packages(&["exim4-daemon-heavy"], Release::Stable, &[USER])?;
     // It delivers as its own user, and has no need to become root again.
     let program = installed.root.join("usr/sbin/exim4");
     fs::set_permissions(program, Permissions::from_mode(0o755))?;
-    let view = View::new(&installed.root, &site.make("state")?, &[USER])?;
-    let [clear, tls, idle] = [(); 3].map(|()| Site::port());
-    let (clear, tls, idle) = (clear?, tls?, idle?);
+    let [clear, tls, idle] = Site::ports()?;
     for name in ["spool", "logs", "mail"] {
         give(&site.make(name)?, USER.1)?;
     }
@@ -35,14 +30,7 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     site.write("passwords", &ACCOUNTS.map(line).concat())?;
     site.write("boxes", "alice: alice\nbob: bob\nünï: uni\n")?;
     let config = site.write("exim.conf", &config(site, [clear, tls, idle]))?;
-    let endpoints = Endpoints {
-        clear: smtp(clear, Security::Plain),
-        starttls: smtp(clear, Security::StartTls),
-        tls: smtp(tls, Security::Tls),
-        login: smtp(tls, Security::Tls),
-        idle: smtp(idle, Security::Plain).map(|server| (server, Duration::from_secs(2))),
-        ..Endpoints::default()
-    };
+    let endpoints = Endpoints::smtp(clear, tls).idle_after(idle, Duration::from_secs(2));
     let store = Store::new(
         site.folder.join("mail"),
         Kind::Maildirs { recipient: Recipient::Field("Envelope-to"), ends: Ends::Lf },

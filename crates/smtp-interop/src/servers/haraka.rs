@@ -1,15 +1,13 @@
 //! Haraka, from npm, with a plugin that stores what it gets.
 use std::fs;
 
-use smtp_client::Security;
-
 use super::{Problem, Site};
 use crate::{
     certs::HOST,
     compare::Change,
     process::Launch,
-    store::{Ends, Kind, Store},
-    target::{ACCOUNTS, DOMAIN, Endpoints, Exception, Prepared, SIZE_LIMIT, Target, smtp},
+    store::{Ends, Store},
+    target::{ACCOUNTS, DOMAIN, Endpoints, Exception, Prepared, SIZE_LIMIT, Target},
 };
 
 const VERSION: &str = "3.3.4";
@@ -45,8 +43,7 @@ fn fold(sent: &[u8]) -> Vec<u8> {
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let installed = site.cache.npm("Haraka", VERSION)?;
     let package = installed.root.join("node_modules/Haraka");
-    let [clear, tls] = [(); 2].map(|()| Site::port());
-    let (clear, tls) = (clear?, tls?);
+    let [clear, tls] = Site::ports()?;
     let mail = site.make("mail")?;
     for name in ["config", "plugins", "queue"] {
         site.make(name)?;
@@ -82,20 +79,13 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
         "-c".to_owned(),
         folder.to_string(),
     ];
-    let endpoints = Endpoints {
-        clear: smtp(clear, Security::Plain),
-        starttls: smtp(clear, Security::StartTls),
-        tls: smtp(tls, Security::Tls),
-        login: smtp(tls, Security::Tls),
-        ..Endpoints::default()
-    };
     Ok(Prepared {
         version: installed.version,
         launch: Launch::new(&site.folder, words),
         targets: vec![Target {
             changes: CHANGES,
             exceptions: EXCEPTIONS,
-            ..Target::new("haraka", endpoints, Store::new(mail, Kind::Files { ends: Ends::Crlf }))
+            ..Target::new("haraka", Endpoints::smtp(clear, tls), Store::files(mail, Ends::Crlf))
         }],
     })
 }

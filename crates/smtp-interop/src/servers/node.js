@@ -1,7 +1,7 @@
 // nodemailer's smtp-server, storing each message as it came: NAME.eml, and its recipients in NAME.to.
 const fs = require('fs')
 const path = require('path')
-const [folder, modules, chain, key, size, smtp, tls, idle, lmtp, socket] = process.argv.slice(2)
+const [folder, chain, key, size, modules, smtp, tls, idle, lmtp, socket] = process.argv.slice(2)
 const { SMTPServer } = require(path.join(modules, 'smtp-server'))
 
 const lines = fs.readFileSync(path.join(folder, 'users'), 'utf8').split('\n').filter(Boolean)

@@ -16,7 +16,6 @@ use crate::{
     target::{
         ACCOUNTS, DOMAIN, Endpoints, Exception, Prepared, SIZE_LIMIT, Target, mailboxes, smtp,
     },
-    view::View,
 };
 
 const VMAIL: u32 = 61_013;
@@ -40,16 +39,14 @@ const EXCEPTIONS: &[Exception] = &[
 ];
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
-    let installed = site.cache.debian(&["opensmtpd"], Release::Backports)?;
     let accounts = [("opensmtpd", 61_011), ("opensmtpq", 61_012), ("vmail", VMAIL)];
-    let view = View::new(&installed.root, &site.make("state")?, &accounts)?;
+    let (installed, view) = site.packages(&["opensmtpd"], Release::Backports, &accounts)?;
     let view = view.writable("/var/spool/smtpd", 0)?.writable("/var/lib/opensmtpd/empty", 0)?;
     fs::set_permissions(
         site.folder.join("state/writable/var/spool/smtpd"),
         Permissions::from_mode(0o711),
     )?;
-    let [clear, tls, login] = [(); 3].map(|()| Site::port());
-    let (clear, tls, login) = (clear?, tls?, login?);
+    let [clear, tls, login] = Site::ports()?;
     let mail = site.make("mail")?;
     give(&mail, VMAIL)?;
     let key = site.write("key.pem", &fs::read_to_string(&site.certs.key)?)?;
@@ -63,13 +60,7 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let users = mailboxes().map(|mailbox| format!("{mailbox} vmail\n"));
     site.write("users", &users.collect::<String>())?;
     let config = site.write("smtpd.conf", &config(site, [clear, tls, login]))?;
-    let endpoints = Endpoints {
-        clear: smtp(clear, Security::Plain),
-        starttls: smtp(clear, Security::StartTls),
-        tls: smtp(tls, Security::Tls),
-        login: smtp(login, Security::Tls),
-        ..Endpoints::default()
-    };
+    let endpoints = Endpoints { login: smtp(login, Security::Tls), ..Endpoints::smtp(clear, tls) };
     let store = Kind::Maildirs { recipient: Recipient::Folder, ends: Ends::Lf };
     let config = config.display().to_string();
     let words = ["/usr/sbin/smtpd", "-d", "-f", &config];

@@ -6,15 +6,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use smtp_client::Security;
-
 use super::{Problem, Site};
 use crate::{
     certs::HOST,
     install::Release,
     process::{Launch, run_inside},
     store::{Ends, Kind, Recipient, Store},
-    target::{ACCOUNTS, DOMAIN, Endpoints, Prepared, SIZE_LIMIT, Target, smtp},
+    target::{ACCOUNTS, DOMAIN, Endpoints, Prepared, SIZE_LIMIT, Target},
     view::View,
 };
 
@@ -30,11 +28,9 @@ const QUEUES: [&str; 11] = [
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let packages = ["postfix", "sasl2-bin", "libsasl2-modules"];
-    let installed = site.cache.debian(&packages, Release::Stable)?;
     let accounts = [("postfix", POSTFIX), ("postdrop", POSTDROP)];
-    let view = View::new(&installed.root, &site.make("state")?, &accounts)?;
-    let [clear, tls, idle] = [(); 3].map(|()| Site::port());
-    let (clear, tls, idle) = (clear?, tls?, idle?);
+    let (installed, view) = site.packages(&packages, Release::Stable, &accounts)?;
+    let [clear, tls, idle] = Site::ports()?;
     folders(site)?;
     let etc = site.make("etc")?;
     passwords(site, &view)?;
@@ -46,14 +42,7 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
         let file = File::options().write(true).open(etc.join(name))?;
         file.set_times(FileTimes::new().set_modified(past))?;
     }
-    let endpoints = Endpoints {
-        clear: smtp(clear, Security::Plain),
-        starttls: smtp(clear, Security::StartTls),
-        tls: smtp(tls, Security::Tls),
-        login: smtp(tls, Security::Tls),
-        idle: smtp(idle, Security::Plain).map(|server| (server, Duration::from_secs(2))),
-        ..Endpoints::default()
-    };
+    let endpoints = Endpoints::smtp(clear, tls).idle_after(idle, Duration::from_secs(2));
     let store = Store::new(
         site.folder.join("mail"),
         Kind::Maildirs { recipient: Recipient::Field("Delivered-To"), ends: Ends::Lf },

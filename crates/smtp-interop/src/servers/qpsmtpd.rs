@@ -6,9 +6,8 @@ use crate::{
     certs::HOST,
     install::Release,
     process::Launch,
-    store::{Ends, Kind, Store},
+    store::{Ends, Store},
     target::{ACCOUNTS, DOMAIN, Endpoints, Exception, Prepared, SIZE_LIMIT, Target, smtp},
-    view::View,
 };
 
 const USER: (&str, u32) = ("smtpd", 61_051);
@@ -44,10 +43,9 @@ const EXCEPTIONS: &[Exception] = &[Exception {
 }];
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
-    let installed = site.cache.debian(&["qpsmtpd"], Release::Stable)?;
-    let view = View::new(&installed.root, &site.make("state")?, &[USER])?;
+    let (installed, view) = site.packages(&["qpsmtpd"], Release::Stable, &[USER])?;
     let view = view.writable("/var/spool/qpsmtpd", USER.1)?;
-    let port = Site::port()?;
+    let [port] = Site::ports()?;
     let mail = site.make("mail")?;
     give(&mail, USER.1)?;
     let plugins = site.make("plugins")?;
@@ -99,7 +97,7 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
         launch: Launch::new(&site.folder, words).inside(view),
         targets: vec![Target {
             exceptions: EXCEPTIONS,
-            ..Target::new("qpsmtpd", endpoints, Store::new(mail, Kind::Files { ends: Ends::Lf }))
+            ..Target::new("qpsmtpd", endpoints, Store::files(mail, Ends::Lf))
         }],
     })
 }

@@ -1,26 +1,22 @@
 //! Sendmail, from the backports of Debian, with a local mailer that stores what it gets.
 use std::fs;
 
-use smtp_client::Security;
-
 use super::{Problem, STORE, Site};
 use crate::{
     certs::HOST,
     install::Release,
     process::{Launch, run_inside},
-    store::{Ends, Kind, Store},
-    target::{ACCOUNTS, DOMAIN, Endpoints, Prepared, SIZE_LIMIT, Target, smtp},
+    store::{Ends, Store},
+    target::{ACCOUNTS, DOMAIN, Endpoints, Prepared, SIZE_LIMIT, Target},
     view::View,
 };
 
 const PACKAGES: [&str; 5] = ["sendmail-bin", "sendmail-cf", "m4", "sasl2-bin", "libsasl2-modules"];
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
-    let installed = site.cache.debian(&PACKAGES, Release::Backports)?;
     let accounts = [("smmta", 61_041), ("smmsp", 61_042)];
-    let view = View::new(&installed.root, &site.make("state")?, &accounts)?;
-    let [clear, tls] = [(); 2].map(|()| Site::port());
-    let (clear, tls) = (clear?, tls?);
+    let (installed, view) = site.packages(&PACKAGES, Release::Backports, &accounts)?;
+    let [clear, tls] = Site::ports()?;
     let mail = site.open_folder("mail")?;
     site.make("queue")?;
     site.program("store", STORE)?;
@@ -44,13 +40,6 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let source = "-D_CF_DIR_=/usr/share/sendmail/cf/";
     let config = run_inside(&view, "/usr/bin/m4", [source, "-"], &macros)?;
     let config = site.write("sendmail.cf", &config)?;
-    let endpoints = Endpoints {
-        clear: smtp(clear, Security::Plain),
-        starttls: smtp(clear, Security::StartTls),
-        tls: smtp(tls, Security::Tls),
-        login: smtp(tls, Security::Tls),
-        ..Endpoints::default()
-    };
     let words = [
         "/usr/libexec/sendmail/sendmail".to_owned(),
         format!("-C{}", config.display()),
@@ -62,8 +51,8 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
         launch: Launch::new(&site.folder, words).inside(view),
         targets: vec![Target::new(
             "sendmail",
-            endpoints,
-            Store::new(mail, Kind::Files { ends: Ends::Lf }),
+            Endpoints::smtp(clear, tls),
+            Store::files(mail, Ends::Lf),
         )],
     })
 }

@@ -10,7 +10,7 @@ from twisted.mail import smtp
 from twisted.mail.imap4 import LOGINCredentials, PLAINCredentials
 from zope.interface import implementer
 
-folder, chain, key, clear, tls, idle = sys.argv[1:]
+folder, chain, key, _, clear, tls, idle = sys.argv[1:]
 accounts = [line.split("\t") for line in open(os.path.join(folder, "users"), encoding="utf-8").read().splitlines()]
 count = itertools.count()
 

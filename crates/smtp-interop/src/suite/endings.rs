@@ -47,7 +47,7 @@ async fn not_sent(trial: &Trial<'_>, connection: &mut smtp_client::Connection) -
 
 async fn idle_connection(trial: &Trial<'_>) -> Done {
     let (server, time) = idle(trial)?;
-    let mut connection = trial.connector_to(server).connect().await?;
+    let mut connection = trial.connector_to(server)?.connect().await?;
     trial.send_one(&mut connection).await?;
     tokio::time::sleep(time).await;
     not_sent(trial, &mut connection).await
@@ -62,7 +62,7 @@ async fn through(trial: &Trial<'_>, mailer: &Mailer) -> Done {
 
 async fn idle_mailer(trial: &Trial<'_>) -> Done {
     let (server, time) = idle(trial)?;
-    let mailer = Mailer::new(trial.connector_to(server));
+    let mailer = Mailer::new(trial.connector_to(server)?);
     through(trial, &mailer).await?;
     tokio::time::sleep(time).await;
     through(trial, &mailer).await?;

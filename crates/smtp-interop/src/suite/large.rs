@@ -74,7 +74,7 @@ async fn inside_tls(trial: &Trial<'_>) -> Done {
     let server = ends.tls.as_ref().or(ends.starttls.as_ref());
     let server = server.filter(|server| server.security != Security::Plain);
     let server = server.ok_or_else(|| Failure::skip("the server is not set up for it"))?;
-    let mut connection = trial.connector_to(server).connect().await?;
+    let mut connection = trial.connector_to(server)?.connect().await?;
     let draft = trial.draft(body(LARGE));
     accepted(trial.send(&mut connection, &draft, &[alice()]).await?)?;
     trial.send_one(&mut connection).await?;

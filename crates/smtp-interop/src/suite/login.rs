@@ -38,7 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
 async fn connect(trial: &Trial<'_>, mechanism: Mechanism<&str>) -> Result<Connection, Failure> {
     let server = trial.target.endpoints.login.as_ref();
     let server = server.ok_or_else(|| Failure::skip("the server is not set up for logins"))?;
-    let connection = trial.connector_to(server).connect().await?;
+    let connection = trial.anonymous_to(server).connect().await?;
     let name = mechanism.as_str();
     let is_it = |offered: &[u8]| offered.eq_ignore_ascii_case(name.as_bytes());
     if connection.capabilities().mechanisms().any(is_it) {

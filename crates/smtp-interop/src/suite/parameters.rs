@@ -53,7 +53,7 @@ async fn connect(trial: &Trial<'_>, extension: Extension) -> Result<Connection, 
     let ends = &trial.target.endpoints;
     let secured = ends.tls.as_ref().or(ends.starttls.as_ref());
     let connection = match secured.filter(|_| extension == Extension::RequireTls) {
-        Some(server) => trial.connector_to(server).connect().await?,
+        Some(server) => trial.connector_to(server)?.connect().await?,
         None => trial.connect().await?,
     };
     offers(&connection, extension)?;
@@ -114,7 +114,7 @@ async fn auth(trial: &Trial<'_>) -> Done {
     let server = server.ok_or_else(|| Failure::skip("the server is not set up for logins"))?;
     let (user, password) = ACCOUNTS[0];
     let login = smtp_client::Login::new(smtp_client::Credentials::password(user, password)?);
-    let mut connection = trial.connector_to(server).login(login).connect().await?;
+    let mut connection = trial.anonymous_to(server).login(login).connect().await?;
     offers(&connection, Extension::Auth)?;
     let identity = Xtext::encode(user);
     send(trial, &mut connection, MailParam::Auth(Some(identity)).into(), None).await?;

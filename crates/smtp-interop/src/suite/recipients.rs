@@ -59,6 +59,7 @@ fn check_unknown(delivery: &Delivery) -> Done {
 }
 
 async fn every_other(trial: &Trial<'_>, framing: Framing) -> Done {
+    trial.needs_refusals()?;
     let mut connection = framed(trial, framing).await?;
     // Three at a time: servers end a session after some refusals in a row.
     for first in [0, 6] {
@@ -74,6 +75,7 @@ async fn every_other(trial: &Trial<'_>, framing: Framing) -> Done {
 }
 
 async fn all_refused(trial: &Trial<'_>, framing: Framing) -> Done {
+    trial.needs_refusals()?;
     let mut connection = framed(trial, framing).await?;
     let recipients: Vec<String> = (0..3).map(unknown).collect();
     let draft = trial.draft("To nobody.\r\n");
@@ -85,6 +87,7 @@ async fn all_refused(trial: &Trial<'_>, framing: Framing) -> Done {
 }
 
 async fn withheld(trial: &Trial<'_>, framing: Framing) -> Done {
+    trial.needs_refusals()?;
     let mut connection = framed(trial, framing).await?;
     let mut sending = Sending::default();
     (sending.framing, sending.partial) = (framing, Partial::Withhold);

@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 async fn connect_and_send(trial: &Trial<'_>, server: &Server, protected: bool) -> Done {
-    let mut connection = trial.connector_to(server).connect().await?;
+    let mut connection = trial.connector_to(server)?.connect().await?;
     let is_verified = connection.protection() == Protection::Verified;
     ensure(is_verified == protected, format!("protection: {:?}", connection.protection()))?;
     trial.send_one(&mut connection).await?;
