@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The options that take a value.
-const VALUED: [&str; 3] = ["--cache", "--case", "--markdown"];
+const VALUED: [&str; 5] = ["--cache", "--case", "--examples", "--jobs", "--markdown"];
 
 /// Builds the program and becomes it.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {

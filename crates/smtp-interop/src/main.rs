@@ -18,6 +18,7 @@ mod workspace;
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
     rc::Rc,
@@ -56,6 +57,7 @@ what was sent. Without SERVER it takes all. What it has started ends with it, ho
   --markdown FILE   writes the table into this file too, between its two markers
   --cache DIR       what was fetched (default: .ci/cache/interop)
   --examples DIR    the examples of smtp-server, which `cargo xtask interop` builds
+  --jobs N          runs so many servers at the same time (default: 4)
   --times           prints the cases that take more than a second
   --keep            keeps the folder with the logs of the servers, and prints its name
   --help            prints this text
@@ -67,9 +69,6 @@ exit status:
   3        no fault, but a server could not be fetched or started; the table says why
   130, 143 interrupted by SIGINT or SIGTERM; nothing is left running";
 
-/// How many servers run at the same time: most of them wait most of the time.
-const AT_ONCE: usize = 4;
-
 const BEGIN: &str = "<!-- table:begin -->";
 const END: &str = "<!-- table:end -->";
 
@@ -79,6 +78,8 @@ struct Options {
     markdown: Option<PathBuf>,
     cache: PathBuf,
     examples: Option<PathBuf>,
+    /// How many servers run at the same time: most of them wait most of the time.
+    jobs: NonZeroUsize,
     keep: bool,
     times: bool,
 }
@@ -105,6 +106,7 @@ fn parse() -> Result<Option<Options>, Problem> {
         markdown: None,
         cache: ".ci/cache/interop".into(),
         examples: None,
+        jobs: NonZeroUsize::MIN.saturating_add(3),
         keep: false,
         times: false,
     };
@@ -115,6 +117,7 @@ fn parse() -> Result<Option<Options>, Problem> {
             Long("markdown") => options.markdown = Some(parser.value()?.into()),
             Long("cache") => options.cache = parser.value()?.into(),
             Long("examples") => options.examples = Some(parser.value()?.into()),
+            Long("jobs") => options.jobs = parser.value()?.parse()?,
             Long("keep") => options.keep = true,
             Long("times") => options.times = true,
             Long("list") => {
@@ -161,7 +164,7 @@ fn run(options: &Options) -> Result<ExitCode, Problem> {
     let chosen = |case: &Case| options.case.as_ref().is_none_or(|text| case.name.contains(text));
     let cases: Rc<Vec<Case>> = Rc::new(cases().into_iter().filter(chosen).collect());
     let sites = options.recipes.iter().map(|recipe| (*recipe, site(recipe)));
-    let tried = try_all(sites.collect(), cases, options.times);
+    let tried = try_all(sites.collect(), cases, options);
 
     let local = LocalSet::new();
     let ended = local.block_on(&runtime, async {
@@ -186,8 +189,13 @@ fn run(options: &Options) -> Result<ExitCode, Problem> {
 }
 
 /// Tries the servers, a few at a time.
-async fn try_all(sites: Vec<(&'static Recipe, Site)>, cases: Rc<Vec<Case>>, times: bool) -> Table {
-    let places = Rc::new(Semaphore::new(AT_ONCE));
+async fn try_all(
+    sites: Vec<(&'static Recipe, Site)>,
+    cases: Rc<Vec<Case>>,
+    options: &Options,
+) -> Table {
+    let (jobs, times) = (options.jobs.get(), options.times);
+    let places = Rc::new(Semaphore::new(jobs));
     let begin = |(recipe, site): (&'static Recipe, Site)| {
         let (cases, places) = (cases.clone(), places.clone());
         let trying = async move {

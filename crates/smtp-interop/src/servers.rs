@@ -2,6 +2,7 @@
 
 mod aiosmtpd;
 mod chasquid;
+mod courier;
 mod dovecot;
 mod exim;
 mod haraka;
@@ -15,6 +16,7 @@ mod qpsmtpd;
 mod relay;
 mod sendmail;
 mod slimta;
+mod submission;
 mod twisted;
 
 use std::{
@@ -36,7 +38,7 @@ use crate::{
     certs::Certs,
     install::{Cache, Installed, Release},
     process::Launch,
-    target::{ACCOUNTS, Prepared, SIZE_LIMIT},
+    target::{ACCOUNTS, Prepared, SIZE_LIMIT, TOKEN},
     view::View,
 };
 
@@ -69,11 +71,17 @@ pub(crate) const RECIPES: &[Recipe] = &[
     Recipe { name: "twisted", about: "Twisted Mail, Python", prepare: twisted::prepare },
     Recipe { name: "slimta", about: "python-slimta, Python", prepare: slimta::prepare },
     Recipe { name: "maildev", about: "from npm", prepare: maildev::prepare },
+    Recipe { name: "courier", about: "from Debian", prepare: courier::prepare },
     Recipe { name: "msmtpd", about: "from Debian", prepare: msmtpd::prepare },
     Recipe { name: "maildir", about: "an example of this project", prepare: maildir::prepare },
     Recipe {
+        name: "dovecot-submission",
+        about: "from Debian, before `maildir`",
+        prepare: submission::prepare,
+    },
+    Recipe {
         name: "relay",
-        about: "an example of this project, before the one above",
+        about: "an example of this project, before `maildir`",
         prepare: relay::prepare,
     },
 ];
@@ -131,25 +139,19 @@ impl Site {
     }
 
     /// Starts a program of this project that serves with a library of others. Its arguments are its
-    /// folder, the certificate chain, the key, the largest message, and what is its own; the file
-    /// `users` in the folder has the names and passwords.
+    /// folder, the certificate chain, the key, the largest message, and what is its own. The folder
+    /// has the names and passwords in the file `users`, and the access token in `token`.
     pub(crate) fn serve(
         &self,
-        interpreter: impl Into<PathBuf>,
-        (name, text): (&str, &str),
+        command: [&Path; 2],
         own: &[&dyn fmt::Display],
     ) -> Result<Launch, Problem> {
-        let program = self.write(name, text)?;
         let users = ACCOUNTS.map(|(user, password)| format!("{user}\t{password}\n"));
         self.write("users", &users.concat())?;
-        let files = [
-            interpreter.into(),
-            program,
-            self.folder.clone(),
-            self.certs.chain.clone(),
-            self.certs.key.clone(),
-        ];
-        let mut words: Vec<OsString> = files.map(PathBuf::into_os_string).into();
+        self.write("token", TOKEN)?;
+        let files = [&*self.folder, &self.certs.chain, &self.certs.key];
+        let mut words: Vec<OsString> =
+            command.into_iter().chain(files).map(|path| path.as_os_str().to_owned()).collect();
         words.push(SIZE_LIMIT.to_string().into());
         words.extend(own.iter().map(|word| word.to_string().into()));
         Ok(Launch::new(&self.folder, words))

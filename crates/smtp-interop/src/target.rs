@@ -13,6 +13,13 @@ pub(crate) const DOMAIN: &str = "interop.test";
 pub(crate) const ACCOUNTS: [(&str, &str); 2] =
     [("alice@interop.test", "secret-alice"), ("bob@interop.test", "pä ss\"w\\rd")];
 
+/// The access token of the first account: a JWT, signed with this key and HS256, that ends in 2100.
+pub(crate) const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZUBpbnRlcm9w\
+    LnRlc3QiLCJpYXQiOjE3MDAwMDAwMDAsIm5iZiI6MTcwMDAwMDAwMCwiZXhwIjo0MTAyNDQ0ODAwfQ.0szJGmJAMxa56mFH8\
+    y0V-9AjzwQ-k85q8hPHmc8PmZE";
+/// In base64.
+pub(crate) const TOKEN_KEY: &str = "aW50ZXJvcCBrZXksIG5vdCBhIHNlY3JldCBhdCBhbGw=";
+
 /// How many recipients `r0`, `r1` and so on there are, besides `alice`, `bob` and `ünï`. Names that
 /// begin with `nosuch` are refused at RCPT.
 pub(crate) const MANY: usize = 1100;

@@ -27,9 +27,9 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let installed = site.cache.python("aiosmtpd", VERSION, &[])?;
     let [clear, tls, idle, local] = Site::ports()?;
     let socket = site.folder.join("lmtp.sock");
+    let program = site.write("server.py", include_str!("aiosmtpd.py"))?;
     let launch = site.serve(
-        installed.root.join("bin/python"),
-        ("server.py", include_str!("aiosmtpd.py")),
+        [&installed.root.join("bin/python"), &program],
         &[&clear, &tls, &idle, &local, &socket.display()],
     )?;
     let over_smtp = Endpoints {

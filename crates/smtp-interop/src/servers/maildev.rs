@@ -12,11 +12,8 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let installed = site.cache.npm("maildev", VERSION)?;
     let [clear, tls] = Site::ports()?;
     let modules = installed.root.join("node_modules");
-    let launch = site.serve(
-        "node",
-        ("server.mjs", include_str!("maildev.mjs")),
-        &[&modules.display(), &clear, &tls],
-    )?;
+    let program = site.write("server.mjs", include_str!("maildev.mjs"))?;
+    let launch = site.serve(["node".as_ref(), &program], &[&modules.display(), &clear, &tls])?;
     let endpoints = Endpoints {
         clear: smtp(clear, Security::Plain),
         tls: smtp(tls, Security::Tls),

@@ -6,6 +6,7 @@ const { SMTPServer } = require(path.join(modules, 'smtp-server'))
 
 const lines = fs.readFileSync(path.join(folder, 'users'), 'utf8').split('\n').filter(Boolean)
 const users = Object.fromEntries(lines.map(line => line.split('\t')))
+const token = fs.readFileSync(path.join(folder, 'token'), 'utf8')
 let count = 0
 
 const refusal = (code, text) => Object.assign(new Error(text), { responseCode: code })
@@ -16,14 +17,17 @@ const base = {
   cert: fs.readFileSync(chain),
   size: +size,
   authOptional: true,
-  authMethods: ['PLAIN', 'LOGIN', 'CRAM-MD5'],
+  authMethods: ['PLAIN', 'LOGIN', 'CRAM-MD5', 'XOAUTH2'],
   useXClient: true,
   useXForward: true,
   disableReverseLookup: true,
   onAuth (auth, session, done) {
     const password = users[auth.username]
-    const isRight = password !== undefined &&
-      (auth.method === 'CRAM-MD5' ? auth.validatePassword(password) : auth.password === password)
+    const proofs = {
+      'CRAM-MD5': () => auth.validatePassword(password),
+      XOAUTH2: () => auth.accessToken === token
+    }
+    const isRight = password !== undefined && (proofs[auth.method] ?? (() => auth.password === password))()
     isRight ? done(null, { user: auth.username }) : done(refusal(535, '5.7.8 Wrong user name or password'))
   },
   onRcptTo (address, session, done) {

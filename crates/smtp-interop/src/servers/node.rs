@@ -16,9 +16,9 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let [clear, tls, idle, local] = Site::ports()?;
     let socket = site.folder.join("lmtp.sock");
     let modules = installed.root.join("node_modules");
+    let program = site.write("server.js", include_str!("node.js"))?;
     let launch = site.serve(
-        "node",
-        ("server.js", include_str!("node.js")),
+        ["node".as_ref(), &program],
         &[&modules.display(), &clear, &tls, &idle, &local, &socket.display()],
     )?;
     let over_smtp = Endpoints::smtp(clear, tls).idle_after(idle, Duration::from_secs(2));

@@ -16,11 +16,9 @@ const VERSION: &str = "5.0.5";
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let installed = site.cache.python("python-slimta", VERSION, NEEDED)?;
     let [clear, tls, idle] = Site::ports()?;
-    let launch = site.serve(
-        installed.root.join("bin/python"),
-        ("server.py", include_str!("slimta.py")),
-        &[&clear, &tls, &idle],
-    )?;
+    let program = site.write("server.py", include_str!("slimta.py"))?;
+    let launch =
+        site.serve([&installed.root.join("bin/python"), &program], &[&clear, &tls, &idle])?;
     let endpoints = Endpoints::smtp(clear, tls).idle_after(idle, Duration::from_secs(2));
     let store = Store::files(site.make("mail")?, Ends::Crlf);
     Ok(Prepared {

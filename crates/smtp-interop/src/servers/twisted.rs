@@ -12,11 +12,9 @@ const VERSION: &str = "26.10.0";
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let installed = site.cache.python("twisted[tls]", VERSION, &[])?;
     let [clear, tls, idle] = Site::ports()?;
-    let launch = site.serve(
-        installed.root.join("bin/python"),
-        ("server.py", include_str!("twisted.py")),
-        &[&clear, &tls, &idle],
-    )?;
+    let program = site.write("server.py", include_str!("twisted.py"))?;
+    let launch =
+        site.serve([&installed.root.join("bin/python"), &program], &[&clear, &tls, &idle])?;
     let endpoints = Endpoints::smtp(clear, tls).idle_after(idle, Duration::from_secs(2));
     let store = Store::files(site.make("mail")?, Ends::Crlf);
     Ok(Prepared {

@@ -1,9 +1,9 @@
-//! Every mechanism that the client knows, with the right password and with a wrong one.
+//! Every mechanism that the client knows, with the right password or token and with a wrong one.
 use smtp_client::{Advice, Connection, Credentials, ErrorKind, Login, Step, sasl::Mechanism};
 
 use super::{Case, case};
 use crate::{
-    target::ACCOUNTS,
+    target::{ACCOUNTS, TOKEN},
     trial::{Done, Failure, Trial, ensure},
 };
 
@@ -22,16 +22,33 @@ pub(super) fn cases() -> Vec<Case> {
         [
             case(format!("{name}, right password"), async move |trial: &Trial<'_>| {
                 for (user, password) in ACCOUNTS {
-                    right(trial, mechanism, user, password).await?;
+                    right(trial, mechanism, &Credentials::password(user, password)?).await?;
                 }
                 Ok(())
             }),
             case(format!("{name}, wrong password"), async move |trial: &Trial<'_>| {
-                wrong(trial, mechanism).await
+                let (user, password) = ACCOUNTS[0];
+                let wrong_one = Credentials::password(user, "wrong")?;
+                wrong(trial, mechanism, &wrong_one, &Credentials::password(user, password)?).await
             }),
         ]
     });
-    both.collect()
+    let tokens = [Mechanism::OAUTHBEARER, Mechanism::XOAUTH2].into_iter().flat_map(|mechanism| {
+        let name = mechanism.as_str();
+        [
+            case(format!("{name}, right token"), async move |trial: &Trial<'_>| {
+                right(trial, mechanism, &token(TOKEN)?).await
+            }),
+            case(format!("{name}, wrong token"), async move |trial: &Trial<'_>| {
+                wrong(trial, mechanism, &token(&TOKEN.replace('.', "-"))?, &token(TOKEN)?).await
+            }),
+        ]
+    });
+    both.chain(tokens).collect()
+}
+
+fn token(token: &str) -> Result<Credentials, Failure> {
+    Ok(Credentials::bearer(ACCOUNTS[0].0, token)?)
 }
 
 /// Connects to where logins are possible, if this mechanism is offered there.
@@ -47,14 +64,13 @@ async fn connect(trial: &Trial<'_>, mechanism: Mechanism<&str>) -> Result<Connec
     Err(Failure::skip(format!("{name} is not offered")))
 }
 
-fn login(mechanism: Mechanism<&str>, user: &str, password: &str) -> Result<Login, Failure> {
-    let credentials = Credentials::password(user, password)?;
-    Ok(Login::new(credentials).mechanisms([mechanism]))
+fn login(mechanism: Mechanism<&str>, credentials: &Credentials) -> Login {
+    Login::new(credentials.clone()).mechanisms([mechanism])
 }
 
-async fn right(trial: &Trial<'_>, mechanism: Mechanism<&str>, user: &str, password: &str) -> Done {
+async fn right(trial: &Trial<'_>, mechanism: Mechanism<&str>, credentials: &Credentials) -> Done {
     let mut connection = connect(trial, mechanism).await?;
-    connection.login(&login(mechanism, user, password)?).await?;
+    connection.login(&login(mechanism, credentials)).await?;
     let by = connection.authenticated_by();
     ensure(by == Some(mechanism.as_str()), format!("authenticated by {by:?}"))?;
     trial.send_one(&mut connection).await?;
@@ -63,17 +79,21 @@ async fn right(trial: &Trial<'_>, mechanism: Mechanism<&str>, user: &str, passwo
 }
 
 /// The error is a refusal at AUTH that asks for other credentials; the session goes on, and the
-/// right password is accepted in it or in the next.
-async fn wrong(trial: &Trial<'_>, mechanism: Mechanism<&str>) -> Done {
-    let (user, password) = ACCOUNTS[0];
+/// right credentials are accepted in it or in the next.
+async fn wrong(
+    trial: &Trial<'_>,
+    mechanism: Mechanism<&str>,
+    wrong: &Credentials,
+    credentials: &Credentials,
+) -> Done {
     let mut connection = connect(trial, mechanism).await?;
-    let refused = connection.login(&login(mechanism, user, "wrong")?).await;
-    let Err(error) = refused else { return Err(Failure::fault("a wrong password was accepted")) };
+    let refused = connection.login(&login(mechanism, wrong)).await;
+    let Err(error) = refused else { return Err(Failure::fault("wrong credentials were accepted")) };
     let is_refusal = matches!(error.kind(), ErrorKind::Refused(_)) && error.step() == Step::Auth;
-    ensure(is_refusal && !error.in_doubt(), format!("wrong password: {error}"))?;
+    ensure(is_refusal && !error.in_doubt(), format!("wrong credentials: {error}"))?;
     let advice = error.advice();
     ensure(advice == Some(Advice::CheckCredentials), format!("advice: {advice:?} ({error})"))?;
-    ensure(connection.authenticated_by().is_none(), "authenticated by a wrong password")?;
+    ensure(connection.authenticated_by().is_none(), "authenticated by wrong credentials")?;
     drop(connection);
-    right(trial, mechanism, user, password).await
+    right(trial, mechanism, credentials).await
 }
