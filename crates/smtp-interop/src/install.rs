@@ -159,6 +159,33 @@ impl Cache {
         Ok(Installed { root: folder, version: version.to_owned() })
     }
 
+    /// Fetches a crate, and builds a program that needs no other: `target/release/server` in the root.
+    ///
+    /// # Errors
+    /// Why it is not possible.
+    pub(crate) fn cargo(
+        &self,
+        package: &str,
+        version: &str,
+        program: &str,
+    ) -> Result<Installed, String> {
+        let wanted = format!("{package}@{version} {program}");
+        let folder = self.once(&format!("cargo-{package}"), &wanted, |folder| {
+            let manifest = format!(
+                "[package]\nname = \"server\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+                 [workspace]\n[dependencies]\n{package} = \"={version}\"\n"
+            );
+            fs::create_dir(folder.join("src")).map_err(text)?;
+            fs::write(folder.join("src/main.rs"), program).map_err(text)?;
+            fs::write(folder.join("Cargo.toml"), manifest).map_err(text)?;
+            let [manifest, target] =
+                ["Cargo.toml", "target"].map(|name| folder.join(name).display().to_string());
+            let words = ["build", "--quiet", "--release", "--manifest-path", &manifest];
+            run("cargo", words.into_iter().chain(["--target-dir", &*target])).map(drop)
+        })?;
+        Ok(Installed { root: folder, version: version.to_owned() })
+    }
+
     /// Fills a folder of this name, unless it was filled with the same before. What was interrupted
     /// begins again.
     fn once(

@@ -8,6 +8,7 @@ mod exim;
 mod haraka;
 mod maildev;
 mod maildir;
+mod mailin;
 mod msmtpd;
 mod node;
 mod opensmtpd;
@@ -72,6 +73,7 @@ pub(crate) const RECIPES: &[Recipe] = &[
     Recipe { name: "slimta", about: "python-slimta, Python", prepare: slimta::prepare },
     Recipe { name: "maildev", about: "from npm", prepare: maildev::prepare },
     Recipe { name: "courier", about: "from Debian", prepare: courier::prepare },
+    Recipe { name: "mailin", about: "from crates.io", prepare: mailin::prepare },
     Recipe { name: "msmtpd", about: "from Debian", prepare: msmtpd::prepare },
     Recipe { name: "maildir", about: "an example of this project", prepare: maildir::prepare },
     Recipe {

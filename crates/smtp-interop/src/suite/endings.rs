@@ -111,7 +111,13 @@ async fn during(trial: &Trial<'_>, framing: Framing) -> Done {
     let (result, ()) = tokio::join!(connection.send(&envelope, Content::read(reader)), feed);
     trial.record(&draft, &[alice()], &result);
     trial.service.start().await.map_err(|why| Failure::fault(format!("restart: {why}")))?;
-    let Err(error) = result else { return Err(Failure::fault("half a message was accepted")) };
+    let error = match result {
+        Ok(delivery) if delivery.any_accepted() => {
+            return Err(Failure::fault("half a message was accepted"));
+        }
+        Ok(delivery) => return Err(Failure::fault(&delivery[0])),
+        Err(error) => error,
+    };
     ensure(!error.in_doubt(), format!("in doubt: {error}"))?;
     let mut connection = trial.connect().await?;
     trial.send_one(&mut connection).await?;
