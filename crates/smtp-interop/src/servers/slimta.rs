@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::{Problem, Site};
 use crate::{
     store::{Ends, Store},
-    target::{Endpoints, Prepared, Target},
+    target::{Endpoints, Exception, Prepared, Target},
 };
 
 /// It finds its own parts with `pkg_resources`, which later versions of setuptools do not have, and
@@ -12,6 +12,12 @@ use crate::{
 const NEEDED: &[&str] = &["setuptools==80.9.0", "zope.event", "zope.interface"];
 
 const VERSION: &str = "5.0.5";
+
+const EXCEPTIONS: &[Exception] = &[Exception {
+    cases: &["over-size, undeclared"],
+    faults: &["500 5.5.2"],
+    why: "it stops reading where a text becomes too large, and takes the rest for commands",
+}];
 
 pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     let installed = site.cache.python("python-slimta", VERSION, NEEDED)?;
@@ -24,6 +30,6 @@ pub(super) fn prepare(site: &Site) -> Result<Prepared, Problem> {
     Ok(Prepared {
         version: installed.version,
         launch,
-        targets: vec![Target::new("slimta", endpoints, store)],
+        targets: vec![Target { exceptions: EXCEPTIONS, ..Target::new("slimta", endpoints, store) }],
     })
 }

@@ -92,16 +92,17 @@ async fn between_in_mailer(trial: &Trial<'_>) -> Done {
     Ok(())
 }
 
-/// The server is killed when it has half of a text: nothing is in doubt, and nothing is delivered,
+/// The server is killed when it has a part of a text: nothing is in doubt, and nothing is delivered,
 /// also after the server has come up again.
 async fn during(trial: &Trial<'_>, framing: Framing) -> Done {
     let mut connection = framed(trial, framing).await?;
-    let draft = trial.draft("A line of the text.\r\n".repeat(200_000));
-    let half = draft.octets.len() / 2;
+    let draft = trial.draft("A line of the text.\r\n".repeat(700_000));
+    // What is left is more than the buffers of the system take when the server is gone.
+    let part = draft.octets.len() / 8;
     let envelope = Envelope::new(SENDER, [alice()])?;
     let (mut writer, reader) = tokio::io::duplex(64 << 10);
     let feed = async {
-        let (first, second) = draft.octets.split_at(half);
+        let (first, second) = draft.octets.split_at(part);
         // Whether the client reads on is its own affair.
         let _ = writer.write_all(first).await;
         trial.kill();
@@ -113,7 +114,7 @@ async fn during(trial: &Trial<'_>, framing: Framing) -> Done {
     trial.service.start().await.map_err(|why| Failure::fault(format!("restart: {why}")))?;
     let error = match result {
         Ok(delivery) if delivery.any_accepted() => {
-            return Err(Failure::fault("half a message was accepted"));
+            return Err(Failure::fault("a part of a message was accepted"));
         }
         Ok(delivery) => return Err(Failure::fault(&delivery[0])),
         Err(error) => error,
