@@ -89,7 +89,7 @@ impl Shared {
         let broken = |cause| Error::new(Step::Handshake, Broken::Tls(cause));
         let tls = match (&key.demand, rung) {
             (Demand::Dane { records, names }, _) => dane::tls(records, names).map_err(broken)?,
-            (_, Rung::Encrypted) => Tls::dangerous_accept_any_certificate().map_err(broken)?,
+            (_, Rung::Encrypted) => any_certificate().map_err(broken)?,
             _ => self.authorities().map_err(broken)?,
         };
         // The address is what is connected to; the certificate is for the name. With DANE it is the
@@ -109,9 +109,30 @@ impl Shared {
         if let Some(tls) = self.settings.tls.as_ref().or_else(|| self.platform.get()) {
             return Ok(tls.clone());
         }
-        let tls = Tls::platform()?;
+        let tls = platform()?;
         Ok(self.platform.get_or_init(|| tls).clone())
     }
+}
+
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+fn platform() -> Result<Tls, Cause> {
+    Tls::platform()
+}
+
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+fn any_certificate() -> Result<Tls, Cause> {
+    Tls::dangerous_accept_any_certificate()
+}
+
+/// Without cryptography there is TLS only with the configuration of the caller.
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+fn platform() -> Result<Tls, Cause> {
+    Err(Cause::new(smtp_client::TrustError::NoProvider))
+}
+
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+fn any_certificate() -> Result<Tls, Cause> {
+    platform()
 }
 
 /// Returns what protects a connection that was opened for this key.
