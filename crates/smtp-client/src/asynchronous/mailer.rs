@@ -23,6 +23,7 @@ mod remainder;
 mod retry;
 mod send_all;
 mod stats;
+mod sync;
 mod worker;
 
 pub use builder::{MailerBuilder, Rate};

@@ -2,7 +2,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll},
 };
 
@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{
     job::{Job, QueuedMessage, Waiter},
     queue::{NextAction, Shared},
+    sync::{Mutex, MutexGuard},
     worker,
 };
 use crate::{Message, clock::later};

@@ -5,7 +5,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -22,6 +22,7 @@ use super::{
     capacity::Capacity,
     job::{Hold, Job, QueuedJob, QueuedMessage},
     stats::{Counters, MailerStats},
+    sync::{Mutex, MutexGuard},
 };
 use crate::Connector;
 

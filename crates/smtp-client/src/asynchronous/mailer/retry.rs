@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{job::QueuedMessage, queue::Shared, worker};
+use super::{job::QueuedMessage, queue::Shared, sync::spawn, worker};
 use crate::{
     clock::{backoff, later},
     session::EnvelopeRef,
@@ -272,7 +272,7 @@ pub(super) fn finish(
     {
         if let Some(pause) = retry.prepare(&mut queued, delivery) {
             let until = later(Instant::now(), pause);
-            tokio::spawn(Paused::new(Arc::clone(shared), queued).run(until));
+            spawn(Paused::new(Arc::clone(shared), queued).run(until));
             return;
         }
         shared.end_pause();

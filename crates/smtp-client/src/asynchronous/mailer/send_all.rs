@@ -8,10 +8,7 @@ use std::{
     future::poll_fn,
     mem,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -23,6 +20,7 @@ use tracing::Span;
 use super::{
     Mailer,
     job::{Caller, Hold, Job, QueuedJob, QueuedMessage},
+    sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard},
     worker,
 };
 use crate::{Message, spans::Watch};

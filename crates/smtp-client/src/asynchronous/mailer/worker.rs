@@ -3,7 +3,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -22,6 +22,7 @@ use super::{
     queue::{AfterFailure, Shared, UnconnectedAction},
     remainder::{self, Remainder},
     retry,
+    sync::{Mutex, spawn},
 };
 use crate::{
     Connection, Excess, Messages, Partial,
@@ -56,7 +57,7 @@ impl Drop for WorkerGuard {
 
 /// Starts the worker with this id.
 pub(super) fn start(shared: &Arc<Shared>, id: u64) {
-    tokio::spawn(work(WorkerGuard::new(Arc::clone(shared), id)));
+    spawn(work(WorkerGuard::new(Arc::clone(shared), id)));
 }
 
 /// Runs queued jobs until there are none.
