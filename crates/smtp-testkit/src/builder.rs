@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::acceptor::UnixAcceptor;
 use crate::acceptor::{Acceptor, Dialer};
 use crate::bind::{BindError, listen};
-use crate::certificate::{Authority, CertificateKind};
+use crate::certificate::{Authority, CertificateKind, Identity};
 use crate::host::HostConfig;
 use crate::pipe::{DEFAULT_WINDOW, Pipe};
 use crate::runtime::ServerRuntime;
@@ -44,6 +44,7 @@ impl ServerBuilder {
                 host: HostConfig::default(),
                 authority: None,
                 certificate: CertificateKind::Good,
+                identity: None,
                 versions: TlsVersions::Both,
                 client_certificate: ClientCertificate::NotAsked,
                 watchdog: Duration::from_secs(10),
@@ -72,6 +73,13 @@ impl ServerBuilder {
     /// Sets a fault of the server's certificate; by default, it has none.
     pub fn certificate(mut self, kind: CertificateKind) -> Self {
         self.parts.certificate = kind;
+        self
+    }
+
+    /// Sets the certificate of the server and its key, such as where the client has to know them
+    /// before; by default, the server's [authority](Self::authority) issues a new certificate.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.parts.identity = Some(identity);
         self
     }
 

@@ -127,7 +127,11 @@ impl Authority {
             _ => params.signed_by(&key, &self.issuer),
         }
         .expect("a key just made can sign what is filled in here");
-        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
+        Identity {
+            certificate: certificate.der().to_vec(),
+            issuers: Vec::new(),
+            key: key.serialize_der(),
+        }
     }
 }
 
@@ -137,10 +141,14 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// A certificate and its key, for a server of the caller.
+/// A certificate and its key, for a server of the caller or for [`ServerBuilder::identity`].
+///
+/// [`ServerBuilder::identity`]: crate::ServerBuilder::identity
 #[derive(Clone)]
 pub struct Identity {
     certificate: Vec<u8>,
+    /// The certificates that a server sends after its own.
+    issuers: Vec<Vec<u8>>,
     key: Vec<u8>,
 }
 
@@ -155,8 +163,17 @@ impl Identity {
         &self.key
     }
 
+    /// Adds the certificate of an authority to those that a server sends in the handshake, after its
+    /// own, which it otherwise sends alone. DANE-TA needs that (RFC 7672, 3.1.2).
+    #[must_use]
+    pub fn with_issuer(mut self, authority: &Authority) -> Self {
+        self.issuers.push(authority.der().to_vec());
+        self
+    }
+
     pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
-        vec![CertificateDer::from(self.certificate.clone())]
+        let all = std::iter::once(&self.certificate).chain(&self.issuers);
+        all.map(|der| CertificateDer::from(der.clone())).collect()
     }
 
     pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::acceptor::Acceptor;
-use crate::certificate::{Authority, CertificateKind};
+use crate::certificate::{Authority, CertificateKind, Identity};
 use crate::host::{Greeting, Host, HostConfig, Session};
 use crate::journal::Journal;
 use crate::lint::Lint;
@@ -28,6 +28,8 @@ pub(crate) struct Parts {
     pub(crate) host: HostConfig,
     pub(crate) authority: Option<Authority>,
     pub(crate) certificate: CertificateKind,
+    /// The certificate of the server, if it is not one that the authority issues.
+    pub(crate) identity: Option<Identity>,
     pub(crate) versions: TlsVersions,
     pub(crate) client_certificate: ClientCertificate,
     pub(crate) watchdog: Duration,
@@ -73,7 +75,10 @@ impl Run {
         let tls_settings = parts.needs_tls().then(|| {
             let authority = authority.get_or_init(Authority::new).clone();
             Arc::new(TlsSettings {
-                identity: authority.issue(parts.certificate),
+                identity: match &parts.identity {
+                    Some(identity) => identity.clone(),
+                    None => authority.issue(parts.certificate),
+                },
                 authority,
                 versions: parts.versions,
                 client_certificate: parts.client_certificate,
