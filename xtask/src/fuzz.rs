@@ -62,7 +62,23 @@ const TARGETS: &[Target] = &[
     Target { name: "server", max_len: 2048, seeds: Seeds::Commands(b"\0\0\0") },
     Target { name: "agreement", max_len: 256, seeds: Seeds::Commands(b"") },
     Target { name: "differential", max_len: 1024, seeds: Seeds::Both },
+    Target { name: "delivery", max_len: 1024, seeds: Seeds::Given(DELIVERY) },
     Target { name: "testkit", max_len: 1024, seeds: Seeds::Commands(b"") },
+];
+
+/// A record, policies, a name, TLSA records, and certificates with one octet changed.
+const DELIVERY: &[&[u8]] = &[
+    b"\0v=STSv1; id=20260101; a=b;\0v=spf1 -all",
+    b"\x01version: STSv1\nmode: enforce\nmx: *.example.net\nmx: mx.example.net\nmax_age: 604800\n",
+    b"\x01version: STSv1\r\nmode: testing\r\nmx: mx.example.net\r\nmax_age: 86400\r\nx: y\r\n",
+    b"\x01version: STSv1\nmode: none\nmax_age: 0\n",
+    b"\x02mx1.b\xc3\xbccher.example.",
+    b"\x03\x01\x23\x03\x01\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0\x03\x02\x01\x01",
+    b"\x03\x02\x23\x04\x02\x00\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x03\x00\x00\x30\x30\x00",
+    b"\x04\x01\x01\x01\x01\0\x01\0\x40\x01\x01",
+    b"\x04\x00\x00\x01\x01\x01\x01\0\x40\x01\x01",
+    b"\x04\x00\x01\x00\x01\x01\0\x01",
+    b"\x04\x00\x00\x00\x00\x1c\x00\x00\x01",
 ];
 
 impl Target {

@@ -89,6 +89,19 @@ type OnTlsResult = dyn Fn(TlsResult) + Send + Sync;
 /// What the caller changes about a connector.
 type Adapt = dyn Fn(Connector) -> Connector + Send + Sync;
 
+/// Why there is no courier of this machine ([`Courier::system`]).
+#[cfg(all(feature = "hickory", feature = "https", any(feature = "aws-lc-rs", feature = "ring")))]
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CourierSetupError {
+    /// There is no resolver.
+    #[error(transparent)]
+    Dns(#[from] crate::DnsSetupError),
+    /// There are no authorities that would vouch for policy hosts.
+    #[error(transparent)]
+    Trust(#[from] smtp_client::TrustError),
+}
+
 /// The settings of a [`Courier`].
 #[must_use]
 pub struct CourierBuilder {
@@ -145,6 +158,44 @@ impl Courier {
             per_domain: 20,
             lookup_timeout: Duration::from_secs(30),
         }
+    }
+
+    /// Returns the settings of a courier for a program: it asks the name servers of this machine
+    /// (`/etc/resolv.conf`) and validates what they answer ([`DnsResolver::system`]), and fetches
+    /// MTA-STS policies from hosts that the authorities of the operating system vouch for
+    /// ([`HttpsPolicies`]).
+    ///
+    /// ```no_run
+    /// use smtp_client::{Envelope, MailData};
+    /// use smtp_delivery::Courier;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let courier = Courier::system()?.hello_name("mail.example.org".parse()?).build();
+    ///
+    /// let envelope = Envelope::new("anna@example.org", ["bob@example.net", "carla@example.com"])?;
+    /// let message = MailData::new("Subject: hello\r\n\r\nHello.\r\n")?;
+    /// let report = courier.deliver(&envelope, message).await;
+    /// for (recipient, outcome) in report.outcomes() {
+    ///     println!("{}: {outcome}", recipient.path().as_str());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`DnsResolver::system`]: crate::DnsResolver::system
+    /// [`HttpsPolicies`]: crate::HttpsPolicies
+    ///
+    /// # Errors
+    /// The name servers or the authorities of this machine cannot be found out.
+    #[cfg(all(
+        feature = "hickory",
+        feature = "https",
+        any(feature = "aws-lc-rs", feature = "ring")
+    ))]
+    pub fn system() -> Result<CourierBuilder, CourierSetupError> {
+        let resolver = crate::DnsResolver::system()?;
+        let policies = crate::HttpsPolicies::builder(resolver.clone()).build()?;
+        Ok(Self::builder(resolver, policies))
     }
 
     /// Delivers a message to the hosts of its recipients, as far as that can be done now.
@@ -216,7 +267,7 @@ impl Settings {
 }
 
 /// Returns whether the message demands TLS along its whole path (RFC 8689).
-fn requires_tls(envelope: &Envelope) -> bool {
+pub(crate) fn requires_tls(envelope: &Envelope) -> bool {
     envelope.mail().params().any(|param| matches!(param, MailParam::RequireTls))
 }
 

@@ -15,7 +15,7 @@ use smtp_client::MailData;
 use smtp_codec::{Mail, MailParam, Notify, Rcpt, RcptParam, Ret, ReversePath, Xtext};
 use smtp_error::{EnhancedCode, Error, ErrorKind, Extension, Unsupported, Verdict};
 
-use crate::{Hop, Name, Outcome, Reason, Refusal, Report};
+use crate::{Hop, Name, Outcome, Reason, Refusal, Report, courier::requires_tls};
 
 /// A delivery status notification that is being made: what tells the sender of a message which
 /// recipients do not have it.
@@ -136,6 +136,13 @@ impl<'a> Dsn<'a> {
         let content = MailData::new(octets).map_err(invalid)?;
         let reverse = Mail::new(ReversePath::Null);
         let reverse = if sender.is_ascii() { reverse } else { reverse.smtputf8() };
+        // What is returned of a message is protected like the message (RFC 8689, 5).
+        let reverse = match requires_tls(self.report.envelope()) {
+            true => reverse
+                .with(MailParam::RequireTls)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+            false => reverse,
+        };
         let envelope = Envelope::new(reverse, [Rcpt::from(sender.clone())]);
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         Ok(Some((envelope.map_err(invalid)?, content)))
@@ -164,7 +171,7 @@ impl<'a> Dsn<'a> {
     }
 
     fn parts(&self, entries: &[Entry<'_>], seconds: i64) -> Vec<MimePart<'a>> {
-        let text = MimePart::new("text/plain; charset=utf-8", self.sentences(entries));
+        let text = MimePart::new("text/plain", self.sentences(entries));
         let is_utf8 = entries.iter().any(|entry| !entry.rcpt.path().as_str().is_ascii());
         let kind =
             if is_utf8 { "message/global-delivery-status" } else { "message/delivery-status" };
@@ -172,7 +179,8 @@ impl<'a> Dsn<'a> {
         if !is_utf8 {
             fields = fields.replace(|character: char| !character.is_ascii(), "?");
         }
-        let status = MimePart::new(kind, BodyPart::Text(fields.into()));
+        // As text it would get a character set, which this type does not have (RFC 3464, 2.1).
+        let status = MimePart::new(kind, BodyPart::Binary(fields.into_bytes().into()));
         let status = status.transfer_encoding(if is_utf8 { "8bit" } else { "7bit" });
         let mut parts = vec![text, status];
         parts.extend(self.original.map(|original| self.returned(original)));

@@ -5,14 +5,10 @@
 //! # #[cfg(all(feature = "hickory", feature = "https", feature = "aws-lc-rs"))]
 //! # mod example {
 //! use smtp_client::{Envelope, MailData};
-//! use smtp_delivery::{Courier, DnsResolver, HttpsPolicies, Outcome};
+//! use smtp_delivery::Courier;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let resolver = DnsResolver::system()?;
-//! let policies = HttpsPolicies::builder(resolver.clone()).build()?;
-//! let courier = Courier::builder(resolver, policies)
-//!     .hello_name("mail.example.org".parse()?)
-//!     .build();
+//! let courier = Courier::system()?.hello_name("mail.example.org".parse()?).build();
 //!
 //! let envelope = Envelope::new("me@example.org", ["you@example.com", "them@example.net"])?;
 //! let text = MailData::new("Subject: hello\r\n\r\nHello.\r\n")?;
@@ -90,6 +86,12 @@ mod tlsa;
 mod tlsrpt;
 
 pub use content_source::ContentSource;
+#[cfg(all(
+    feature = "hickory",
+    feature = "https",
+    any(feature = "aws-lc-rs", feature = "ring")
+))]
+pub use courier::CourierSetupError;
 pub use courier::{Courier, CourierBuilder};
 pub use dane::{DaneFailure, DaneSetupError, DaneVerifier};
 pub use dns::{Answer, DnsError, DnsFailure, Kind, Proof, Record, Resolve};

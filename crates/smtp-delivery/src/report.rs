@@ -2,6 +2,7 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use smtp_caps::Envelope;
+use smtp_client::TlsFacts;
 use smtp_codec::Rcpt;
 use smtp_error::{Error, Verdict};
 
@@ -107,6 +108,9 @@ pub struct Attempt {
     pub recipients: Arc<[usize]>,
     /// What protected the connection; `None` if there was none.
     pub achieved: Option<Achieved>,
+    /// The TLS session of the connection: its version, its cipher suite, the certificates of the
+    /// host. `None` without TLS.
+    pub tls: Option<TlsFacts>,
     /// Whether the connection had been used before.
     pub is_reused: bool,
     /// When it began, after the beginning of the delivery.

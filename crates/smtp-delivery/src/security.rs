@@ -50,9 +50,14 @@ pub enum Floor {
 pub enum Demand {
     /// TLS if the server offers it; else, or if the handshake fails, clear text.
     Opportunistic,
-    /// The same; and what MTA-STS in the mode `testing` asks to report is tried first: TLS with a
-    /// certificate of a trusted authority for the name of the host (RFC 8461, 5).
-    Testing,
+    /// What MTA-STS in the mode `testing` asks to report is tried first: TLS with a certificate of a
+    /// trusted authority for the name of the host (RFC 8461, 5). If that fails, mail is sent with the
+    /// protection that there is without the policy.
+    Testing {
+        /// The least protection without the policy: [`Achieved::Clear`] or
+        /// [`Achieved::Unverified`].
+        least: Achieved,
+    },
     /// TLS with any certificate: there are TLSA records, and none that can be used (RFC 7672,
     /// 2.2); or the [`Floor`] asks for it.
     Encrypted,
@@ -71,7 +76,8 @@ impl Demand {
     /// Returns whether a connection with this protection may be used.
     pub fn accepts(&self, achieved: Achieved) -> bool {
         let least = match self {
-            Self::Opportunistic | Self::Testing => Achieved::Clear,
+            Self::Opportunistic => Achieved::Clear,
+            Self::Testing { least } => *least,
             Self::Encrypted => Achieved::Unverified,
             Self::Pkix => Achieved::Pkix,
             Self::Dane { .. } => Achieved::Dane,
@@ -177,14 +183,18 @@ pub fn demand(facts: &HostFacts<'_>) -> Result<Demand, Unprotected> {
         Some((StsMode::Enforce, false)) => return Err(Unprotected::NotInPolicy),
         _ => {}
     }
+    let is_tested = matches!(permitted, Some((StsMode::Testing, true)));
     Ok(match facts.floor {
         _ if facts.require_tls => Demand::Pkix,
         Floor::Verified => Demand::Pkix,
-        Floor::Encrypted => Demand::Encrypted,
-        Floor::Opportunistic if !published.is_empty() => Demand::Encrypted,
-        Floor::Opportunistic if matches!(permitted, Some((StsMode::Testing, true))) => {
-            Demand::Testing
-        }
-        Floor::Opportunistic => Demand::Opportunistic,
+        // Without a usable record the host is not authenticated, but TLS is due (RFC 7672, 2.2).
+        Floor::Opportunistic if published.is_empty() => match is_tested {
+            true => Demand::Testing { least: Achieved::Clear },
+            false => Demand::Opportunistic,
+        },
+        Floor::Opportunistic | Floor::Encrypted => match is_tested {
+            true => Demand::Testing { least: Achieved::Unverified },
+            false => Demand::Encrypted,
+        },
     })
 }

@@ -15,11 +15,19 @@ pub(super) enum Seeds {
     Sessions,
     /// Replies, then commands, each after the octet that selects its kind.
     Both,
+    /// These, for a target whose input is in no transcript.
+    Given(&'static [&'static [u8]]),
 }
 
 impl Seeds {
     /// Writes the seeds into this folder.
     pub(super) fn write(&self, root: &Path, folder: &Path) -> io::Result<()> {
+        if let Self::Given(seeds) = self {
+            for (number, seed) in seeds.iter().enumerate() {
+                fs::write(folder.join(format!("{number:05}")), seed)?;
+            }
+            return Ok(());
+        }
         let mut transcripts = Vec::new();
         Transcript::collect(&root.join("crates"), &mut transcripts)?;
         Transcript::collect(&root.join("fuzz"), &mut transcripts)?;
@@ -81,6 +89,7 @@ impl Seeds {
                 seeds.extend(Self::Commands(b"\x01").of(transcript));
                 seeds
             }
+            Self::Given(_) => Vec::new(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Checks the promises of docs/guarantees.md and docs/server.md against the tests and the sources.
+//! Checks the promises of docs/guarantees.md, docs/server.md and docs/delivery.md against the tests and
+//! the sources.
 
 use super::Finding;
 use super::lexer::Token;
@@ -6,8 +7,9 @@ use super::purity::{is_path, lower_layers};
 use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/guarantees.md";
-/// What the server does of the RFCs.
+/// What the server and the courier do of the RFCs.
 const SERVER: &str = "docs/server.md";
+const DELIVERY: &str = "docs/delivery.md";
 const BEGIN: &str = "<!-- threats:begin -->";
 const END: &str = "<!-- threats:end -->";
 
@@ -30,7 +32,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         return if tests.is_empty() { Vec::new() } else { vec![missing] };
     };
     let mut findings = Vec::new();
-    for (path, document) in [(DOCUMENT, Some(document)), (SERVER, tree.file(SERVER))] {
+    let others = [SERVER, DELIVERY].map(|path| (path, tree.file(path)));
+    for (path, document) in [(DOCUMENT, Some(document))].into_iter().chain(others) {
         for (line, text) in document.into_iter().flat_map(File::lines) {
             let wrong = links(text).filter_map(|link| link.broken(tree));
             findings.extend(wrong.map(|text| Finding::new(path, line, text)));

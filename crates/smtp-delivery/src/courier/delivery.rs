@@ -110,12 +110,15 @@ impl Delivery {
             };
             trace.attempt.is_reused = lease.connection().is_some();
             if !trace.attempt.is_reused
-                && let Err(error) = self.open(at, &mut lease, &mut trace).await
+                && let Err(error) = self.open(at, &mut lease).await
             {
                 trace.end(&self.ledger, Some(error.into()));
                 return Tried::Next;
             }
-            trace.attempt.achieved = lease.connection().map(|connection| achieved(key, connection));
+            if let Some(connection) = lease.connection() {
+                trace.attempt.achieved = Some(achieved(key, connection));
+                trace.attempt.tls = connection.tls().cloned();
+            }
             let is_reused = trace.attempt.is_reused;
             match self.send(lease, hop, pending).await {
                 // The host closed it while it was kept, and has seen nothing of the message.
@@ -137,24 +140,12 @@ impl Delivery {
     }
 
     /// Opens the connection of a lease.
-    async fn open(
-        &self,
-        at: &Place<'_>,
-        lease: &mut Lease,
-        trace: &mut Trace,
-    ) -> Result<(), Error> {
+    async fn open(&self, at: &Place<'_>, lease: &mut Lease) -> Result<(), Error> {
         let Place { target, host, key, .. } = *at;
         let dialed = self.shared.dial(key).await;
-        for error in &dialed.earlier {
-            self.shared.session_result(target, host, key, Some(error));
-        }
-        // After a failure, a connection with less protection is no success.
-        if dialed.earlier.is_empty() {
-            self.shared.session_result(target, host, key, dialed.result.as_ref().err());
-        }
+        self.shared.session_result(target, host, key, &dialed);
         match dialed.result {
-            Ok((connection, achieved)) => {
-                trace.attempt.achieved = Some(achieved);
+            Ok(connection) => {
                 lease.set_connection(connection);
                 self.shared.pool.opened(key);
                 Ok(())
@@ -310,6 +301,7 @@ impl Trace {
                 address: None,
                 recipients: recipients.into(),
                 achieved: None,
+                tls: None,
                 is_reused: false,
                 began,
                 took: Duration::ZERO,

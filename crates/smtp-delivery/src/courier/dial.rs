@@ -19,7 +19,7 @@ enum Rung {
 
 /// What became of one way to connect.
 pub(super) struct Dialed {
-    pub(super) result: Result<(Connection, Achieved), Error>,
+    pub(super) result: Result<Connection, Error>,
     /// The failures of TLS before, if the demand allowed to go on without it.
     pub(super) earlier: Vec<Error>,
 }
@@ -28,7 +28,10 @@ impl Demand {
     fn rungs(&self) -> &'static [Rung] {
         match self {
             Self::Opportunistic => &[Rung::IfOffered, Rung::Clear],
-            Self::Testing => &[Rung::Verified, Rung::IfOffered, Rung::Clear],
+            Self::Testing { least: Achieved::Clear } => {
+                &[Rung::Verified, Rung::IfOffered, Rung::Clear]
+            }
+            Self::Testing { .. } => &[Rung::Verified, Rung::Encrypted],
             Self::Encrypted => &[Rung::Encrypted],
             Self::Pkix | Self::Dane { .. } => &[Rung::Verified],
         }
@@ -55,7 +58,7 @@ impl Shared {
         Dialed { result: Err(none), earlier }
     }
 
-    async fn connect(&self, key: &Key, rung: Rung) -> Result<(Connection, Achieved), Error> {
+    async fn connect(&self, key: &Key, rung: Rung) -> Result<Connection, Error> {
         let security = match rung {
             Rung::Verified | Rung::Encrypted => Security::StartTls,
             Rung::IfOffered => Security::Opportunistic,
@@ -77,9 +80,8 @@ impl Shared {
             connector = connector.source_address(*source);
         }
         let connection = connector.connect().await?;
-        let achieved = achieved(key, &connection);
-        if key.demand.accepts(achieved) {
-            return Ok((connection, achieved));
+        if key.demand.accepts(achieved(key, &connection)) {
+            return Ok(connection);
         }
         Err(Error::new(Step::StartTls, Unsupported::Extension(Extension::StartTls)))
     }

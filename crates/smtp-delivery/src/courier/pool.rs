@@ -69,10 +69,13 @@ struct State {
 }
 
 struct Host {
-    /// Connections, those that are being opened and those that are idle included.
+    /// Connections: those that are being opened, those that are idle and those whose session is
+    /// being ended are among them.
     open: usize,
     /// The most connections: fewer than the limit after the host said that there are too many.
     limit: usize,
+    /// When the host said so.
+    reduced: Option<Instant>,
     /// Whether a connection was opened since the host last failed. Until then one is tried at a time.
     is_known: bool,
     idle: Vec<Idle>,
@@ -86,6 +89,7 @@ struct Host {
 struct Idle {
     key: Key,
     connection: Connection,
+    place: Place,
     messages: usize,
     since: Instant,
 }
@@ -97,11 +101,20 @@ struct Deferral {
     failures: u32,
 }
 
+/// A place among the connections to an address, from before the connection is opened until it is
+/// closed. Dropped, it makes room for another. The lock must not be held then.
+struct Place {
+    shared: Weak<Shared>,
+    address: SocketAddr,
+}
+
 /// The right to a connection, and the connection once it is open.
 pub(super) struct Lease {
     shared: Arc<Shared>,
     key: Key,
     connection: Option<Connection>,
+    /// There is one until the lease is dropped.
+    place: Option<Place>,
     messages: usize,
     _in_use: Option<OwnedSemaphorePermit>,
 }
@@ -124,7 +137,10 @@ impl Pool {
             match self.0.take(key)? {
                 Taken::Lease(lease) => break lease,
                 Taken::Wait => notified.await,
-                Taken::Evicted(idle) => end_session(idle.connection),
+                Taken::Evicted(idle) => {
+                    end_session(idle);
+                    notified.await;
+                }
             }
         };
         // The semaphore is never closed.
@@ -168,14 +184,15 @@ impl Pool {
         state.host(&self.0.limits, key.address).changed.notify_waiters();
     }
 
-    /// The host says that there are too many connections. Fewer are opened; if there is no other,
-    /// it has failed.
+    /// The host says that there are too many connections. Fewer are opened for as long as a host is
+    /// left alone at most; if there is no other, it has failed.
     pub(super) fn too_many(&self, key: &Key) {
         {
             let mut state = self.0.state();
             let host = state.host(&self.0.limits, key.address);
             if host.open > 1 {
                 host.limit = host.open - 1;
+                host.reduced = Some(Instant::now());
                 return;
             }
         }
@@ -190,11 +207,11 @@ impl Pool {
             state.hosts.values_mut().flat_map(Host::drain).collect()
         };
         for one in idle {
-            quit(one.connection).await;
+            quit(one).await;
         }
     }
 
-    /// Returns the number of open connections, idle ones included.
+    /// Returns the number of open connections, idle ones and those that are being closed included.
     pub(super) fn open(&self) -> usize {
         self.0.state().hosts.values().map(|host| host.open).sum()
     }
@@ -223,45 +240,42 @@ impl Shared {
         if let Some(wait) = host.deferral.and_then(|deferral| deferral.rest(now)) {
             return Err(wait);
         }
-        let lease = |connection, messages| Lease {
+        let lease = |connection, place, messages| Lease {
             shared: Arc::clone(self),
             key: key.clone(),
             connection,
+            place: Some(place),
             messages,
             _in_use: None,
         };
         // The one that was used last is the least likely to have been closed.
         if let Some(place) = host.idle.iter().rposition(|idle| idle.key == *key) {
             let idle = host.idle.remove(place);
-            return Ok(Taken::Lease(lease(Some(idle.connection), idle.messages)));
+            return Ok(Taken::Lease(lease(Some(idle.connection), idle.place, idle.messages)));
+        }
+        if host.reduced.is_some_and(|since| since + self.limits.deferral.1 <= now) {
+            (host.limit, host.reduced) = (self.limits.per_host, None);
         }
         if host.open < if host.is_known { host.limit } else { 1 } {
             host.open += 1;
-            return Ok(Taken::Lease(lease(None, 0)));
+            let place = Place { shared: Arc::downgrade(self), address: key.address };
+            return Ok(Taken::Lease(lease(None, place, 0)));
         }
         if host.idle.is_empty() {
             return Ok(Taken::Wait);
         }
-        host.open -= 1;
         Ok(Taken::Evicted(host.idle.remove(0)))
     }
 
     /// Closes what has been idle for too long. Returns when that is to be looked at again.
     fn sweep(&self) -> Option<Instant> {
+        let mut expired = Vec::new();
         let mut state = self.state();
         let now = Instant::now();
         let mut next = None;
         for host in state.hosts.values_mut() {
-            let expired = host.idle.extract_if(.., |idle| idle.since + self.limits.idle <= now);
-            let mut count = 0;
-            for idle in expired {
-                count += 1;
-                end_session(idle.connection);
-            }
-            host.open -= count;
-            for _ in 0..count {
-                host.changed.notify_one();
-            }
+            let is_expired = |idle: &mut Idle| idle.since + self.limits.idle <= now;
+            expired.extend(host.idle.extract_if(.., is_expired));
             let expires = host.idle.iter().map(|idle| idle.since + self.limits.idle).min();
             next = match (next, expires) {
                 (Some(one), Some(other)) => Some(Instant::min(one, other)),
@@ -269,6 +283,8 @@ impl Shared {
             };
         }
         state.is_swept = next.is_some();
+        drop(state);
+        expired.into_iter().for_each(end_session);
         next
     }
 }
@@ -282,6 +298,7 @@ impl State {
         self.hosts.entry(address).or_insert_with(|| Host {
             open: 0,
             limit: limits.per_host.max(1),
+            reduced: None,
             is_known: false,
             idle: Vec::new(),
             deferral: None,
@@ -300,7 +317,6 @@ impl Host {
     }
 
     fn drain(&mut self) -> Vec<Idle> {
-        self.open -= self.idle.len();
         self.changed.notify_waiters();
         std::mem::take(&mut self.idle)
     }
@@ -360,30 +376,34 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        let usable = self.connection.take().filter(|connection| connection.ended().is_none());
+        let Some(connection) = usable else { return };
+        let (key, messages, since) = (self.key.clone(), self.messages, Instant::now());
+        let idle = Idle { key, connection, place, messages, since };
         let mut state = self.shared.state();
-        let is_closed = state.is_closed;
+        if self.messages >= self.shared.limits.messages || state.is_closed {
+            drop(state);
+            return end_session(idle);
+        }
         let is_swept = state.is_swept;
         let host = state.host(&self.shared.limits, self.key.address);
-        let usable = self.connection.take().filter(|connection| connection.ended().is_none());
-        let is_full = self.messages >= self.shared.limits.messages || is_closed;
-        match usable {
-            Some(connection) if !is_full => {
-                let (key, messages) = (self.key.clone(), self.messages);
-                host.idle.push(Idle { key, connection, messages, since: Instant::now() });
-                host.changed.notify_one();
-                if !is_swept && let Ok(runtime) = Handle::try_current() {
-                    state.is_swept = true;
-                    runtime.spawn(sweep(Arc::downgrade(&self.shared)));
-                }
-            }
-            other => {
-                host.open -= 1;
-                host.changed.notify_one();
-                if let Some(connection) = other {
-                    end_session(connection);
-                }
-            }
+        host.idle.push(idle);
+        host.changed.notify_one();
+        if !is_swept && let Ok(runtime) = Handle::try_current() {
+            state.is_swept = true;
+            runtime.spawn(sweep(Arc::downgrade(&self.shared)));
         }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut state = shared.state();
+        let host = state.host(&shared.limits, self.address);
+        host.open -= 1;
+        host.changed.notify_one();
     }
 }
 
@@ -396,13 +416,17 @@ async fn sweep(shared: Weak<Shared>) {
 }
 
 /// Ends a session that is not needed any more, without keeping the caller waiting.
-fn end_session(connection: Connection) {
+fn end_session(idle: Idle) {
     if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(quit(connection));
+        runtime.spawn(quit(idle));
     }
 }
 
-async fn quit(mut connection: Connection) {
+/// Ends a session. The host counts the connection until it is closed, and so does its place.
+async fn quit(idle: Idle) {
+    let Idle { mut connection, place, .. } = idle;
     // Nothing depends on the reply.
     let _ = timeout(QUIT_LIMIT, connection.quit()).await;
+    drop(connection);
+    drop(place);
 }

@@ -12,6 +12,10 @@ use crate::{
     alternating, demand, policies::Found, route,
 };
 
+/// The most domains of one message that are looked up at the same time. A lookup costs little, but one
+/// that is not answered takes long, and all other domains of the message wait for it.
+const DOMAINS_AT_ONCE: usize = 50;
+
 /// Where recipients go: the part of a forward-path after the at-sign.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Destination {
@@ -28,6 +32,10 @@ pub(super) struct Target {
     floor: Floor,
     /// The domains that have these hosts and this policy.
     pub(super) domains: Vec<Name>,
+    /// The domain, and the one that it is an alias of, if DNSSEC proves that they have these hosts:
+    /// a certificate of an authority in TLSA records may be for them (RFC 7672, 3.2.2). None if
+    /// there are several domains, since it would be for one and used for all.
+    aliases: Vec<Name>,
 }
 
 impl Target {
@@ -48,8 +56,9 @@ pub(super) struct Group {
 pub(super) struct Host {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) demand: Demand,
-    /// The TLSA records of the host, if there are some and none is usable.
-    pub(super) unusable: Option<Vec<Tlsa>>,
+    /// The TLSA records of the host and the name that they belong to, if there are some and none is
+    /// usable.
+    pub(super) unusable: Option<(Name, Vec<Tlsa>)>,
 }
 
 impl Shared {
@@ -66,11 +75,12 @@ impl Shared {
                     sts: None,
                     floor: self.settings.floor,
                     domains: Vec::new(),
+                    aliases: Vec::new(),
                 }),
             };
             (target, recipients)
         });
-        let mut found = found.buffered(self.settings.at_once);
+        let mut found = found.buffered(DOMAINS_AT_ONCE);
         let mut groups: Vec<Group> = Vec::new();
         while let Some((target, recipients)) = found.next().await {
             let target = match target {
@@ -91,6 +101,7 @@ impl Shared {
                 Some(group) => {
                     group.recipients.extend(recipients);
                     group.target.domains.extend(target.domains);
+                    group.target.aliases.clear();
                 }
                 None => groups.push(Group { target, recipients }),
             }
@@ -114,7 +125,12 @@ impl Shared {
             return Err(Unroutable::Later(Unprotected::NotInPolicy.into()));
         }
         let (proof, floor) = (mx.proof(), self.settings.floor(domain));
-        Ok(Target { hops, proof, sts, floor, domains: vec![domain.clone()] })
+        let mut aliases = Vec::new();
+        if proof == Proof::Secure {
+            aliases.push(domain.clone());
+            aliases.extend(mx.alias_target().cloned());
+        }
+        Ok(Target { hops, proof, sts, floor, domains: vec![domain.clone()], aliases })
     }
 
     /// Returns the MTA-STS policy of a domain whose MX records have this proof.
@@ -190,7 +206,7 @@ impl Shared {
                 self.find_tlsa(host, alias, &mut facts).await;
             }
         }
-        let demand = demand(&facts).inspect_err(|unprotected| {
+        let mut demand = demand(&facts).inspect_err(|unprotected| {
             if let Unprotected::DaneUnknown(_) = unprotected {
                 for domain in &target.domains {
                     let policy = AppliedPolicy::tlsa(hop.name().unwrap_or(domain).clone(), []);
@@ -198,9 +214,15 @@ impl Shared {
                 }
             }
         })?;
+        if let Demand::Dane { records, names } = &mut demand
+            && records.iter().any(|record| record.usage() == Tlsa::DANE_TA)
+        {
+            names.extend_from_slice(&target.aliases);
+        }
         let published = facts.published().cloned().collect::<Vec<_>>();
         let is_used = matches!(demand, Demand::Dane { .. }) || published.is_empty();
-        let unusable = (!is_used).then_some(published);
+        let base = facts.names.first().filter(|_| !is_used);
+        let unusable = base.map(|base| (base.clone(), published));
         Ok(Host { addresses: alternating(addresses), demand, unusable })
     }
 

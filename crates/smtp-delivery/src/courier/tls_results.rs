@@ -5,42 +5,42 @@ use smtp_error::{Broken, Error, ErrorKind};
 
 use super::{
     Shared,
-    dial::is_about_tls,
+    dial::{Dialed, achieved, is_about_tls},
     pool::Key,
     target::{Host, Target},
 };
 use crate::{
-    AppliedPolicy, DaneFailure, Demand, Hop, Name, ResultType, StsProblem, TlsFailure, TlsResult,
+    Achieved, AppliedPolicy, DaneFailure, Demand, Hop, Name, ResultType, StsMode, StsProblem,
+    TlsFailure, TlsResult, Tlsa,
 };
 
 impl Shared {
-    /// Reports the result of a session that was opened or not, for each of these domains.
-    pub(super) fn session_result(
-        &self,
-        target: &Target,
-        host: &Host,
-        key: &Key,
-        error: Option<&Error>,
-    ) {
+    /// Reports the result of a session that was opened or not, for each of these domains. After a
+    /// failure, a connection with less protection is no success, and one in clear never is.
+    pub(super) fn session_result(&self, target: &Target, host: &Host, key: &Key, dialed: &Dialed) {
+        let error = dialed.earlier.first().or_else(|| dialed.result.as_ref().err());
         // A host that cannot be connected to says nothing of its TLS.
         if error.is_some_and(|error| !is_about_tls(error)) {
             return;
         }
+        let failure = match (error, &dialed.result) {
+            (Some(error), _) => {
+                let mut failure = TlsFailure::new(result_type(error));
+                failure.reason_code = Some(error.to_string());
+                Some(failure)
+            }
+            (None, Ok(connection)) if achieved(key, connection) == Achieved::Clear => {
+                Some(TlsFailure::new(ResultType::StartTlsNotSupported))
+            }
+            (None, _) => None,
+        };
         for domain in &target.domains {
-            let policy = applied(target, host, key, domain);
-            let result = match (error, &host.unusable) {
-                (Some(error), _) => {
-                    let mut failure = TlsFailure::new(result_type(error));
-                    failure.reason_code = Some(error.to_string());
-                    TlsResult::failure(domain.clone(), policy, at(failure, key))
-                }
-                (None, Some(_)) => {
-                    let failure = TlsFailure::new(ResultType::TlsaInvalid);
-                    TlsResult::failure(domain.clone(), policy, at(failure, key))
-                }
-                (None, None) => TlsResult::success(domain.clone(), policy),
-            };
-            self.tls_result(result);
+            for (policy, failure) in applied(target, host, key, domain, failure.clone()) {
+                self.tls_result(match failure {
+                    Some(failure) => TlsResult::failure(domain.clone(), policy, at(failure, key)),
+                    None => TlsResult::success(domain.clone(), policy),
+                });
+            }
         }
     }
 
@@ -78,21 +78,38 @@ fn at(mut failure: TlsFailure, key: &Key) -> TlsFailure {
     failure
 }
 
-/// Returns the policy that applied to a session.
-fn applied(target: &Target, host: &Host, key: &Key, domain: &Name) -> AppliedPolicy {
-    match (&key.demand, &host.unusable, &target.sts) {
-        (Demand::Dane { records, names }, _, _) => {
-            let base = names.first().unwrap_or(domain).clone();
-            AppliedPolicy::tlsa(base, records.iter().map(ToString::to_string))
+/// Returns the policies that applied to a session, and what failed by each of them. `failure` is what
+/// failed about TLS.
+fn applied(
+    target: &Target,
+    host: &Host,
+    key: &Key,
+    domain: &Name,
+    failure: Option<TlsFailure>,
+) -> Vec<(AppliedPolicy, Option<TlsFailure>)> {
+    let tlsa = |base: &Name, records: &[Tlsa]| {
+        AppliedPolicy::tlsa(base.clone(), records.iter().map(ToString::to_string))
+    };
+    if let Demand::Dane { records, names } = &key.demand {
+        return vec![(tlsa(names.first().unwrap_or(domain), records), failure)];
+    }
+    let unusable = host.unusable.as_ref().map(|(base, records)| tlsa(base, records));
+    let invalid = || Some(TlsFailure::new(ResultType::TlsaInvalid));
+    let sts = target.sts.as_deref().filter(|policy| policy.mode() != StsMode::None);
+    match (sts, unusable) {
+        (Some(policy), unusable) => {
+            let is_permitted = key.host.as_ref().is_some_and(|host| policy.permits(host));
+            // In the mode `testing`, a host that the policy does not permit is used all the same.
+            let failure = match is_permitted {
+                true => failure,
+                false => Some(TlsFailure::new(ResultType::ValidationFailure)),
+            };
+            let sts = (AppliedPolicy::sts(domain.clone(), Some(policy)), failure);
+            let unusable = unusable.map(|tlsa| (tlsa, invalid()));
+            std::iter::once(sts).chain(unusable).collect()
         }
-        (Demand::Pkix | Demand::Testing, _, Some(policy)) => {
-            AppliedPolicy::sts(domain.clone(), Some(policy))
-        }
-        (_, Some(records), _) => {
-            let base = key.host.as_ref().unwrap_or(domain).clone();
-            AppliedPolicy::tlsa(base, records.iter().map(ToString::to_string))
-        }
-        _ => AppliedPolicy::none(domain.clone()),
+        (None, Some(tlsa)) => vec![(tlsa, failure.or_else(invalid))],
+        (None, None) => vec![(AppliedPolicy::none(domain.clone()), failure)],
     }
 }
 

@@ -1,5 +1,6 @@
 //! A stream that is cut after a number of octets.
 use std::{
+    any::Any,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -11,11 +12,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Cut<S> {
     stream: Option<S>,
     left: usize,
+    _held: Option<Box<dyn Any + Send>>,
 }
 
 impl<S> Cut<S> {
     pub(crate) fn new(stream: S, octets: usize) -> Self {
-        Self { stream: Some(stream), left: octets }
+        Self { stream: Some(stream), left: octets, _held: None }
+    }
+
+    /// Holds this until the stream is dropped.
+    pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
+        self._held = Some(Box::new(held));
+        self
     }
 
     /// Returns the stream, unless it is cut: then the peer sees its end.

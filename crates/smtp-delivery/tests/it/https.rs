@@ -2,30 +2,23 @@
 use std::{
     future::Future,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
-use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer},
-};
+use rcgen::CertificateParams;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
-    task::JoinSet,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 
 use smtp_delivery::{
     Answer, DnsError, DnsFailure, FetchError, FetchPolicy, HttpsPolicies, HttpsPoliciesBuilder,
     Kind, Name, Proof, Record, Resolve, StsPolicy,
 };
+
+use crate::lab::policy_host::{Certificates, PolicyHost, read_request, response};
 
 const POLICY: &str = "version: STSv1\nmode: none\nmax_age: 86400\n";
 
@@ -48,49 +41,16 @@ impl Resolve for Hosts {
     }
 }
 
-/// An authority, and the certificate of a policy host.
-struct Certificates {
-    authority: CertificateDer<'static>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-}
-
-impl Certificates {
-    fn new(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        change(&mut params);
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        Self {
-            authority: issuer.der().clone(),
-            chain: vec![certificate.der().clone()],
-            key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        }
-    }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    #[cfg(feature = "aws-lc-rs")]
-    return Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    #[cfg(not(feature = "aws-lc-rs"))]
-    return Arc::new(rustls::crypto::ring::default_provider());
-}
-
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-/// A policy host that runs until it is dropped.
+/// A policy host, and where a client looks for it.
 struct Server {
-    client: Arc<ClientConfig>,
+    host: PolicyHost,
     hosts: Hosts,
     port: u16,
     time_limit: Duration,
-    _task: JoinSet<()>,
 }
 
 impl Server {
@@ -100,72 +60,29 @@ impl Server {
         F: Fn(TlsStream<TcpStream>) -> T + Send + 'static,
         T: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(certificates.chain, certificates.key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(server));
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream).await;
-                }
-            }
-        });
-        let mut roots = RootCertStore::empty();
-        roots.add(certificates.authority).unwrap();
-        let client = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Self::found(PolicyHost::start(certificates, serve).await)
+    }
+
+    fn found(host: PolicyHost) -> Self {
         let addresses = vec![Ipv4Addr::LOCALHOST.into()];
         let hosts = Hosts { name: name("mta-sts.example"), addresses, proof: Proof::Insecure };
-        let time_limit = Duration::from_secs(60);
-        Self { client: Arc::new(client), hosts, port, time_limit, _task: task }
+        let (port, time_limit) = (host.address().port(), Duration::from_secs(60));
+        Self { host, hosts, port, time_limit }
     }
 
     /// Starts a policy host with a valid certificate that sends this after the request.
     async fn sending(response: impl Into<Vec<u8>>) -> Self {
-        let response = response.into();
-        Self::start(Certificates::new("mta-sts.example", |_| {}), move |mut stream| {
-            let response = response.clone();
-            async move {
-                read_request(&mut stream).await;
-                // The client may go away in the middle.
-                let _ = stream.write_all(&response).await;
-                let _ = stream.shutdown().await;
-            }
-        })
-        .await
+        Self::found(PolicyHost::sending("mta-sts.example", response).await)
     }
 
     fn policies(&self) -> HttpsPoliciesBuilder<Hosts> {
         let policies = HttpsPolicies::builder(self.hosts.clone());
-        policies.port(self.port).time_limit(self.time_limit).tls(self.client.clone())
+        policies.port(self.port).time_limit(self.time_limit).tls(self.host.client())
     }
 
     async fn fetch(&self) -> Result<Bytes, FetchError> {
         self.policies().build().unwrap().fetch(&name("example")).await
     }
-}
-
-async fn read_request(stream: &mut TlsStream<TcpStream>) -> String {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        request.push(stream.read_u8().await.unwrap());
-    }
-    String::from_utf8(request).unwrap()
-}
-
-fn response(head: &str, body: &str) -> String {
-    format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 #[track_caller]

@@ -103,6 +103,39 @@ async fn a_host_that_says_too_many_connections_gets_fewer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_that_had_too_many_connections_gets_as_many_again_in_time() {
+    let world = world();
+    let slow = Rule::text().answer("[delay 1s]\nS: 250 ok".parse().unwrap());
+    let limit = Rule::connections_above(1).times(1).reply("421 4.7.0 too many connections");
+    let _server = world.host("192.0.2.1", Server::builder().rule(slow).rule(limit));
+    let courier = world.courier(|builder| builder.connections_per_host(3));
+    let burst = || join_all((0..9).map(|_| deliver(&courier, &["a@example.org"])));
+    // One was refused while two were open, or three.
+    burst().await;
+    let before = Instant::now();
+    burst().await;
+    assert!(before.elapsed() > Duration::from_secs(3), "{:?}", before.elapsed());
+    tokio::time::sleep(60 * MINUTE).await;
+    burst().await;
+    let after = Instant::now();
+    burst().await;
+    assert_eq!(after.elapsed(), Duration::from_secs(3));
+    assert_eq!(world.most_open(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_counts_until_its_session_has_ended() {
+    let world = world();
+    let slow = Rule::on("QUIT").answer("[delay 2s]\n[usual]".parse().unwrap());
+    let server = world.host("192.0.2.1", Server::builder().rule(slow));
+    let courier =
+        world.courier(|builder| builder.connections_per_host(2).messages_per_connection(1));
+    let reports = join_all((0..10).map(|_| deliver(&courier, &["a@example.org"]))).await;
+    assert!(reports.iter().all(smtp_delivery::Report::all_delivered));
+    assert_eq!((server.report().messages().len(), world.most_open()), (10, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rate_of_a_host_is_kept() {
     let world = world();
     let _server = world.host("192.0.2.1", Server::builder());

@@ -138,3 +138,26 @@ async fn a_notification_is_never_answered_with_one() {
     let report = self::report(|mail| mail, later).await;
     assert!(built(report.dsn(name("mta.example"))).is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_requires_tls_if_the_message_did() {
+    let is_required = |envelope: &Envelope| {
+        envelope.mail().params().any(|param| matches!(param, MailParam::RequireTls))
+    };
+    let rcpts = || vec![Rcpt::try_from("x@null.example").unwrap()];
+    let report = report(|mail| mail.with(MailParam::RequireTls).unwrap(), rcpts()).await;
+    let (envelope, _) = built(report.dsn(name("mta.example"))).unwrap();
+    assert!(is_required(&envelope));
+    let report = self::report(|mail| mail, rcpts()).await;
+    let (envelope, _) = built(report.dsn(name("mta.example"))).unwrap();
+    assert!(!is_required(&envelope));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_part_has_the_type_of_its_rfc() {
+    let report = report(|mail| mail, rcpts()).await;
+    let (_, text) = built(report.dsn(name("mta.example"))).unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("Content-Type: "));
+    let types: Vec<_> = types.skip(1).map(|value| value.replace('"', "")).collect();
+    assert_eq!(types, ["text/plain; charset=utf-8", "message/delivery-status"]);
+}

@@ -9,8 +9,8 @@ use std::{
 
 use smtp_client::{Address, Envelope, MailData, Tls};
 use smtp_delivery::{
-    Answer, Courier, CourierBuilder, DnsError, DnsFailure, Kind, Name, NoPolicies, Outcome, Proof,
-    Record, Report, Resolve, Tlsa,
+    Answer, Courier, CourierBuilder, DnsError, DnsFailure, FetchPolicy, Kind, Name, NoPolicies,
+    Outcome, Proof, Record, Report, Resolve, Tlsa,
 };
 use smtp_testkit::{Authority, Dialer, Server, ServerBuilder};
 
@@ -23,6 +23,10 @@ pub(crate) const TEXT: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
 /// The authority that all couriers trust.
 pub(crate) static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
+
+/// TLS with that authority.
+static TLS: LazyLock<Tls> =
+    LazyLock::new(|| Tls::authorities_pem(AUTHORITY.pem().as_bytes()).unwrap());
 
 pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -38,17 +42,24 @@ struct Records {
     hanging: HashSet<(Name, Kind)>,
     asked: HashMap<(Name, Kind), usize>,
     proof: Option<Proof>,
+    ttl: Option<Duration>,
 }
 
 impl Zone {
     /// Adds a record.
     pub(crate) fn add(&self, owner: &str, kind: Kind, record: Record) {
         let mut records = self.0.lock().unwrap();
-        let proof = records.proof.unwrap_or(Proof::Insecure);
+        let (proof, ttl) = (records.proof.unwrap_or(Proof::Insecure), records.ttl.unwrap_or(TTL));
         let answer = records.answers.entry((name(owner), kind));
-        let answer = answer.or_insert_with(|| Ok(Answer::new([], TTL, proof)));
+        let answer = answer.or_insert_with(|| Ok(Answer::new([], ttl, proof)));
         let earlier = answer.as_ref().unwrap().records().to_vec();
-        *answer = Ok(Answer::new(earlier.into_iter().chain([record]), TTL, proof));
+        *answer = Ok(Answer::new(earlier.into_iter().chain([record]), ttl, proof));
+    }
+
+    /// Sets how long the answers of records that are added from now on may be used, and those that
+    /// there are no records.
+    pub(crate) fn ttl(&self, ttl: Duration) {
+        self.0.lock().unwrap().ttl = Some(ttl);
     }
 
     /// Sets the answer to a lookup.
@@ -71,6 +82,12 @@ impl Zone {
         self.0.lock().unwrap().asked.get(&(name(owner), kind)).copied().unwrap_or(0)
     }
 
+    /// Returns how many lookups of this kind there were.
+    pub(crate) fn asked_for(&self, kind: Kind) -> usize {
+        let records = self.0.lock().unwrap();
+        records.asked.iter().filter(|((_, other), _)| *other == kind).map(|(_, count)| count).sum()
+    }
+
     /// Returns how many lookups there were.
     pub(crate) fn lookups(&self) -> usize {
         self.0.lock().unwrap().asked.values().sum()
@@ -85,9 +102,10 @@ impl Resolve for Zone {
             *records.asked.entry(key.clone()).or_default() += 1;
             let proof = records.proof.unwrap_or(Proof::Insecure);
             let exists = records.answers.keys().any(|(known, _)| known == owner);
+            let ttl = records.ttl.unwrap_or(TTL);
             let nothing = match exists {
-                true => Answer::new([], TTL, proof),
-                false => Answer::no_such_name(TTL, proof),
+                true => Answer::new([], ttl, proof),
+                false => Answer::no_such_name(ttl, proof),
             };
             let answer = records.answers.get(&key).cloned().unwrap_or(Ok(nothing));
             (answer, records.hanging.contains(&key))
@@ -107,6 +125,36 @@ pub(crate) struct World {
     dialed: Arc<Mutex<Vec<IpAddr>>>,
     /// After how many octets a connection to an address is cut.
     cuts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Arc<Mutex<HashMap<IpAddr, Open>>>,
+}
+
+/// The connections that are open to an address, and the most that were open at a time.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    now: usize,
+    most: usize,
+}
+
+/// An open connection.
+struct Counted {
+    open: Arc<Mutex<HashMap<IpAddr, Open>>>,
+    ip: IpAddr,
+}
+
+impl Counted {
+    fn new(open: &Arc<Mutex<HashMap<IpAddr, Open>>>, ip: IpAddr) -> Self {
+        let mut counts = open.lock().unwrap();
+        let count = counts.entry(ip).or_default();
+        count.now += 1;
+        count.most = count.most.max(count.now);
+        Self { open: Arc::clone(open), ip }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.open.lock().unwrap().get_mut(&self.ip).unwrap().now -= 1;
+    }
 }
 
 impl World {
@@ -143,29 +191,56 @@ impl World {
         self.cuts.lock().unwrap().insert(address.parse().unwrap(), octets);
     }
 
-    /// A courier of this world.
+    /// A courier of this world, without MTA-STS.
     pub(crate) fn courier(&self, set: impl FnOnce(CourierBuilder) -> CourierBuilder) -> Courier {
+        self.courier_with(NoPolicies, set)
+    }
+
+    /// A courier of this world with these policies.
+    pub(crate) fn courier_with(
+        &self,
+        policies: impl FetchPolicy + 'static,
+        set: impl FnOnce(CourierBuilder) -> CourierBuilder,
+    ) -> Courier {
+        set(self.builder(self.zone.clone(), policies)).build()
+    }
+
+    /// The settings of a courier of this world that asks this resolver and fetches these policies.
+    pub(crate) fn builder(
+        &self,
+        resolver: impl Resolve + 'static,
+        policies: impl FetchPolicy + 'static,
+    ) -> CourierBuilder {
         let (dialers, dialed) = (Arc::clone(&self.dialers), Arc::clone(&self.dialed));
-        let cuts = Arc::clone(&self.cuts);
-        let tls = Tls::authorities_pem(AUTHORITY.pem().as_bytes()).unwrap();
-        let builder = Courier::builder(self.zone.clone(), NoPolicies).tls(tls).seed(1);
+        let (cuts, open) = (Arc::clone(&self.cuts), Arc::clone(&self.open));
+        let builder = Courier::builder(resolver, policies).tls(TLS.clone()).seed(1);
         let builder = builder.hello_name("client.example".parse().unwrap());
-        let builder = builder.connector(move |connector| {
+        builder.connector(move |connector| {
             let (dialers, dialed) = (Arc::clone(&dialers), Arc::clone(&dialed));
-            let cuts = Arc::clone(&cuts);
+            let (cuts, open) = (Arc::clone(&cuts), Arc::clone(&open));
             connector.dialer(move |address| {
                 let Address::Tcp { host, .. } = &address else { unreachable!() };
                 let ip: IpAddr = host.parse().unwrap();
                 dialed.lock().unwrap().push(ip);
                 let pipe = dialers.lock().unwrap().get(&ip).map(Dialer::dial);
                 let octets = cuts.lock().unwrap().get(&ip).copied().unwrap_or(usize::MAX);
+                let counted = Counted::new(&open, ip);
                 async move {
                     let pipe = pipe.ok_or(io::ErrorKind::ConnectionRefused)?;
-                    Ok(Cut::new(pipe, octets))
+                    Ok(Cut::new(pipe, octets).holding(counted))
                 }
             })
-        });
-        set(builder).build()
+        })
+    }
+
+    /// Returns the most connections that were open at a time, to the address with the most.
+    pub(crate) fn most_open(&self) -> usize {
+        self.open.lock().unwrap().values().map(|count| count.most).max().unwrap_or(0)
+    }
+
+    /// Returns how often an address was connected to.
+    pub(crate) fn dials(&self, address: &str) -> usize {
+        self.dialed().iter().filter(|dialed| *dialed == address).count()
     }
 
     /// Returns the addresses that were connected to, in order.

@@ -9,3 +9,6 @@
 )]
 
 pub mod dns;
+pub mod domains;
+pub mod mx;
+pub mod policy_host;
