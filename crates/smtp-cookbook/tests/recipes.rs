@@ -267,3 +267,35 @@ fn notifications_are_asked_for() {
     let notify = messages[0].rcpt_param("bob@example.org", "NOTIFY");
     assert_eq!(notify.unwrap(), "SUCCESS,FAILURE");
 }
+
+#[test]
+fn a_message_is_signed_and_delivered_to_the_host_of_its_recipient() {
+    let server = plain().tcp().unwrap();
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+    let file = File::new("dkim.pem");
+    fs::write(&file.0, key.unwrap().serialize_pem()).unwrap();
+    let port = server.addr().port().to_string();
+    let variables = [
+        ("DKIM_KEY", file.0.to_str().unwrap()),
+        ("DKIM_DOMAIN", "example.org"),
+        ("DKIM_SELECTOR", "mail"),
+        ("HELLO", "mail.example.org"),
+        ("PORT", &port),
+    ];
+    // The host of an address literal needs no lookup.
+    let arguments = ["me@example.org", "you@[127.0.0.1]"];
+    let text = "From: me@example.org\r\nTo: you@example.net\r\nSubject: hi\r\n\r\nHello.\r\n";
+    let output = run(recipe(env!("CARGO_BIN_EXE_deliver"), &variables, &arguments), text);
+    let shown = succeeded(&output);
+    assert!(shown.starts_with("you@[127.0.0.1]: delivered to [127.0.0.1]"), "{shown}");
+    let received = String::from_utf8(messages(&server, 1)[0].text().to_vec()).unwrap();
+    let (signature, rest) = received.split_at(received.len() - text.len());
+    assert_eq!(rest, text);
+    let signature: String = signature.split_whitespace().collect();
+    assert!(
+        signature.starts_with("DKIM-Signature:v=1;a=rsa-sha256;s=mail;d=example.org;"),
+        "{signature}"
+    );
+    // The SHA-256 of the body in the form `relaxed`.
+    assert!(signature.contains("bh=yZQq1c8wjBl0fZ4Wc/oraMCAG1mZJv5v/hlvyFy+t6A=;"), "{signature}");
+}
