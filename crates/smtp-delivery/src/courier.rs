@@ -113,6 +113,9 @@ pub struct CourierBuilder {
     sts: Sts,
 }
 
+/// The longest time of a setting: a longer one is as good as never, and a clock could not count to its
+/// end.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The most reports of canceled deliveries that are kept.
 const INTERRUPTED: usize = 1000;
 
@@ -445,14 +448,14 @@ impl CourierBuilder {
 
     /// How long a connection is kept unused: by default 20 seconds.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.pool.idle = limit;
+        self.pool.idle = limit.min(LONGEST);
         self
     }
 
     /// How long a host is left alone after it could not be connected to: by default 5 minutes, twice
     /// as long after each further failure, and at most an hour.
     pub fn host_deferral(mut self, first: Duration, longest: Duration) -> Self {
-        self.pool.deferral = (first, longest);
+        self.pool.deferral = (first.min(LONGEST), longest.min(LONGEST));
         self
     }
 

@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
+use super::LONGEST;
 use crate::{Demand, Name};
 
 /// What a connection can be used for again: the same address, host and protection.
@@ -361,13 +362,14 @@ impl Lease {
             Some(rate) => {
                 let now = Instant::now();
                 let count = u32::try_from(rate.messages()).unwrap_or(u32::MAX).max(1);
-                let interval = rate.within() / count;
+                let within = rate.within().min(LONGEST);
+                let interval = within / count;
                 let mut state = self.shared.state();
                 let host = state.host(&self.shared.limits, self.key.address);
                 // As many as the period allows may come at once, if none came before.
                 let earliest = host.next_message.max(now);
                 host.next_message = earliest + interval;
-                (earliest + interval).saturating_duration_since(now + rate.within())
+                (earliest + interval).saturating_duration_since(now + within)
             }
         };
         sleep(wait).await;

@@ -149,6 +149,25 @@ async fn the_rate_of_a_host_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn durations_without_end_are_no_fault() {
+    let world = world();
+    world.mx("dead.example", 10, "mx.dead.example").address("mx.dead.example", "192.0.2.9");
+    let _server = world.host("192.0.2.1", Server::builder());
+    let courier = world.courier(|builder| {
+        builder
+            .idle_timeout(Duration::MAX)
+            .host_deferral(Duration::MAX, Duration::MAX)
+            .lookup_timeout(Duration::MAX)
+            .rate_per_host(Rate::new(2, Duration::MAX))
+    });
+    for _ in 0..2 {
+        let report = deliver(&courier, &["a@example.org", "b@dead.example"]).await;
+        assert_eq!(words(&report), ["delivered", "later"]);
+    }
+    assert_eq!(world.dialed().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_host_costs_one_attempt_per_period() {
     let world = world();
     let courier = world.courier(|builder| builder.host_deferral(5 * MINUTE, 60 * MINUTE));
