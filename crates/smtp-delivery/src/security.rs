@@ -168,7 +168,9 @@ pub fn demand(facts: &HostFacts<'_>) -> Result<Demand, Unprotected> {
     }
     let published: Vec<&Tlsa> = facts.published().collect();
     let usable = published.iter().filter(|record| record.is_usable());
-    let usable: Vec<Tlsa> = usable.map(|record| Tlsa::clone(record)).collect();
+    let mut usable: Vec<Tlsa> = usable.map(|record| Tlsa::clone(record)).collect();
+    // The order of an answer changes; the demand is the same all the same.
+    usable.sort_unstable();
     if facts.require_tls {
         let by_sts = matches!(permitted, Some((StsMode::Enforce | StsMode::Testing, true)));
         if facts.mx != Proof::Secure && !by_sts {

@@ -3,7 +3,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use smtp_caps::Envelope;
-use smtp_error::{Ended, Error, ErrorKind, Verdict};
+use smtp_codec::ForwardPath;
+use smtp_error::{Ended, Error, ErrorKind, ReplyCode, Step, Unsupported, Verdict};
 
 use super::{
     Shared,
@@ -35,6 +36,8 @@ enum Tried {
     /// The host has replied, or the connection failed on the way: the next address or host is for
     /// those that are pending.
     Next,
+    /// Nothing: it failed a short while ago.
+    LeftAlone,
     /// Nothing more can be tried for these recipients: the fault is on this side.
     Stop,
 }
@@ -61,9 +64,11 @@ impl Delivery {
         let settings = &self.shared.settings;
         let _turns = self.shared.domains.enter(&group.target.domains).await;
         let mut attempts = settings.attempts;
+        let mut tried_all = group.target.hops.len() <= settings.hosts;
         'hops: for hop in group.target.hops.iter().take(settings.hosts) {
             let pending = self.ledger.pending(&group.recipients);
             if pending.is_empty() || attempts == 0 {
+                tried_all = false;
                 break;
             }
             let began = self.ledger.elapsed();
@@ -79,33 +84,36 @@ impl Delivery {
             for address in host.addresses.iter().take(settings.addresses) {
                 let pending = self.ledger.pending(&group.recipients);
                 if pending.is_empty() || attempts == 0 {
-                    break;
+                    tried_all = false;
+                    break 'hops;
                 }
-                attempts -= 1;
                 let address = SocketAddr::new(*address, settings.port);
                 let demand = host.demand.clone();
                 let key = Key { address, host: hop.name().cloned(), demand };
                 let at = Place { target: &group.target, host: &host, hop, key: &key };
                 match self.try_address(&at, &pending).await {
-                    Tried::Next => {}
+                    Tried::Next => attempts -= 1,
+                    // A host that is left alone must not use up the attempts at the others.
+                    Tried::LeftAlone => {}
                     Tried::Stop => break 'hops,
                 }
             }
         }
-        self.ledger.give_up(&group.recipients);
+        self.ledger.give_up(&group.recipients, tried_all);
     }
 
     /// Sends the message to these recipients at an address of a host.
     async fn try_address(&self, at: &Place<'_>, pending: &[usize]) -> Tried {
         let Place { hop, key, .. } = *at;
+        let mut left = pending.to_vec();
         loop {
-            let mut trace = Trace::new(hop, pending, self.ledger.elapsed());
+            let mut trace = Trace::new(hop, &left, self.ledger.elapsed());
             trace.attempt.address = Some(key.address);
             let mut lease = match self.shared.pool.lease(key).await {
                 Ok(lease) => lease,
                 Err(for_at_least) => {
                     trace.end(&self.ledger, Some(Reason::HostDeferred { for_at_least }));
-                    return Tried::Next;
+                    return Tried::LeftAlone;
                 }
             };
             trace.attempt.is_reused = lease.connection().is_some();
@@ -120,9 +128,13 @@ impl Delivery {
                 trace.attempt.tls = connection.tls().cloned();
             }
             let is_reused = trace.attempt.is_reused;
-            match self.send(lease, hop, pending).await {
-                // The host closed it while it was kept, and has seen nothing of the message.
+            match self.send(lease, hop, &left).await {
+                // The host ended the session while it was kept, and has not taken the message.
                 Sent::Stale(error) if is_reused => trace.end(&self.ledger, Some(error.into())),
+                Sent::Exhausted(error) => {
+                    trace.end(&self.ledger, Some(error.into()));
+                    left = self.ledger.pending(&left);
+                }
                 Sent::Stale(error) | Sent::Failed(error) => {
                     trace.end(&self.ledger, Some(error.into()));
                     return Tried::Next;
@@ -164,16 +176,25 @@ impl Delivery {
     /// Sends the message over a connection, in as many transactions as the number of recipients
     /// needs.
     async fn send(&self, lease: Lease, hop: &Hop, pending: &[usize]) -> Sent {
-        let mut flight = Flight { ledger: &self.ledger, lease, hop, recipients: Vec::new() };
+        let (ledger, recipients) = (&self.ledger, Vec::new());
+        let is_fresh = lease.is_fresh();
+        let mut flight = Flight { ledger, lease, hop, recipients, is_fresh };
         let mut left = pending.to_vec();
+        let mut most = self.shared.settings.recipients;
         let mut is_first = true;
         while !left.is_empty() {
-            let most = self.shared.settings.recipients.min(left.len());
-            flight.recipients = left.drain(..most).collect();
+            let size = flight.size(&left, most);
+            flight.recipients = left.drain(..size).collect();
             match flight.send(&self.content).await {
-                Ok(again) => left.splice(..0, again),
+                Ok(again) => {
+                    if !again.is_empty() {
+                        // The host takes so many, and no more.
+                        most = size.saturating_sub(again.len()).max(1);
+                    }
+                    left.splice(..0, again);
+                }
                 Err(error) => return flight.failed(error, is_first),
-            };
+            }
             is_first = false;
         }
         Sent::Done
@@ -194,6 +215,8 @@ enum Sent {
     Done,
     /// The connection had ended before the message was begun.
     Stale(Error),
+    /// The session takes no more of the message; another one does.
+    Exhausted(Error),
     /// The connection, the session or the message failed; the recipients have what follows from it.
     Failed(Error),
     /// No host can be sent the message.
@@ -207,20 +230,54 @@ struct Flight<'a> {
     hop: &'a Hop,
     /// The recipients of the transaction; none once its result is in the ledger.
     recipients: Vec<usize>,
+    /// Whether the connection was opened for this message.
+    is_fresh: bool,
 }
 
 impl Flight<'_> {
+    /// Returns how many of these recipients go into the next transaction: at most so many, and no
+    /// more than the host states (RFC 9422).
+    fn size(&mut self, left: &[usize], most: usize) -> usize {
+        let limits = self.lease.connection().map(|connection| connection.capabilities().limits());
+        let limits = limits.unwrap_or_default();
+        let stated = limits.rcpt_max().map_or(most, |stated| most.min(stated as usize));
+        let most = stated.min(left.len()).max(1);
+        let Some(domains) = limits.rcpt_domain_max() else { return most };
+        let rcpts = self.ledger.envelope().rcpts();
+        let mut seen = Vec::new();
+        let fits = left[..most].iter().take_while(|position| {
+            let domain = match rcpts[**position].path() {
+                ForwardPath::Mailbox(mailbox) => mailbox.host().to_ascii_lowercase(),
+                ForwardPath::Postmaster => String::new(),
+            };
+            if !seen.contains(&domain) {
+                seen.push(domain);
+            }
+            seen.len() <= domains as usize
+        });
+        fits.count().max(1)
+    }
+
     /// Sends the message to the recipients of this transaction. Returns those that were too many for
     /// it, if it took some.
     async fn send(&mut self, content: &ContentSource) -> Result<Vec<usize>, Error> {
         let all = self.ledger.envelope();
         let rcpts = self.recipients.iter().map(|position| all.rcpts()[*position].clone());
         let envelope = Envelope::new(all.mail().clone(), rcpts)
-            .map_err(|invalid| Error::new(smtp_error::Step::Mail, ErrorKind::Envelope(invalid)))?;
+            .map_err(|invalid| Error::new(Step::Mail, ErrorKind::Envelope(invalid)))?;
         let content = content.open()?;
         self.lease.pace().await;
         let Some(connection) = self.lease.connection() else { return Ok(Vec::new()) };
         let delivery = connection.send(&envelope, content).await?;
+        // The session has ended (RFC 5321, 3.8), which is no reply to the message.
+        let mut verdicts = delivery.verdicts().map(|(_, verdict)| verdict);
+        let is_closing = |verdict: &Verdict| {
+            verdict.step() == Step::Mail && verdict.reply().code() == ReplyCode::SERVICE_CLOSING
+        };
+        if let Some(verdict) = verdicts.find(|verdict| is_closing(verdict)) {
+            let closing = Ended::ServerClosing(verdict.reply().clone());
+            return Err(Error::new(Step::Mail, closing));
+        }
         let recipients = std::mem::take(&mut self.recipients);
         let took_some = delivery.any_accepted();
         let mut again = Vec::new();
@@ -250,7 +307,8 @@ impl Flight<'_> {
             }
         }
         match error.kind() {
-            ErrorKind::Invalid(_) | ErrorKind::Envelope(_) | ErrorKind::Source(_) => {
+            ErrorKind::Source(_) => Sent::Impossible(error),
+            ErrorKind::Invalid(_) | ErrorKind::Envelope(_) => {
                 for position in recipients {
                     let refusal = Refusal::Error(error.clone());
                     self.ledger.settle(position, Outcome::Refused { refusal, hop: None });
@@ -258,9 +316,21 @@ impl Flight<'_> {
                 Sent::Impossible(error)
             }
             ErrorKind::Ended(_) | ErrorKind::Broken(_)
-                if is_first && !error.in_doubt() && known.iter().all(Option::is_none) =>
+                if is_first
+                    && matches!(error.step(), Step::Mail | Step::Reset)
+                    && !error.in_doubt()
+                    && known.iter().all(Option::is_none) =>
             {
                 Sent::Stale(error)
+            }
+            // Limits of a session, such as MAILMAX; nothing was written.
+            ErrorKind::Unsupported(Unsupported::TooMany { .. }) if error.is_transient() => {
+                self.lease.exhaust();
+                // A session that takes not even one message never will.
+                match is_first && self.is_fresh {
+                    true => Sent::Failed(error),
+                    false => Sent::Exhausted(error),
+                }
             }
             _ => Sent::Failed(error),
         }

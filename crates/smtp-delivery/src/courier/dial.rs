@@ -1,5 +1,5 @@
 //! Dialing: a connection to an address of a host, protected as it must be.
-use smtp_client::{Connection, Connector, Protection, Security, Server, Tls};
+use smtp_client::{Connection, Connector, Protection, Security, Server, Tls, TlsFailure};
 use smtp_error::{Broken, Cause, Error, ErrorKind, Extension, Step, Unsupported};
 
 use super::{Shared, pool::Key};
@@ -27,9 +27,9 @@ pub(super) struct Dialed {
 impl Demand {
     fn rungs(&self) -> &'static [Rung] {
         match self {
-            Self::Opportunistic => &[Rung::IfOffered, Rung::Clear],
+            Self::Opportunistic => &[Rung::IfOffered, Rung::Encrypted, Rung::Clear],
             Self::Testing { least: Achieved::Clear } => {
-                &[Rung::Verified, Rung::IfOffered, Rung::Clear]
+                &[Rung::Verified, Rung::IfOffered, Rung::Encrypted, Rung::Clear]
             }
             Self::Testing { .. } => &[Rung::Verified, Rung::Encrypted],
             Self::Encrypted => &[Rung::Encrypted],
@@ -44,6 +44,14 @@ impl Shared {
         let mut earlier = Vec::new();
         let mut rungs = key.demand.rungs().iter().peekable();
         while let Some(rung) = rungs.next() {
+            // Any certificate is better than clear text, where the configuration of the caller
+            // refused the one of the host. Otherwise TLS would fail again.
+            let is_useless = *rung == Rung::Encrypted
+                && rungs.peek().is_some()
+                && !earlier.last().is_some_and(is_about_certificate);
+            if is_useless {
+                continue;
+            }
             let error = match self.connect(key, *rung).await {
                 Ok(opened) => return Dialed { result: Ok(opened), earlier },
                 Err(error) => error,
@@ -88,10 +96,14 @@ impl Shared {
 
     /// Returns how TLS is done with the host.
     fn tls(&self, key: &Key, rung: Rung) -> Result<Tls, Error> {
-        let broken = |cause| Error::new(Step::Handshake, Broken::Tls(cause));
+        // A fault of this machine says nothing of the host, and is no reason for less protection.
+        let broken = |cause| Error::new(Step::Connect, Broken::Io(cause));
         let tls = match (&key.demand, rung) {
             (Demand::Dane { records, names }, _) => dane::tls(records, names).map_err(broken)?,
             (_, Rung::Encrypted) => any_certificate().map_err(broken)?,
+            (_, Rung::IfOffered) => {
+                self.authorities().or_else(|_| any_certificate()).map_err(broken)?
+            }
             _ => self.authorities().map_err(broken)?,
         };
         // The address is what is connected to; the certificate is for the name. With DANE it is the
@@ -155,4 +167,11 @@ pub(super) fn is_about_tls(error: &Error) -> bool {
         }
         _ => matches!(error.step(), Step::StartTls | Step::Handshake),
     }
+}
+
+/// Returns whether the certificate of the host was refused.
+fn is_about_certificate(error: &Error) -> bool {
+    let ErrorKind::Broken(Broken::Tls(cause)) = error.kind() else { return false };
+    let failure = cause.downcast_ref::<TlsFailure>().map(TlsFailure::error);
+    matches!(failure, Some(rustls::Error::InvalidCertificate(_)))
 }

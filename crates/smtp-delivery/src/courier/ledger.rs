@@ -5,7 +5,7 @@ use std::{
 };
 
 use smtp_caps::Envelope;
-use smtp_error::Verdict;
+use smtp_error::{ErrorKind, Verdict};
 use tokio::time::Instant;
 
 use super::dial::is_about_tls;
@@ -53,7 +53,13 @@ impl Obstacle {
     /// Returns whether the same attempt fails again.
     fn is_permanent(&self) -> bool {
         match &self.reason {
-            Reason::Error(error) => !error.is_transient(),
+            // A certificate can be mended while the message waits, and so can a file that cannot be
+            // read.
+            Reason::Error(error) => {
+                !error.is_transient()
+                    && !is_about_tls(error)
+                    && !matches!(error.kind(), ErrorKind::Source(_))
+            }
             Reason::Verdict(_)
             | Reason::Dns(_)
             | Reason::Unprotected(_)
@@ -82,12 +88,22 @@ impl Obstacle {
             Reason::Canceled => Duration::ZERO,
             _ => RETRY,
         };
+        let is_permanent = self.is_permanent();
         match self.reason {
-            // A certificate can be mended while the message waits.
-            Reason::Error(error) if !error.is_transient() && !is_about_tls(&error) => {
+            Reason::Error(error) if is_permanent => {
                 Outcome::Refused { refusal: Refusal::Error(error), hop: self.hop }
             }
             reason => Outcome::Later { reason, retry_after },
+        }
+    }
+
+    /// Returns the outcome where not all hosts were tried: one of the others may take the message.
+    fn outcome_so_far(self) -> Outcome {
+        match self.outcome() {
+            Outcome::Refused { refusal: Refusal::Error(error), .. } => {
+                Outcome::Later { reason: error.into(), retry_after: RETRY }
+            }
+            outcome => outcome,
         }
     }
 }
@@ -155,13 +171,17 @@ impl Ledger {
     }
 
     /// Sets the outcome of those of these recipients that are pending, by what stood in their way;
-    /// where nothing did, no host was found.
-    pub(super) fn give_up(&self, recipients: &[usize]) {
+    /// where nothing did, no host was found. What fails at every host fails for good, if all of them
+    /// were tried.
+    pub(super) fn give_up(&self, recipients: &[usize], tried_all: bool) {
         let mut state = self.state();
         for position in recipients {
             let recipient = &mut state.recipients[*position];
             if let Recipient::Pending(obstacle) = recipient {
-                let outcome = obstacle.take().map(Obstacle::outcome);
+                let outcome = obstacle.take().map(|obstacle| match tried_all {
+                    true => obstacle.outcome(),
+                    false => obstacle.outcome_so_far(),
+                });
                 *recipient =
                     Recipient::Settled(outcome.unwrap_or(Outcome::NoRoute(NoRoute::NoHost)));
             }
@@ -180,7 +200,7 @@ impl Ledger {
             Recipient::Pending(obstacle) => obstacle
                 .take()
                 .unwrap_or(Obstacle { reason: Reason::Canceled, hop: None })
-                .outcome(),
+                .outcome_so_far(),
         });
         let outcomes = outcomes.collect();
         let attempts = std::mem::take(&mut state.attempts);

@@ -207,9 +207,7 @@ impl Pool {
             state.is_closed = true;
             state.hosts.values_mut().flat_map(Host::drain).collect()
         };
-        for one in idle {
-            quit(one).await;
-        }
+        futures_util::future::join_all(idle.into_iter().map(quit)).await;
     }
 
     /// Returns the number of open connections, idle ones and those that are being closed included.
@@ -354,9 +352,19 @@ impl Lease {
         (self.connection, self.messages) = (Some(connection), 0);
     }
 
+    /// Returns whether no message was sent on the connection before.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Keeps the connection for no other message: its session takes none.
+    pub(super) fn exhaust(&mut self) {
+        self.messages = usize::MAX;
+    }
+
     /// Waits until the rate allows another message, and counts it.
     pub(super) async fn pace(&mut self) {
-        self.messages += 1;
+        self.messages = self.messages.saturating_add(1);
         let wait = match self.shared.limits.rate {
             None => return,
             Some(rate) => {

@@ -93,7 +93,7 @@ impl Shared {
                 }
                 Err(Unroutable::Later(reason)) => {
                     ledger.hinder(&recipients, &reason, None);
-                    ledger.give_up(&recipients);
+                    ledger.give_up(&recipients, true);
                     continue;
                 }
             };

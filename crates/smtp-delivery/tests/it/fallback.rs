@@ -101,3 +101,60 @@ async fn each_reason_why_there_is_no_route_is_its_own() {
     }
     assert_eq!(world.dialed(), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_left_alone_uses_up_no_attempts() {
+    let world = World::default();
+    world.mx("example.org", 10, "mx1.example.org").mx("example.org", 20, "mx2.example.org");
+    for last in 11..=15 {
+        world.address("mx1.example.org", &format!("192.0.2.{last}"));
+    }
+    world.address("mx2.example.org", "192.0.2.2");
+    let _second = world.host("192.0.2.2", Server::builder());
+    let courier = world.courier(|builder| builder);
+    assert_eq!(words(&deliver(&courier, &["a@example.org"]).await), ["later"]);
+    assert_eq!(world.dialed().len(), 5);
+    assert_eq!(words(&deliver(&courier, &["a@example.org"]).await), ["delivered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_at_every_host_fails_for_good_and_not_before() {
+    let closed = || Rule::greeting().answer("S: 554 5.3.2 no service\n[close]".parse().unwrap());
+    for (attempts, outcome) in [(5, "refused"), (1, "later")] {
+        let world = two_hosts();
+        let _first = world.host("192.0.2.1", Server::builder().rule(closed()));
+        let _second = world.host("192.0.2.2", Server::builder().rule(closed()));
+        let courier = world.courier(|builder| builder.attempts(attempts));
+        let report = deliver(&courier, &["a@example.org"]).await;
+        assert_eq!(words(&report), [outcome], "{attempts} attempts");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canceled_delivery_says_nothing_final_of_hosts_that_were_not_tried() {
+    let world = two_hosts();
+    let closed = "S: 554 5.3.2 no service\n[close]".parse().unwrap();
+    let _first = world.host("192.0.2.1", Server::builder().rule(Rule::greeting().answer(closed)));
+    let stalls = Rule::greeting().answer("[stall]".parse().unwrap());
+    let _second = world.host("192.0.2.2", Server::builder().rule(stalls));
+    let courier = world.courier(|builder| builder);
+    let limit = std::time::Duration::from_secs(10);
+    let canceled = tokio::time::timeout(limit, deliver(&courier, &["a@example.org"])).await;
+    assert!(canceled.is_err());
+    let reports = courier.take_interrupted();
+    assert_eq!(words(&reports[0]), ["later"], "{reports:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_content_that_cannot_be_read_now_is_delivered_later() {
+    let world = two_hosts();
+    let first = world.host("192.0.2.1", Server::builder());
+    let courier = world.courier(|builder| builder);
+    let envelope = smtp_client::Envelope::new("s@client.example", ["a@example.org"]).unwrap();
+    let unreadable = smtp_delivery::ContentSource::opened_by(|| {
+        Err(std::io::Error::from(std::io::ErrorKind::NotFound))
+    });
+    let report = courier.deliver(&envelope, unreadable).await;
+    assert_eq!((words(&report), world.dialed().len()), (vec!["later"], 1));
+    assert_eq!(first.report().messages().len(), 0);
+}

@@ -283,7 +283,53 @@ async fn families_take_turns_and_hosts_and_addresses_have_limits() {
     assert_eq!(words(&report), ["later"]);
     assert_eq!(
         world.dialed(),
-        ["2001:db8::", "192.0.2.0", "2001:db8::1", "2001:db8::1:0", "2001:db8::1:1"],
+        [
+            "2001:db8::",
+            "192.0.2.0",
+            "2001:db8::1",
+            "2001:db8::1:0",
+            "2001:db8::1:1",
+            "2001:db8::2:0",
+        ],
     );
     assert!(world.zone.lookups() < 20, "{}", world.zone.lookups());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_that_a_host_states_are_kept() {
+    for limits in
+        ["MAILMAX=2", "RCPTMAX=3", "RCPTDOMAINMAX=1", "MAILMAX=1 RCPTMAX=2 RCPTDOMAINMAX=1"]
+    {
+        let world = world();
+        world.mx("example.net", 10, "mx.example.org");
+        let server = world.host("192.0.2.1", Server::builder().offer(&format!("LIMITS {limits}")));
+        let courier = world.courier(|builder| builder);
+        let rcpts: Vec<_> = (0..10)
+            .map(|number| format!("u{number}@example.{}", if number < 6 { "org" } else { "net" }))
+            .collect();
+        let rcpts: Vec<_> = rcpts.iter().map(String::as_str).collect();
+        for round in 0..3 {
+            let report = deliver(&courier, &rcpts).await;
+            assert!(report.all_delivered(), "{limits}, round {round}: {report:?}");
+        }
+        let report = server.report();
+        let copies: usize = report.messages().iter().map(|message| message.rcpts().len()).sum();
+        assert_eq!(copies, 30, "{limits}");
+        let largest = report.messages().iter().map(|message| message.rcpts().len()).max();
+        assert_eq!(largest <= Some(3), limits.contains("RCPTMAX"), "{limits}: {largest:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_closes_at_the_next_message_is_asked_again() {
+    let world = world();
+    let closing = "S: 421 4.7.0 too many messages\n[close]".parse().unwrap();
+    let limit =
+        Rule::on("MAIL *").counted(smtp_testkit::Scope::Connection).after(2).answer(closing);
+    let server = world.host("192.0.2.1", Server::builder().rule(limit));
+    let courier = world.courier(|builder| builder);
+    for _ in 0..7 {
+        assert_eq!(words(&deliver(&courier, &["a@example.org"]).await), ["delivered"]);
+    }
+    assert_eq!((server.report().messages().len(), world.dialed().len()), (7, 4));
 }
