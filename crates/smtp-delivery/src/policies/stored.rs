@@ -8,7 +8,7 @@ use crate::{InvalidStsPolicy, Name, StsPolicy};
 
 /// The MTA-STS policy of a domain, to be kept while the program does not run.
 ///
-/// Without it, whoever can block the DNS or the policy host after a restart can undo the protection of
+/// Without it, an attacker that blocks the DNS or the policy host after a restart can undo the protection of
 /// a domain. The parts are texts and a number; how they are stored is up to the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPolicy {

@@ -141,7 +141,7 @@ fn code_text(code: ResponseCode) -> String {
 }
 
 /// A record of which nothing could be determined (the keys did not arrive) is as good as forged: to
-/// take it for insecure would let whoever drops the keys turn DNSSEC off.
+/// take it for insecure would let an attacker that drops the keys turn DNSSEC off.
 fn proof_of(proof: dnssec::Proof) -> Proof {
     match proof {
         dnssec::Proof::Secure => Proof::Secure,

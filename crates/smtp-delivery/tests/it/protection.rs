@@ -239,7 +239,7 @@ async fn a_host_without_requiretls_gets_no_message_that_requires_it() {
     assert!(String::from_utf8_lossy(content.octets()).contains("Status: 5.7.30\r\n"));
 }
 
-/// Each is behind another guard in a delivery: the handshake, and the route.
+/// Each has another guard before it in a delivery: the handshake, and the route.
 #[test]
 fn no_demand_accepts_less_than_it_says_and_no_host_outside_a_policy_is_demanded_anything_of() {
     let all = [Achieved::Clear, Achieved::Unverified, Achieved::Pkix, Achieved::Dane];

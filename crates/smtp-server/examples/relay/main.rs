@@ -27,7 +27,7 @@ use options::{Options, Relay, USAGE};
 use spool::{Entry, Spool, State, sync_folder};
 use users::Users;
 
-/// How users log in. The first is offered inside TLS only, and proves that nobody is in between.
+/// How users log in. The first is offered inside TLS only, and proves that no other end is in between.
 const MECHANISMS: [Mechanism<&str>; 4] =
     [Mechanism::SCRAM_SHA_256_PLUS, Mechanism::SCRAM_SHA_256, Mechanism::PLAIN, Mechanism::LOGIN];
 
