@@ -14,7 +14,7 @@ use smtp_client::Tls;
 use smtp_error::Cause;
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::{Name, Tlsa};
+use crate::{Name, Tlsa, provider::provider};
 
 mod anchors;
 mod failure;
@@ -218,7 +218,7 @@ impl ServerCertVerifier for DaneVerifier {
 /// A [`DaneSetupError`], or the first name is not one that a server can be asked for.
 pub(crate) fn tls(records: &[Tlsa], names: &[Name]) -> Result<Tls, Cause> {
     let base = names.first().ok_or(DaneSetupError::NoName).map_err(Cause::new)?;
-    let provider = provider().map_err(Cause::new)?;
+    let provider = provider().ok_or(DaneSetupError::NoProvider).map_err(Cause::new)?;
     let verifier = DaneVerifier::new(records, names, Arc::clone(&provider)).map_err(Cause::new)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -229,21 +229,6 @@ pub(crate) fn tls(records: &[Tlsa], names: &[Name]) -> Result<Tls, Cause> {
     // The records may have changed since the session that would be resumed.
     config.resumption = Resumption::disabled();
     Tls::new(Arc::new(config)).server_name(base.as_str()).map_err(Cause::new)
-}
-
-#[cfg(feature = "aws-lc-rs")]
-fn provider() -> Result<Arc<CryptoProvider>, DaneSetupError> {
-    Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-}
-
-#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-fn provider() -> Result<Arc<CryptoProvider>, DaneSetupError> {
-    Ok(Arc::new(rustls::crypto::ring::default_provider()))
-}
-
-#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-fn provider() -> Result<Arc<CryptoProvider>, DaneSetupError> {
-    Err(DaneSetupError::NoProvider)
 }
 
 #[cfg(test)]

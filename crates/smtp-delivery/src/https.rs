@@ -19,7 +19,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{DnsError, DnsFailure, FetchError, FetchPolicy, Kind, Name, Proof, Resolve, StsPolicy};
+use crate::{
+    DnsError, DnsFailure, FetchError, FetchPolicy, Kind, Name, Proof, Resolve, StsPolicy,
+    provider::provider,
+};
 
 use self::metered::{Excess, Metered};
 
@@ -182,15 +185,6 @@ fn platform(provider: Arc<CryptoProvider>) -> Result<ClientConfig, rustls::Error
     // The name of the method is that of rustls for any verifier but its own; the one of the platform
     // verifies the whole chain and the name.
     Ok(versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-}
-
-fn provider() -> Option<Arc<CryptoProvider>> {
-    #[cfg(feature = "aws-lc-rs")]
-    return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-    return Some(Arc::new(rustls::crypto::ring::default_provider()));
-    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-    None
 }
 
 fn handshake_error(error: io::Error) -> FetchError {

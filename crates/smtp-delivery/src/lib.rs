@@ -76,6 +76,7 @@ mod fetch;
 mod https;
 mod name;
 mod policies;
+mod provider;
 mod report;
 #[cfg(all(feature = "hickory", any(feature = "aws-lc-rs", feature = "ring")))]
 mod resolver;
