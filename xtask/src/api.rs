@@ -31,6 +31,9 @@ const NOISE: &[&str] = &[
     "core::panic::unwind_safe::UnwindSafe",
 ];
 
+/// The members without a library.
+const PROGRAMS: &[&str] = &["smtpkit", "xtask"];
+
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
     let check = match arguments {
         [] => false,
@@ -39,7 +42,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
     };
     let packages = metadata::packages(root, "Cargo.toml")?;
     let crates = packages.iter().map(|package| package.name.as_str());
-    let crates: Vec<&str> = crates.filter(|name| *name != "xtask").collect();
+    let crates: Vec<&str> = crates.filter(|name| !PROGRAMS.contains(name)).collect();
     let documents = document(root)?;
     let mut differences = Vec::new();
     for name in &crates {
@@ -78,7 +81,8 @@ fn document(root: &Path) -> Result<PathBuf, String> {
     let target = env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| root.join("target"), |folder| root.join(folder));
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["doc", "--quiet", "--workspace", "--exclude", "xtask", "--lib", "--no-deps"])
+        .args(["doc", "--quiet", "--workspace", "--lib", "--no-deps"])
+        .args(PROGRAMS.iter().flat_map(|name| ["--exclude", name]))
         .args(["--locked", "--all-features", "--target-dir"])
         .arg(&target)
         // Only rustdoc gets what the unstable format needs: dependencies are built as ever.

@@ -81,6 +81,7 @@
 //! | messages | [`Envelope`], [`MailData`], [`Content`], [`Message`], [`Part`], [`LineEnds`] |
 //! | addresses | [`Mailbox`], [`ForwardPath`], [`ReversePath`] |
 //! | parameters of extensions | [`Mail`], [`Rcpt`], [`MailParam`], [`RcptParam`], [`Notify`], [`Ret`], [`ByMode`], [`Body`], [`Xtext`] |
+//! | asking for recipients | [`Connection::callout`], [`CalloutEnd`], [`CalloutReplies`] |
 //! | sending | [`Connection`], [`SendMany`], [`Messages`], [`Sending`], [`Ahead`], [`Partial`], [`Excess`], [`FirstChunk`], [`Framing`] |
 //! | the mailer | [`Mailer`], [`MailerBuilder`], [`PooledConnection`], [`Rate`], [`Retry`] |
 //! | results | [`Delivery`], [`Verdict`], [`Reply`], [`ReplyCode`], [`EnhancedCode`] |
@@ -133,7 +134,8 @@ pub mod blocking;
 
 pub use smtp_session as session;
 pub use smtp_session::{
-    Ahead, EnvelopeRef, Excess, FirstChunk, HeaderDefects, Partial, Sending,
+    Ahead, CalloutEnd, CalloutReplies, EnvelopeRef, Excess, FirstChunk, HeaderDefects, Partial,
+    Sending,
     sasl::{self, Credentials, Login},
 };
 

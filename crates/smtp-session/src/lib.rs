@@ -6,8 +6,8 @@
 //!
 //! A [`Session`] is what lasts as long as the connection: the dialect, the capabilities, whether
 //! and why it has ended. What is done with it is an [`Operation`], one of [`Hello`], [`StartTls`],
-//! [`Auth`], [`SimpleCommand`], [`Xclient`], [`Xforward`], [`Transaction`] and [`Batch`].
-//! [`Session::run`] starts one, and [`ActiveOperation::next`] returns what it needs next:
+//! [`Auth`], [`SimpleCommand`], [`Xclient`], [`Xforward`], [`Callout`], [`Transaction`] and
+//! [`Batch`]. [`Session::run`] starts one, and [`ActiveOperation::next`] returns what it needs next:
 //!
 //! ```
 //! use smtp_session::{Hello, Next, Session};
@@ -34,6 +34,7 @@
 mod active;
 mod auth;
 mod batch;
+mod callout;
 mod envelope;
 mod exchange;
 mod header_check;
@@ -59,6 +60,7 @@ mod transaction;
 pub use active::ActiveOperation;
 pub use auth::Auth;
 pub use batch::{Batch, BatchRequest};
+pub use callout::{Callout, CalloutEnd, CalloutReplies};
 pub use envelope::EnvelopeRef;
 pub use exchange::{Challenge, ClearText, Exchange, Exposure, Response};
 pub use hello::{Hello, HelloFallback};

@@ -17,8 +17,8 @@ use super::{
 ///
 /// The operations are [`Hello`](super::Hello), [`StartTls`](super::StartTls),
 /// [`Auth`](super::Auth), [`SimpleCommand`](super::SimpleCommand), [`Xclient`](super::Xclient),
-/// [`Xforward`](super::Xforward), [`Transaction`](super::Transaction) and
-/// [`Batch`](super::Batch). [`Session::run`] starts one.
+/// [`Xforward`](super::Xforward), [`Callout`](super::Callout), [`Transaction`](super::Transaction)
+/// and [`Batch`](super::Batch). [`Session::run`] starts one.
 pub trait Operation: Protocol + Sized {
     /// What [`ActiveOperation::finish`] returns.
     type Answer;

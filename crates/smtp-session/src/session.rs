@@ -296,6 +296,13 @@ impl Session {
         ended.into()
     }
 
+    /// Returns whether a refusal of MAIL is about the session and not about the message: the server
+    /// has accepted a MAIL before, and now wants a login or another command first.
+    pub(crate) fn is_out_of_sequence(&self, reply: &Reply) -> bool {
+        let codes = [ReplyCode::BAD_SEQUENCE, ReplyCode::AUTHENTICATION_REQUIRED];
+        codes.contains(&reply.code()) && self.mail.has_accepted()
+    }
+
     /// Classifies a refusal of MAIL that is about the session and not about the message: the session
     /// ends, because the server would refuse the next message for the same reason.
     pub(crate) fn out_of_sequence(&mut self, reply: Reply) -> ErrorKind {

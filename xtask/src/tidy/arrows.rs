@@ -18,15 +18,18 @@ const END: &str = "<!-- arrows:end -->";
 const APART: &[Apart] = &[
     Apart {
         name: "smtp-testkit",
+        part_of: &["smtpkit"],
         tests_of: &["smtp-client", "smtp-delivery", "smtp-testkit-clients", "smtp-cookbook"],
     },
-    Apart { name: "xtask", tests_of: &[] },
+    Apart { name: "xtask", part_of: &[], tests_of: &[] },
 ];
 
 /// A member that depends on no crate of ours.
 struct Apart {
     name: &'static str,
-    /// The only crates whose tests may depend on it.
+    /// The only crates that may depend on it.
+    part_of: &'static [&'static str],
+    /// The only other crates whose tests may depend on it.
     tests_of: &'static [&'static str],
 }
 
@@ -58,7 +61,8 @@ fn allows(tree: &Tree, of: &str, dependency: &Dependency) -> bool {
         return dependency.purpose == Purpose::Tests;
     }
     if let Some(on) = apart(on) {
-        return dependency.purpose == Purpose::Tests && on.tests_of.contains(&of);
+        let tests = dependency.purpose == Purpose::Tests && on.tests_of.contains(&of);
+        return tests || on.part_of.contains(&of);
     }
     let layer = |name: &str| tree.members().iter().position(|member| member.name == name);
     !is_apart(of) && layer(on).is_some_and(|below| layer(of).is_none_or(|above| below < above))

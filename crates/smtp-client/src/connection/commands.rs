@@ -59,6 +59,25 @@ macro_rules! session_commands {
                 self.ask($crate::session::SimpleCommand::expand(&argument))$($await)*
             }
 
+            /// MAIL and RCPT without a content: asks which recipients the server would accept. Nothing
+            /// is delivered. The replies are the answer, whatever their codes.
+            ///
+            /// The transaction is left open, which the next message ends with RSET, and QUIT too.
+            /// With [`CalloutEnd::Data`](crate::CalloutEnd::Data) a 354 ends the session.
+            ///
+            /// # Errors
+            /// The server does not offer what the envelope needs, or limits the recipients to
+            /// fewer: nothing was sent. What is no answer: 421, a refused RSET, a broken line.
+            pub $($async)* fn callout(
+                &mut self,
+                envelope: &$crate::Envelope,
+                end: $crate::CalloutEnd,
+            ) -> Result<$crate::CalloutReplies, $crate::Error> {
+                self.check($crate::Step::Mail)$($await)*?;
+                let callout = $crate::session::Callout::new(envelope).end(end);
+                self.drive(callout.sending(self.sending))$($await)*
+            }
+
             /// HELP, with a topic or `None`. The reply is the answer, whatever its code.
             ///
             /// # Errors

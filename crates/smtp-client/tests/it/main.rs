@@ -18,6 +18,7 @@ mod appendix_d;
 mod arguments;
 mod batches;
 mod blocking;
+mod callout;
 mod cancel;
 mod chunks;
 mod content;

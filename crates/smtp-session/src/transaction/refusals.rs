@@ -2,7 +2,7 @@
 //! the verdicts that stand.
 use std::mem;
 
-use smtp_error::{Delivery, Error, KnownVerdicts, Reply, ReplyCode, Step};
+use smtp_error::{Delivery, Error, KnownVerdicts, Reply, Step};
 
 use super::{NextAction, Transaction};
 use crate::{
@@ -25,10 +25,8 @@ impl Transaction<'_> {
     /// before it (RFC 5321, 4.2.2), or 530 for a login that is missing, after the server had accepted
     /// a MAIL in this session. Of content that is on the way, the refusal is the verdict.
     pub(super) fn is_out_of_sequence(&self, session: &Session, reply: &Reply) -> bool {
-        let codes = [ReplyCode::BAD_SEQUENCE, ReplyCode::AUTHENTICATION_REQUIRED];
         !self.ahead
-            && codes.contains(&reply.code())
-            && session.mail.has_accepted()
+            && session.is_out_of_sequence(reply)
             && self.content.is_unwritten(&session.output)
     }
 

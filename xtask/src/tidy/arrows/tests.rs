@@ -112,14 +112,15 @@ fn an_upward_arrow_is_found_though_the_table_lists_it() {
 #[track_caller]
 fn allowed(of: &str, on: &str, purpose: Purpose) -> bool {
     let dependency = Dependency { package: on.to_owned(), key: on.to_owned(), purpose };
-    let names = ["smtp-error", "smtp-codec", "smtp-client", "smtp-testkit", "xtask"];
+    let names = ["smtp-error", "smtp-codec", "smtp-client", "smtpkit", "smtp-testkit", "xtask"];
     let members = names.map(|name| package(name, &[]));
     let tree = Tree::of(&[], &members).with_separate(&[package("smtp-bench", &[])]);
     allows(&tree, of, &dependency)
 }
 
 #[test]
-fn only_tests_of_the_client_depend_on_the_testkit() {
+fn only_the_tool_and_tests_of_the_client_depend_on_the_testkit() {
+    assert!(allowed("smtpkit", "smtp-testkit", Purpose::Crate));
     assert!(allowed("smtp-client", "smtp-testkit", Purpose::Tests));
     assert!(!allowed("smtp-client", "smtp-testkit", Purpose::Crate));
     assert!(!allowed("smtp-client", "smtp-testkit", Purpose::Build));

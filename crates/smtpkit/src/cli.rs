@@ -1,0 +1,80 @@
+//! The command line: the commands, and the options that all of them have.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::Exit;
+use crate::output::{Detail, Format, Output};
+use crate::{callout, demo, send, shell};
+
+/// One tool for SMTP at the terminal.
+#[derive(Debug, Parser)]
+#[command(name = "smtpkit", version, about, after_help = exit_statuses(), max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::DemoArgs),
+    Send(Box<send::SendArgs>),
+    Verify(Box<callout::VerifyArgs>),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
+}
+
+/// The options that every command has.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Common {
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print the dialogue as well
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Connect to IPv4 addresses only
+    #[arg(short = '4', long, global = true, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Connect to IPv6 addresses only
+    #[arg(short = '6', long, global = true)]
+    pub(crate) ipv6: bool,
+    /// Connect through this proxy, such as socks5://127.0.0.1:1080 or http://127.0.0.1:3128
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+    /// Trust the certificates of this PEM file, and no others [default: those of the system]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How long each step may take, such as 30s [default: as RFC 5321 has it for the step]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Common {
+    /// Where the results go.
+    pub(crate) fn output(&self) -> Output {
+        let format = if self.json { Format::Json } else { Format::Text };
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        };
+        Output::new(format, detail)
+    }
+}
+
+fn exit_statuses() -> String {
+    let mut text = String::from("Exit status:\n");
+    for (exit, meaning) in Exit::ALL {
+        text.push_str(&format!("  {:>3}  {meaning}\n", exit.status()));
+    }
+    text
+}

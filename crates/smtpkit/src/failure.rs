@@ -1,0 +1,99 @@
+//! Why a command failed.
+use std::fmt::{self, Display};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use smtp_client::{Error, InvalidEnvelope, InvalidUrl};
+use thiserror::Error as ThisError;
+
+use crate::exit::Exit;
+
+/// Why a command did not do what was asked for.
+#[derive(Debug, ThisError)]
+pub(crate) enum Failure {
+    /// The value of an option or of an argument cannot be used.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option, such as `--from`.
+        option: &'static str,
+        /// What is wrong, and what to write instead.
+        reason: Reason,
+    },
+    /// The URL of a server cannot be used.
+    #[error(transparent)]
+    Url(#[from] InvalidUrl),
+    /// The envelope cannot be sent.
+    #[error(transparent)]
+    Envelope(#[from] InvalidEnvelope),
+    /// A file cannot be read, or what it contains cannot be used.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+    /// A file cannot be written, or something else of this machine failed.
+    #[error("{what}: {error}")]
+    Machine {
+        /// What was attempted.
+        what: String,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// The client failed.
+    #[error("{}", WithAdvice(.0))]
+    Client(#[from] Error),
+}
+
+/// What is wrong with a value: the error of the library that refused it, with its own text.
+pub(crate) type Reason = Box<dyn std::error::Error + Send + Sync>;
+
+impl Failure {
+    /// The value of an option that cannot be used.
+    pub(crate) fn option(option: &'static str, reason: impl Into<Reason>) -> Self {
+        Self::Option { option, reason: reason.into() }
+    }
+
+    /// A file that cannot be used.
+    pub(crate) fn file(path: impl AsRef<Path>, reason: impl Into<Reason>) -> Self {
+        Self::File { path: path.as_ref().to_owned(), reason: reason.into() }
+    }
+
+    /// Something of this machine that failed.
+    pub(crate) fn machine(what: impl Display, error: io::Error) -> Self {
+        Self::Machine { what: what.to_string(), error }
+    }
+
+    /// The exit status.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Client(error) => Exit::of_error(error),
+            Self::Machine { .. } => Exit::Failed,
+            Self::Option { .. } | Self::Url(_) | Self::Envelope(_) | Self::File { .. } => {
+                Exit::Usage
+            }
+        }
+    }
+
+    /// The error of the client, if it is one.
+    pub(crate) fn client(&self) -> Option<&Error> {
+        match self {
+            Self::Client(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// An error of the client, with what to do about it.
+struct WithAdvice<'e>(&'e Error);
+
+impl Display for WithAdvice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        match error.advice() {
+            Some(advice) => write!(f, "{error}; {advice}"),
+            None => write!(f, "{error}"),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The tool, run as a user runs it.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod program;
+mod send;
