@@ -10,7 +10,7 @@ use crate::cli::Common;
 use crate::dialogue::Dialogue;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::interrupt::unless_interrupted;
+use crate::interrupt::Interruption;
 use crate::outcome::ReplyRecord;
 use crate::output::{BAD, GOOD, HEADING, Record, WARNING};
 
@@ -78,7 +78,7 @@ pub(crate) async fn run(args: &VerifyArgs, common: &Common) -> Result<Exit, Fail
         output.detail(&dialogue.timing());
         Ok::<_, Error>(record.exit())
     };
-    match unless_interrupted(asking).await {
+    match Interruption::listen().unless(asking).await {
         Ok(result) => Ok(result?),
         Err(_) => Ok(Exit::Interrupted),
     }

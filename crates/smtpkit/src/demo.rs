@@ -7,6 +7,7 @@ use crate::cli::Common;
 use crate::dialogue::Dialogue;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interruption;
 use crate::output::{Detail, Format, HEADING, Output};
 use crate::send;
 
@@ -74,8 +75,9 @@ async fn session(
     let connector = Connector::new(Server::tcp(address.ip().to_string(), address.port()))
         .hello_name(hello)
         .observer(dialogue.observer());
+    let interruption = Interruption::listen();
     let connection = connector.connect().await?;
-    let sent = send::deliver(connection, &envelope, content.clone(), output).await;
+    let sent = send::deliver(connection, &envelope, content.clone(), &interruption, output).await;
     let exit = match sent {
         Ok(exit) => exit,
         Err(failure) => {

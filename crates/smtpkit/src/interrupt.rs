@@ -1,39 +1,88 @@
 //! Interruption by Ctrl-C or SIGTERM.
-use std::io;
+use tokio::sync::watch;
 
 /// An operation was interrupted; its future was dropped.
 pub(crate) struct Interrupted;
 
-/// Runs an operation, and drops it when the process is to end.
-pub(crate) async fn unless_interrupted<T>(
-    operation: impl Future<Output = T>,
-) -> Result<T, Interrupted> {
-    tokio::select! {
-        biased;
-        result = operation => Ok(result),
-        _ = signal() => Err(Interrupted),
+/// Whether the process is to end. From the moment that one exists the process no longer ends by itself,
+/// so a command makes it when all input is read; a signal between two operations is not lost.
+pub(crate) struct Interruption {
+    asked: watch::Receiver<bool>,
+}
+
+impl Interruption {
+    /// Begins to listen. It is called in a runtime.
+    pub(crate) fn listen() -> Self {
+        let (tell, asked) = watch::channel(false);
+        let signals = Signals::new();
+        tokio::spawn(async move {
+            if let Some(mut signals) = signals {
+                signals.first().await;
+                tell.send_replace(true);
+            }
+            // Without signals the sender is kept, so that nothing looks like one.
+            std::future::pending::<()>().await;
+        });
+        Self { asked }
+    }
+
+    /// Runs an operation, and drops it when the process is to end.
+    pub(crate) async fn unless<T>(
+        &self,
+        operation: impl Future<Output = T>,
+    ) -> Result<T, Interrupted> {
+        tokio::select! {
+            biased;
+            () = self.signal() => Err(Interrupted),
+            result = operation => Ok(result),
+        }
+    }
+
+    /// Waits until the process is to end.
+    pub(crate) async fn signal(&self) {
+        let mut asked = self.asked.clone();
+        if asked.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
-/// Waits until the process is to end. Without signals, it never does.
-pub(crate) async fn signal() {
-    if wait().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+/// What the operating system tells. It is registered at once, before anything is awaited.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-async fn wait() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
+impl Signals {
+    fn new() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended,
-        _ = terminate.recv() => Ok(()),
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        Some(Self { interrupt, terminate: signal(SignalKind::terminate()).ok()? })
+    }
+
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn wait() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Option<Self> {
+        Some(Self)
+    }
+
+    async fn first(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

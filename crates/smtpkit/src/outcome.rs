@@ -68,10 +68,30 @@ impl Outcome {
 
     /// The outcome of an error: what was known when it occurred.
     pub(crate) fn of_error(error: &Error) -> Self {
-        let in_doubt = error.in_doubt();
+        Self::undecided(error.verdicts(), error.in_doubt(), Exit::of_error(error))
+    }
+
+    /// The outcome of a message whose sending was interrupted.
+    pub(crate) fn of_canceled<'v>(
+        verdicts: impl Iterator<Item = (&'v str, Option<&'v Verdict>)>,
+        in_doubt: bool,
+    ) -> Self {
+        let exit = if in_doubt { Exit::InDoubt } else { Exit::Interrupted };
+        Self::undecided(verdicts, in_doubt, exit)
+    }
+
+    fn undecided<'v>(
+        verdicts: impl Iterator<Item = (&'v str, Option<&'v Verdict>)>,
+        in_doubt: bool,
+        exit: Exit,
+    ) -> Self {
         let recipients =
-            error.verdicts().map(|(path, verdict)| RecipientOutcome::new(path, verdict, in_doubt));
-        Self { recipients: recipients.collect(), in_doubt, exit: Exit::of_error(error) }
+            verdicts.map(|(path, verdict)| RecipientOutcome::new(path, verdict, in_doubt));
+        Self { recipients: recipients.collect(), in_doubt, exit }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
     }
 
     /// Returns whether there is anything to show.

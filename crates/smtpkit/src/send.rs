@@ -2,8 +2,8 @@
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use smtp_client::{
-    Attribute, Attributes, CalloutEnd, Connection, Content, Delivery, Envelope, Error, FirstChunk,
-    Framing, MailData, Partial, Sending, Xtext,
+    Attribute, Attributes, CalloutEnd, Connection, Content, Ended, Envelope, FirstChunk, Framing,
+    MailData, Partial, Sending, Xtext,
 };
 
 use crate::access::{Access, LoginOptions};
@@ -14,7 +14,7 @@ use crate::dialogue::Dialogue;
 use crate::envelope::EnvelopeOptions;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::interrupt::{Interrupted, unless_interrupted};
+use crate::interrupt::Interruption;
 use crate::outcome::Outcome;
 use crate::output::Output;
 
@@ -91,8 +91,9 @@ pub(crate) async fn run(args: &SendArgs, common: &Common) -> Result<Exit, Failur
     }
     let connector = access.connector(common).await?;
     let connector = connector.observer(dialogue.observer()).sending(args.how.sending());
-    let Ok(connected) = unless_interrupted(connector.connect()).await else {
-        output.text("interrupted while connecting: nothing was sent");
+    let interruption = Interruption::listen();
+    let Ok(connected) = interruption.unless(connector.connect()).await else {
+        output.warn("interrupted while connecting: nothing was sent");
         return Ok(Exit::Interrupted);
     };
     let mut connection = connected?;
@@ -101,7 +102,7 @@ pub(crate) async fn run(args: &SendArgs, common: &Common) -> Result<Exit, Failur
     }
     let exit = match args.how.last_step() {
         Some(step) => stop(connection, &envelope, step, &args.how, output).await?,
-        None => deliver(connection, &envelope, content, output).await?,
+        None => deliver(connection, &envelope, content, &interruption, output).await?,
     };
     output.detail(&dialogue.timing());
     Ok(exit)
@@ -112,43 +113,46 @@ pub(crate) async fn deliver(
     mut connection: Connection,
     envelope: &Envelope,
     content: MailData,
+    interruption: &Interruption,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let sent = send(&mut connection, envelope, content, output).await;
-    let (outcome, sent) = match sent {
-        Ok(delivery) => (Outcome::of_delivery(&delivery), Ok(Exit::of_delivery(&delivery))),
-        Err(error) => (Outcome::of_error(&error), Err(error)),
+    let size = content.octets().len() as u64;
+    let shown = output.shows_progress() && size >= LARGE;
+    let bar = if shown { progress(size) } else { ProgressBar::hidden() };
+    let moved = bar.clone();
+    let content = Content::from(content).on_progress(move |written| moved.set_position(written));
+    let sent = interruption.unless(connection.send(envelope, content)).await;
+    bar.finish_and_clear();
+    let (outcome, failed) = match sent {
+        Ok(Ok(delivery)) => (Outcome::of_delivery(&delivery), None),
+        Ok(Err(error)) => (Outcome::of_error(&error), Some(error)),
+        Err(_) => {
+            let in_doubt = interrupted(&connection, output);
+            (Outcome::of_canceled(connection.canceled_verdicts(), in_doubt), None)
+        }
     };
     if outcome.has_recipients() {
         output.show(&outcome);
     }
     // The result of QUIT changes nothing that was decided.
-    let _ = unless_interrupted(connection.quit()).await;
-    Ok(sent?)
+    let _ = interruption.unless(connection.quit()).await;
+    failed.map_or_else(|| Ok(outcome.exit()), |error| Err(error.into()))
 }
 
-async fn send(
-    connection: &mut Connection,
-    envelope: &Envelope,
-    content: MailData,
-    output: Output,
-) -> Result<Delivery, Error> {
-    let size = content.octets().len() as u64;
-    let bar = if output.shows_progress() && size >= LARGE {
-        progress(size)
-    } else {
-        ProgressBar::hidden()
-    };
-    let shown = bar.clone();
-    let content = Content::from(content).on_progress(move |written| shown.set_position(written));
-    let sent = unless_interrupted(connection.send(envelope, content)).await;
-    bar.finish_and_clear();
-    match sent {
-        Ok(sent) => sent,
-        // The session knows how far the message was, and says it to whatever comes next.
-        Err(Interrupted) => {
-            output.warn("interrupted");
-            connection.noop().await.map(|_| Delivery::from_iter([] as [(&str, _); 0]))
+/// Says how far the message was when it was interrupted, and returns whether it may have been accepted.
+fn interrupted(connection: &Connection, output: Output) -> bool {
+    match connection.ended() {
+        Some(Ended::Canceled { step, in_doubt: true }) => {
+            output.warn(format_args!("interrupted at {step}: the message may have been accepted"));
+            true
+        }
+        Some(Ended::Canceled { step, .. }) => {
+            output.warn(format_args!("interrupted at {step}: the message was not accepted"));
+            false
+        }
+        _ => {
+            output.warn("interrupted: nothing was sent");
+            false
         }
     }
 }
