@@ -1,10 +1,13 @@
 //! The command line: the commands, and the options that all of them have.
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::output::{Detail, Format, Output};
 use crate::{callout, demo, send, shell};
 
@@ -77,4 +80,38 @@ fn exit_statuses() -> String {
         text.push_str(&format!("  {:>3}  {meaning}\n", exit.status()));
     }
     text
+}
+
+/// Shows help where it was asked for, and otherwise what is wrong with the command line, in one line.
+pub(crate) fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        let asked = !error.use_stderr();
+        return if asked { Exit::Fine.into() } else { Exit::Usage.into() };
+    }
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let format = if json { Format::Json } else { Format::Text };
+    let failure = Failure::CommandLine(in_one_line(&error.to_string()));
+    Output::new(format, Detail::Normal).failure(&failure);
+    Exit::Usage.into()
+}
+
+/// Leaves out the synopsis of an error of the parser, which is for people who know the options.
+fn in_one_line(error: &str) -> String {
+    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = lines.take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    let mut text = String::new();
+    for line in told {
+        let (tip, line) = match line.strip_prefix("tip: ") {
+            Some(tip) => ("; ", tip),
+            None => (" ", line),
+        };
+        if !text.is_empty() {
+            text.push_str(tip);
+        }
+        text.push_str(line);
+    }
+    text.strip_prefix("error: ").map_or_else(|| text.clone(), str::to_owned)
 }

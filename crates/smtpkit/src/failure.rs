@@ -11,6 +11,9 @@ use crate::exit::Exit;
 /// Why a command did not do what was asked for.
 #[derive(Debug, ThisError)]
 pub(crate) enum Failure {
+    /// The command line cannot be understood: the text of the parser, in one line.
+    #[error("{0} (--help shows the options)")]
+    CommandLine(String),
     /// The value of an option or of an argument cannot be used.
     #[error("{option}: {reason}")]
     Option {
@@ -70,9 +73,11 @@ impl Failure {
         match self {
             Self::Client(error) => Exit::of_error(error),
             Self::Machine { .. } => Exit::Failed,
-            Self::Option { .. } | Self::Url(_) | Self::Envelope(_) | Self::File { .. } => {
-                Exit::Usage
-            }
+            Self::CommandLine(_)
+            | Self::Option { .. }
+            | Self::Url(_)
+            | Self::Envelope(_)
+            | Self::File { .. } => Exit::Usage,
         }
     }
 

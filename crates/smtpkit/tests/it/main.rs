@@ -4,3 +4,4 @@
 mod interrupt;
 mod program;
 mod send;
+mod transcripts;
