@@ -3,7 +3,7 @@ use std::fmt;
 
 use clap::Args;
 use serde::Serialize;
-use smtp_client::{CalloutEnd, CalloutReplies, Connection, Envelope, Error, Reply};
+use smtp_client::{CalloutEnd, CalloutReplies, Connection, Envelope, Error, Mailbox, Reply};
 
 use crate::access::Access;
 use crate::cli::Common;
@@ -62,14 +62,19 @@ struct RcptRecord {
 pub(crate) async fn run(args: &VerifyArgs, common: &Common) -> Result<Exit, Failure> {
     let output = common.output();
     let envelope = Envelope::new(args.from.as_str(), args.to.iter().map(String::as_str))?;
+    let mailboxes = args.to.iter().map(|to| {
+        // VRFY quotes what is no mailbox.
+        to.parse::<Mailbox>().map_err(|invalid| Failure::option("--to", invalid))
+    });
+    let mailboxes = mailboxes.collect::<Result<Vec<_>, _>>()?;
     let dialogue = Dialogue::begin(output);
     let connector = args.access.connector(common).await?.observer(dialogue.observer());
     let asking = async {
         let mut connection = connector.connect().await?;
         if !args.no_vrfy {
-            for mailbox in &args.to {
+            for mailbox in &mailboxes {
                 let reply = ReplyRecord::new(&connection.verify(mailbox).await?);
-                output.show(&VrfyRecord { mailbox: mailbox.clone(), reply });
+                output.show(&VrfyRecord { mailbox: mailbox.to_string(), reply });
             }
         }
         let record = CalloutRecord::new(&connection.callout(&envelope, CalloutEnd::Rcpt).await?);

@@ -232,7 +232,7 @@ fn parameters_reach_the_server() {
 #[test]
 fn verify_asks_and_sends_nothing() {
     let server = host()
-        .rule(Rule::on("VRFY *").reply("252 2.5.0 try"))
+        .rule(Rule::on("VRFY b@example.org").reply("252 2.5.0 try"))
         .rule(Rule::on("RCPT TO:<c*").reply("550 5.1.1 unknown"))
         .tcp()
         .unwrap();
@@ -241,7 +241,8 @@ fn verify_asks_and_sends_nothing() {
     assert_eq!(run.status, 17, "{run:?}");
     let callout = &run.of_type("callout")[0];
     assert_eq!(callout["recipients"][1]["reply"]["enhanced"], "5.1.1");
-    assert_eq!(run.of_type("vrfy").len(), 2);
+    let vrfy = run.of_type("vrfy");
+    assert_eq!((vrfy.len(), &vrfy[0]["reply"]["code"]), (2, &serde_json::json!(252)));
     assert!(server.finish().wait().unwrap().messages().is_empty());
 }
 
