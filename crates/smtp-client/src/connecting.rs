@@ -208,6 +208,7 @@ macro_rules! connecting {
                 let confined = transport.is_confined();
                 let mut session = self.settings.session(transport.local_ip(), confined);
                 session.set_server(self.settings.server.peer(transport.peer()));
+                session.connected();
                 if self.settings.server.security != $crate::Security::Tls {
                     return Ok((session, Driver::new(Stream::Plain(transport))));
                 }

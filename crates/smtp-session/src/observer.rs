@@ -23,6 +23,9 @@ impl<F: Fn(Event<'_>) + Send + Sync> Observer for F {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The stream to the server is open, and nothing was sent or received over it yet. A session
+    /// whose driver does not call [`connected`](crate::Session::connected) has no such event.
+    Connected,
     /// A command goes out with the next write.
     Sent(Command<'a>),
     /// A reply has come.
@@ -44,6 +47,7 @@ pub enum Event<'a> {
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Connected => f.write_str("-- connected"),
             Self::Sent(command) => write!(f, "C: {command}"),
             Self::Received(reply) => {
                 let last = reply.lines().count() - 1;

@@ -311,6 +311,11 @@ impl Session {
         ended.into()
     }
 
+    /// Tells the observer that the stream to the server is open. The session itself needs no call.
+    pub fn connected(&mut self) {
+        self.emit(Event::Connected);
+    }
+
     pub(crate) fn emit(&mut self, event: Event<'_>) {
         if let Event::Received(reply) = event {
             self.last_code = Some(reply.code());
