@@ -2,7 +2,7 @@
 
 mod host;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv4Addr, SocketAddr};
 #[cfg(unix)]
 use std::path::Path;
 use std::time::Duration;
@@ -159,12 +159,22 @@ impl ServerBuilder {
     /// Listens on TCP: on a free port of `127.0.0.1`, or on the address given to
     /// [`listen_on`](Self::listen_on).
     pub fn tcp(self) -> Result<Server, BindError> {
+        let listener = listen(self.addr)?;
+        self.tcp_listener(listener)
+    }
+
+    /// Accepts the connections of a socket that listens already, such as a clone of one that other
+    /// servers have used: a client that connects between two of them waits.
+    pub fn tcp_listener(self, listener: net::TcpListener) -> Result<Server, BindError> {
         let Self { parts, runtime, addr, .. } = self;
-        let listener = listen(addr)?;
+        let addr = listener.local_addr().unwrap_or(addr);
         let runtime = runtime.unwrap_or_else(ServerRuntime::here_or_thread);
         let listener = {
             let _inside = runtime.handle().enter();
-            TcpListener::from_std(listener).map_err(|source| BindError::Tcp { addr, source })?
+            listener
+                .set_nonblocking(true)
+                .and_then(|()| TcpListener::from_std(listener))
+                .map_err(|source| BindError::Tcp { addr, source })?
         };
         Ok(Server::start(parts, Acceptor::Tcp(listener), runtime))
     }

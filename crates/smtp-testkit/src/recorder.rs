@@ -2,7 +2,9 @@
 
 mod proxy;
 mod script_writer;
+mod secrets;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,19 +59,37 @@ use crate::watchdog::Watchdog;
 /// let script: Script = scripts[0].parse()?; // ready to be played
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "nothing listens before `tcp` is called"]
 pub struct Recorder {
     upstream: SocketAddr,
     addr: SocketAddr,
-    trusted: Option<(String, Vec<u8>)>,
+    trusted: Option<(String, Trust)>,
     greeting: Greeting,
+    watchdog: Duration,
+    on_script: Option<Arc<Mutex<OnScript>>>,
 }
+
+/// How the proxy verifies the certificate of the server.
+enum Trust {
+    /// It is issued by this authority (DER).
+    Authority(Vec<u8>),
+    Config(Arc<ClientConfig>),
+}
+
+/// Called with the number of a connection that has ended, and its script.
+type OnScript = Box<dyn FnMut(usize, &str) + Send>;
 
 impl Recorder {
     /// Records the server at this address.
     pub fn new(upstream: SocketAddr) -> Self {
-        Self { upstream, addr: FREE_PORT, trusted: None, greeting: Greeting::InClear }
+        Self {
+            upstream,
+            addr: FREE_PORT,
+            trusted: None,
+            greeting: Greeting::InClear,
+            watchdog: Duration::from_secs(10),
+            on_script: None,
+        }
     }
 
     /// Sets whether the connection begins with TLS, on both sides; by default, it begins in clear.
@@ -81,7 +101,26 @@ impl Recorder {
     /// this authority (DER). The client has to trust the [authority of the
     /// recording](Recording::authority).
     pub fn trust(self, name: &str, authority: &[u8]) -> Self {
-        Self { trusted: Some((name.to_owned(), authority.to_vec())), ..self }
+        let trust = Trust::Authority(authority.to_vec());
+        Self { trusted: Some((name.to_owned(), trust)), ..self }
+    }
+
+    /// Enables TLS as [`trust`](Self::trust) does, with a configuration that verifies the server in
+    /// another way, such as with the authorities of the system.
+    pub fn trust_as(self, name: &str, config: Arc<ClientConfig>) -> Self {
+        Self { trusted: Some((name.to_owned(), Trust::Config(config))), ..self }
+    }
+
+    /// Sets how long [`Recording::finish`] waits for each action of a client or of the server; by
+    /// default, 10 seconds.
+    pub fn watchdog(self, timeout: Duration) -> Self {
+        Self { watchdog: timeout, ..self }
+    }
+
+    /// Calls `on_script` as soon as a connection has ended, with its number, counted from one, and
+    /// its script. [`Recording::finish`] returns the script as well.
+    pub fn on_script(self, on_script: impl FnMut(usize, &str) + Send + 'static) -> Self {
+        Self { on_script: Some(Arc::new(Mutex::new(Box::new(on_script)))), ..self }
     }
 
     /// Sets the address and the port for the client; by default, a free port of `127.0.0.1`.
@@ -92,7 +131,7 @@ impl Recorder {
     /// Listens on TCP: on a free port of `127.0.0.1`, or on the address given to
     /// [`listen_on`](Self::listen_on). The error contains a [`BindError`](crate::BindError) if that
     /// fails.
-    pub fn tcp(self) -> io::Result<Recording> {
+    pub fn tcp(mut self) -> io::Result<Recording> {
         let listener = listen(self.addr)?;
         let addr = listener.local_addr()?;
         let runtime = ServerRuntime::here_or_thread();
@@ -101,15 +140,29 @@ impl Recorder {
             TcpListener::from_std(listener)?
         };
         let authority = Authority::new();
+        let (watchdog, on_script) = (self.watchdog, self.on_script.take());
         let upstream = Upstream::new(self, &authority)?;
         let (ask, asked) = watch::channel(None);
         let run = Run {
             upstream: Arc::new(upstream),
             acceptor: Acceptor::Tcp(listener),
             watchdog: Watchdog::new(asked),
+            on_script,
         };
         let task = runtime.handle().spawn(run.all());
-        Ok(Recording { addr, authority, ask, task, runtime })
+        Ok(Recording { addr, authority, watchdog, ask, task, runtime })
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { upstream, addr, greeting, watchdog, .. } = self;
+        f.debug_struct("Recorder")
+            .field("upstream", upstream)
+            .field("addr", addr)
+            .field("greeting", greeting)
+            .field("watchdog", watchdog)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,6 +172,7 @@ impl Recorder {
 pub struct Recording {
     addr: SocketAddr,
     authority: Authority,
+    watchdog: Duration,
     ask: watch::Sender<Option<Duration>>,
     task: JoinHandle<Vec<String>>,
     runtime: ServerRuntime,
@@ -135,13 +189,17 @@ impl Recording {
         &self.authority
     }
 
-    /// Waits until the connections have ended, at most ten seconds, and returns a script for each.
+    /// Waits until the connections have ended, and returns a script for each. A connection on which
+    /// nothing happens for 10 seconds, or for the time of the [watchdog](Recorder::watchdog), is
+    /// closed.
     ///
     /// The script has no secrets: `C~` and `*` replace the arguments of AUTH and the responses to
-    /// 334. A message text becomes `[text]` or `[chunk]`. Everything else is recorded as sent.
+    /// 334, and `***` replaces what a reply repeats of them, and what SCRAM proves with them. A
+    /// message text becomes `[text]` or `[chunk]`. Everything else is recorded as sent. If a connection
+    /// fails, a comment says why.
     pub fn finish(self) -> Waiting<Vec<String>> {
-        let Self { ask, task, runtime, .. } = self;
-        let _ = ask.send(Some(Duration::from_secs(10)));
+        let Self { ask, task, runtime, watchdog, .. } = self;
+        let _ = ask.send(Some(watchdog));
         Waiting::new(runtime, async move {
             let _ask = ask;
             task.await.unwrap_or_default()
@@ -161,9 +219,12 @@ impl Upstream {
     fn new(recorder: Recorder, authority: &Authority) -> io::Result<Self> {
         let trusted = match recorder.trusted {
             None => None,
-            Some((name, der)) => Some((
+            Some((name, trust)) => Some((
                 ServerName::try_from(name).map_err(io::Error::other)?,
-                client_config(der).map_err(io::Error::other)?,
+                match trust {
+                    Trust::Authority(der) => client_config(der).map_err(io::Error::other)?,
+                    Trust::Config(config) => config,
+                },
             )),
         };
         let tls_settings = TlsSettings {
@@ -192,6 +253,7 @@ struct Run {
     upstream: Arc<Upstream>,
     acceptor: Acceptor,
     watchdog: Watchdog,
+    on_script: Option<Arc<Mutex<OnScript>>>,
 }
 
 impl Run {
@@ -201,20 +263,28 @@ impl Run {
         while let Some(client) = self.acceptor.accept_before(&mut self.watchdog).await {
             let writer = Arc::new(Mutex::new(ScriptWriter::default()));
             scripts.push(writer.clone());
+            let number = scripts.len();
+            let on_script = self.on_script.clone();
             let upstream = self.upstream.clone();
             let watchdog = self.watchdog.clone();
             proxies.spawn(async move {
-                let Ok(server) = TcpStream::connect(upstream.addr).await else { return };
-                // Without delay, so that the recorded order of the pieces is the order in which
-                // they were sent.
-                let _ = server.set_nodelay(true);
-                Proxy::new(client, server, writer, &upstream, watchdog).run().await;
+                if let Ok(server) = TcpStream::connect(upstream.addr).await {
+                    // Without delay, so that the recorded order of the pieces is the order in which
+                    // they were sent.
+                    let _ = server.set_nodelay(true);
+                    Proxy::new(client, server, writer.clone(), &upstream, watchdog).run().await;
+                }
+                if let Some(on_script) = on_script {
+                    let mut on_script = on_script.lock().unwrap_or_else(PoisonError::into_inner);
+                    on_script(number, &script_of(&writer));
+                }
             });
         }
         while proxies.join_next().await.is_some() {}
-        let script = |writer: &Arc<Mutex<ScriptWriter>>| {
-            writer.lock().unwrap_or_else(PoisonError::into_inner).script()
-        };
-        scripts.iter().map(script).collect()
+        scripts.iter().map(script_of).collect()
     }
+}
+
+fn script_of(writer: &Arc<Mutex<ScriptWriter>>) -> String {
+    writer.lock().unwrap_or_else(PoisonError::into_inner).script()
 }

@@ -47,7 +47,9 @@ impl<'a> Proxy<'a> {
     /// Runs until one side ends the connection, or the recording ends.
     pub(super) async fn run(mut self) {
         // A connection that fails has ended as well.
-        let _ = self.pass().await;
+        if let Err(error) = self.pass().await {
+            self.writer().failed(&error);
+        }
     }
 
     async fn pass(&mut self) -> io::Result<()> {

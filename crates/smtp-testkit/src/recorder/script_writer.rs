@@ -1,5 +1,8 @@
 //! Makes a script of the octets of both sides, without the secrets. It does no I/O.
 
+use std::io;
+
+use super::secrets::Secrets;
 use crate::escape::Escaped;
 use crate::matching::position;
 use crate::message::END_OF_TEXT;
@@ -20,6 +23,7 @@ pub(super) struct ScriptWriter {
     next: Next,
     /// The verb of the last command.
     verb: String,
+    secrets: Secrets,
 }
 
 /// What the client sends next.
@@ -72,6 +76,13 @@ impl ScriptWriter {
         });
     }
 
+    /// Records, as a comment, why the recording ends here.
+    pub(super) fn failed(&mut self, error: &io::Error) {
+        let text = error.to_string();
+        let shown: String = text.chars().filter(|char| !char.is_control()).collect();
+        self.write(&format!("# the recording ended: {shown}"));
+    }
+
     pub(super) fn script(&self) -> String {
         self.script.clone()
     }
@@ -117,16 +128,29 @@ impl ScriptWriter {
     fn client_line(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(line)).into_owned();
         if let Next::Secret = self.next {
-            self.next = Next::Command;
+            // The exchange lasts until the reply that ends it.
+            self.secrets.response(text.trim());
             self.write(if text == "*" { "C: *" } else { "C~ *" });
             return;
         }
-        let mut words = text.split(' ');
-        self.verb = words.next().unwrap_or_default().to_ascii_uppercase();
+        // A client that puts a space first is refused, and its secret is one all the same.
+        let command = text.trim_start_matches(' ');
+        let mut words = command.split(' ');
+        let verb = words.next().unwrap_or_default();
+        self.verb = verb.to_ascii_uppercase();
         let argument = words.next().unwrap_or_default();
         match (self.verb.as_str(), words.next()) {
-            ("AUTH", Some(_)) => {
-                let opening = format!("C~ AUTH {argument} *");
+            ("AUTH", initial) => {
+                self.secrets.begin(argument);
+                let Some(first) = initial else {
+                    // Some clients send the response without waiting for the challenge.
+                    self.next = Next::Secret;
+                    self.write(&format!("C: {text}"));
+                    return;
+                };
+                [first].into_iter().chain(words).for_each(|word| self.secrets.response(word));
+                let before = &text[..text.len() - command.len()];
+                let opening = format!("C~ {before}{verb} {argument} *");
                 self.write(&opening);
                 return;
             }
@@ -150,10 +174,22 @@ impl ScriptWriter {
         let text = line.strip_suffix(b"\r\n").filter(|_| is_plain(line));
         match text.and_then(|text| std::str::from_utf8(text).ok()) {
             Some("") => self.write("S:"),
-            Some(text) => self.write(&format!("S: {text}")),
-            None => self.write(&format!("[raw {}]", Escaped(line))),
+            Some(text) => {
+                let text = self.secrets.without(text);
+                self.write(&format!("S: {text}"));
+            }
+            None => {
+                let line = self.secrets.without_octets(line);
+                self.write(&format!("[raw {}]", Escaped(&line)));
+            }
         }
         let last = line.get(3) != Some(&b'-');
+        if let Next::Secret = self.next
+            && last
+            && !line.starts_with(b"334")
+        {
+            self.next = Next::Command;
+        }
         match line.get(..3) {
             Some(b"334") if last => self.next = Next::Secret,
             Some(b"354") if last && self.verb == "DATA" => self.next = Next::Text,

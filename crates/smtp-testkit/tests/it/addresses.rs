@@ -36,6 +36,22 @@ async fn a_port_can_be_chosen_and_chosen_again() {
 }
 
 #[tokio::test]
+async fn a_client_waits_between_two_servers_of_one_socket() {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let first = Server::builder().tcp_listener(listener.try_clone().unwrap()).unwrap();
+    assert_eq!(first.addr(), addr);
+    greets(addr).await;
+    first.finish().await.unwrap();
+
+    let client = TcpStream::connect(addr).await.unwrap();
+    let second = Server::builder().tcp_listener(listener).unwrap();
+    Client(client).receive("220 mx.testkit.example ESMTP ready\r\n").await;
+    greets(addr).await;
+    drop(second);
+}
+
+#[tokio::test]
 async fn an_address_can_be_chosen() {
     let server = bind(([127, 0, 0, 1], 0)).unwrap();
     greets(server.addr()).await;

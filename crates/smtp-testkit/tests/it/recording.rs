@@ -1,6 +1,7 @@
 //! A recorded script can be played to the same client.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -112,7 +113,8 @@ async fn an_untrusted_server_does_not_receive_the_secret() {
     client.receive_end().await;
     drop(client);
     let scripts = recording.finish().await;
-    assert!(scripts[0].ends_with("S: 220 go ahead\n"), "{}", scripts[0]);
+    let why = "S: 220 go ahead\n# the recording ended: invalid peer certificate: ";
+    assert!(scripts[0].contains(why), "{}", scripts[0]);
     drop(real);
 }
 
@@ -128,5 +130,52 @@ async fn implicit_tls_is_recorded() {
     client.receive_end().await;
     let script = "[tls]\nS: 220 mx.testkit.example ESMTP ready\nC: QUIT\nS: 221 goodbye\n[close]\n";
     assert_eq!(recording.finish().await, [script]);
+    real.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_script_is_there_as_soon_as_its_connection_has_ended() {
+    let real = Server::builder().tcp().unwrap();
+    let (scripts, recorded) = mpsc::channel();
+    let recorder = Recorder::new(real.addr()).watchdog(Duration::from_millis(1));
+    let recorder = recorder.on_script(move |number, script: &str| {
+        scripts.send((number, script.to_owned())).unwrap();
+    });
+    let recording = recorder.tcp().unwrap();
+    let idle = TcpStream::connect(recording.addr()).await.unwrap();
+    let mut client = Client(TcpStream::connect(recording.addr()).await.unwrap());
+    client.receive_segment().await;
+    send_all(&mut client, &["QUIT\r\n"]).await;
+    client.receive_end().await;
+    let script = "S: 220 mx.testkit.example ESMTP ready\nC: QUIT\nS: 221 goodbye\n[close]\n";
+    let first = tokio::task::spawn_blocking(move || (recorded.recv().unwrap(), recorded));
+    let (first, recorded) = first.await.unwrap();
+    assert_eq!(first, (2, script.to_owned()));
+
+    let scripts = recording.finish().await;
+    assert_eq!(scripts[1], script);
+    assert_eq!(recorded.recv().unwrap(), (1, scripts[0].clone()));
+    drop((idle, real));
+}
+
+#[tokio::test]
+async fn the_caller_verifies_the_server() {
+    let real = Server::builder().greeting(Greeting::UnderTls).tcp().unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(real.authority_der().to_vec())).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let recorder = Recorder::new(real.addr()).trust_as("localhost", Arc::new(config));
+    let recording = recorder.greeting(Greeting::UnderTls).tcp().unwrap();
+    let stream = TcpStream::connect(recording.addr()).await.unwrap();
+    let mut client = encrypt(stream, recording.authority()).await;
+    client.receive_segment().await;
+    send_all(&mut client, &["QUIT\r\n"]).await;
+    client.receive_end().await;
+    let scripts = recording.finish().await;
+    assert!(scripts[0].starts_with("[tls]\nS: 220 "), "{}", scripts[0]);
     real.finish().await.unwrap();
 }

@@ -34,6 +34,56 @@ fn secrets_are_stars() {
 }
 
 #[test]
+fn responses_that_do_not_wait_are_stars() {
+    check(
+        &[
+            (Client, "AUTH LOGIN\r\ndGlt\r\nc2VjcmV0\r\n"),
+            (Server, "334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n235 welcome\r\n"),
+            (Client, " auth plain AHRpbQBzZWNyZXQ=\r\n"),
+            (Server, "503 once\r\n"),
+            (Client, "QUIT\r\n"),
+        ],
+        "C: AUTH LOGIN\nC~ *\nC~ *\nS: 334 VXNlcm5hbWU6\nS: 334 UGFzc3dvcmQ6\nS: 235 welcome\n\
+         C~  auth plain *\nS: 503 once\nC: QUIT\n",
+    );
+}
+
+#[test]
+fn secrets_that_the_server_repeats_are_stars() {
+    check(
+        &[
+            (Client, "AUTH PLAIN AHRpbQBzZWNyZXQ=\r\n"),
+            (Server, "535-no AHRpbQBzZWNyZXQ= here\r\n535 tim, not <secret>\r\n"),
+            (Client, "AUTH LOGIN\r\n"),
+            (Server, "334 VXNlcm5hbWU6\r\n"),
+            (Client, "dGlt\r\n"),
+            (Server, "334 UGFzc3dvcmQ6\r\n"),
+            (Client, "aHVudGVyMg==\r\n"),
+            (Server, "535 tim hunter2 \x07hunter2\r\n"),
+            (Client, "AUTH XOAUTH2 dXNlcj10aW0BYXV0aD1CZWFyZXIgdG9rZW4BAQ==\r\n"),
+            (Server, "535 not the token\r\n"),
+        ],
+        "C~ AUTH PLAIN *\nS: 535-no *** here\nS: 535 tim, not <***>\nC: AUTH LOGIN\n\
+         S: 334 VXNlcm5hbWU6\nC~ *\nS: 334 UGFzc3dvcmQ6\nC~ *\n\
+         [raw \"535 tim *** \\x07***\\r\\n\"]\nC~ AUTH XOAUTH2 *\nS: 535 not the ***\n",
+    );
+}
+
+#[test]
+fn what_scram_proves_is_a_star() {
+    check(
+        &[
+            (Client, "AUTH SCRAM-SHA-1 biwsbj10aW0scj1hYmM=\r\n"),
+            (Server, "334 cj1hYmNkZWYscz1jMkZzZEE9PSxpPTQwOTY=\r\n"),
+            (Client, "Yz1iaXdzLHI9YWJjZGVmLHA9cHJvb2Y=\r\n"),
+            (Server, "235 2.7.0 dj1zaWduYXR1cmU=\r\n"),
+        ],
+        "C~ AUTH SCRAM-SHA-1 *\nS: 334 cj1hYmNkZWYscz1jMkZzZEE9PSxpPTQwOTY=\nC~ *\n\
+         S: 235 2.7.0 ***\n",
+    );
+}
+
+#[test]
 fn texts_and_chunks_are_directions() {
     check(
         &[
