@@ -2,6 +2,7 @@
 
 mod columns;
 mod pages;
+mod secrets;
 mod words;
 
 use std::collections::BTreeSet;
@@ -123,6 +124,18 @@ impl Mismatch {
         let mut mismatch = Self::new(connection, Vec::new(), divergence, report.clone());
         mismatch.0.denied.clone_from(denied);
         Some(mismatch)
+    }
+
+    /// Hides what the client has sent with AUTH, for a report that others may see: the arguments and
+    /// the responses become `***`.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        let Story { report, divergence, .. } = &mut *self.0;
+        for connection in &mut report.connections {
+            let hidden = secrets::hide(&mut connection.dialogue);
+            secrets::hide_lines(&mut divergence.received, &hidden);
+        }
+        self
     }
 
     /// The mistakes that the test denies.

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Detail, Format, Output};
-use crate::{callout, demo, send, shell};
+use crate::{callout, demo, drive, load, play, record, send, shell};
 
 /// One tool for SMTP at the terminal.
 #[derive(Debug, Parser)]
@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Send(Box<send::SendArgs>),
     Verify(Box<callout::VerifyArgs>),
+    Load(Box<load::LoadArgs>),
+    Record(record::RecordArgs),
+    Play(play::PlayArgs),
+    Drive(drive::DriveArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
 }

@@ -37,7 +37,7 @@ pub(crate) struct StepTime {
 struct DialogueLine<'l> {
     /// The time since the beginning, in milliseconds.
     at_ms: f64,
-    /// `client`, `server` or `tls`.
+    /// `client`, `server`, `tls` or `connection`.
     from: &'static str,
     /// The line without CRLF. Secrets are not in it.
     line: &'l str,
@@ -56,7 +56,7 @@ impl Dialogue {
     /// Begins to measure.
     pub(crate) fn begin(output: Output) -> Self {
         let began = Instant::now();
-        let waiting = VecDeque::from([("connect, greeting".to_owned(), began)]);
+        let waiting = VecDeque::from([("connect".to_owned(), began)]);
         let times = Times { began, waiting, steps: Vec::new() };
         Self { times: Arc::new(Mutex::new(times)), output }
     }
@@ -80,12 +80,13 @@ impl Dialogue {
 
     fn show(&self, event: Event<'_>, at: Duration) {
         let text = event.to_string();
+        let other = if matches!(event, Event::Connected) { "connection" } else { "tls" };
         for line in text.lines() {
             let (from, line) = match line.split_at_checked(3) {
                 Some(("C: ", line)) => ("client", line),
                 Some(("S: ", line)) => ("server", line),
-                Some((_, line)) => ("tls", line),
-                None => ("tls", line),
+                Some((_, line)) => (other, line),
+                None => (other, line),
             };
             self.output.detail(&DialogueLine { at_ms: milliseconds(at), from, line });
         }
@@ -107,6 +108,12 @@ impl Times {
                 self.waiting.push_back((line[..end].to_owned(), now));
             }
             Event::Text { .. } => self.waiting.push_back(("content".to_owned(), now)),
+            Event::Connected => {
+                if let Some((step, began)) = self.waiting.pop_front() {
+                    self.steps.push(StepTime { step, ms: milliseconds(now - began) });
+                }
+                self.waiting.push_back(("greeting".to_owned(), now));
+            }
             Event::Received(_) => {
                 // After the content of LMTP comes one reply for each recipient.
                 let (step, sent) =

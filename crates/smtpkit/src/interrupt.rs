@@ -7,18 +7,21 @@ pub(crate) struct Interrupted;
 /// Whether the process is to end. From the moment that one exists the process no longer ends by itself,
 /// so a command makes it when all input is read; a signal between two operations is not lost.
 pub(crate) struct Interruption {
-    asked: watch::Receiver<bool>,
+    /// How often.
+    asked: watch::Receiver<usize>,
 }
 
 impl Interruption {
     /// Begins to listen. It is called in a runtime.
     pub(crate) fn listen() -> Self {
-        let (tell, asked) = watch::channel(false);
+        let (tell, asked) = watch::channel(0);
         let signals = Signals::new();
         tokio::spawn(async move {
             if let Some(mut signals) = signals {
-                signals.first().await;
-                tell.send_replace(true);
+                loop {
+                    signals.next().await;
+                    tell.send_modify(|asked| *asked += 1);
+                }
             }
             // Without signals the sender is kept, so that nothing looks like one.
             std::future::pending::<()>().await;
@@ -40,8 +43,13 @@ impl Interruption {
 
     /// Waits until the process is to end.
     pub(crate) async fn signal(&self) {
+        self.signals(1).await;
+    }
+
+    /// Waits until the process was told to end so many times.
+    pub(crate) async fn signals(&self, times: usize) {
         let mut asked = self.asked.clone();
-        if asked.wait_for(|asked| *asked).await.is_err() {
+        if asked.wait_for(|asked| *asked >= times).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -63,7 +71,7 @@ impl Signals {
         Some(Self { interrupt, terminate: signal(SignalKind::terminate()).ok()? })
     }
 
-    async fn first(&mut self) {
+    async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -80,7 +88,7 @@ impl Signals {
         Some(Self)
     }
 
-    async fn first(&mut self) {
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

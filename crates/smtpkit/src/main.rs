@@ -6,12 +6,17 @@ mod cli;
 mod compose;
 mod demo;
 mod dialogue;
+mod drive;
 mod envelope;
 mod exit;
 mod failure;
 mod interrupt;
+mod load;
 mod outcome;
 mod output;
+mod play;
+mod record;
+mod script_files;
 mod send;
 mod shell;
 
@@ -53,6 +58,10 @@ async fn run(command: Command, common: &Common) -> Result<Exit, Failure> {
         Command::Demo(_) => demo::run(common).await,
         Command::Send(args) => send::run(&args, common).await,
         Command::Verify(args) => callout::run(&args, common).await,
+        Command::Load(args) => load::run(&args, common).await,
+        Command::Record(args) => record::run(&args, common).await,
+        Command::Play(args) => play::run(&args, common).await,
+        Command::Drive(args) => drive::run(&args, common).await,
         Command::Completions(args) => Ok(shell::completions(&args)),
         Command::Man(args) => shell::man(&args),
     }

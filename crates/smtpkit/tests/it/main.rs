@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod interrupt;
+mod load;
 mod program;
+mod scripts;
 mod send;
 mod transcripts;
