@@ -78,6 +78,8 @@ struct Client {
     upstream: Upstream,
     config: Arc<ClientConfig>,
     timeout: Duration,
+    /// What stands for stars, which the server may repeat and which is never shown.
+    secrets: Vec<String>,
     output: Output,
 }
 
@@ -110,6 +112,7 @@ pub(crate) async fn run(args: &DriveArgs, common: &Common) -> Result<Exit, Failu
         upstream,
         config: common.client_config()?,
         timeout: common.timeout.unwrap_or(TIMEOUT),
+        secrets: args.fillings()?,
         output,
     };
     let driven = tokio::task::spawn_blocking(move || client.drive(&steps)).await;
@@ -127,6 +130,13 @@ pub(crate) async fn run(args: &DriveArgs, common: &Common) -> Result<Exit, Failu
 }
 
 impl DriveArgs {
+    /// What stands for each `*`.
+    fn fillings(&self) -> Result<Vec<String>, Failure> {
+        let Some(path) = &self.fill else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
     fn steps(&self, script: &Script) -> Result<Vec<Step>, Failure> {
         let text = match &self.message {
             Some(path) => {
@@ -135,13 +145,7 @@ impl DriveArgs {
             }
             None => [TEXT.as_bytes(), b".\r\n"].concat(),
         };
-        let fillings = match &self.fill {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?
-            }
-            None => String::new(),
-        };
-        let mut fillings = fillings.lines().map(str::to_owned);
+        let mut fillings = self.fillings()?.into_iter();
         moves(script, &mut Open { text: &text, fillings: &mut fillings }).map_err(
             |Unfilled { line, pattern }| {
                 let why = format!(
@@ -249,6 +253,7 @@ impl Client {
     }
 
     fn difference(&self, line: usize, expected: &str, received: String) -> Stop {
+        let received = self.without_secrets(received);
         let expected = expected.to_owned();
         Stop::Difference(Difference { file: self.file.clone(), line, expected, received })
     }
@@ -263,7 +268,12 @@ impl Client {
     }
 
     fn show(&self, line: &str) {
-        self.output.detail(&Driving { line });
+        self.output.detail(&Driving { line: &self.without_secrets(line.to_owned()) });
+    }
+
+    fn without_secrets(&self, text: String) -> String {
+        let secrets = self.secrets.iter().filter(|secret| secret.len() >= 4);
+        secrets.fold(text, |text, secret| text.replace(secret, "***"))
     }
 }
 

@@ -130,8 +130,12 @@ impl Target {
     /// Writes a script, and returns whether there was one. No file is overwritten.
     fn write(&self, connection: usize, script: &str, output: Output) -> Result<bool, Failure> {
         let lines = script.lines().count();
+        if let Some(why) = script.lines().last().and_then(|line| line.strip_prefix("# ")) {
+            output.warn(format_args!("connection {connection}: {why}"));
+        }
         if lines == 0 {
-            output.warn("the server could not be connected to, or neither side sent anything");
+            let why = "the server could not be connected to, or neither side sent anything";
+            output.warn(format_args!("connection {connection}: {why}"));
             output.show(&Recorded { connection, file: None, lines });
             return Ok(false);
         }

@@ -3,7 +3,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use smtp_testkit::{Rule, Scope, Server, ServerBuilder};
+use smtp_testkit::{Protocol, Rule, Scope, Server, ServerBuilder};
 
 use crate::program::{Run, smtpkit};
 
@@ -109,6 +109,35 @@ fn the_steps_that_were_taken_are_there() {
     ];
     assert_eq!(steps, expected);
     assert_eq!((&summary["corrected"], &summary["exit"]), (&false.into(), &"fine".into()));
+}
+
+#[test]
+fn lmtp_has_a_result_for_each_recipient() {
+    let full = Rule::text_for("2b@example.org").reply("452 4.2.2 full");
+    let server = Server::builder().own_thread().protocol(Protocol::Lmtp).rule(full).tcp().unwrap();
+    let url = format!("lmtp://{}", server.addr());
+    let run = smtpkit(&[
+        "load",
+        &url,
+        "-f",
+        "a@example.org",
+        "-t",
+        "b@example.org",
+        "--json",
+        "-n",
+        "4",
+        "-c",
+        "2",
+        "--recipients",
+        "3",
+    ]);
+    assert_eq!(run.status, 17, "{run:?}");
+    let summary = run.of_type("load").remove(0);
+    assert_eq!(counts(&summary), [("begun".to_owned(), 4), ("some_refused".to_owned(), 4)]);
+    assert_eq!(summary["recipients_refused"], 4);
+    let texts = summary["steps"].as_array().unwrap().iter();
+    let texts: Vec<_> = texts.filter(|step| step["step"] == "end of text").collect();
+    assert_eq!(texts[0]["count"], 4, "{summary}");
 }
 
 #[test]

@@ -269,6 +269,21 @@ fn replies_are_compared_by_code_and_number_of_lines() {
 }
 
 #[test]
+fn what_is_filled_in_is_not_shown_when_the_server_repeats_it() {
+    let echoes = Rule::on("AUTH *").reply("535 5.7.8 AHRpbQBodW50ZXIy is wrong");
+    let real = Server::builder().own_thread().offer("AUTH PLAIN").rule(echoes).tcp().unwrap();
+    let script =
+        file("echo.smtp", "S: 220 x\nC: EHLO a\nS: 250-x\nS: 250 y\nC~ AUTH PLAIN *\nS: 235 ok\n");
+    let fill = file("echo.fill", "AHRpbQBodW50ZXIy\n");
+    let url = real.addr().to_string();
+    let run = smtpkit(&["drive", "-v", text(&script), &url, "--fill", text(&fill)]);
+    assert_eq!(run.status, 19, "{run:?}");
+    assert!(run.output.contains("535 5.7.8 *** is wrong"), "{run:?}");
+    assert!(!run.output.contains("AHRpb"), "{run:?}");
+    drop(real);
+}
+
+#[test]
 fn what_cannot_be_used_is_an_error() {
     let script = file("wrong.smtp", "S: 220 hi\nX: QUIT\n");
     let good = file("good.smtp", "S: 220 hi\nC~ AUTH PLAIN *\nS: 235 ok\n");
