@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Detail, Format, Output};
-use crate::{callout, demo, drive, load, play, record, send, shell};
+use crate::{callout, demo, drive, load, play, probe, record, send, shell};
 
 /// One tool for SMTP at the terminal.
 #[derive(Debug, Parser)]
@@ -25,6 +25,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
+    Probe(Box<probe::ProbeArgs>),
     Send(Box<send::SendArgs>),
     Verify(Box<callout::VerifyArgs>),
     Load(Box<load::LoadArgs>),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use smtp_client::{Error, InvalidEnvelope, InvalidUrl};
+use smtp_delivery::{DnsError, NoRoute};
 use thiserror::Error as ThisError;
 
 use crate::exit::Exit;
@@ -44,6 +45,17 @@ pub(crate) enum Failure {
         /// Why it failed.
         error: io::Error,
     },
+    /// A lookup in the DNS failed.
+    #[error(transparent)]
+    Lookup(#[from] DnsError),
+    /// No mail can be sent to a domain.
+    #[error("{domain}: {reason}")]
+    NoRoute {
+        /// The domain.
+        domain: String,
+        /// Why there is no mail host.
+        reason: NoRoute,
+    },
     /// The client failed.
     #[error("{}", WithAdvice(.0))]
     Client(#[from] Error),
@@ -73,6 +85,7 @@ impl Failure {
         match self {
             Self::Client(error) => Exit::of_error(error),
             Self::Machine { .. } => Exit::Failed,
+            Self::Lookup(_) | Self::NoRoute { .. } => Exit::Dns,
             Self::CommandLine(_)
             | Self::Option { .. }
             | Self::Url(_)

@@ -11,10 +11,13 @@ mod envelope;
 mod exit;
 mod failure;
 mod interrupt;
+mod layout;
 mod load;
+mod lookup;
 mod outcome;
 mod output;
 mod play;
+mod probe;
 mod record;
 mod script_files;
 mod send;
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, common: &Common) -> Result<Exit, Failure> {
     match command {
         Command::Demo(_) => demo::run(common).await,
+        Command::Probe(args) => probe::run(&args, common).await,
         Command::Send(args) => send::run(&args, common).await,
         Command::Verify(args) => callout::run(&args, common).await,
         Command::Load(args) => load::run(&args, common).await,

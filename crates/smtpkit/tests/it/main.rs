@@ -3,7 +3,10 @@
 
 mod interrupt;
 mod load;
+mod probe;
+mod probe_domain;
 mod program;
 mod scripts;
 mod send;
 mod transcripts;
+mod zone;
