@@ -4,6 +4,7 @@ mod access;
 mod callout;
 mod cli;
 mod compose;
+mod deliver;
 mod demo;
 mod dialogue;
 mod drive;
@@ -60,6 +61,7 @@ async fn run(command: Command, common: &Common) -> Result<Exit, Failure> {
     match command {
         Command::Demo(_) => demo::run(common).await,
         Command::Probe(args) => probe::run(&args, common).await,
+        Command::Deliver(args) => deliver::run(&args, common).await,
         Command::Send(args) => send::run(&args, common).await,
         Command::Verify(args) => callout::run(&args, common).await,
         Command::Load(args) => load::run(&args, common).await,

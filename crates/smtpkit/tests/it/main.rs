@@ -1,6 +1,7 @@
 //! The tool, run as a user runs it.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod deliver;
 mod interrupt;
 mod load;
 mod probe;
