@@ -176,8 +176,8 @@ impl Dialogue {
         self.counted && self.concluded && more && self.is_possible_with(self.surplus[1].positive)
     }
 
-    /// Whether it is ambiguous which recipient each of several final replies is about: one surplus
-    /// reply arrived, and they are not all equal.
+    /// Whether it is ambiguous which recipient each of several final replies is about: a surplus reply
+    /// arrived, or octets that are not one, and they are not all equal.
     pub fn has_shifted_finals(&self) -> bool {
         let [mut all, surplus] = [self.finals, self.surplus[1]];
         let several = all.positive + all.negative > 1;
@@ -185,7 +185,7 @@ impl Dialogue {
         all.negative += surplus.negative;
         !self.counted
             && self.concluded
-            && self.extra
+            && (self.extra || self.rest)
             && several
             && all.positive > 0
             && all.negative > 0
