@@ -90,6 +90,11 @@ impl Letter {
     }
 }
 
+/// Returns the number that a reverse-path names.
+pub(crate) fn number_of_sender(path: &str) -> Option<u64> {
+    path.strip_prefix('s')?.split_once('@')?.0.parse().ok()
+}
+
 /// Returns the seed and the number that a content names, and the content from there on: servers put
 /// header fields before it.
 pub(crate) fn named(content: &str) -> Option<(u64, u64, &str)> {
@@ -116,5 +121,6 @@ mod tests {
         let traced = format!("Received: from a\r\n{}", letter.content);
         assert_eq!(named(&traced), Some((3, 14, &*letter.content)));
         assert_eq!(named("Subject: another\r\n"), None);
+        assert_eq!(number_of_sender(&letter.sender()), Some(14));
     }
 }

@@ -2,6 +2,7 @@
 //! claim of the client with what the server has.
 
 mod claims;
+mod identity;
 mod letter;
 mod manner;
 mod misfortune;
@@ -33,7 +34,8 @@ sending, and compares what the client claims of each with what the server has ac
   --seed N          decides the messages and the misfortunes (default: from the clock)
   --messages N      how many messages are sent, over all manners (default: 10000)
   --manner TEXT     only the manners whose name has this text
-  --server ADDRESS  sends to this server, such as 127.0.0.1:2525, instead of our own
+  --server ADDRESS  sends to this server, such as 127.0.0.1:2525, instead of our own, in the
+                    manners over SMTP in clear
   --record DIR      where that server puts what it accepts: each message a file with a field
                     Delivered-To, one for each recipient
   --domain NAME     the domain of the recipients, r1 to r92 and nobody, who is to be refused

@@ -2,7 +2,7 @@
 //! many octets of one direction.
 use std::fmt;
 
-use crate::random::Random;
+use crate::{manner::Link, random::Random};
 
 /// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) enum End {
 
 impl Misfortune {
     /// Returns what happens to the connection of this number.
-    pub(crate) fn of(seed: u64, manner: u64, number: u64) -> Self {
+    pub(crate) fn of(seed: u64, manner: u64, number: u64, link: Link) -> Self {
         let mut random = Random::new(&[seed, 3, manner, number]);
         let pieces = match random.below(8) {
             0 => Pieces::Small(1),
@@ -57,15 +57,27 @@ impl Misfortune {
             6 => End::HalfClose,
             _ => End::Stall,
         };
-        // A greeting that does not come costs the mailer a pause of a second, so that few are cut:
-        // the replies up to the first MAIL have more than 150 octets, and EHLO about 20.
+        // A connection that does not come to its first MAIL costs the mailer a pause of a second, so
+        // that few are cut before.
         let early = random.percent(3);
+        let (to_server, to_client) = before_mail(link);
         let (direction, least, bits) = match random.percent(50) {
-            true => (Direction::ToServer, 20, 16),
-            false => (Direction::ToClient, 150, 11),
+            true => (Direction::ToServer, to_server, 16),
+            false => (Direction::ToClient, to_client, 11),
         };
         let after = if early { random.below(least) } else { least + random.scale(bits) };
         Self { pieces, end: Some((direction, after as usize, end)) }
+    }
+}
+
+/// Returns how many octets pass before the first MAIL, about: EHLO and the replies, and with TLS the
+/// handshake. One that resumes a session has fewer octets to the client, so that there some of the
+/// others are cut.
+fn before_mail(link: Link) -> (u64, u64) {
+    match link {
+        Link::Smtp | Link::Lmtp => (20, 150),
+        Link::StartTls => (460, 850),
+        Link::Tls => (430, 700),
     }
 }
 

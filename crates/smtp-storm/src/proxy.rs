@@ -21,7 +21,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::misfortune::{Direction, End, Misfortune, Pieces};
+use crate::{
+    manner::Link,
+    misfortune::{Direction, End, Misfortune, Pieces},
+};
 
 /// How long a connection stays open on which one direction goes on, or none: longer than the
 /// timeouts of the client.
@@ -32,6 +35,7 @@ const STANDSTILL: Duration = Duration::from_secs(2);
 pub(crate) struct Proxy {
     pub(crate) seed: u64,
     pub(crate) manner: u64,
+    pub(crate) link: Link,
     pub(crate) upstream: SocketAddr,
     /// Where the octets of each connection are written to.
     pub(crate) trace: Option<PathBuf>,
@@ -63,7 +67,7 @@ impl Proxy {
     }
 
     async fn pass(&self, client: TcpStream, number: u64) -> io::Result<()> {
-        let misfortune = Misfortune::of(self.seed, self.manner, number);
+        let misfortune = Misfortune::of(self.seed, self.manner, number, self.link);
         let server = TcpStream::connect(self.upstream).await?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;

@@ -3,7 +3,10 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use crate::letter::{Post, named};
@@ -59,16 +62,27 @@ impl Record {
 pub(crate) struct Recorder {
     post: Post,
     record: Arc<Mutex<Record>>,
+    later: Arc<AtomicUsize>,
 }
 
 impl Recorder {
     pub(crate) fn new(post: &Post) -> Self {
-        Self { post: post.clone(), record: Arc::default() }
+        Self { post: post.clone(), record: Arc::default(), later: Arc::default() }
     }
 
     pub(crate) fn add(&self, recipients: &[String], content: &[u8]) {
         let content = String::from_utf8_lossy(content);
         self.lock().add(&self.post, recipients, &content);
+    }
+
+    /// Counts recipients whose message was accepted after it had been refused for now.
+    pub(crate) fn count_later(&self, recipients: usize) {
+        self.later.fetch_add(recipients, Relaxed);
+    }
+
+    /// Returns how many there were.
+    pub(crate) fn later(&self) -> usize {
+        self.later.load(Relaxed)
     }
 
     /// Takes what was recorded.
@@ -133,9 +147,7 @@ mod tests {
 
     #[test]
     fn other_messages_do_not_count() {
-        let (one, other) = (1, 2).into();
-        let [one, other] =
-            [one, other].map(|seed: u64| Post { seed, domain: "example.test".to_owned() });
+        let [one, other] = [1, 2].map(|seed| Post { seed, domain: "example.test".to_owned() });
         let mut record = Record::default();
         record.add(&one, &["a".to_owned()], &other.letter(1).content);
         record.add(&one, &["a".to_owned()], "Subject: another\r\n");

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use smtp_client::{Connector, Mailer, Timeouts};
+use smtp_client::{Connector, Mailer, Retry, Timeouts, Tls};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
@@ -23,6 +23,9 @@ const TASKS: usize = 100;
 const CONNECTIONS: usize = 8;
 /// How often a message is sent in all.
 const ROUNDS: usize = 4;
+/// How often a mailer with retries sends a message again, and after which pause.
+const RETRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(20);
 /// The bound of each step: longer than any server on this machine takes, so that only a standstill
 /// meets it.
 const STEP: Duration = Duration::from_millis(700);
@@ -32,6 +35,7 @@ pub(crate) struct Sending {
     pub(crate) manner: Manner,
     pub(crate) post: Post,
     pub(crate) address: SocketAddr,
+    pub(crate) tls: Tls,
 }
 
 type Results = Vec<(Letter, Outcome)>;
@@ -71,12 +75,15 @@ impl Sending {
     fn connector(&self) -> Result<Connector, Problem> {
         let mut timeouts = Timeouts::every_step(STEP);
         timeouts.close = STEP / 10;
-        let connector = Connector::from_url(&format!("smtp://{}", self.address))?;
+        let url = format!("{}://{}", self.manner.link.scheme(), self.address);
+        let connector = Connector::from_url(&url)?.tls(self.tls.clone());
         Ok(connector.timeouts(timeouts).sending(self.manner.sending()))
     }
 
     fn mailer(&self) -> Result<Mailer, Problem> {
         let builder = Mailer::builder(self.connector()?).connections(CONNECTIONS);
+        let retry = Retry::new(RETRIES).first_pause(PAUSE).longest_pause(2 * PAUSE);
+        let builder = builder.retry(self.manner.retry.then_some(retry));
         Ok(builder.wait_timeout(Duration::from_secs(20)).idle_timeout(STEP).build())
     }
 

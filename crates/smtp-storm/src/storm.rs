@@ -16,8 +16,9 @@ use tokio::{net::TcpListener, runtime, time::timeout};
 use crate::{
     Problem,
     claims::{Claims, Comparison},
+    identity::Identity,
     letter::Post,
-    manner::Manner,
+    manner::{Link, Manner},
     proxy::{Proxy, Tally},
     record::{Record, Recorder, read},
     sending::Sending,
@@ -55,6 +56,8 @@ struct Sent {
     tally: Arc<Tally>,
     /// The record of our own server.
     record: Record,
+    /// How many recipients it accepted after a refusal for now.
+    later: usize,
     took: Duration,
 }
 
@@ -74,7 +77,7 @@ impl Storm {
             return Err("no manner has this name".into());
         }
         println!("storm: seed {}, {} messages", self.post.seed, self.messages);
-        let sent = self.send(&shares);
+        let sent = self.send(&shares, &Identity::new()?);
         let other = match &self.other {
             Some((_, folder)) => Some(self.settled(folder)?),
             None => None,
@@ -103,7 +106,9 @@ impl Storm {
 
     /// Divides the messages among the manners. A manner has the same messages when it is run alone.
     fn shares(&self) -> Vec<Share> {
-        let all = Manner::all();
+        let mut all = Manner::all();
+        // Another server has one port, and no certificate that is trusted.
+        all.retain(|manner| self.other.is_none() || manner.link == Link::Smtp);
         let count = all.len() as u64;
         let share = |(number, manner)| {
             let number = number as u64;
@@ -117,7 +122,7 @@ impl Storm {
     }
 
     /// Sends the messages of all manners. The results are in the order of the shares.
-    fn send(&self, shares: &[Share]) -> Vec<Result<Sent, Problem>> {
+    fn send(&self, shares: &[Share], identity: &Identity) -> Vec<Result<Sent, Problem>> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
         thread::scope(|scope| {
@@ -126,7 +131,7 @@ impl Storm {
                     loop {
                         let at = next.fetch_add(1, Relaxed);
                         let Some(share) = shares.get(at) else { return };
-                        let sent = self.send_share(share);
+                        let sent = self.send_share(share, identity);
                         results.lock().unwrap_or_else(PoisonError::into_inner).push((at, sent));
                     }
                 });
@@ -139,7 +144,7 @@ impl Storm {
 
     /// The proxy and our own server have a runtime beside that of the client, which is the one that
     /// is tried.
-    fn send_share(&self, share: &Share) -> Result<Sent, Problem> {
+    fn send_share(&self, share: &Share, identity: &Identity) -> Result<Sent, Problem> {
         let begun = Instant::now();
         let tally = Arc::new(Tally::default());
         let recorder = Recorder::new(&self.post);
@@ -149,7 +154,8 @@ impl Storm {
         let (server, upstream) = match &self.other {
             Some((address, _)) => (None, *address),
             None => {
-                let (server, address) = sink::start(recorder.clone(), self.post.seed)?;
+                let (server, address) =
+                    sink::start(recorder.clone(), self.post.seed, share.manner.link, identity)?;
                 (Some(server), address)
             }
         };
@@ -158,6 +164,7 @@ impl Storm {
         let proxy = Proxy {
             seed: self.post.seed,
             manner: share.number,
+            link: share.manner.link,
             upstream,
             trace: self.trace.clone(),
             tally: Arc::clone(&tally),
@@ -165,7 +172,8 @@ impl Storm {
         outside.spawn(proxy.serve(listener));
         drop(entered);
         let inside = share.manner.runtime()?;
-        let sending = Sending { manner: share.manner, post: self.post.clone(), address };
+        let (manner, post, tls) = (share.manner, self.post.clone(), identity.trusted()?);
+        let sending = Sending { manner, post, address, tls };
         let sent = inside.block_on(async { timeout(BOUND, sending.run(&share.messages)).await });
         let claims = sent.map_err(|_| "the client did not come to an end within 10 minutes")??;
         drop(inside);
@@ -174,7 +182,8 @@ impl Storm {
             outside.block_on(server.stop());
         }
         outside.shutdown_timeout(Duration::from_secs(1));
-        Ok(Sent { claims, tally, record: recorder.take(), took: begun.elapsed() })
+        let (later, took) = (recorder.later(), begun.elapsed());
+        Ok(Sent { claims, tally, record: recorder.take(), later, took })
     }
 
     /// Returns the record of another server, once it has stayed the same for a while.
@@ -225,6 +234,7 @@ fn row(share: &Share, sent: &Sent, comparison: &Comparison) -> Row {
         counts.in_doubt,
         counts.not_sent,
         counts.again,
+        sent.later,
         sent.tally.connections.load(Relaxed) as usize,
         sent.tally.cut.load(Relaxed) as usize,
         comparison.twice,

@@ -1,13 +1,14 @@
 //! The table: a row for each manner, and the sums.
 use std::time::Duration;
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "messages",
     "accepted",
     "refused",
     "in doubt",
     "not sent",
     "again",
+    "later",
     "connections",
     "cut",
     "twice",
