@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::figures::{Figure, Section, Unit};
-use super::programs::{Programs, number};
+use super::programs::{Programs, Sink, number};
 
 /// A message, and how it is measured.
 struct Case {
@@ -41,6 +41,16 @@ const CASES: &[Case] = &[
     Case { name: "held-replies", size: KIB, sink: Kind::Held, counted: 0, memory: false },
 ];
 
+/// Connections that do nothing: the name of the case, how many there are, and their sink.
+const IDLE: &[(&str, &str, Kind)] =
+    &[("open-1000", "1000", Kind::Prompt), ("open-tls-1000", "1000", Kind::Tls)];
+
+/// The clients with a connection of their own for each value, so that its memory can be counted.
+const WITH_CONNECTION: &[&str] = &["ours, DATA", "lettre", "mail-send", "async-smtp", "daaki-smtp"];
+
+const OPENED: Unit = Unit { name: "KiB, opened", places: 1, compared: true };
+const USED: Unit = Unit { name: "KiB, after a message", places: 1, compared: true };
+
 const ALLOCATIONS: Unit = Unit { name: "allocations", places: 1, compared: false };
 const WRITES: Unit = Unit { name: "writes", places: 1, compared: false };
 const READS: Unit = Unit { name: "reads", places: 1, compared: false };
@@ -53,23 +63,38 @@ pub(super) fn measure(
     for case in CASES.iter().filter(|case| wanted(case.name)) {
         measure_case(programs, case, &mut section)?;
     }
+    for (name, connections, kind) in IDLE.iter().filter(|(name, ..)| wanted(name)) {
+        let (_sink, target) = kind.start(programs)?;
+        for peer in WITH_CONNECTION {
+            let words = ["idle", peer, connections, &target];
+            let lines = programs.lines("deliver", &words)?;
+            let cells = lines.first().ok_or("bench: deliver printed no figures")?;
+            for (unit, kib) in [OPENED, USED].into_iter().zip(cells) {
+                let (name, peer, value) = ((*name).into(), (*peer).into(), Some(number(kib)));
+                section.push(Figure { name, peer, unit, value, ratio: None });
+            }
+        }
+    }
     Ok(section)
 }
 
+impl Kind {
+    /// Starts a sink of this kind, and returns it with the target that leads to it.
+    fn start(self, programs: &Programs) -> Result<(Sink, String), String> {
+        let pace = match self {
+            Self::Tls => return programs.tls_sink(),
+            Self::Prompt => "prompt",
+            Self::Plain => "plain",
+            Self::Held => "held",
+        };
+        let sink = programs.sink(&[pace])?;
+        let port = sink.port.clone();
+        Ok((sink, port))
+    }
+}
+
 fn measure_case(programs: &Programs, case: &Case, section: &mut Section) -> Result<(), String> {
-    let (_sink, target) = match case.sink {
-        Kind::Tls => programs.tls_sink()?,
-        Kind::Prompt | Kind::Plain | Kind::Held => {
-            let pace = match case.sink {
-                Kind::Plain => "plain",
-                Kind::Held => "held",
-                _ => "prompt",
-            };
-            let sink = programs.sink(&[pace])?;
-            let port = sink.port.clone();
-            (sink, port)
-        }
-    };
+    let (_sink, target) = case.sink.start(programs)?;
     let bench = Bench { programs, case, size: case.size.to_string(), target };
     let speeds = bench.table("deliver", &["speed", &bench.size, &bench.target])?;
     let allocations = bench.allocations()?;

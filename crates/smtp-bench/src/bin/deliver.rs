@@ -16,6 +16,7 @@ const USAGE: &str = "\
 usage: deliver list                            every client, and whether it has TLS
        deliver send CLIENT SIZE N TARGET       sends N messages of SIZE octets, for a profiler
        deliver memory CLIENT SIZE TARGET       KiB that one message takes beyond its text
+       deliver idle CLIENT N TARGET            KiB of each of N idle connections, opened and after a message
        deliver speed SIZE TARGET               seconds for a message, and the ratio to ours
        deliver trips N RCPTS DELAY TARGET      round trips, from a sink that is DELAY ms late
 TARGET is PORT, or PORT:FILE with the certificate of a sink with TLS";
@@ -39,6 +40,10 @@ fn main() -> Result<(), Failure> {
         ["memory", client, size, target] => {
             let (target, job) = (Target::read(target)?, Job::new(Size(size.parse()?), 1));
             println!("{}", runtime.block_on(memory(named(client)?, &job, target))?);
+        }
+        ["idle", client, connections, target] => {
+            let (target, connections) = (Target::read(target)?, connections.parse()?);
+            println!("{}", runtime.block_on(idle(named(client)?, connections, target))?);
         }
         ["speed", size, target] => {
             let (target, job) = (Target::read(target)?, Job::new(Size(size.parse()?), 1));
@@ -98,6 +103,26 @@ async fn memory(peer: &Peer, job: &Job, target: Target) -> Result<u64, Failure> 
     let before = status("VmRSS")?;
     client.send(job, 1).await?;
     Ok(status("VmHWM")?.saturating_sub(before))
+}
+
+/// Returns the resident memory of each connection, in KiB: when it is open, and when it has sent a
+/// message of 1 KiB and waits for the next. What a first connection leaves in the process is not counted.
+async fn idle(peer: &Peer, connections: usize, target: Target) -> Result<String, Failure> {
+    let job = Job::new(Size(1024), 1);
+    let mut first = (peer.connect)(target.clone()).await?;
+    first.send(&job, 1).await?;
+    let before = status("VmRSS")?;
+    let mut clients = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        clients.push((peer.connect)(target.clone()).await?);
+    }
+    let opened = status("VmRSS")?;
+    for client in &mut clients {
+        client.send(&job, 1).await?;
+    }
+    let used = status("VmRSS")?;
+    let each = |after: u64| after.saturating_sub(before) as f64 / connections as f64;
+    Ok(format!("{:.2}\t{:.2}", each(opened), each(used)))
 }
 
 fn status(field: &str) -> Result<u64, Failure> {
