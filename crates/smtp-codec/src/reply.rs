@@ -245,7 +245,7 @@ impl PartialReply {
 
     /// Appends the lines since the code changed, or all lines if it did not.
     fn append_since_change(&self, out: &mut Vec<u8>) {
-        let Some(code) = self.code.filter(|_| self.lines > 0) else { return };
+        let Some(code) = self.code else { return };
         for line in self.text[self.text_from..].split(|&octet| octet == b'\n') {
             out.extend_from_slice(&digits(code));
             out.push(b'-');

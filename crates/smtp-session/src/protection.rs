@@ -175,3 +175,25 @@ impl Session {
         exposure == Exposure::Hidden || clear_text == ClearText::Allowed || self.is_private()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_binding_shows_its_name_and_not_what_tls_exported() {
+        let binding = ChannelBinding::tls_exporter([b'k'; 32]);
+        assert_eq!((binding.name(), binding.data()), ("tls-exporter", &[b'k'; 32][..]));
+        assert_eq!(format!("{binding:?}"), "ChannelBinding { name: \"tls-exporter\", .. }");
+    }
+
+    #[test]
+    fn tls_and_a_login_are_changes_for_the_next_message() {
+        let mut session = Session::default();
+        let before = session.changes();
+        session.secured("TLSv1.3", "TLS13_AES_128_GCM_SHA256");
+        let secured = session.changes();
+        session.authenticated("PLAIN");
+        assert!(before != secured && secured != session.changes());
+    }
+}

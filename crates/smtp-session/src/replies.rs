@@ -321,6 +321,41 @@ impl Replies {
 mod tests {
     use super::*;
 
+    fn reply(code: u16) -> Reply {
+        Reply::new(ReplyCode::new(code).unwrap(), "x")
+    }
+
+    #[test]
+    fn only_421_may_come_at_any_time() {
+        assert!(matches!(unsolicited(reply(421)), ErrorKind::Ended(Ended::ServerClosing(_))));
+        for code in [250, 420, 422, 521, 550] {
+            let kind = unsolicited(reply(code));
+            assert!(matches!(kind, ErrorKind::Misbehaved(Misbehaved::Unsolicited(_))), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_counted_in_its_class() {
+        let classes = |code| {
+            let Classes { completions, refusals } = Classes::of(&reply(code));
+            (completions, refusals)
+        };
+        assert_eq!([250, 354, 450, 550].map(classes), [(1, 0), (0, 0), (0, 1), (0, 1)]);
+    }
+
+    #[test]
+    fn what_was_unusual_about_any_reply_is_known() {
+        let mut replies = Replies::new(ReplyLimits::default());
+        for (octets, expected) in [
+            (&b"250 ok\r\n"[..], Deviations::empty()),
+            (b"250 ok\n", Deviations::BARE_LF),
+            (b"250 ok\r\n", Deviations::BARE_LF),
+        ] {
+            assert!(replies.receive(&mut &*octets, 0).unwrap().is_some());
+            assert_eq!(replies.deviations(), expected);
+        }
+    }
+
     #[test]
     fn a_pending_reply_is_small_because_there_is_one_for_each_recipient() {
         assert!(size_of::<PendingReply>() <= 56);

@@ -128,3 +128,116 @@ impl Counted {
         verdicts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smtp_error::ReplyCode;
+
+    use super::*;
+
+    fn reply(code: u16, text: &str) -> Reply {
+        Reply::new(ReplyCode::new(code).unwrap(), text)
+    }
+
+    fn surplus(codes: &[u16]) -> Classes {
+        let mut classes = Classes::default();
+        codes.iter().for_each(|&code| classes.add(&reply(code, "x")));
+        classes
+    }
+
+    /// Returns whether these surplus replies upset the result of several final replies.
+    fn upset(finals: &[u16], more: &[u16]) -> bool {
+        let mut tally = Tally::default();
+        finals.iter().for_each(|&code| tally.receive(Step::EndOfText, &reply(code, "x")));
+        tally.end_round(Dialect::Lmtp);
+        tally.counted().unwrap().is_upset_by(surplus(more))
+    }
+
+    #[test]
+    fn final_replies_that_are_all_alike_are_the_same_whichever_is_the_surplus_one() {
+        assert!(!upset(&[250, 250], &[250]) && !upset(&[550, 452], &[550]));
+        assert!(upset(&[250, 250], &[550]) && upset(&[550, 550], &[250]));
+        assert!(upset(&[250, 550], &[250]) && upset(&[550, 250], &[452]));
+        // Octets that are no reply may be one that is not whole.
+        assert!(upset(&[550, 250], &[]) && !upset(&[250, 250], &[]) && !upset(&[550, 550], &[]));
+    }
+
+    #[test]
+    fn one_final_reply_after_data_is_nothing_to_count() {
+        let mut tally = Tally::default();
+        tally.receive(Step::EndOfText, &reply(250, "x"));
+        tally.end_round(Dialect::Lmtp);
+        assert!(tally.counted().is_none());
+    }
+
+    /// Counts a round with two recipients, one chunk, and these replies.
+    fn round_in_chunks(tally: &mut Tally, replies: [u16; 4]) {
+        tally.begin_round();
+        let steps = [Step::Mail, Step::Rcpt, Step::Rcpt, Step::EndOfText];
+        for (number, step) in steps.into_iter().enumerate() {
+            tally.expect(step, number == 1);
+        }
+        for (step, code) in steps.into_iter().zip(replies) {
+            tally.receive(step, &reply(code, "x"));
+            if step == Step::Mail {
+                tally.mail_answered(false);
+                tally.announce_chunk();
+            }
+        }
+        tally.end_round(Dialect::Smtp);
+    }
+
+    #[test]
+    fn in_chunks_an_acceptance_takes_a_reply_to_mail_to_one_recipient_and_to_the_content() {
+        let mut tally = Tally::default();
+        for (replies, missing) in [
+            ([250, 250, 250, 250], 0),
+            ([250, 250, 550, 250], 0),
+            ([250, 250, 550, 554], 1),
+            ([250, 550, 550, 554], 2),
+        ] {
+            // The rounds before do not count.
+            round_in_chunks(&mut tally, replies);
+            let counted = tally.counted().unwrap();
+            for more in 0..4 {
+                let upset = counted.is_upset_by(surplus(&[250, 250, 250][..more]));
+                assert_eq!(upset, more >= missing, "{replies:?} and {more} more");
+            }
+            assert_eq!(counted.is_upset_by(surplus(&[550])), missing == 0, "{replies:?}");
+        }
+    }
+
+    #[test]
+    fn the_reply_to_mail_shows_that_the_replies_before_were_in_step() {
+        let mut tally = Tally::default();
+        round_in_chunks(&mut tally, [250; 4]);
+        tally.begin_round();
+        assert!(tally.counted().is_some());
+        tally.mail_answered(false);
+        assert!(tally.counted().is_none());
+    }
+
+    #[test]
+    fn a_reply_about_an_address_accepts_no_content_that_travels_in_chunks() {
+        let (about, plain) = (reply(250, "2.1.5 ok"), reply(250, "2.0.0 ok"));
+        let mut tally = Tally::default();
+        assert!(!tally.excludes(&about));
+        tally.announce_chunk();
+        assert!(tally.excludes(&about) && !tally.excludes(&plain));
+        tally.mail_answered(false);
+        assert!(!tally.excludes(&about));
+        tally.mail_answered(true);
+        assert!(tally.excludes(&about));
+    }
+
+    #[test]
+    fn what_was_refused_as_a_whole_is_not_accepted_until_the_next_mail() {
+        let mut tally = Tally::default();
+        tally.refuse();
+        tally.expect(Step::Text, false);
+        tally.expect(Step::EndOfText, false);
+        assert!(tally.excludes(&reply(250, "x")));
+        tally.expect(Step::Mail, false);
+        assert!(!tally.excludes(&reply(250, "x")));
+    }
+}

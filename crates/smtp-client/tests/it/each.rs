@@ -1,5 +1,5 @@
 //! One reply for each recipient over SMTP (PRDR), as Exim implements it.
-use smtp_client::{Envelope, ErrorKind, Mail, MailData, MailParam, Misbehaved, Step};
+use smtp_client::{Envelope, ErrorKind, Framing, Mail, MailData, MailParam, Misbehaved, Step};
 
 use crate::stage::{connector, opening, play, play_in, play_on};
 use smtp_client::session::Dialect;
@@ -63,6 +63,22 @@ fn no_recipient_is_accepted_before_the_final_reply() {
     check(&format!("{begun}[close]"), [None, REFUSED, last(550)], true);
     let half = "S: 353 begins\nS: 250 R=<b> yes\n[close]";
     check(half, [None, REFUSED, None], true);
+}
+
+#[test]
+fn in_chunks_a_reply_about_one_recipient_may_have_a_code_about_an_address() {
+    let script = "C| MAIL FROM:<a@example.org> PRDR\nC| RCPT TO:<b@example.org>
+C| RCPT TO:<c@example.org>\nC| RCPT TO:<d@example.org>
+S: 250 2.1.0 a\nS: 250 2.1.5 b\nS: 550 5.1.1 c\nS: 250 2.1.5 d\nC| BDAT 6 LAST\n[chunk 6]
+S: 353 each\nS: 250 2.1.5 b\nS: 250 2.1.5 d\nS: 250 2.0.0 id=1";
+    let offer = ["PIPELINING", "PRDR", "CHUNKING"];
+    play_on(&offer, script, async |mut connection| {
+        connection.sending_mut().framing = Framing::Chunks;
+        let text = MailData::new("a: b\r\n").unwrap();
+        let delivery = connection.send(&envelope(), text).await.unwrap();
+        let codes = delivery.verdicts().map(|(_, one)| one.reply().code().get());
+        assert_eq!(codes.collect::<Vec<_>>(), [250, 550, 250]);
+    });
 }
 
 #[test]

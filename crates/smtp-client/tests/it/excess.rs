@@ -135,6 +135,20 @@ fn the_limit_that_was_shown_is_kept_for_the_next_message() {
 }
 
 #[test]
+fn a_message_without_an_accepted_recipient_shows_no_limit() {
+    let none = "C| MAIL FROM:<s@example.org>\nC| RCPT TO:<a@example.org>\n\
+        C| RCPT TO:<b@example.org>\nC| DATA\nS: 250 sender\nS: 452 4.5.3 too many\n\
+        S: 452 4.5.3 too many\nS: 554 no valid recipients\nC| RSET\n";
+    let next = round(&[("c", "250 ok"), ("d", "250 ok")], "S: 250 taken\n");
+    let script = none.to_owned() + &next.replacen("S: ", "S: 250 reset\nS: ", 1);
+    play_on(&["PIPELINING"], &script, async |mut connection| {
+        let refused = send(&mut connection, &["a", "b"], continued()).await.unwrap();
+        assert_eq!(codes(&refused), [452, 452]);
+        assert!(send(&mut connection, &["c", "d"], continued()).await.unwrap().all_accepted());
+    });
+}
+
+#[test]
 fn recipients_that_are_accepted_after_a_refused_one_show_no_limit() {
     let full = [("a", "250 ok"), ("b", "452 too many"), ("c", "250 ok")];
     let script = round(&full, "S: 250 first\n")

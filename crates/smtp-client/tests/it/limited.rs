@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use smtp_client::{Ahead, Connector, Content, Delivery, Error, Mailer, Sending, Step};
+use smtp_client::{
+    Ahead, Broken, Connector, Content, Delivery, Error, ErrorKind, Mailer, Sending, Step,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -258,6 +260,47 @@ fn messages_wait_for_the_connections_that_are_admitted() {
             });
         }
     }
+}
+
+#[test]
+fn an_idle_connection_makes_room_for_a_new_one_where_no_further_is_admitted() {
+    perform(async {
+        // A session takes one message, and two connections were admitted before the limit was one.
+        let (host, connector) = Host::aware(|host, number, line| match line {
+            "" if number >= 2 && host.admitted() > 0 => CloseWith("421 too many connections\r\n"),
+            "." => Late(Duration::from_secs(1), "250 taken\r\n"),
+            line if line.starts_with("MAIL") && host.count_on(number, "MAIL") > 1 => {
+                Say("450 one message in a session\r\n")
+            }
+            line => Host::good(line),
+        });
+        let mailer = pool(connector, 2).build();
+        check_accepted(&send_all(&mailer, 2).await, "on two connections");
+        assert_eq!((mailer.connections(), host.heard().len()), (2, 2));
+        let begun = Instant::now();
+        check_accepted(&[send(&mailer).await], "on a third");
+        assert_eq!((begun.elapsed().as_secs(), host.heard().len()), (1, 4));
+    });
+}
+
+#[test]
+fn a_message_that_waits_for_a_busy_connection_does_not_fail_with_the_refusal_of_another() {
+    perform(async {
+        let (_host, connector) = Host::new(|number, line| match line {
+            "" if number > 0 => CloseWith("421 too many connections\r\n"),
+            "." => Late(Duration::from_secs(60), "250 taken\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = pool(connector, 2).wait_timeout(Duration::from_secs(10)).build();
+        let first = spawn(&mailer, "a");
+        sleep(Duration::from_secs(1)).await;
+        let error = send(&mailer).await.unwrap_err();
+        let ErrorKind::Broken(Broken::NoConnection { after }) = error.kind() else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*after, Duration::from_secs(10));
+        check_accepted(&[first.await.unwrap()], "the first");
+    });
 }
 
 #[test]

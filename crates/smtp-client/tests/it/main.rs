@@ -20,6 +20,7 @@ mod batches;
 mod blocking;
 mod callout;
 mod cancel;
+mod canceled;
 mod chunks;
 mod content;
 mod converted;

@@ -132,6 +132,20 @@ fn a_session_that_takes_few_recipients_in_all_is_followed_by_others() {
 }
 
 #[test]
+fn a_recipient_that_is_refused_for_now_is_not_among_those_that_the_session_left() {
+    perform(async {
+        let (host, connector) = server(|line, accepted, _| match line {
+            line if line.contains("<bad") => Say("450 4.2.0 greylisted\r\n"),
+            _ => closing_after_100("", accepted, 0),
+        });
+        let sent = send(&pool(connector, 1).build(), to(150, |number| number == 3)).await;
+        let codes = codes(&sent);
+        assert_eq!((codes[3], codes.iter().filter(|&&code| code == 250).count()), (450, 149));
+        assert_eq!((host.count("RCPT TO:<bad"), host.count(".")), (1, 2));
+    });
+}
+
+#[test]
 fn without_leave_to_continue_the_421_is_the_verdict() {
     for partial in [Partial::Deliver, Partial::Withhold] {
         perform(async move {

@@ -142,6 +142,43 @@ fn a_refusal_that_lasts_is_the_result() {
 }
 
 #[test]
+fn the_pause_grows_with_refusals_in_a_row_and_is_short_again_after_an_acceptance() {
+    perform(async {
+        let (_host, connector) = Host::aware(|host, _, line| match line {
+            "." if host.count(".") != 5 => Say("451 4.3.2 not now\r\n"),
+            line => Host::good(line),
+        });
+        // A refusal is the result of its message at once, and the next one waits.
+        let mailer = pool(connector, 1).attempts(1).build();
+        let mut waited = Vec::new();
+        for number in 1..=7 {
+            let begun = Instant::now();
+            assert_eq!(send(&mailer).await.unwrap().all_accepted(), number == 5);
+            waited.push(begun.elapsed().as_secs_f64());
+        }
+        // Each pause is extended by up to a half.
+        for (waited, pause) in waited.iter().zip([0.0, 1.0, 2.0, 4.0, 8.0, 0.0, 1.0]) {
+            assert!((pause..pause * 1.5 + 0.1).contains(waited), "{pause}: {waited}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_was_closed_is_not_replaced_before_the_pause_is_over() {
+    perform(async {
+        let (host, connector) = Host::new(|number, line| match line {
+            "." if number == 0 => CloseWith("451 4.3.2 not now\r\n"),
+            line => Host::good(line),
+        });
+        let sent = spawn(&pool(connector, 1).build(), "a");
+        sleep(Duration::from_millis(900)).await;
+        assert_eq!(host.heard().len(), 1, "it would be idle, and counted by the server");
+        assert!(sent.await.unwrap().unwrap().all_accepted());
+        assert_eq!(host.heard().len(), 2);
+    });
+}
+
+#[test]
 fn greylisting_does_not_reduce_the_connections() {
     perform(async {
         let seen = Mutex::new(HashSet::new());

@@ -251,6 +251,8 @@ fn a_retry_that_cannot_be_made_leaves_the_refusal_and_the_next_one_follows() {
         });
         let sent = builder.build().send(to(&["a", "grey"]), text()).await;
         assert_eq!((codes(&sent), host.heard().len()), (vec![250, 450], 2));
+        // The server that gave the verdicts is named, not the one that did not answer.
+        assert!(sent.unwrap().server().is_some());
     });
 }
 
@@ -271,18 +273,23 @@ fn the_attempts_of_a_retry_are_its_own() {
 
 #[test]
 fn closing_the_mailer_ends_the_pause_with_what_is_known() {
-    perform(async {
-        let Scene { host, builder } = retrying(greylisting("RCPT"));
-        let mailer = builder.build();
-        let sending = mailer.clone();
-        let sent = tokio::spawn(async move { sending.send(to(&["grey", "a"]), text()).await });
-        sleep(Duration::from_secs(1)).await;
-        let begun = Instant::now();
-        mailer.close().await;
-        assert_eq!((mailer.stats().paused, mailer.stats().partly_accepted), (0, 1));
-        assert_eq!((codes(&sent.await.unwrap()), begun.elapsed().as_secs()), (vec![450, 250], 0));
-        assert_eq!(host.count("MAIL"), 1);
-    });
+    // While the connection is idle, and when it was closed for that.
+    for (after, open) in [(1, 1), (299, 0)] {
+        perform(async move {
+            let Scene { host, builder } = retrying(greylisting("RCPT"));
+            let mailer = builder.build();
+            let sending = mailer.clone();
+            let sent = tokio::spawn(async move { sending.send(to(&["grey", "a"]), text()).await });
+            sleep(Duration::from_secs(after)).await;
+            assert_eq!(mailer.connections(), open);
+            let begun = Instant::now();
+            mailer.close().await;
+            assert_eq!((mailer.stats().paused, mailer.stats().partly_accepted), (0, 1));
+            let elapsed = begun.elapsed().as_secs();
+            assert_eq!((codes(&sent.await.unwrap()), elapsed), (vec![450, 250], 0));
+            assert_eq!(host.count("MAIL"), 1);
+        });
+    }
 }
 
 #[test]

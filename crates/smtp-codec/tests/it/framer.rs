@@ -7,7 +7,7 @@ use proptest::{
     prelude::{Just, Strategy},
     prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
-use smtp_codec::{LineEnd, LineFramer};
+use smtp_codec::{Deviations, LineEnd, LineFramer};
 
 /// A line and its end, or the limit that one passed.
 type Found = Result<(Vec<u8>, LineEnd), usize>;
@@ -56,6 +56,13 @@ fn a_line_ends_with_lf_and_reports_the_crs_before_it() {
     check(99, b"\n\n", &[Ok((vec![], LineEnd::Lf)), Ok((vec![], LineEnd::Lf))], false);
     check(99, b"a\r\r\n", &[Ok((b"a".to_vec(), LineEnd::CrCrLf))], false);
     check(99, b"a\r\r\r\n", &[Ok((b"a".to_vec(), LineEnd::CrCrLf))], false);
+}
+
+#[test]
+fn a_line_end_that_is_not_crlf_is_a_deviation() {
+    assert_eq!(LineEnd::CrLf.deviations(), Deviations::empty());
+    assert_eq!(LineEnd::Lf.deviations(), Deviations::BARE_LF);
+    assert_eq!(LineEnd::CrCrLf.deviations(), Deviations::EXTRA_CR);
 }
 
 #[test]

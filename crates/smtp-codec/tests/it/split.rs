@@ -146,6 +146,26 @@ fn what_is_shown_of_a_reply_is_bounded() {
     assert_eq!(decoder.partial(), [&line, &long[..512]].concat());
 }
 
+#[test]
+fn lines_up_to_the_bound_are_shown_whole() {
+    let line = [b"250-", &[b'x'; 250][..], b"\r\n"].concat();
+    let mut decoder = ReplyDecoder::default();
+    assert!(decoder.decode(&mut &line.repeat(2)[..]).unwrap().is_none());
+    assert_eq!((decoder.partial().len(), decoder.partial()), (512, line.repeat(2)));
+    assert!(decoder.decode(&mut &line[..]).unwrap().is_none());
+    assert_eq!(decoder.partial(), line.repeat(2));
+}
+
+#[test]
+fn the_line_that_makes_a_reply_too_long_is_shown() {
+    let mut limits = ReplyLimits::default();
+    limits.total = 24;
+    let mut decoder = ReplyDecoder::new(limits, Deviations::TOLERANT);
+    let wire = b"250-first\r\n250 the second\r\n";
+    assert!(decoder.decode(&mut &wire[..]).is_err());
+    assert_eq!(decoder.partial(), wire);
+}
+
 /// What streams are made of: mostly parts of replies.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let parts: &[&[u8]] = &[

@@ -37,7 +37,10 @@ fn unstuff<'a>(bare: BareLineEnds, pieces: impl IntoIterator<Item = &'a [u8]>) -
     for mut piece in pieces {
         while let Some(found) = unstuffer.next(&mut piece) {
             match found {
-                Unstuffed::Text(octets) => text.extend_from_slice(octets),
+                Unstuffed::Text(octets) => {
+                    assert!(!octets.is_empty(), "a piece of nothing");
+                    text.extend_from_slice(octets);
+                }
                 Unstuffed::End => {
                     assert_eq!(rest, None, "one end");
                     rest = Some(Vec::new());

@@ -351,6 +351,13 @@ mod tests {
         check_refused(Step::EndOfText, 421, "4.3.2 x", [Throttling; 3]);
     }
 
+    #[test]
+    fn a_limit_of_something_else_and_a_connection_without_one_are_about_the_message() {
+        for text in ["4.3.0 too many hops", "4.4.2 the connection to the filter was lost"] {
+            check_refused(Step::EndOfText, 451, text, [Blame::Message; 3]);
+        }
+    }
+
     /// Checks what an error at each of these steps is about: on a new connection before and after
     /// the message began, and on a used one.
     #[track_caller]
@@ -407,6 +414,54 @@ mod tests {
             421 => Ended::ServerClosing(reply(code, "no")).into(),
             _ => ErrorKind::Refused(reply(code, "no")),
         }
+    }
+
+    #[test]
+    fn a_caller_that_acquires_a_connection_may_have_sent_anything() {
+        let mut usage = NEW;
+        usage.count_checkout();
+        let refused = Verdict::new(Step::Mail, reply(450, "4.0.0 x"));
+        let refused = Ok(Delivery::from_iter([("a@b.example", refused)]));
+        assert_eq!(Blame::of(&refused, usage), Blame::Session);
+        assert_eq!(Blame::of(&Err(Error::new(Step::Data, Ended::Closed)), usage), Blame::Session);
+        assert!(usage.checked_out);
+    }
+
+    #[test]
+    fn a_delivery_to_no_recipient_is_about_nothing() {
+        let none: [(&str, Verdict); 0] = [];
+        assert_eq!(Blame::of(&Ok(Delivery::from_iter(none)), USED), Blame::Message);
+    }
+
+    #[test]
+    fn only_mail_and_rset_without_a_reply_in_time_are_unanswered() {
+        let timed_out = || Broken::TimedOut { after: std::time::Duration::ZERO };
+        assert!(is_unanswered_mail(&Error::new(Step::Mail, timed_out())));
+        assert!(is_unanswered_mail(&Error::new(Step::Reset, timed_out())));
+        assert!(!is_unanswered_mail(&Error::new(Step::Data, timed_out())));
+        assert!(!is_unanswered_mail(&Error::new(Step::Mail, Broken::Closed)));
+    }
+
+    #[test]
+    fn a_message_that_is_withheld_was_refused_as_a_whole_if_no_reply_is_about_a_recipient() {
+        let error = |kind: ErrorKind, verdicts: [(Step, u16); 2]| {
+            let verdicts =
+                verdicts.map(|(step, code)| ("a@b.example", Verdict::new(step, reply(code, "no"))));
+            let known = KnownVerdicts::from(Delivery::from_iter(verdicts));
+            Error::new(Step::Mail, kind).with_verdicts(known)
+        };
+        let as_whole = |kind, verdicts| refused_as_a_whole(&error(kind, verdicts)).is_some();
+        for step in [Step::Mail, Step::Data, Step::EndOfText] {
+            assert!(as_whole(refused(450), [(step, 450); 2]), "{step}");
+            assert!(as_whole(refused(421), [(step, 421); 2]), "{step}");
+        }
+        assert!(as_whole(refused(421), [(Step::Rcpt, 421); 2]));
+        assert!(!as_whole(refused(450), [(Step::Rcpt, 450); 2]));
+        assert!(!as_whole(refused(450), [(Step::Mail, 450), (Step::Rcpt, 450)]));
+        assert!(!as_whole(Broken::Closed.into(), [(Step::Mail, 450); 2]));
+        let doubtful = error(refused(450), [(Step::Mail, 450); 2]).with_in_doubt(true);
+        assert!(refused_as_a_whole(&doubtful).is_none());
+        assert!(refused_as_a_whole(&Error::new(Step::Mail, refused(450))).is_none());
     }
 
     #[test]

@@ -196,6 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn the_learned_number_of_recipients_expires_and_is_extended_by_a_lower_one_only() {
+        let (mut capacity, now) = lowered(2);
+        let at = |second| now + Duration::from_secs(second);
+        assert_eq!(capacity.recipients(now), None);
+        capacity.learn_recipients(5, now);
+        capacity.learn_recipients(7, at(300));
+        capacity.learn_recipients(5, at(300));
+        assert_eq!(capacity.recipients(at(599)), Some(5));
+        assert_eq!(capacity.recipients(at(600)), None);
+        capacity.learn_recipients(7, at(600));
+        assert_eq!(capacity.recipients(at(600)), Some(7));
+        capacity.learn_recipients(3, at(900));
+        assert_eq!(capacity.recipients(at(1499)), Some(3));
+    }
+
+    #[test]
     fn the_learned_number_of_messages_expires() {
         let (mut capacity, now) = lowered(2);
         assert_eq!(capacity.messages(now), 100);
