@@ -29,6 +29,18 @@ read -r _
 kill -KILL 0
 "#;
 
+/// The same for the first process of a PID namespace, which kills every other one in there and ends.
+/// `unshare`, which is not killed, ends when the kernel has ended all of them: the end of the output
+/// does not tell that of daemons that have closed it, such as those of Postfix, and a server that was
+/// started before they are gone found their locks and their ports.
+const HOLD_INSIDE: &str = r#"
+log=$1; status=$2; shift 2
+exec 3>&1
+{ "$@" >"$log" 2>&1; echo "$?" >"$status"; } &
+read -r _
+kill -KILL -1
+"#;
+
 /// A server to be started, any number of times.
 pub(crate) struct Launch {
     command: Vec<OsString>,
@@ -72,7 +84,7 @@ impl Launch {
             }
             Some(view) => {
                 view.begin()?;
-                view.command(&["--pid", "--fork", "--mount-proc"], HOLD)
+                view.command(&["--pid", "--fork", "--mount-proc"], HOLD_INSIDE)
             }
         };
         command.arg("sh").args(view_arguments(self.view.as_ref()));

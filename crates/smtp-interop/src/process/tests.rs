@@ -77,6 +77,32 @@ fn a_server_in_a_view_ends_with_its_daemons() {
     fs::remove_dir_all(folder).expect("the folder can be removed");
 }
 
+/// Servers such as Postfix close what they did not open, so that the end of the output tells nothing.
+#[test]
+fn daemons_in_a_view_that_have_closed_its_output_end_with_it() {
+    if run("id", ["-u"]).expect("id works").trim() != "0" {
+        println!("a view needs root: nothing was tried");
+        return;
+    }
+    let folder = folder("closed");
+    let view = View::new(&folder.join("root"), &folder.join("state"), &[]).expect("it can be made");
+    let script = format!(
+        "exec 3>&- >{0}/daemons 2>&1; for each in $(seq 200); do setsid tail -f {0}/log & done; \
+         echo up >{0}/ready; exec tail -f {0}/log",
+        folder.display()
+    );
+    run("mkfifo", [folder.join("ready")]).expect("mkfifo works");
+    let launch = Launch::new(&folder, ["sh", "-c", &script]).inside(view);
+    let text = folder.display().to_string();
+    for _ in 0..5 {
+        let server = launch.start().expect("it starts");
+        assert_eq!(fs::read_to_string(folder.join("ready")).expect("it is ready"), "up\n");
+        drop(server);
+        assert_eq!(running(&text), 0, "a daemon runs on");
+    }
+    fs::remove_dir_all(folder).expect("the folder can be removed");
+}
+
 #[test]
 fn a_command_that_fails_says_why() {
     let why = run("sh", ["-c", "echo first >&2; echo last >&2; exit 4"]);
