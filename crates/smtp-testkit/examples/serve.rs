@@ -2,11 +2,9 @@
 //!
 //! `cargo run -q -p smtp-testkit --example serve -- 2525`
 #![allow(clippy::print_stdout, reason = "it is a program")]
-use std::{env, error::Error, time::Duration};
+use std::{env, error::Error, thread};
 
-use smtp_testkit::Server;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use smtp_testkit::{Keep, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = env::args().nth(1).as_deref().unwrap_or("2525").parse()?;
@@ -16,16 +14,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .offer("8BITMIME")
         .offer("SMTPUTF8")
         .offer("SIZE 50000000")
-        // It waits for clients that come and go.
-        .watchdog(DAY)
-        .reconnect_within(DAY)
+        // It may run for days.
+        .keep(Keep::everything().messages(0).connections(100).lines(100).line_octets(1_000))
+        .input_limit(100_000_000)
+        .on_message(|message| {
+            let (from, to) = (message.sender(), message.recipients());
+            println!("\n=== {}: from {from:?} to {to:?}", message.number());
+            println!("{}", String::from_utf8_lossy(message.text()));
+            None
+        })
         .tcp()?;
     println!("smtp://{}, until Ctrl-C", server.addr());
-    for number in 1.. {
-        let messages = server.messages(number).wait()?;
-        let message = &messages[number - 1];
-        println!("\n=== {number}: from {:?} to {:?}", message.sender(), message.recipients());
-        println!("{}", String::from_utf8_lossy(message.text()));
+    loop {
+        thread::park();
     }
-    Ok(())
 }

@@ -7,11 +7,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::pipe::{Pipe, pipe};
 use crate::stream::Socket;
@@ -61,16 +63,32 @@ impl Acceptor {
         watchdog: &mut Watchdog,
     ) -> Option<Box<dyn Socket>> {
         let mut asked = pin!(watchdog.asked());
-        let mut accept = pin!(self.accept());
+        let mut accept = pin!(self.accept_next());
         poll_fn(|cx| {
             if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
-                return Poll::Ready(accepted.ok());
+                return Poll::Ready(accepted);
             }
             asked.as_mut().poll(cx).map(|_| None)
         })
         .await
     }
+
+    /// Returns the next connection; `None` if no other can be made.
+    async fn accept_next(&mut self) -> Option<Box<dyn Socket>> {
+        loop {
+            match self.accept().await {
+                Ok(socket) => return Some(socket),
+                Err(_) if matches!(self, Self::Pipes(_)) => return None,
+                // The client has gone already, or the process has too many open files. The next
+                // connection may be fine.
+                Err(_) => sleep(PAUSE_AFTER_ERROR).await,
+            }
+        }
+    }
 }
+
+/// The time before the server tries to accept again.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(20);
 
 /// A Unix socket and its path. The file would outlive the listener, so dropping this removes it.
 #[cfg(unix)]

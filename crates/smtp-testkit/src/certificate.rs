@@ -8,7 +8,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 
 /// The names in every certificate without a wrong name.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -130,7 +133,7 @@ impl Authority {
         Identity {
             certificate: certificate.der().to_vec(),
             issuers: Vec::new(),
-            key: key.serialize_der(),
+            key: Arc::new(PrivatePkcs8KeyDer::from(key.serialize_der()).into()),
         }
     }
 }
@@ -149,18 +152,33 @@ pub struct Identity {
     certificate: Vec<u8>,
     /// The certificates that a server sends after its own.
     issuers: Vec<Vec<u8>>,
-    key: Vec<u8>,
+    key: Arc<PrivateKeyDer<'static>>,
 }
 
 impl Identity {
+    /// Reads a certificate of the caller, the certificates of its issuers if the server has to send
+    /// them, and the private key of the first.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, InvalidPem> {
+        let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|error| InvalidPem::Certificate(error.to_string()))?;
+        let mut all = chain.iter().map(|certificate| certificate.to_vec());
+        let none = || InvalidPem::Certificate("there is none".to_owned());
+        let (certificate, issuers) = (all.next().ok_or_else(none)?, all.collect());
+        let key = PrivateKeyDer::from_pem_slice(key);
+        let key = key.map_err(|error| InvalidPem::Key(error.to_string()))?;
+        CertifiedKey::from_der(chain, key.clone_key(), &aws_lc_rs::default_provider())
+            .map_err(|error| InvalidPem::Pair(error.to_string()))?;
+        Ok(Self { certificate, issuers, key: Arc::new(key) })
+    }
+
     /// The certificate as DER.
     pub fn certificate_der(&self) -> &[u8] {
         &self.certificate
     }
 
-    /// The private key as PKCS #8 DER.
+    /// The private key as DER: PKCS #8, unless it was [read](Self::from_pem) in another form.
     pub fn key_der(&self) -> &[u8] {
-        &self.key
+        self.key.secret_der()
     }
 
     /// Adds the certificate of an authority to those that a server sends in the handshake, after its
@@ -177,7 +195,7 @@ impl Identity {
     }
 
     pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
-        PrivatePkcs8KeyDer::from(self.key.clone()).into()
+        self.key.clone_key()
     }
 }
 
@@ -192,6 +210,21 @@ impl fmt::Debug for Identity {
 #[error("`{name}` is neither a host name in ASCII nor an IP address")]
 pub struct InvalidName {
     name: String,
+}
+
+/// Why a certificate of the caller cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPem {
+    /// The certificates are not in PEM, or there is none.
+    #[error("the certificate cannot be read: {0}")]
+    Certificate(String),
+    /// The key is not in PEM, or there is none.
+    #[error("the private key cannot be read: {0}")]
+    Key(String),
+    /// The key is not the one of the certificate, or of an unknown kind.
+    #[error("the private key does not fit the certificate: {0}")]
+    Pair(String),
 }
 
 fn named(common_name: &str) -> DistinguishedName {

@@ -15,13 +15,15 @@ mod usual;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::asked::Asked;
+use crate::keep::Keep;
 use crate::lint::Lint;
 use crate::login::{Account, Secret};
+use crate::message::Message;
 use crate::rule::{Admission, Case, Rule, RuleSet, What};
 
 pub(crate) use self::session::Session;
@@ -51,18 +53,53 @@ pub enum Greeting {
 /// The closure with which a test answers commands.
 type Responder = Box<dyn FnMut(&Asked<'_>) -> Option<Answer> + Send>;
 
+/// The closure of a test that takes each message.
+type Taker = Box<dyn FnMut(&Message) -> Option<Answer> + Send>;
+
 /// The settings of a server with rules.
-#[derive(Default)]
 pub(crate) struct HostConfig {
     pub(crate) protocol: Protocol,
     pub(crate) greeting: Greeting,
     /// Lines of the EHLO reply, in the order in which they were added.
     pub(crate) offers: Vec<String>,
     pub(crate) accounts: Vec<Account>,
+    pub(crate) logins: Logins,
     pub(crate) rules: Vec<Rule>,
     pub(crate) responder: Option<Responder>,
+    pub(crate) taker: Option<Taker>,
+    pub(crate) keep: Keep,
+    pub(crate) input_limit: usize,
     pub(crate) tolerated: BTreeSet<Lint>,
     pub(crate) denied: BTreeSet<Lint>,
+}
+
+/// Who can log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Logins {
+    /// The users that the test has added.
+    #[default]
+    Known,
+    /// Every user, where the mechanism does not need a password that the server knows.
+    Any,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            protocol: Protocol::Smtp,
+            greeting: Greeting::InClear,
+            offers: Vec::new(),
+            accounts: Vec::new(),
+            logins: Logins::Known,
+            rules: Vec::new(),
+            responder: None,
+            taker: None,
+            keep: Keep::everything(),
+            input_limit: usize::MAX,
+            tolerated: BTreeSet::new(),
+            denied: BTreeSet::new(),
+        }
+    }
 }
 
 impl fmt::Debug for HostConfig {
@@ -81,12 +118,18 @@ pub(crate) struct Host {
     greeting: Greeting,
     offers: Vec<String>,
     accounts: Vec<Account>,
+    logins: Logins,
     rules: Mutex<RuleSet>,
-    idle: Option<Duration>,
-    /// The numbers of octets of a message text at which rules apply.
-    text_offsets: Vec<usize>,
     responder: Option<Mutex<Responder>>,
+    taker: Option<Mutex<Taker>>,
+    input_limit: usize,
     tolerated: BTreeSet<Lint>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("protocol", &self.protocol).finish_non_exhaustive()
+    }
 }
 
 /// The host name of the server.
@@ -94,16 +137,16 @@ pub(crate) const NAME: &str = "mx.testkit.example";
 
 impl Host {
     pub(crate) fn new(host: HostConfig) -> Self {
-        let rules = RuleSet::new(host.rules);
         Self {
             protocol: host.protocol,
             greeting: host.greeting,
             offers: host.offers,
             accounts: host.accounts,
-            idle: rules.idle(),
-            text_offsets: rules.text_offsets(),
-            rules: Mutex::new(rules),
+            logins: host.logins,
+            rules: Mutex::new(RuleSet::new(host.rules)),
             responder: host.responder.map(Mutex::new),
+            taker: host.taker.map(Mutex::new),
+            input_limit: host.input_limit,
             tolerated: host.tolerated,
         }
     }
@@ -117,18 +160,46 @@ impl Host {
                 return Some(answer);
             }
         }
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).answer(case)
+        self.rules().answer(case)
+    }
+
+    fn rules(&self) -> MutexGuard<'_, RuleSet> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the rules, and begins to count again.
+    pub(crate) fn set_rules(&self, rules: Vec<Rule>) {
+        self.rules().replace(rules);
+    }
+
+    pub(crate) fn add_rules(&self, rules: Vec<Rule>) {
+        self.rules().extend(rules);
+    }
+
+    /// Drops the counts of a connection that has ended.
+    fn forget(&self, connection: usize) {
+        self.rules().forget(connection);
+    }
+
+    /// The silence of a client after which a rule applies.
+    fn idle(&self) -> Option<Duration> {
+        self.rules().idle()
+    }
+
+    /// The numbers of octets of a message text at which rules apply.
+    fn text_offsets(&self) -> Vec<usize> {
+        self.rules().text_offsets()
     }
 
     /// The answer of the test at the greeting. A connection that is greeted with 2yz counts as open
     /// for as long as it keeps the second value.
     fn greet(&self, case: &Case<'_>) -> (Option<Answer>, Option<Admission>) {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).greet(case)
+        self.rules().greet(case)
     }
 
     /// Describes the required rules that were never used.
     pub(crate) fn missed(&self) -> Vec<String> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).missed()
+        self.rules().missed()
     }
 
     fn tolerates(&self, lint: Lint) -> bool {
@@ -174,6 +245,11 @@ impl Host {
             }
             _ => None,
         })
+    }
+
+    /// Returns whether a user without an account can log in.
+    fn admits_any(&self, user: &str) -> bool {
+        self.logins == Logins::Any && !user.is_empty()
     }
 
     fn knows_token(&self, user: Option<&str>, token: &str) -> Option<&Account> {

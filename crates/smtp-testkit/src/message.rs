@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::command::Command;
 use crate::escape::Escaped;
+use crate::lint::Finding;
 use crate::login::Login;
 use crate::report::TlsFacts;
 
@@ -12,6 +13,8 @@ use crate::report::TlsFacts;
 pub struct Message {
     /// The number of messages before it, on all connections.
     pub(crate) number: usize,
+    /// The number of its connection, counted from zero.
+    pub(crate) connection: usize,
     pub(crate) mail: Option<String>,
     pub(crate) rcpts: Vec<String>,
     pub(crate) sent: Vec<u8>,
@@ -19,9 +22,21 @@ pub struct Message {
     pub(crate) chunks: Vec<usize>,
     pub(crate) tls: Option<TlsFacts>,
     pub(crate) login: Option<Login>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Message {
+    /// The number of the message, counted from one, in the order in which the server accepted all
+    /// messages.
+    pub fn number(&self) -> usize {
+        self.number + 1
+    }
+
+    /// The number of its connection, counted from one.
+    pub fn connection(&self) -> usize {
+        self.connection + 1
+    }
+
     /// The MAIL command before it, without CRLF.
     pub fn mail(&self) -> Option<&str> {
         self.mail.as_deref()
@@ -78,6 +93,12 @@ impl Message {
     /// message.
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
+    }
+
+    /// The mistakes of the client on this connection, after the message before and up to the end of
+    /// this one.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 }
 

@@ -116,10 +116,9 @@ impl Mismatch {
     /// Returns the error for the mistakes of these kinds, if the clients made any.
     pub(crate) fn denied(denied: &BTreeSet<Lint>, report: &Report) -> Option<Self> {
         let is_denied = |finding: &Finding| denied.contains(&finding.lint);
-        let connection = report
-            .connections()
-            .iter()
-            .position(|connection| connection.findings().iter().any(is_denied))?;
+        let mut connections = report.connections().iter();
+        let found = connections.find(|found| found.findings().iter().any(is_denied))?;
+        let connection = found.number;
         let divergence = Divergence::without_octets(MismatchKind::Denied);
         let mut mismatch = Self::new(connection, Vec::new(), divergence, report.clone());
         mismatch.0.denied.clone_from(denied);

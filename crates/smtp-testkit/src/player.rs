@@ -12,7 +12,7 @@ use crate::journal::Page;
 use crate::message::Transaction;
 use crate::mismatch::{Divergence, MismatchKind};
 use crate::pace::Pace;
-use crate::report::{Line, Speaker};
+use crate::report::Speaker;
 use crate::script::{Event, Script};
 use crate::stream::{Socket, Stream};
 use crate::tls::TlsSettings;
@@ -149,7 +149,7 @@ impl<'a> Player<'a> {
 
     fn record_at(&self, speaker: Speaker, octets: &[u8], elapsed: Duration) {
         let script_line = self.script.entries().get(self.cursor).map(|entry| entry.line);
-        self.page.line(Line { speaker, octets: octets.to_vec(), elapsed, script_line });
+        self.page.scripted_line(speaker, octets, elapsed, script_line);
     }
 
     fn record_event(&self, happened: &str) {

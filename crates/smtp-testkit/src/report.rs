@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::counted::Counted;
 use crate::escape::Escaped;
 use crate::lint::{Finding, Lint};
 use crate::login::Login;
 use crate::message::Message;
 use crate::transcript::Transcript;
 
-/// Everything that a server received and did.
+/// Everything that a server received and did, as far as it [keeps](crate::Keep) it.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub(crate) connections: Vec<Conversation>,
@@ -54,15 +55,33 @@ impl Report {
 /// `Display` shows it in the format of scripts.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
+    /// Counted from zero.
+    pub(crate) number: usize,
     pub(crate) dialogue: Vec<Line>,
+    /// The number of pieces of the dialogue before it that are not kept.
+    pub(crate) omitted: usize,
     pub(crate) messages: Vec<Message>,
     pub(crate) findings: Vec<Finding>,
+    /// How many of the findings the messages have.
+    pub(crate) reported: usize,
+    pub(crate) ended: bool,
     pub(crate) tls: Option<TlsFacts>,
     pub(crate) server_name: Option<String>,
     pub(crate) login: Option<Login>,
 }
 
 impl Conversation {
+    /// The number of the connection, counted from one.
+    pub fn number(&self) -> usize {
+        self.number + 1
+    }
+
+    /// The number of pieces before the [dialogue](Self::dialogue) that the server does not
+    /// [keep](crate::Keep::lines); zero by default.
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+
     /// The lines and texts that were sent, in the order in which the server processed them.
     pub fn dialogue(&self) -> &[Line] {
         &self.dialogue
@@ -94,6 +113,22 @@ impl Conversation {
         &self.findings
     }
 
+    /// Records a mistake in the last piece of the dialogue.
+    pub(crate) fn mistake(&mut self, lint: Lint, what: String) {
+        let at = self.dialogue.len().saturating_sub(1);
+        self.findings.push(Finding { lint, at, what });
+    }
+
+    /// Drops the first `count` pieces of the dialogue, and the mistakes that they show.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.dialogue.drain(..count);
+        self.omitted += count;
+        let dropped = self.findings.partition_point(|finding| finding.at < count);
+        self.findings.drain(..dropped);
+        self.reported = self.reported.saturating_sub(dropped);
+        self.findings.iter_mut().for_each(|finding| finding.at -= count);
+    }
+
     /// Records how the client ended its side under TLS.
     pub(crate) fn closed(&mut self, close_notify: bool) {
         if let Some(tls) = &mut self.tls {
@@ -104,6 +139,9 @@ impl Conversation {
 
 impl fmt::Display for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.omitted > 0 {
+            writeln!(f, "# {} before this one not kept", Counted(self.omitted, "piece"))?;
+        }
         self.dialogue.iter().try_for_each(|line| writeln!(f, "{}", Transcript(line)))
     }
 }
@@ -116,6 +154,9 @@ pub struct Line {
     pub speaker: Speaker,
     /// The octets as sent, with CRLF; for an event, its description.
     pub octets: Vec<u8>,
+    /// The number of further octets, which the server does not [keep](crate::Keep::line_octets);
+    /// zero by default.
+    pub omitted: usize,
     /// The time since the connection was accepted.
     pub elapsed: Duration,
     /// The line of the script that was being played; `None` after the last line, and without a

@@ -90,7 +90,8 @@ pub enum Scope {
     Server,
     /// The events on one connection.
     Connection,
-    /// The events with the same sender and the same command line, on any connection.
+    /// The events with the same sender and the same command line, on any connection. A rule counts
+    /// the 100,000 of them that it saw first last.
     Envelope,
 }
 

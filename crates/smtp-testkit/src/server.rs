@@ -21,11 +21,14 @@ use crate::acceptor::Acceptor;
 use crate::bind::BindError;
 use crate::builder::ServerBuilder;
 use crate::certificate::Authority;
-use crate::journal::{Gone, Journal};
+use crate::host::Host;
+use crate::journal::{Entries, Gone, Journal};
+use crate::keep::Keep;
 use crate::message::Message;
 use crate::mismatch::{Divergence, Mismatch, MismatchKind};
 use crate::pipe::Pipe;
-use crate::report::Report;
+use crate::report::{Conversation, Report};
+use crate::rule::Rule;
 use crate::runtime::ServerRuntime;
 use crate::script::Script;
 use crate::waiting::Waiting;
@@ -54,6 +57,7 @@ pub struct Server {
     addr: Option<SocketAddr>,
     authority: OnceLock<Authority>,
     journal: Journal,
+    host: Arc<Host>,
     runtime: ServerRuntime,
 }
 
@@ -81,10 +85,16 @@ impl Server {
         let addr = acceptor.addr();
         let (ask, asked) = watch::channel(None);
         let ask = Arc::new(ask);
-        let journal = Journal::default();
+        let keep = match parts.scripts.is_empty() {
+            true => parts.host.keep,
+            false => Keep::everything(),
+        };
+        let journal = Journal::new(keep);
         let run = Run::new(parts, &authority, acceptor, asked, journal.clone());
+        let host = run.host();
         let task = Some(runtime.handle().spawn(run.all()));
-        let server = Self { task, ask, watchdog, reconnect, addr, authority, journal, runtime };
+        let server =
+            Self { task, ask, watchdog, reconnect, addr, authority, journal, host, runtime };
         if let Some(time) = deadline {
             server.start_deadline(time);
         }
@@ -136,7 +146,40 @@ impl Server {
         self.journal.report()
     }
 
-    /// Waits until this number of messages have arrived in all.
+    /// Returns the dialogue on a connection up to now. Connections are numbered from one, as
+    /// [`Message::connection`] is. `None` if there was none of this number, or if it is not
+    /// [kept](ServerBuilder::keep).
+    pub fn conversation(&self, number: usize) -> Option<Conversation> {
+        self.journal.conversation(number.checked_sub(1)?)
+    }
+
+    /// Replaces the rules of a server that has no scripts, from the next event on. All counts begin
+    /// again, and connections that are open count as before. What a rule of before has begun, such
+    /// as a delay, goes on.
+    ///
+    /// A rule that starts TLS needs a server that offers STARTTLS, or that had such a rule when it
+    /// was started.
+    ///
+    /// ```
+    /// use smtp_testkit::{Rule, Server};
+    ///
+    /// let server = Server::builder().tcp().unwrap();
+    /// // ... a client delivers; then the server is full.
+    /// server.set_rules(vec![Rule::on("RCPT *").reply("452 4.2.2 mailbox full")]);
+    /// # drop(server);
+    /// ```
+    pub fn set_rules(&self, rules: Vec<Rule>) {
+        self.host.set_rules(rules);
+    }
+
+    /// Adds rules after those of a server that has no scripts, as [`set_rules`](Self::set_rules)
+    /// does; the counts of the others go on.
+    pub fn add_rules(&self, rules: Vec<Rule>) {
+        self.host.add_rules(rules);
+    }
+
+    /// Waits until this number of messages have arrived in all, and returns those that are
+    /// [kept](ServerBuilder::keep).
     ///
     /// The wait ends with a [`Mismatch`]:
     ///
@@ -150,9 +193,8 @@ impl Server {
     /// - after 10 seconds, or the time of the [watchdog](ServerBuilder::watchdog), if a client has
     ///   not connected yet, or is connected and sends no message.
     pub fn messages(&self, count: usize) -> Waiting<Result<Vec<Message>, Mismatch>> {
-        let look = move |report: &Report| {
-            let messages = report.messages();
-            (messages.len() >= count).then(|| messages.into_iter().cloned().collect())
+        let look = move |entries: &Entries| {
+            (entries.arrived() >= count).then(|| entries.messages().into_iter().cloned().collect())
         };
         self.until(look, move |arrived| {
             format!("{}, and the test waits for {count}", MessagesArrived(arrived))
@@ -165,8 +207,8 @@ impl Server {
         &self,
         is_it: impl Fn(&Message) -> bool + Send + 'static,
     ) -> Waiting<Result<Message, Mismatch>> {
-        let look = move |report: &Report| {
-            report.messages().into_iter().find(|message| is_it(message)).cloned()
+        let look = move |entries: &Entries| {
+            entries.messages().into_iter().find(|message| is_it(message)).cloned()
         };
         self.until(look, |arrived| {
             let which = match arrived {
@@ -182,9 +224,9 @@ impl Server {
     /// count.
     pub fn no_message(&self, within: Duration) -> Waiting<Result<(), Mismatch>> {
         let journal = self.journal.clone();
-        let before = journal.report().messages().len();
+        let before = journal.arrived();
         self.run_here(async move {
-            let more = |report: &Report| (report.messages().len() > before).then_some(());
+            let more = |entries: &Entries| (entries.arrived() > before).then_some(());
             match timeout(within, journal.until(more)).await {
                 Err(_) => Ok(()),
                 Ok(()) => {
@@ -198,7 +240,7 @@ impl Server {
     /// `missing` describes what is missing after this number of messages.
     fn until<T: Send + 'static>(
         &self,
-        look: impl Fn(&Report) -> Option<T> + Send + 'static,
+        look: impl Fn(&Entries) -> Option<T> + Send + 'static,
         missing: impl Fn(usize) -> String + Send + 'static,
     ) -> Waiting<Result<T, Mismatch>> {
         let journal = self.journal.clone();
@@ -210,12 +252,10 @@ impl Server {
             }
             let report = journal.report();
             let why = match gone {
-                Ok(Err(gone)) => {
-                    ClientsGone { gone, connections: report.connections().len() }.to_string()
-                }
+                Ok(Err(gone)) => ClientsGone { gone, connections: journal.made() }.to_string(),
                 _ => String::new(),
             };
-            let reason = missing(report.messages().len()) + &why;
+            let reason = missing(journal.arrived()) + &why;
             Err(Mismatch::without_script(MismatchKind::NoMessage, reason, report))
         })
     }
@@ -267,7 +307,7 @@ impl Drop for Server {
 /// Returns the value of `look`, or why no client can change the report any more.
 async fn unless_gone<T>(
     journal: &Journal,
-    look: impl Fn(&Report) -> Option<T>,
+    look: impl Fn(&Entries) -> Option<T>,
     reconnect: Option<Duration>,
 ) -> Result<T, Gone> {
     let mut seen = pin!(journal.until(look));

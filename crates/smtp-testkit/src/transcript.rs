@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::counted::Counted;
 use crate::escape::Unquoted;
 use crate::report::{Line, Speaker};
 
@@ -25,11 +26,17 @@ impl fmt::Display for Transcript<'_> {
             match octets.strip_suffix(b"\r\n") {
                 Some(b"") => f.write_str(prefix)?,
                 Some(text) => write!(f, "{prefix} {}", Visible(text))?,
+                None if line.omitted > 0 && !octets.ends_with(b"\n") => {
+                    write!(f, "{prefix} {}", Visible(octets))?;
+                }
                 None if octets.ends_with(b"\n") => write!(f, "{prefix} {}", Unquoted(octets))?,
                 None => write!(f, "{prefix} {} (no end of line)", Visible(octets))?,
             }
         }
-        Ok(())
+        match line.omitted {
+            0 => Ok(()),
+            omitted => write!(f, "\n# {} more not kept", Counted(omitted, "octet")),
+        }
     }
 }
 

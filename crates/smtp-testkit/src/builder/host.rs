@@ -5,9 +5,11 @@ use std::borrow::Borrow;
 use super::ServerBuilder;
 use crate::answer::Answer;
 use crate::asked::Asked;
-use crate::host::{Greeting, Protocol};
+use crate::host::{Greeting, Logins, Protocol};
+use crate::keep::Keep;
 use crate::lint::Lint;
 use crate::login::{Account, Secret};
+use crate::message::Message;
 use crate::rule::Rule;
 
 /// Settings of a server with rules. A server with scripts uses only [`deny`](Self::deny) of these.
@@ -58,6 +60,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets every user log in, with any password or token, by PLAIN, LOGIN, CRAM-MD5, XOAUTH2 and
+    /// OAUTHBEARER. SCRAM needs a password that the server knows, so it still admits only the
+    /// users that were added.
+    pub fn any_login(mut self) -> Self {
+        self.parts.host.logins = Logins::Any;
+        self
+    }
+
     /// Adds a rule; the first rule that applies determines the answer.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.parts.host.rules.push(rule);
@@ -87,6 +97,47 @@ impl ServerBuilder {
         respond: impl FnMut(&Asked<'_>) -> Option<Answer> + Send + 'static,
     ) -> Self {
         self.parts.host.responder = Some(Box::new(respond));
+        self
+    }
+
+    /// Sets a closure that takes each message which the server is about to accept, before its reply
+    /// is written. With `None`, the reply stays; an answer replaces it, or each reply that accepts
+    /// the message if each recipient has one. A message that is refused by the answer is not in the
+    /// report.
+    ///
+    /// The closure is called for one message at a time, and the server waits for it.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use smtp_testkit::{Keep, Server};
+    ///
+    /// let (send, messages) = channel();
+    /// // The messages go to the channel only.
+    /// let server = Server::builder().keep(Keep::everything().messages(0)).on_message(move |message| {
+    ///     send.send(message.clone()).ok();
+    ///     None
+    /// });
+    /// # drop(server);
+    /// ```
+    pub fn on_message(
+        mut self,
+        take: impl FnMut(&Message) -> Option<Answer> + Send + 'static,
+    ) -> Self {
+        self.parts.host.taker = Some(Box::new(take));
+        self
+    }
+
+    /// Sets how much the server keeps of what it receives; by default, everything.
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.parts.host.keep = keep;
+        self
+    }
+
+    /// Sets how many octets a client may send as one line or one message text, with its added dots
+    /// or in all its chunks. For more, the server replies 552 and closes the connection. By default,
+    /// there is no limit; SIZE refuses a text only after it has arrived.
+    pub fn input_limit(mut self, octets: usize) -> Self {
+        self.parts.host.input_limit = octets;
         self
     }
 

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::inbox::{End, Inbox};
 use crate::journal::Page;
-use crate::lint::{Finding, Lint};
+use crate::lint::Lint;
 use crate::mismatch::{Divergence, MismatchKind};
 use crate::pace::Pace;
-use crate::report::{Line, Speaker};
+use crate::report::Speaker;
 use crate::rule::Admission;
 use crate::script::Event;
 use crate::stream::{Socket, Stream};
@@ -26,6 +26,8 @@ const YIELDS_BEFORE_REPLY: usize = 8;
 pub(super) enum SessionEnd {
     /// The connection has ended, as it may.
     Closed,
+    /// The client has sent more than the server takes at a time.
+    TooMuch,
     /// The client did not act before the watchdog expired.
     TimedOut(Divergence),
 }
@@ -42,12 +44,19 @@ pub(super) struct ClientIo {
     pace: Option<Pace>,
     /// What the server waits for, for the text of a mismatch.
     pub(super) awaited: &'static str,
+    /// The most octets that are read of one line or text.
+    input_limit: usize,
     /// Held while the connection counts as open; dropped before the client can notice the end.
     pub(super) admission: Option<Admission>,
 }
 
 impl ClientIo {
-    pub(super) fn new(socket: Box<dyn Socket>, page: Page, watchdog: Watchdog) -> Self {
+    pub(super) fn new(
+        socket: Box<dyn Socket>,
+        page: Page,
+        watchdog: Watchdog,
+        input_limit: usize,
+    ) -> Self {
         Self {
             stream: Some(Stream::Clear(socket)),
             inbox: Inbox::default(),
@@ -56,6 +65,7 @@ impl ClientIo {
             accepted: Instant::now(),
             pace: None,
             awaited: "a command",
+            input_limit,
             admission: None,
         }
     }
@@ -66,9 +76,15 @@ impl ClientIo {
 
     /// Waits for octets until the watchdog expires.
     pub(super) async fn fill(&mut self) -> Result<(), SessionEnd> {
+        self.within_limit(self.inbox.octets().len())?;
         let stream = self.stream.as_mut().ok_or(SessionEnd::Closed)?;
         let filled = self.watchdog.watch(self.inbox.fill(stream)).await;
         filled.map_err(|expired| self.timed_out(&expired))
+    }
+
+    /// Ends the session if this number of octets is more than the server takes at a time.
+    pub(super) fn within_limit(&self, octets: usize) -> Result<(), SessionEnd> {
+        (octets <= self.input_limit).then_some(()).ok_or(SessionEnd::TooMuch)
     }
 
     /// Lets the client run, and reads what it has sent before the reply.
@@ -209,7 +225,7 @@ impl ClientIo {
     }
 
     fn record_at(&self, speaker: Speaker, octets: &[u8], elapsed: Duration) {
-        self.page.line(Line { speaker, octets: octets.to_vec(), elapsed, script_line: None });
+        self.page.line(speaker, octets, elapsed);
     }
 
     pub(super) fn record_event(&self, what: &str) {
@@ -218,8 +234,7 @@ impl ClientIo {
 
     /// Records a mistake in the last recorded piece of the dialogue.
     pub(super) fn record_finding(&self, lint: Lint, what: String) {
-        let at = self.page.read(|page| page.dialogue.len().saturating_sub(1));
-        self.page.finding(Finding { lint, at, what });
+        self.page.finding(lint, what);
     }
 
     /// Records how the client ended its side.

@@ -16,7 +16,7 @@ pub(super) enum Input {
     /// The client has ended its side.
     End,
     /// The client has sent nothing for the time of a rule.
-    Silence,
+    Silence(Duration),
     /// The test has asked for the result, and the client sends nothing more.
     Finish,
 }
@@ -60,7 +60,10 @@ impl ClientIo {
         });
         let mut silent = pin!(async move {
             match silence {
-                Some(time) => sleep(time).await,
+                Some(time) => {
+                    sleep(time).await;
+                    time
+                }
                 None => pending().await,
             }
         });
@@ -73,8 +76,8 @@ impl ClientIo {
                 if fill.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(None);
                 }
-                if silent.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Some(Input::Silence));
+                if let Poll::Ready(time) = silent.as_mut().poll(cx) {
+                    return Poll::Ready(Some(Input::Silence(time)));
                 }
                 leave.as_mut().poll(cx).map(|()| Some(Input::Finish))
             })

@@ -1,6 +1,7 @@
 //! One connection of a server with rules, from the greeting to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::client_io::{ClientIo, SessionEnd};
 use super::judge;
@@ -36,16 +37,30 @@ impl Session {
         page: Page,
         watchdog: Watchdog,
     ) -> Self {
-        let io = ClientIo::new(socket, page, watchdog);
+        let io = ClientIo::new(socket, page, watchdog, host.input_limit);
         Self { host, io, state: State::default(), tls_settings }
     }
 
     /// Serves until one side ends the connection.
     pub(crate) async fn serve(mut self) -> Result<(), Divergence> {
-        match self.run().await {
-            Ok(()) | Err(SessionEnd::Closed) => Ok(()),
+        let ended = match self.run().await {
+            Err(SessionEnd::TooMuch) => self.refuse_excess().await,
+            ended => ended,
+        };
+        self.host.forget(self.io.page.connection());
+        match ended {
             Err(SessionEnd::TimedOut(divergence)) => Err(divergence),
+            _ => Ok(()),
         }
+    }
+
+    /// Refuses a line or a text that is longer than the server takes, and closes.
+    async fn refuse_excess(&mut self) -> Result<(), SessionEnd> {
+        let arrived = self.io.inbox.octets().len();
+        self.io.take(arrived);
+        let text = "this line or message text is too long, and the connection is closed";
+        self.reply(None, &Reply::new(552, "5.3.4", text)).await?;
+        self.io.close("the server closed").await
     }
 
     async fn run(&mut self) -> Result<(), SessionEnd> {
@@ -55,10 +70,10 @@ impl Session {
         self.greet().await?;
         while !self.state.closing {
             let wait =
-                LineWait { silence: self.host.idle, may_finish: self.state.envelope.is_none() };
+                LineWait { silence: self.host.idle(), may_finish: self.state.envelope.is_none() };
             match self.io.line(wait).await? {
                 Input::Line(line) => self.handle_line(&line).await?,
-                Input::Silence => self.handle_idle().await?,
+                Input::Silence(silence) => self.handle_idle(silence).await?,
                 Input::Finish => {
                     return self.io.close("the server closed: the test is over").await;
                 }
@@ -94,8 +109,7 @@ impl Session {
     }
 
     /// Applies a rule that waits for silence.
-    async fn handle_idle(&mut self) -> Result<(), SessionEnd> {
-        let Some(silence) = self.host.idle else { return Ok(()) };
+    async fn handle_idle(&mut self, silence: Duration) -> Result<(), SessionEnd> {
         match self.exception(What::Idle(silence)) {
             Some(answer) => self.perform(&answer.entries).await,
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! Receives the text of a message, with DATA or in chunks, and gives the replies at its end.
 
+use std::sync::PoisonError;
+
 use super::client_io::SessionEnd;
 use super::judge;
 use super::reply::Reply;
@@ -30,7 +32,7 @@ impl Session {
     /// Waits for the end of the text, and returns its length.
     async fn end_of_text(&mut self) -> Result<usize, SessionEnd> {
         let alone = &END_OF_TEXT[b"\r\n".len()..];
-        let mut text_offsets = self.host.text_offsets.clone().into_iter().peekable();
+        let mut text_offsets = self.host.text_offsets().into_iter().peekable();
         let mut searched = 0;
         loop {
             while let Some(offset) =
@@ -58,6 +60,9 @@ impl Session {
         let Some((length, last)) = command.chunk() else { return Ok(()) };
         let usual = self.judge(command);
         self.io.awaited = "the rest of the chunk";
+        let before = self.state.envelope.as_ref().and_then(|envelope| envelope.chunks.as_ref());
+        let before = before.map_or(0, |chunks| chunks.text.len());
+        self.io.within_limit(before.saturating_add(length))?;
         while self.io.inbox.octets().len() < length {
             self.more().await?;
         }
@@ -126,11 +131,7 @@ impl Session {
         if let (Some(answer), Some((exception, _))) = (last_chunk, pending.first_mut()) {
             exception.get_or_insert(answer);
         }
-        // A reply that is withheld leaves the client in doubt about a message that has arrived.
-        let accepted = pending.iter().any(|reply| code(reply).is_none_or(|code| code < 300));
-        if accepted {
-            self.io.page.message(message);
-        }
+        let accepted = self.accept(message, &mut pending);
         let each = self.host.protocol == Protocol::Smtp && is_for_each(&self.host, &envelope);
         if each {
             self.reply(None, &Reply::new(353, "", "a reply for each recipient follows")).await?;
@@ -147,6 +148,31 @@ impl Session {
             self.reply(None, &last).await?;
         }
         Ok(())
+    }
+
+    /// Records a message that a reply accepts, and returns whether one does. The closure of the test
+    /// gets it first, and its answer takes the place of the replies that accept it.
+    fn accept(&self, message: Message, pending: &mut [PendingReply]) -> bool {
+        if !pending.iter().any(accepts) {
+            return false;
+        }
+        let page = &self.io.page;
+        let Some(taker) = &self.host.taker else {
+            page.message(message);
+            return true;
+        };
+        // Held until the message is recorded, so that its number is the one that the closure saw.
+        let mut take = taker.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = page.numbered(message);
+        if let Some(answer) = take(&message) {
+            let replaced = pending.iter_mut().filter(|reply| code(reply).is_some_and(is_good));
+            replaced.for_each(|(exception, _)| *exception = Some(answer.clone()));
+        }
+        let accepted = pending.iter().any(accepts);
+        if accepted {
+            page.message(message);
+        }
+        accepted
     }
 
     /// Records the mistakes in a text; returns the refusal, if the server cannot accept it.
@@ -193,6 +219,16 @@ impl Session {
 /// The first code that a client will receive; `None` if it receives none.
 fn code((exception, usual): &PendingReply) -> Option<u16> {
     exception.as_ref().map_or(Some(usual.code), |answer| answer.first_code(usual.code))
+}
+
+/// Returns whether a reply leaves the message with the server. One that is withheld leaves the
+/// client in doubt about a message that has arrived.
+fn accepts(reply: &PendingReply) -> bool {
+    code(reply).is_none_or(is_good)
+}
+
+fn is_good(code: u16) -> bool {
+    code < 300
 }
 
 fn is_for_each(host: &Host, envelope: &Envelope) -> bool {

@@ -25,21 +25,22 @@ pub(super) struct Pages<'a> {
 
 impl fmt::Display for Pages<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, connection) in self.report.connections().iter().enumerate() {
+        for connection in self.report.connections() {
             for finding in self.shown(connection) {
                 let Finding { lint, what, .. } = finding;
-                let place = format!("connection {}, line {}", index + 1, finding.at + 1);
+                let line = connection.omitted() + finding.at + 1;
+                let place = format!("connection {}, line {line}", connection.number());
                 writeln!(f, "  {place}: the client {lint}: {what}")?;
                 writeln!(f, "      fix: {}", lint.remedy())?;
             }
         }
-        for (index, connection) in self.report.connections().iter().enumerate() {
+        let count = self.report.connections().last().map_or(0, Conversation::number);
+        for connection in self.report.connections() {
             let findings: Vec<&Finding> = self.shown(connection).collect();
             if !self.denied.is_empty() && findings.is_empty() {
                 continue;
             }
-            let count = self.report.connections().len();
-            writeln!(f, "\nconnection {} of {count}", index + 1)?;
+            writeln!(f, "\nconnection {} of {count}", connection.number())?;
             page(f, connection, &findings)?;
         }
         if self.report.connections().is_empty() {
@@ -78,7 +79,11 @@ fn page(
         let text = Transcript(line).to_string();
         let shown_lines: Vec<&str> = text.lines().collect();
         for (index, piece) in shown_lines.iter().take(OF_ONE).enumerate() {
-            let number = if index == 0 { (at + 1).to_string() } else { String::new() };
+            let number = if index == 0 {
+                (connection.omitted() + at + 1).to_string()
+            } else {
+                String::new()
+            };
             let marker = if index == 0 { marker } else { ' ' };
             let line = format!("{marker} {number:>4}  {}", cut(piece, WIDEST));
             write!(f, "{}", line.trim_end())?;

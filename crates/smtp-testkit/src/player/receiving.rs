@@ -3,7 +3,6 @@
 use super::Player;
 use crate::host::judge;
 use crate::inbox::End;
-use crate::lint::Finding;
 use crate::matching::{Matching, position};
 use crate::message::{END_OF_TEXT, Message};
 use crate::mismatch::{Divergence, MismatchKind};
@@ -88,9 +87,8 @@ impl Player<'_> {
 
     /// Records a message whose text was recorded last, and the mistakes in it.
     fn take_message(&self, message: Message) {
-        let at = self.page.read(|page| page.dialogue.len().saturating_sub(1));
         for (lint, what) in judge::text(&message) {
-            self.page.finding(Finding { lint, at, what });
+            self.page.finding(lint, what);
         }
         self.page.message(message);
     }

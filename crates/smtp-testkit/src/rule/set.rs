@@ -21,6 +21,8 @@ pub(crate) struct RuleSet {
 struct Entry {
     rule: Rule,
     counts: HashMap<String, Count>,
+    /// The envelopes that are counted, in the order in which they were first seen.
+    keys: VecDeque<String>,
     /// Whether the rule was ever used.
     used: bool,
 }
@@ -45,18 +47,35 @@ pub(crate) struct Case<'a> {
 
 impl RuleSet {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
-        let entry = |rule| Entry { rule, counts: HashMap::new(), used: false };
-        Self { entries: rules.into_iter().map(entry).collect(), open: OpenConnections::default() }
+        Self { entries: entries(rules), open: OpenConnections::default() }
+    }
+
+    /// Replaces the rules. The open connections stay counted.
+    pub(crate) fn replace(&mut self, rules: Vec<Rule>) {
+        self.entries = entries(rules);
+    }
+
+    /// Adds rules after the others.
+    pub(crate) fn extend(&mut self, rules: Vec<Rule>) {
+        self.entries.extend(entries(rules));
+    }
+
+    /// Drops the counts of a connection that has ended.
+    pub(crate) fn forget(&mut self, connection: usize) {
+        let key = connection.to_string();
+        let counting = self.entries.iter_mut().filter(|it| it.rule.scope == Scope::Connection);
+        for entry in counting {
+            entry.counts.remove(&key);
+        }
     }
 
     /// Returns the answer of the first rule that applies.
     pub(crate) fn answer(&mut self, case: &Case<'_>) -> Option<Answer> {
         let open = self.open.count_with(case.connection);
         let fitting = self.entries.iter_mut().filter(|entry| entry.rule.fits(case, open));
-        for Entry { rule, counts, used } in fitting {
-            if counts.entry(case.key(rule.scope)).or_default().applies(rule) {
-                *used = true;
-                return Some(rule.full_answer());
+        for entry in fitting {
+            if entry.applies(case) {
+                return Some(entry.rule.full_answer());
             }
         }
         None
@@ -89,6 +108,33 @@ impl RuleSet {
         text_offsets.sort_unstable();
         text_offsets.dedup();
         text_offsets
+    }
+}
+
+fn entries(rules: Vec<Rule>) -> Vec<Entry> {
+    let entry = |rule| Entry { rule, counts: HashMap::new(), keys: VecDeque::new(), used: false };
+    rules.into_iter().map(entry).collect()
+}
+
+/// The number of envelopes that a rule counts.
+const MOST_ENVELOPES: usize = 100_000;
+
+impl Entry {
+    /// Counts a match, and returns whether the rule applies.
+    fn applies(&mut self, case: &Case<'_>) -> bool {
+        let Self { rule, counts, keys, used } = self;
+        let key = case.key(rule.scope);
+        if rule.scope == Scope::Envelope && !counts.contains_key(&key) {
+            if keys.len() == MOST_ENVELOPES
+                && let Some(oldest) = keys.pop_front()
+            {
+                counts.remove(&oldest);
+            }
+            keys.push_back(key.clone());
+        }
+        let applies = counts.entry(key).or_default().applies(rule);
+        *used |= applies;
+        applies
     }
 }
 

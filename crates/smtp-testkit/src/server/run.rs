@@ -1,12 +1,13 @@
 //! The task of a server: accepts connections and serves them.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::acceptor::Acceptor;
 use crate::certificate::{Authority, CertificateKind, Identity};
@@ -95,6 +96,10 @@ impl Run {
         }
     }
 
+    pub(crate) fn host(&self) -> Arc<Host> {
+        self.host.clone()
+    }
+
     pub(crate) async fn all(self) -> Result<Report, Mismatch> {
         // No connection is accepted afterwards, however the task ends.
         let _closing = Closing(self.journal.clone());
@@ -135,27 +140,19 @@ impl Run {
 
     /// Serves any number of connections at a time, until the test asks for the result.
     async fn serve(mut self) -> Result<Report, Mismatch> {
-        let mut sessions = JoinSet::new();
+        let mut sessions = Sessions::default();
         while let Some(socket) = self.acceptor.accept_before(&mut self.watchdog).await {
             let page = self.journal.open();
             let connection = page.connection();
             let tls_settings = self.tls_settings.clone();
             let host = self.host.clone();
             let session = Session::new(host, socket, tls_settings, page, self.watchdog.clone());
-            sessions.spawn(async move { (connection, session.serve().await) });
+            sessions.begin(async move { (connection, session.serve().await) });
         }
         self.journal.close();
-        let mut timed_out = Vec::new();
-        while let Some(ended) = sessions.join_next().await {
-            match ended {
-                Ok((connection, Err(divergence))) => timed_out.push((connection, divergence)),
-                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-                _ => {}
-            }
-        }
+        let timed_out = sessions.end().await;
         let report = self.journal.report();
-        let first = timed_out.into_iter().min_by_key(|(connection, _)| *connection);
-        if let Some((connection, divergence)) = first {
+        if let Some((connection, divergence)) = timed_out {
             return Err(Mismatch::new(connection, Vec::new(), divergence, report));
         }
         if let Some(mismatch) = Mismatch::denied(&self.denied, &report) {
@@ -167,6 +164,58 @@ impl Run {
                 let reason = format!("never used: {}", missed.join("; "));
                 Err(Mismatch::without_script(MismatchKind::UnusedRule, reason, report))
             }
+        }
+    }
+}
+
+/// The connections of a server with rules, and the first of those that timed out.
+#[derive(Default)]
+struct Sessions {
+    running: JoinSet<Ended>,
+    timed_out: Option<(usize, Divergence)>,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// The number of a connection, and how it ended.
+type Ended = (usize, Result<(), Divergence>);
+
+impl Sessions {
+    fn begin(&mut self, session: impl Future<Output = Ended> + Send + 'static) {
+        // A server that runs for days would otherwise keep the outcome of each.
+        while let Some(ended) = self.running.try_join_next() {
+            self.record(ended);
+        }
+        self.running.spawn(session);
+    }
+
+    /// Waits until all have ended.
+    ///
+    /// # Panics
+    ///
+    /// If the test's closure has panicked in one of them.
+    async fn end(mut self) -> Option<(usize, Divergence)> {
+        while self.panic.is_none()
+            && let Some(ended) = self.running.join_next().await
+        {
+            self.record(ended);
+        }
+        match self.panic {
+            Some(panic) => resume_unwind(panic),
+            None => self.timed_out,
+        }
+    }
+
+    fn record(&mut self, ended: Result<Ended, JoinError>) {
+        match ended {
+            Ok((connection, Err(divergence)))
+                if self.timed_out.as_ref().is_none_or(|(first, _)| connection < *first) =>
+            {
+                self.timed_out = Some((connection, divergence));
+            }
+            Err(error) if error.is_panic() && self.panic.is_none() => {
+                self.panic = Some(error.into_panic());
+            }
+            _ => {}
         }
     }
 }

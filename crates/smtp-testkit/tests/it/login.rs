@@ -242,3 +242,22 @@ async fn one_login_is_enough() {
     let again = ("AUTH PLAIN |\0user\0pencil", "503 already logged in");
     talk(&[("AUTH PLAIN |\0user\0pencil", IN), again]).await;
 }
+
+#[tokio::test]
+async fn every_user_can_log_in_where_the_test_allows_it() {
+    let any = || Server::builder().offer(MECHANISMS).user("user", "pencil").any_login();
+    for (mechanism, dialogue) in [
+        ("PLAIN", vec![("AUTH PLAIN |\0eve\0any", IN)]),
+        ("LOGIN", vec![("AUTH LOGIN |eve", "334 Password:"), ("|any", IN)]),
+        ("CRAM-MD5", vec![("AUTH CRAM-MD5", "334 <1@mx.testkit.example>"), ("|eve 00", IN)]),
+        ("XOAUTH2", vec![("AUTH XOAUTH2 |user=eve\x01auth=Bearer any\x01\x01", IN)]),
+        ("OAUTHBEARER", vec![("AUTH OAUTHBEARER |n,a=eve,\x01auth=Bearer any\x01\x01", IN)]),
+    ] {
+        let report = talk_to(any(), &dialogue).await;
+        let login = report.connections()[0].login().unwrap();
+        assert_eq!((login.mechanism.as_str(), login.user.as_str()), (mechanism, "eve"));
+    }
+    // Without a name there is no user.
+    talk_to(any(), &[("AUTH PLAIN |\0\0any", WRONG)]).await;
+    talk_to(builder(), &[("AUTH PLAIN |\0eve\0any", WRONG)]).await;
+}

@@ -10,6 +10,7 @@ mod endings;
 mod faults;
 mod files;
 mod gone;
+mod keeping;
 mod limits;
 mod lints;
 mod login;

@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use smtp_testkit::{
-    CertificateKind, ClientCertificate, Greeting, Lint, Pipe, Rule, Server, ServerBuilder,
-    TlsVersion, TlsVersions,
+    Authority, CertificateKind, ClientCertificate, Greeting, Identity, Lint, Pipe, Rule, Server,
+    ServerBuilder, TlsVersion, TlsVersions,
 };
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsConnector;
@@ -186,4 +188,41 @@ async fn a_rule_closes_without_close_notify() {
     let end = client.0.read(&mut [0; 16]).await;
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     server.finish().await.unwrap();
+}
+
+fn in_pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_caller_is_presented() {
+    let authority = Authority::new();
+    let issued = authority.issue(CertificateKind::Good);
+    let certificate = in_pem("CERTIFICATE", issued.certificate_der());
+    let key = in_pem("PRIVATE KEY", issued.key_der());
+
+    let identity =
+        Identity::from_pem((certificate.clone() + &authority.pem()).as_bytes(), key.as_bytes());
+    let (server, pipe) = Server::builder()
+        .greeting(Greeting::UnderTls)
+        .authority(authority.clone())
+        .identity(identity.unwrap())
+        .pipe();
+    let mut client = handshake(&server, pipe, NEW, Shown::Nothing).await.unwrap();
+    let shown = client.0.get_ref().1.peer_certificates().unwrap();
+    assert_eq!(shown.len(), 2, "with its issuer");
+    assert_eq!(shown[0].as_ref(), issued.certificate_der());
+    client.receive("220 ").await;
+    drop(client);
+
+    let other = authority.issue(CertificateKind::Good);
+    let other_key = in_pem("PRIVATE KEY", other.key_der());
+    for (certificate, key, error) in [
+        (certificate.as_str(), other_key.as_str(), "the private key does not fit the certificate"),
+        (&certificate, "", "the private key cannot be read"),
+        ("", &key, "the certificate cannot be read: there is none"),
+    ] {
+        let invalid = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap_err();
+        assert!(invalid.to_string().starts_with(error), "{invalid}");
+    }
 }
