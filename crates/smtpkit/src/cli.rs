@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Detail, Format, Output};
-use crate::{callout, deliver, demo, drive, load, play, probe, record, send, shell};
+use crate::{callout, deliver, demo, drive, load, play, probe, record, send, serve, shell};
 
 /// One tool for SMTP at the terminal.
 #[derive(Debug, Parser)]
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Probe(Box<probe::ProbeArgs>),
     Send(Box<send::SendArgs>),
+    Serve(Box<serve::ServeArgs>),
     Deliver(Box<deliver::DeliverArgs>),
     Verify(Box<callout::VerifyArgs>),
     Load(Box<load::LoadArgs>),

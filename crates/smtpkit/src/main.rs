@@ -22,6 +22,7 @@ mod probe;
 mod record;
 mod script_files;
 mod send;
+mod serve;
 mod shell;
 
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, common: &Common) -> Result<Exit, Failure> {
     match command {
         Command::Demo(_) => demo::run(common).await,
+        Command::Serve(args) => serve::run(&args, common).await,
         Command::Probe(args) => probe::run(&args, common).await,
         Command::Deliver(args) => deliver::run(&args, common).await,
         Command::Send(args) => send::run(&args, common).await,

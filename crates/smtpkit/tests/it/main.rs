@@ -9,5 +9,6 @@ mod probe_domain;
 mod program;
 mod scripts;
 mod send;
+mod serve;
 mod transcripts;
 mod zone;
