@@ -263,24 +263,30 @@ fn messages_wait_for_the_connections_that_are_admitted() {
 }
 
 #[test]
-fn an_idle_connection_makes_room_for_a_new_one_where_no_further_is_admitted() {
-    perform(async {
-        // A session takes one message, and two connections were admitted before the limit was one.
-        let (host, connector) = Host::aware(|host, number, line| match line {
-            "" if number >= 2 && host.admitted() > 0 => CloseWith("421 too many connections\r\n"),
-            "." => Late(Duration::from_secs(1), "250 taken\r\n"),
-            line if line.starts_with("MAIL") && host.count_on(number, "MAIL") > 1 => {
-                Say("450 one message in a session\r\n")
-            }
-            line => Host::good(line),
+fn an_idle_connection_makes_room_for_a_new_one_only_where_no_further_is_admitted() {
+    // A session forgets its login, which says nothing about the number of its messages; and two
+    // connections were admitted before the limit was one.
+    for (full, connections, closed) in [(true, 4, 1), (false, 3, 0)] {
+        perform(async move {
+            let (host, connector) = Host::aware(move |host, number, line| match line {
+                "" if full && number >= 2 && host.admitted() > 0 => {
+                    CloseWith("421 too many connections\r\n")
+                }
+                "." => Late(Duration::from_secs(1), "250 taken\r\n"),
+                line if line.starts_with("MAIL") && host.count_on(number, "MAIL") > 1 => {
+                    Say("530 5.7.0 log in first\r\n")
+                }
+                line => Host::good(line),
+            });
+            let mailer = pool(connector, 2).build();
+            check_accepted(&send_all(&mailer, 2).await, "on two connections");
+            assert_eq!((mailer.connections(), host.heard().len()), (2, 2));
+            let begun = Instant::now();
+            check_accepted(&[send(&mailer).await], "on a new one");
+            assert_eq!((begun.elapsed().as_secs(), host.heard().len()), (1, connections));
+            assert_eq!(host.count("QUIT"), closed);
         });
-        let mailer = pool(connector, 2).build();
-        check_accepted(&send_all(&mailer, 2).await, "on two connections");
-        assert_eq!((mailer.connections(), host.heard().len()), (2, 2));
-        let begun = Instant::now();
-        check_accepted(&[send(&mailer).await], "on a third");
-        assert_eq!((begun.elapsed().as_secs(), host.heard().len()), (1, 4));
-    });
+    }
 }
 
 #[test]

@@ -193,6 +193,23 @@ fn an_idle_connection_is_closed_after_its_time() {
 }
 
 #[test]
+fn no_message_waits_for_the_reply_to_quit_on_an_idle_connection() {
+    perform(async {
+        let (host, connector) = Host::new(|number, line| match line {
+            "QUIT" if number == 0 => Late(Duration::from_secs(20), "221 bye\r\n"),
+            line => Host::good(line),
+        });
+        let mailer = pool(connector, 2).idle_timeout(Duration::from_secs(5)).build();
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!((host.count("QUIT"), host.open_now()), (1, 1));
+        let begun = Instant::now();
+        assert!(send(&mailer).await.unwrap().all_accepted());
+        assert_eq!((begun.elapsed(), host.heard().len()), (Duration::ZERO, 2));
+    });
+}
+
+#[test]
 fn no_more_are_begun_than_the_rate_allows() {
     perform(async {
         let (_, connector) = Host::new(|_, line| Host::good(line));

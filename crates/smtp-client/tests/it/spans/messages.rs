@@ -1,7 +1,7 @@
 //! The spans of many messages and of a mailer: one for each message, in the span of the caller.
 use std::time::Duration;
 
-use smtp_client::{Connector, Envelope, MailData, Mailer, Message, Retry, Server};
+use smtp_client::{Connector, Envelope, Excess, MailData, Mailer, Message, Retry, Sending, Server};
 use smtp_testkit::Server as TestServer;
 use tracing::{Instrument, Level};
 
@@ -227,4 +227,19 @@ fn a_connection_over_tcp_has_its_host_and_address() {
     let all = witness.all();
     let expected = [("host", "127.0.0.1"), ("address", &*address), ("outcome", "done")];
     check(span(&all, "connect"), Level::INFO, &expected);
+}
+
+#[test]
+fn a_recipient_that_is_refused_beside_others_is_not_told_as_a_repetition() {
+    let all = witness(async {
+        let mut sending = Sending::default();
+        sending.excess = Excess::Continue;
+        let mailer = pool(refusing_bob().sending(sending), 1).build();
+        let rcpts = ["ann@example.org", "secret.bob@example.org"];
+        let envelope = Envelope::new("s@example.org", rcpts).unwrap();
+        let delivery = mailer.send(envelope, text()).await.unwrap();
+        assert!(delivery.any_accepted() && !delivery.all_accepted());
+    });
+    let repeated = |seen: &&Seen| seen.is_event && seen.field("message") == Some("repeated");
+    assert_eq!(all.iter().filter(repeated).count(), 0);
 }
