@@ -76,6 +76,14 @@ struct RulesFile<T> {
     rules: Vec<T>,
 }
 
+/// Says in one line, and without names of Rust, what a reader of values did not expect.
+fn in_words(message: &str) -> String {
+    let words = message.replace('\n', "; ");
+    ["usize", "u64", "u32"].into_iter().fold(words, |words, name| {
+        words.replace(&format!("expected {name}"), "expected a whole number")
+    })
+}
+
 /// Reads rules in TOML.
 pub(crate) fn from_toml(text: &str) -> Result<Vec<WrittenRule>, InvalidRules> {
     read(text, 0)
@@ -127,7 +135,7 @@ fn read(text: &str, before: usize) -> Result<Vec<WrittenRule>, InvalidRules> {
         (Some(line), own)
     };
     let file: RulesFile<Spanned<RuleSpec>> = toml::from_str(text).map_err(|error| {
-        InvalidRules { place: error.span().map(place), what: error.message().replace('\n', "; ") }
+        InvalidRules { place: error.span().map(place), what: in_words(error.message()) }
     })?;
     file.rules
         .into_iter()
