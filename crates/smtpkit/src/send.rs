@@ -204,9 +204,8 @@ impl How {
 }
 
 fn progress(size: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta_precise} left",
-    );
+    let style =
+        ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left");
     let bar = ProgressBar::new(size);
     match style {
         Ok(style) => bar.with_style(style),
