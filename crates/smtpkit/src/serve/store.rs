@@ -1,6 +1,6 @@
 //! The messages that `serve` keeps in memory: bounded in number and in octets, searched and awaited.
 //!
-//! What a message contains is read by [`reading`](super::reading), when it is first asked for.
+//! What a message contains is read by `reading`, when it is first asked for.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
