@@ -34,7 +34,7 @@ pub(crate) struct DriveArgs {
     /// Compare every octet of replies [default: the code of each line, and the number of lines]
     #[arg(long)]
     exact: bool,
-    /// The message for [text], a file with its header [default: a short one]
+    /// The message for `[text]`, a file with its header [default: a short one]
     #[arg(long, value_name = "FILE")]
     message: Option<PathBuf>,
     /// What stands for the * of C~ lines, such as the arguments of AUTH: a line of this file for each
