@@ -1,5 +1,5 @@
 //! Completions for shells, and the manual pages.
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
@@ -25,16 +25,27 @@ pub(crate) struct ManArgs {
 }
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Exit {
-    clap_complete::generate(args.shell, &mut Cli::command(), "smtpkit", &mut io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "smtpkit", &mut text);
+    print(&text);
     Exit::Fine
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Exit, Failure> {
     let command = Cli::command();
+    let failed = |error| Failure::machine("writing the manual page", error);
     match &args.folder {
-        None => Man::new(command).render(&mut io::stdout()),
-        Some(folder) => clap_mangen::generate_to(command, folder),
+        None => {
+            let mut text = Vec::new();
+            Man::new(command).render(&mut text).map_err(failed)?;
+            print(&text);
+        }
+        Some(folder) => clap_mangen::generate_to(command, folder).map_err(failed)?,
     }
-    .map_err(|error| Failure::machine("writing the manual page", error))?;
     Ok(Exit::Fine)
+}
+
+/// Prints it as far as there is a reader.
+fn print(text: &[u8]) {
+    let _ = io::stdout().lock().write_all(text);
 }
