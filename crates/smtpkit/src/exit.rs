@@ -126,7 +126,6 @@ impl Exit {
             Broken::Tls(_) => Self::Tls,
             _ => match step {
                 Step::StartTls | Step::Handshake => Self::Tls,
-                Step::Greeting | Step::Hello => Self::Greeting,
                 _ => Self::Connect,
             },
         }

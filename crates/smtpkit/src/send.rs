@@ -98,10 +98,21 @@ pub(crate) async fn run(args: &SendArgs, common: &Common) -> Result<Exit, Failur
     };
     let mut connection = connected?;
     if !args.how.xclient.is_empty() {
-        connection.xclient(&attributes).await?;
+        let Ok(accepted) = interruption.unless(connection.xclient(&attributes)).await else {
+            output.warn("interrupted at XCLIENT: nothing was sent");
+            return Ok(Exit::Interrupted);
+        };
+        accepted?;
     }
     let exit = match args.how.last_step() {
-        Some(step) => stop(connection, &envelope, step, &args.how, output).await?,
+        Some(step) => {
+            let stopped = stop(connection, &envelope, step, &args.how, output);
+            let Ok(stopped) = interruption.unless(stopped).await else {
+                output.warn("interrupted: no message was sent");
+                return Ok(Exit::Interrupted);
+            };
+            stopped?
+        }
         None => deliver(connection, &envelope, content, &interruption, output).await?,
     };
     output.detail(&dialogue.timing());
@@ -139,7 +150,7 @@ pub(crate) async fn deliver(
     failed.map_or_else(|| Ok(outcome.exit()), |error| Err(error.into()))
 }
 
-/// Says how far the message was when it was interrupted, and returns whether it may have been accepted.
+/// Shows how far the message was when it was interrupted, and returns whether it may have been accepted.
 fn interrupted(connection: &Connection, output: Output) -> bool {
     match connection.ended() {
         Some(Ended::Canceled { step, in_doubt: true }) => {

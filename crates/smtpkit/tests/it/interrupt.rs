@@ -10,9 +10,15 @@ use crate::program::command;
 /// answering.
 #[track_caller]
 fn check(rule: Rule, until: &str, status: i32, expected: &str) {
+    check_with(&[], rule, until, status, expected);
+}
+
+#[track_caller]
+fn check_with(options: &[&str], rule: Rule, until: &str, status: i32, expected: &str) {
     let server = Server::builder().own_thread().offer("PIPELINING").rule(rule).tcp().unwrap();
     let url = format!("smtp://{}", server.addr());
-    let arguments = ["send", &url, "-v", "-f", "a@example.org", "-t", "b@example.org"];
+    let mut arguments = vec!["send", &url, "-v", "-f", "a@example.org", "-t", "b@example.org"];
+    arguments.extend(options);
     let mut child = command(&arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -44,4 +50,11 @@ fn the_doubt_depends_on_the_stage() {
     check(Rule::on("RCPT *").answer(stall()), "C: RCPT", 130, "not sent");
     check(Rule::on("DATA").answer(stall()), "C: DATA", 130, "not sent");
     check(Rule::text().answer(stall()), "C: (text", 18, "IN DOUBT");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_session_that_is_to_stop_can_be_interrupted() {
+    let stop = ["--stop-after", "rcpt"];
+    check_with(&stop, Rule::on("RCPT *").answer(stall()), "C: RCPT", 130, "no message was sent");
 }

@@ -481,8 +481,12 @@ async function remove(id) {
   showList();
 }
 
+// What the open question is about: the search may change while it is shown.
+let removing = "";
+
 function askToRemoveAll() {
   if (list.total === 0) return;
+  removing = list.search;
   const them = plural(list.total, "message");
   $("confirm-text").textContent = list.search === "" ? `Delete all ${them}?` : `Delete ${them} found by “${list.search}”?`;
   $("confirm").showModal();
@@ -490,7 +494,8 @@ function askToRemoveAll() {
 
 async function removeAll() {
   $("confirm").close();
-  await ask(`/messages${list.search === "" ? "" : query({})}`, { method: "DELETE" });
+  const condition = removing === "" ? "" : `?${new URLSearchParams({ search: removing })}`;
+  await ask(`/messages${condition}`, { method: "DELETE" });
   await load();
 }
 
