@@ -1,5 +1,6 @@
 //! How a server is reached: its URL, the login, the proxy, the trusted certificates, timeouts.
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -8,10 +9,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider};
 use smtp_client::sasl::{ClearText, Mechanism, Secret};
 use smtp_client::{Connector, Credentials, HelloName, Login, Proxy, Timeouts, Tls};
+use tokio::io::AsyncReadExt;
 use tokio::process;
 
 use crate::cli::Common;
 use crate::failure::Failure;
+use crate::prompt;
 
 /// The server of a command, and how the client logs in.
 #[derive(Clone, Debug, Args)]
@@ -183,8 +186,9 @@ impl LoginOptions {
 
     async fn password(&self, user: &str) -> Result<Secret, Failure> {
         if let Some(path) = &self.password_file {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-            return first_line(&text).ok_or_else(|| Failure::file(path, "the first line is empty"));
+            let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+            let line = first_line(file).map_err(|error| Failure::file(path, error))?;
+            return line.ok_or_else(|| Failure::file(path, "the first line is empty"));
         }
         if let Some(variable) = &self.password_env {
             return environment("--password-env", variable);
@@ -192,16 +196,7 @@ impl LoginOptions {
         if let Some(command) = &self.password_command {
             return from_command(command).await;
         }
-        let question = format!("Password of {user}: ");
-        let asked = tokio::task::spawn_blocking(move || rpassword::prompt_password(question)).await;
-        let asked = asked.map_err(io::Error::other).and_then(|asked| asked);
-        asked.map(Secret::from).map_err(|error| {
-            let why = format!(
-                "the password cannot be asked for ({error}): write --password-file, \
-                 --password-env or --password-command"
-            );
-            Failure::option("--user", why)
-        })
+        prompt::password(user).await
     }
 }
 
@@ -223,8 +218,15 @@ fn has_password(url: &str) -> bool {
     authority.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'))
 }
 
-fn first_line(text: &str) -> Option<Secret> {
-    text.lines().next().filter(|line| !line.is_empty()).map(Secret::from)
+/// The most octets of a password.
+const LONGEST: u64 = 64 * 1024;
+
+/// Reads the first line and no more; `None` if it is empty.
+fn first_line(input: impl Read) -> io::Result<Option<Secret>> {
+    let mut line = String::new();
+    BufReader::new(input).take(LONGEST).read_line(&mut line)?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    Ok((!line.is_empty()).then(|| Secret::from(line)))
 }
 
 fn environment(option: &'static str, variable: &str) -> Result<Secret, Failure> {
@@ -237,12 +239,18 @@ fn environment(option: &'static str, variable: &str) -> Result<Secret, Failure> 
 async fn from_command(command: &str) -> Result<Secret, Failure> {
     let option = "--password-command";
     let mut shell = process::Command::new("sh");
-    shell.arg("-c").arg(command).stdin(Stdio::inherit()).stderr(Stdio::inherit());
-    let output = shell.output().await.map_err(|error| Failure::option(option, error))?;
-    if !output.status.success() {
-        return Err(Failure::option(option, format!("the command failed: {}", output.status)));
+    shell.arg("-c").arg(command).stdin(Stdio::inherit()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().map_err(|error| Failure::option(option, error))?;
+    let mut text = Vec::new();
+    if let Some(output) = shell.stdout.take() {
+        // A command that prints without end is told that there is no reader.
+        let read = output.take(LONGEST).read_to_end(&mut text).await;
+        read.map_err(|error| Failure::option(option, error))?;
     }
-    let text = String::from_utf8(output.stdout);
-    let text = text.map_err(|_| Failure::option(option, "the output is not UTF-8"))?;
-    first_line(&text).ok_or_else(|| Failure::option(option, "the first line is empty"))
+    let status = shell.wait().await.map_err(|error| Failure::option(option, error))?;
+    let line = first_line(&*text).map_err(|error| Failure::option(option, error))?;
+    if !status.success() && text.len() < usize::try_from(LONGEST).unwrap_or(usize::MAX) {
+        return Err(Failure::option(option, format!("the command failed: {status}")));
+    }
+    line.ok_or_else(|| Failure::option(option, "the first line is empty"))
 }

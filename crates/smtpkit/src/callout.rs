@@ -85,7 +85,7 @@ pub(crate) async fn run(args: &VerifyArgs, common: &Common) -> Result<Exit, Fail
     };
     match Interruption::listen().unless(asking).await {
         Ok(result) => Ok(result?),
-        Err(_) => Ok(Exit::Interrupted),
+        Err(_) => Err(Failure::Interrupted("while asking: no message was sent")),
     }
 }
 

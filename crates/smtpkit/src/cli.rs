@@ -64,7 +64,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// How long each step may take, such as 30s [default: as RFC 5321 has it for the step]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -78,6 +78,15 @@ impl Common {
             _ => Detail::Normal,
         };
         Output::new(format, detail)
+    }
+}
+
+/// Reads a duration; zero is none.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("write a duration above 0, such as 30s".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -87,14 +87,26 @@ impl MessageOptions {
             None => "This is a test message, sent by smtpkit.\r\n".to_owned(),
         };
         let subject = self.subject.as_deref().unwrap_or("Test message");
-        let mut message = MessageBuilder::new().subject(subject).text_body(body);
-        if !from.is_empty() {
+        if subject.contains(|it: char| it.is_control() && it != '\t') {
+            return Err(Failure::option("--subject", "it has a line end or a control character"));
+        }
+        let fields = self.header.iter().map(|field| header_field(field));
+        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        // A field that is given replaces the one that is made.
+        let is_given =
+            |name: &str| fields.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        let mut message = MessageBuilder::new().text_body(body);
+        if !is_given("Subject") {
+            message = message.subject(subject);
+        }
+        if !from.is_empty() && !is_given("From") {
             message = message.from(from.to_owned());
         }
-        message = message.to(to.to_vec());
-        for field in &self.header {
-            let (name, value) = header_field(field)?;
-            message = message.header(name.to_owned(), Raw::new(value.to_owned()));
+        if !is_given("To") {
+            message = message.to(to.to_vec());
+        }
+        for (name, value) in &fields {
+            message = message.header((*name).to_owned(), Raw::new((*value).to_owned()));
         }
         for path in &self.attach {
             let octets = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
@@ -118,8 +130,8 @@ fn header_field(field: &str) -> Result<(&str, &str), Failure> {
     if !is_name {
         return Err(wrong("the name has printable ASCII characters only, and no space"));
     }
-    if value.contains(['\r', '\n', '\0']) {
-        return Err(wrong("the value has a line end"));
+    if value.contains(|it: char| it.is_control() && it != '\t') {
+        return Err(wrong("the value has a line end or a control character"));
     }
     Ok((name, value.trim_start()))
 }

@@ -16,11 +16,11 @@ pub(crate) enum Exit {
     Usage,
     /// The name of the server was not found.
     Dns,
-    /// No connection was made, or it was lost while nothing was in doubt.
+    /// No connection was made, or it was lost after EHLO while nothing was in doubt.
     Connect,
     /// TLS was not offered, the handshake failed, or the certificate was not accepted.
     Tls,
-    /// The server refused at the greeting, EHLO, HELO or LHLO.
+    /// The greeting, EHLO, HELO or LHLO: refused, no reply in time, or the connection closed there.
     Greeting,
     /// The login was refused, or is not possible.
     Login,
@@ -47,9 +47,9 @@ impl Exit {
         (Self::Failed, "this program failed, such as writing a file"),
         (Self::Usage, "an option, URL, address or file cannot be used; nothing was sent"),
         (Self::Dns, "DNS: the name of the server was not found"),
-        (Self::Connect, "connect: no connection, or it was lost with nothing in doubt"),
+        (Self::Connect, "connect: no connection, or it was lost later with nothing in doubt"),
         (Self::Tls, "TLS: not offered, handshake failed, or certificate not accepted"),
-        (Self::Greeting, "the server refused at its greeting or at EHLO"),
+        (Self::Greeting, "greeting or EHLO: refused, no reply in time, or the connection closed"),
         (Self::Login, "the login was refused or is not possible"),
         (Self::Refused, "refused for good"),
         (Self::RefusedForNow, "refused for now"),
@@ -126,6 +126,7 @@ impl Exit {
             Broken::Tls(_) => Self::Tls,
             _ => match step {
                 Step::StartTls | Step::Handshake => Self::Tls,
+                Step::Greeting | Step::Hello => Self::Greeting,
                 _ => Self::Connect,
             },
         }

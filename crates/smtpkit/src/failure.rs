@@ -1,5 +1,5 @@
 //! Why a command failed.
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,8 +56,11 @@ pub(crate) enum Failure {
         /// Why there is no mail host.
         reason: NoRoute,
     },
+    /// The command was interrupted before there was a result; what was done by then.
+    #[error("interrupted {0}")]
+    Interrupted(&'static str),
     /// The client failed.
-    #[error("{}", WithAdvice(.0))]
+    #[error(transparent)]
     Client(#[from] Error),
 }
 
@@ -85,6 +88,7 @@ impl Failure {
         match self {
             Self::Client(error) => Exit::of_error(error),
             Self::Machine { .. } => Exit::Failed,
+            Self::Interrupted(_) => Exit::Interrupted,
             Self::Lookup(_) | Self::NoRoute { .. } => Exit::Dns,
             Self::CommandLine(_)
             | Self::Option { .. }
@@ -99,19 +103,6 @@ impl Failure {
         match self {
             Self::Client(error) => Some(error),
             _ => None,
-        }
-    }
-}
-
-/// An error of the client, with what to do about it.
-struct WithAdvice<'e>(&'e Error);
-
-impl Display for WithAdvice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(error) = self;
-        match error.advice() {
-            Some(advice) => write!(f, "{error}; {advice}"),
-            None => write!(f, "{error}"),
         }
     }
 }

@@ -19,6 +19,7 @@ mod outcome;
 mod output;
 mod play;
 mod probe;
+mod prompt;
 mod record;
 mod script_files;
 mod send;

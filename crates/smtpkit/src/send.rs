@@ -93,14 +93,12 @@ pub(crate) async fn run(args: &SendArgs, common: &Common) -> Result<Exit, Failur
     let connector = connector.observer(dialogue.observer()).sending(args.how.sending());
     let interruption = Interruption::listen();
     let Ok(connected) = interruption.unless(connector.connect()).await else {
-        output.warn("interrupted while connecting: nothing was sent");
-        return Ok(Exit::Interrupted);
+        return Err(Failure::Interrupted("while connecting: nothing was sent"));
     };
     let mut connection = connected?;
     if !args.how.xclient.is_empty() {
         let Ok(accepted) = interruption.unless(connection.xclient(&attributes)).await else {
-            output.warn("interrupted at XCLIENT: nothing was sent");
-            return Ok(Exit::Interrupted);
+            return Err(Failure::Interrupted("at XCLIENT: nothing was sent"));
         };
         accepted?;
     }
@@ -108,8 +106,7 @@ pub(crate) async fn run(args: &SendArgs, common: &Common) -> Result<Exit, Failur
         Some(step) => {
             let stopped = stop(connection, &envelope, step, &args.how, output);
             let Ok(stopped) = interruption.unless(stopped).await else {
-                output.warn("interrupted: no message was sent");
-                return Ok(Exit::Interrupted);
+                return Err(Failure::Interrupted("before the session ended: no message was sent"));
             };
             stopped?
         }

@@ -158,6 +158,8 @@ fn unusable_input_is_named_and_nothing_is_sent() {
     check_unusable(&server, &arguments("-"), mixed, "-: line 3: ");
     check_unusable(&server, &arguments("-"), b"a\rb\n", "-: line 1: ");
     check_unusable(&server, &arguments("--header=Sub ject: 1"), b"", "--header");
+    check_unusable(&server, &arguments("--subject=a\r\nBcc: c@example.org"), b"", "--subject: ");
+    check_unusable(&server, &arguments("--timeout=0s"), b"", "--timeout");
     check_unusable(&server, &arguments("--to=b@@example.org"), b"", "--to: ");
     check_unusable(&server, &arguments("--mail-param=X OWN"), b"", "--mail-param: ");
     let no_scheme = ["send", "mail.example.org", "-f", "", "-t", "b@example.org"];
@@ -194,6 +196,25 @@ fn a_message_is_made_of_options() {
     for expected in ["X-Test: 1\r\n", "Hello.", "filename=\"notes.txt\"", "Subject: =?utf-8?"] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
+}
+
+#[test]
+fn a_field_that_is_given_replaces_the_one_that_is_made() {
+    let server = host().tcp().unwrap();
+    let options = ["--header", "Subject: given", "--header", "From: Ann <ann@example.org>"];
+    assert_eq!(send_to(&server, &options).status, 0);
+    let report = server.finish().wait().unwrap();
+    let text = String::from_utf8_lossy(report.messages()[0].text()).into_owned();
+    assert_eq!(text.matches("Subject: ").count(), 1, "{text}");
+    assert_eq!(text.matches("From: ").count(), 1, "{text}");
+}
+
+#[test]
+fn a_password_without_end_is_not_read_to_its_end() {
+    let server = host().offer("AUTH PLAIN").user("tim", "secret").tcp().unwrap();
+    let options = ["--clear-text", "--user", "tim", "--password-command", "yes secret"];
+    let run = send_to(&server, &options);
+    assert_eq!(run.status, 0, "{run:?}");
 }
 
 #[test]

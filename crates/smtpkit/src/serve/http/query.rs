@@ -77,8 +77,12 @@ fn filter(pairs: &Pairs) -> Filter {
     })
 }
 
-/// A misspelled condition would fit every message, and DELETE would remove them.
+/// A misspelled condition, or one whose variable was not set, would fit every message, and DELETE would
+/// remove them.
 fn check_names(pairs: &Pairs, known: &[&[&str]]) -> Result<(), Refusal> {
+    if let Some((name, _)) = pairs.iter().find(|(_, value)| value.is_empty()) {
+        return Err(Refusal::bad_request(format!("{name} has no value; leave it out")));
+    }
     let known = known.concat();
     match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
         None => Ok(()),
