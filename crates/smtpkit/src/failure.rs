@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use smtp_client::{Error, InvalidEnvelope, InvalidUrl};
+use smtp_client::{Broken, Error, ErrorKind, InvalidEnvelope, InvalidUrl, Unsupported};
 use smtp_delivery::{DnsError, NoRoute};
 use thiserror::Error as ThisError;
 
@@ -60,7 +60,7 @@ pub(crate) enum Failure {
     #[error("interrupted {0}")]
     Interrupted(&'static str),
     /// The client failed.
-    #[error(transparent)]
+    #[error("{error}{option}", error = .0, option = option_for(.0))]
     Client(#[from] Error),
 }
 
@@ -104,5 +104,16 @@ impl Failure {
             Self::Client(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// Which option helps; the text of the library names its own items.
+fn option_for(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Broken(Broken::Tls(_)) => {
+            "; --ca FILE trusts the authority of a server, --insecure accepts any certificate"
+        }
+        ErrorKind::Unsupported(Unsupported::ClearText) => "; --clear-text allows it",
+        _ => "",
     }
 }
