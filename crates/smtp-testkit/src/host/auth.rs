@@ -70,7 +70,7 @@ impl Session {
             Some("=") => Some(Vec::new()),
             Some(text) => match STANDARD.decode(text) {
                 Ok(octets) => Some(octets),
-                Err(_) => return Ok(Err(self.bad_base64(text))),
+                Err(_) => return Ok(Err(self.bad_base64())),
             },
         };
         loop {
@@ -92,13 +92,14 @@ impl Session {
             }
             match STANDARD.decode(text.as_bytes()) {
                 Ok(octets) => response = Some(octets),
-                Err(_) => return Ok(Err(self.bad_base64(&text))),
+                Err(_) => return Ok(Err(self.bad_base64())),
             }
         }
     }
 
-    fn bad_base64(&self, text: &str) -> Denial {
-        self.io.record_finding(Lint::BadSyntax, format!("`{text}` is not base64"));
+    /// The finding does not quote the response, which may be a password.
+    fn bad_base64(&self) -> Denial {
+        self.io.record_finding(Lint::BadSyntax, "the response to AUTH is not base64".to_owned());
         Denial::Malformed
     }
 

@@ -118,6 +118,7 @@ impl Session {
 
     /// Handles a line of the client where a command is expected.
     async fn handle_line(&mut self, line: &[u8]) -> Result<(), SessionEnd> {
+        self.state.note_auth(line);
         let mut too_long = false;
         for (lint, what) in judge::line(&self.host, line) {
             too_long |= lint == Lint::OverLongLine && !self.host.tolerates(lint);
@@ -204,8 +205,7 @@ impl Session {
             return Ok(());
         }
         let first = ahead.split(|&octet| octet == b'\n').next().unwrap_or_default();
-        let first = String::from_utf8_lossy(&first[..first.len().min(60)]).trim_end().to_owned();
-        let what = format!("`{first}` arrived before the reply");
+        let what = format!("{} arrived before the reply", self.state.quote(first));
         if !self.host.offers("PIPELINING") || self.state.hello != Hello::Extended {
             self.io.record_finding(Lint::PipelinedWithoutOffer, what);
         } else if last_of_group {

@@ -14,6 +14,9 @@ pub(super) struct State {
     /// No command was received since the handshake of STARTTLS.
     pub(super) fresh_tls: bool,
     pub(super) login: Option<Login>,
+    /// The client has sent AUTH and no other command since. Its next lines may be responses with a
+    /// password, even if the server has refused AUTH, so findings must not quote them.
+    pub(super) may_send_secrets: bool,
     pub(super) envelope: Option<Envelope>,
     /// The number of accepted MAIL commands.
     pub(super) mails: usize,
@@ -73,10 +76,41 @@ impl State {
         self.envelope.as_ref().and_then(|envelope| envelope.mail.path()).unwrap_or_default()
     }
 
+    /// Updates [`may_send_secrets`](Self::may_send_secrets) for a line of the client.
+    pub(super) fn note_auth(&mut self, line: &[u8]) {
+        match verb(line).as_str() {
+            "AUTH" => self.may_send_secrets = true,
+            verb if COMMANDS.contains(&verb) => self.may_send_secrets = false,
+            _ => {}
+        }
+    }
+
+    /// Returns a line that the client has sent ahead as a finding may name it.
+    pub(super) fn quote(&self, line: &[u8]) -> String {
+        match verb(line).as_str() {
+            "AUTH" => "`AUTH`".to_owned(),
+            verb if self.may_send_secrets && !COMMANDS.contains(&verb) => "a line".to_owned(),
+            _ => format!("`{}`", String::from_utf8_lossy(&line[..line.len().min(60)]).trim_end()),
+        }
+    }
+
     /// Resets everything that was learned without TLS (RFC 3207, 4.2).
     pub(super) fn encrypted(&mut self, facts: Option<TlsFacts>) {
         *self = Self { tls: facts, ..Self::default() };
     }
+}
+
+/// The commands that cannot be mistaken for a response of AUTH.
+const COMMANDS: [&str; 19] = [
+    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
+    "HELP", "STARTTLS", "ETRN", "ATRN", "BURL", "XCLIENT", "XFORWARD",
+];
+
+/// The first word of a line, in upper case.
+fn verb(line: &[u8]) -> String {
+    let line = line.trim_ascii();
+    let word = line.split(|octet| octet.is_ascii_whitespace()).next().unwrap_or_default();
+    String::from_utf8_lossy(&word[..word.len().min(60)]).to_ascii_uppercase()
 }
 
 /// The domain of a recipient, in lower case.

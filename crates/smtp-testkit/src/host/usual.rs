@@ -65,7 +65,7 @@ impl Host {
                     Protocol::Smtp => "EHLO comes first",
                     Protocol::Lmtp => "LHLO comes first",
                 }),
-                false => unknown(verb),
+                false => unknown(state, verb),
             },
             "STARTTLS" => match state.envelope {
                 None => UsualReply::new(220, "2.0.0", "go ahead"),
@@ -79,15 +79,15 @@ impl Host {
             "ETRN" | "XFORWARD" => UsualReply::new(250, "2.0.0", "OK"),
             "ATRN" | "BURL" => UsualReply::new(502, "5.5.1", "only a rule can answer this"),
             "XCLIENT" => UsualReply::new(220, "", &format!("{NAME} ready")),
-            _ => unknown(verb),
+            _ => unknown(state, verb),
         }
     }
 
     fn hello(&self, state: &State, command: &Command) -> UsualReply {
         let lmtp = self.protocol == Protocol::Lmtp;
         match command.verb() {
-            "LHLO" if !lmtp => unknown("LHLO"),
-            "EHLO" | "HELO" if lmtp => unknown(command.verb()),
+            "LHLO" if !lmtp => unknown(state, "LHLO"),
+            "EHLO" | "HELO" if lmtp => unknown(state, command.verb()),
             "HELO" => UsualReply::new(250, "", NAME),
             _ => {
                 let listed = self.offers.iter().filter_map(|line| self.shown(state, line));
@@ -132,11 +132,16 @@ impl Host {
         }
         let mechanism = command.argument().split(' ').next().unwrap_or_default();
         let offered = self.offered("AUTH").unwrap_or_default();
-        match offered.iter().any(|known| known.eq_ignore_ascii_case(mechanism)) {
-            true => UsualReply::new(334, "", ""),
-            false => UsualReply::new(504, "5.5.4", "this mechanism is not offered")
-                .with_mistake(Lint::NotOffered, format!("AUTH {mechanism} is not offered")),
+        if offered.iter().any(|known| known.eq_ignore_ascii_case(mechanism)) {
+            return UsualReply::new(334, "", "");
         }
+        // A client that forgets the mechanism sends its response in this place.
+        let what = match is_mechanism(mechanism) {
+            true => format!("AUTH {mechanism} is not offered"),
+            false => "this mechanism of AUTH is not offered".to_owned(),
+        };
+        UsualReply::new(504, "5.5.4", "this mechanism is not offered")
+            .with_mistake(Lint::NotOffered, what)
     }
 
     fn mail(&self, state: &State, command: &Command) -> UsualReply {
@@ -243,11 +248,32 @@ fn bdat(state: &State) -> UsualReply {
     }
 }
 
+/// Returns whether a word is the name of a common mechanism, and not a response.
+fn is_mechanism(word: &str) -> bool {
+    const COMMON: [&str; 10] = [
+        "PLAIN",
+        "LOGIN",
+        "CRAM-MD5",
+        "DIGEST-MD5",
+        "XOAUTH2",
+        "OAUTHBEARER",
+        "EXTERNAL",
+        "ANONYMOUS",
+        "GSSAPI",
+        "NTLM",
+    ];
+    let word = word.to_ascii_uppercase();
+    COMMON.contains(&word.as_str()) || word.starts_with("SCRAM-")
+}
+
 fn is_known(verb: &str) -> bool {
     matches!(verb, "MAIL" | "RCPT" | "DATA") || extension::of_verb(verb).is_some()
 }
 
-fn unknown(verb: &str) -> UsualReply {
-    UsualReply::new(500, "5.5.1", "unknown command")
-        .with_mistake(Lint::BadSyntax, format!("there is no command {verb}"))
+fn unknown(state: &State, verb: &str) -> UsualReply {
+    let what = match state.may_send_secrets {
+        true => "a line after AUTH is not a command".to_owned(),
+        false => format!("there is no command {verb}"),
+    };
+    UsualReply::new(500, "5.5.1", "unknown command").with_mistake(Lint::BadSyntax, what)
 }

@@ -76,6 +76,48 @@ async fn plain() {
     assert_eq!(report.lints(), [Lint::NotOffered, Lint::BadSyntax, Lint::AuthInClear]);
 }
 
+/// What the findings of a client contain that sends these lines, the first after EHLO.
+async fn findings_of(builder: ServerBuilder, lines: &[&str]) -> Vec<String> {
+    let (server, pipe) = builder.pipe();
+    let mut client = Client(pipe);
+    client.receive_segment().await;
+    for line in ["EHLO client.example\r\n"].iter().chain(lines).chain(&["QUIT\r\n"]) {
+        client.send(line).await;
+        client.receive_segment().await;
+    }
+    drop(client);
+    let report = server.finish().await.unwrap();
+    report.connections()[0].findings().iter().map(|finding| finding.what.clone()).collect()
+}
+
+#[tokio::test]
+async fn findings_quote_no_response() {
+    let pipelining = || builder().offer("PIPELINING");
+    let strict = || Server::builder().user("user", "pencil");
+    for (builder, lines) in [
+        (builder(), ["AUTH PLAIN hunter2!\r\n"].as_slice()),
+        (builder(), &["AUTH LOGIN\r\n", "hunter2!\r\n"]),
+        // Refused, and the responses follow.
+        (strict(), &["AUTH LOGIN\r\n", "hunter2\r\n", "HUNTER2=\r\n"]),
+        (strict(), &[" auth login\r\n", "hunter2\r\n"]),
+        // Without the name of a mechanism.
+        (builder(), &["AUTH hunter2\r\n"]),
+        // All at once.
+        (builder(), &["AUTH LOGIN dXNlcg==\r\nhunter2\r\n", ""]),
+        (pipelining(), &["AUTH LOGIN dXNlcg==\r\nhunter2\r\n", ""]),
+        (builder(), &["NOOP\r\nAUTH PLAIN hunter2\r\n", ""]),
+        (pipelining(), &["NOOP\r\nAUTH PLAIN hunter2\r\n", ""]),
+    ] {
+        let findings = findings_of(builder, lines).await;
+        assert!(!findings.is_empty(), "{lines:?}");
+        let all = findings.join("\n").to_ascii_lowercase();
+        assert!(!all.contains("hunter2"), "{lines:?}: {findings:?}");
+    }
+    // The next command ends it.
+    let after = findings_of(strict(), &["AUTH LOGIN\r\n", "NOOP\r\n", "FOO\r\n"]).await;
+    assert_eq!(after.last().unwrap(), "there is no command FOO");
+}
+
 #[tokio::test]
 async fn plain_for_another_user() {
     let report = talk(&[("AUTH PLAIN |other\0user\0pencil", IN)]).await;
