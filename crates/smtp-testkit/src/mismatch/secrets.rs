@@ -41,11 +41,34 @@ fn without_secret(line: &[u8], is_response: &mut bool) -> Option<Vec<u8>> {
         return None;
     }
     let mut words = text.splitn(3, |octet| *octet == b' ');
+    // A response, or a further one, may follow before the challenge.
+    *is_response = true;
     let (verb, mechanism) = (words.next()?, words.next().unwrap_or_default());
     if words.next().is_some() {
         return Some([verb, b" ", mechanism, b" ", MARK].concat());
     }
-    // A response may follow before the challenge.
-    *is_response = true;
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn responses_that_do_not_wait_are_hidden() {
+        let line = |octets: &str| Line {
+            speaker: Speaker::Client,
+            octets: octets.as_bytes().to_vec(),
+            omitted: 0,
+            elapsed: Duration::ZERO,
+            script_line: None,
+        };
+        for first in ["AUTH LOGIN\r\n", "AUTH LOGIN dGlt\r\n"] {
+            let mut dialogue = [line(first), line("aHVudGVyMg==\r\n")];
+            hide(&mut dialogue);
+            assert_eq!(dialogue[1].octets, MARK, "{first}");
+        }
+    }
 }

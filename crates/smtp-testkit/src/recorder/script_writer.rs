@@ -142,9 +142,9 @@ impl ScriptWriter {
         match (self.verb.as_str(), words.next()) {
             ("AUTH", initial) => {
                 self.secrets.begin(argument);
+                // Some clients send a response, or a further one, without waiting for the challenge.
+                self.next = Next::Secret;
                 let Some(first) = initial else {
-                    // Some clients send the response without waiting for the challenge.
-                    self.next = Next::Secret;
                     self.write(&format!("C: {text}"));
                     return;
                 };

@@ -34,6 +34,18 @@ fn secrets_are_stars() {
 }
 
 #[test]
+fn a_response_after_the_initial_one_does_not_wait_either() {
+    check(
+        &[
+            (Client, "AUTH LOGIN dGlt\r\naHVudGVyMg==\r\n"),
+            (Server, "334 UGFzc3dvcmQ6\r\n235 in\r\n"),
+            (Client, "NOOP\r\n"),
+        ],
+        "C~ AUTH LOGIN *\nC~ *\nS: 334 UGFzc3dvcmQ6\nS: 235 in\nC: NOOP\n",
+    );
+}
+
+#[test]
 fn responses_that_do_not_wait_are_stars() {
     check(
         &[
