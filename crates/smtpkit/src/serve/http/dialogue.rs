@@ -16,7 +16,11 @@ const LINES_OF_TEXT: usize = 12;
 const HIDDEN: &str = "[hidden]";
 
 pub(super) fn dialogue(conversation: &Conversation) -> Value {
-    let mut login = Login::None;
+    let mut login = match conversation.omitted() {
+        0 => Login::None,
+        // AUTH, or the 334 after it, may be among the lines that were dropped.
+        _ => Login::Began,
+    };
     let lines = conversation.dialogue();
     let shown: Vec<Value> = lines.iter().take(MOST_LINES).map(|it| line(it, &mut login)).collect();
     let findings: Vec<Value> = conversation
@@ -130,4 +134,33 @@ fn cut(octets: &[u8], more: usize) -> String {
         return start.into_owned();
     }
     format!("{}\n[{} octets more]", start.trim_ascii_end(), octets.len() - length + more)
+}
+
+#[cfg(test)]
+mod tests {
+    use smtp_testkit::{Keep, Server};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// The client waits for each reply; the lines that are dropped end at every point of the login.
+    #[tokio::test]
+    async fn a_response_is_hidden_when_auth_was_dropped() {
+        for (kept, before) in (1..8).flat_map(|kept| (0..5).map(move |before| (kept, before))) {
+            let builder = Server::builder().offer("AUTH LOGIN").user("tim", "hunter2");
+            let (server, mut client) = builder.keep(Keep::everything().lines(kept)).pipe();
+            let mut reply = [0; 512];
+            client.read(&mut reply).await.unwrap();
+            let login = ["AUTH LOGIN", "dGlt", "aHVudGVyMg==", "NOOP shown"];
+            let lines = [vec!["EHLO a"], vec!["NOOP"; before], login.to_vec()].concat();
+            for line in lines {
+                client.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+                client.read(&mut reply).await.unwrap();
+                let shown = dialogue(&server.conversation(1).unwrap()).to_string();
+                let secret = ["dGlt", "aHVu"].iter().any(|secret| shown.contains(secret));
+                assert!(!secret, "{kept} lines after {before} commands: {shown}");
+                assert!(line != "NOOP shown" || kept < 2 || shown.contains(line), "{shown}");
+            }
+        }
+    }
 }
