@@ -12,9 +12,11 @@ use smtp_client::{Broken, Cause, Error, LineEnds, MailData, Peer, Step as Client
 use smtp_testkit::{Event, Script};
 
 mod moves;
+mod secrets;
 mod wire;
 
 use self::moves::{Move, Open, Step, Unfilled, moves};
+use self::secrets::Secrets;
 use self::wire::{Missing, Wire};
 use crate::cli::Common;
 use crate::exit::Exit;
@@ -79,7 +81,7 @@ struct Client {
     config: Arc<ClientConfig>,
     timeout: Duration,
     /// What stands for stars, which the server may repeat and which is never shown.
-    secrets: Vec<String>,
+    secrets: Secrets,
     output: Output,
 }
 
@@ -98,7 +100,9 @@ const TEXT: &str = "Subject: smtpkit drive\r\n\r\nThis text stands for one that 
 pub(crate) async fn run(args: &DriveArgs, common: &Common) -> Result<Exit, Failure> {
     let output = common.output();
     let script = read_script(&args.script)?;
-    let steps = args.steps(&script)?;
+    // Once: a pipe, such as of a password manager, has nothing more the second time.
+    let fillings = args.fillings()?;
+    let steps = args.steps(&script, &fillings)?;
     let upstream = Upstream::find(&args.url, common, "drive").await?;
     let begins_with_tls = matches!(steps.first(), Some(Step { what: Move::Handshake, .. }))
         && script.entries().first().is_some_and(|entry| entry.event == Event::Tls);
@@ -112,7 +116,7 @@ pub(crate) async fn run(args: &DriveArgs, common: &Common) -> Result<Exit, Failu
         upstream,
         config: common.client_config()?,
         timeout: common.timeout.unwrap_or(TIMEOUT),
-        secrets: args.fillings()?,
+        secrets: Secrets::new(&fillings),
         output,
     };
     let driven = tokio::task::spawn_blocking(move || client.drive(&steps)).await;
@@ -137,7 +141,7 @@ impl DriveArgs {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
-    fn steps(&self, script: &Script) -> Result<Vec<Step>, Failure> {
+    fn steps(&self, script: &Script, fillings: &[String]) -> Result<Vec<Step>, Failure> {
         let text = match &self.message {
             Some(path) => {
                 let octets = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
@@ -145,7 +149,7 @@ impl DriveArgs {
             }
             None => [TEXT.as_bytes(), b".\r\n"].concat(),
         };
-        let mut fillings = self.fillings()?.into_iter();
+        let mut fillings = fillings.iter().cloned();
         moves(script, &mut Open { text: &text, fillings: &mut fillings }).map_err(
             |Unfilled { line, pattern }| {
                 let why = format!(
@@ -253,7 +257,7 @@ impl Client {
     }
 
     fn difference(&self, line: usize, expected: &str, received: String) -> Stop {
-        let received = self.without_secrets(received);
+        let received = self.secrets.without(received);
         let expected = expected.to_owned();
         Stop::Difference(Difference { file: self.file.clone(), line, expected, received })
     }
@@ -268,12 +272,7 @@ impl Client {
     }
 
     fn show(&self, line: &str) {
-        self.output.detail(&Driving { line: &self.without_secrets(line.to_owned()) });
-    }
-
-    fn without_secrets(&self, text: String) -> String {
-        let secrets = self.secrets.iter().filter(|secret| secret.len() >= 4);
-        secrets.fold(text, |text, secret| text.replace(secret, "***"))
+        self.output.detail(&Driving { line: &self.secrets.without(line.to_owned()) });
     }
 }
 

@@ -268,6 +268,7 @@ fn replies_are_compared_by_code_and_number_of_lines() {
     drop(real);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_filled_in_is_not_shown_when_the_server_repeats_it() {
     let echoes = Rule::on("AUTH *").reply("535 5.7.8 AHRpbQBodW50ZXIy is wrong");
@@ -280,6 +281,15 @@ fn what_is_filled_in_is_not_shown_when_the_server_repeats_it() {
     assert_eq!(run.status, 19, "{run:?}");
     assert!(run.output.contains("535 5.7.8 *** is wrong"), "{run:?}");
     assert!(!run.output.contains("AHRpb"), "{run:?}");
+
+    // A pipe can be read once, and a server may repeat the password that it has decoded.
+    let echoes = Rule::on("AUTH *").reply("535 5.7.8 hunter2 of AHRpbQBodW50ZXIy is wrong");
+    let real = Server::builder().own_thread().offer("AUTH PLAIN").rule(echoes).tcp().unwrap();
+    let url = real.addr().to_string();
+    let arguments = ["drive", "-v", text(&script), &url, "--fill", "/dev/stdin"];
+    let run = crate::program::smtpkit_reading(&arguments, b"AHRpbQBodW50ZXIy\n");
+    assert_eq!(run.status, 19, "{run:?}");
+    assert!(run.output.contains("535 5.7.8 *** of *** is wrong"), "{run:?}");
     drop(real);
 }
 
