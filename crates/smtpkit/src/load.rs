@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use smtp_client::{Ahead, Envelope, FirstChunk, Framing, Sending};
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval, sleep, sleep_until};
 
 mod hgrm;
 mod letter;
@@ -105,6 +105,8 @@ enum Pipelining {
     Ahead,
 }
 
+/// The longest run: 100 years.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How long the messages under way may take to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -129,8 +131,11 @@ pub(crate) async fn run(args: &LoadArgs, common: &Common) -> Result<Exit, Failur
         let written = hgrm::write(&tally.messages, &mut file).and_then(|()| file.flush());
         written.map_err(|error| Failure::machine(format!("writing {}", path.display()), error))?;
     }
-    let (size, has_rate) = (run.letter.size(), args.amount.rate.is_some());
-    let summary = Summary::new(&tally, Circumstances { elapsed, size, has_rate, interrupted });
+    let size = run.letter.size();
+    let backlog = run.pace.backlog(tally.counts.begun());
+    let connections = run.connections as u64;
+    let circumstances = Circumstances { elapsed, size, connections, backlog, interrupted };
+    let summary = Summary::new(&tally, circumstances);
     output.show(&summary);
     Ok(summary.exit())
 }
@@ -145,7 +150,8 @@ async fn attend(
     progress: &Progress,
 ) -> bool {
     let mut ticks = interval(TICK);
-    let mut end = pin!(sleep(duration));
+    let end = run.pace.began() + duration;
+    let mut at_end = pin!(sleep_until(end));
     let mut is_over = false;
     loop {
         tokio::select! {
@@ -154,14 +160,14 @@ async fn attend(
                 return false;
             },
             _ = ticks.tick() => progress.show(run),
-            () = &mut end, if !is_over => {
+            () = &mut at_end, if !is_over => {
                 is_over = true;
-                run.pace.set(Phase::Stopping);
+                run.pace.stop(end);
             }
             () = interruption.signal() => break,
         }
     }
-    run.pace.set(Phase::Stopping);
+    run.pace.stop(Instant::now());
     progress.interrupted();
     let mut ending = pin!(async { while workers.join_next().await.is_some() {} });
     tokio::select! {
@@ -182,7 +188,7 @@ impl LoadArgs {
 
     /// How long messages are begun: without that option, for as long as it takes.
     fn duration(&self) -> Duration {
-        self.amount.duration.unwrap_or(Duration::from_secs(100 * 365 * 24 * 3600))
+        self.amount.duration.map_or(FOREVER, |duration| duration.min(FOREVER))
     }
 
     async fn begin(&self, common: &Common) -> Result<Run, Failure> {

@@ -1,4 +1,5 @@
 //! The pace of a run: how many messages there are, when each is due, and when the run ends early.
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub(super) struct Pace {
     period: Option<Duration>,
     most: u64,
     next: AtomicU64,
+    /// From when on no message is begun.
+    stopped: OnceLock<Instant>,
     phase: watch::Sender<Phase>,
 }
 
@@ -36,16 +39,28 @@ pub(super) struct Ticket {
     pub(super) due: Option<Instant>,
 }
 
+/// What a rate demanded of a run that has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Backlog {
+    /// How many messages were due.
+    pub(super) due: u64,
+    /// How many of them no connection was free for.
+    pub(super) not_begun: u64,
+    /// How long the first of these had waited.
+    pub(super) oldest: Duration,
+}
+
 /// A timer of the runtime may end this much later than it should. Such a delay is no delay of the
 /// server, and does not count.
 const TIMER: Duration = Duration::from_millis(2);
 
 impl Pace {
-    /// Begins a run of so many messages, with at most so many in a second.
+    /// Begins a run of at most `most` messages, `rate` in a second.
     pub(super) fn begin(most: u64, rate: Option<f64>) -> Self {
         let period = rate.map(|rate| Duration::from_secs_f64(rate.recip()));
         let (phase, _) = watch::channel(Phase::default());
-        Self { began: Instant::now(), period, most, next: AtomicU64::new(0), phase }
+        let (next, stopped) = (AtomicU64::new(0), OnceLock::new());
+        Self { began: Instant::now(), period, most, next, stopped, phase }
     }
 
     /// When the run began.
@@ -76,10 +91,38 @@ impl Pace {
         }
         tokio::select! {
             () = sleep_until(due) => {}
-            () = self.until(Phase::Stopping) => return None,
+            () = self.until(Phase::Stopping) => {
+                // Of two timers that end at the same time, the one of the run may be first.
+                if self.stopped.get().is_none_or(|stopped| due >= *stopped) {
+                    return None;
+                }
+            }
         }
         let now = Instant::now();
-        Some(if now - due <= TIMER { now } else { due })
+        Some(if now - due <= TIMER { now.max(due) } else { due })
+    }
+
+    /// Begins no message that is due at this time or later.
+    pub(super) fn stop(&self, at: Instant) {
+        self.stopped.get_or_init(|| at);
+        self.set(Phase::Stopping);
+    }
+
+    /// Returns what a rate demanded until the run stopped, if `begun` messages were begun; `None`
+    /// without a rate.
+    pub(super) fn backlog(&self, begun: u64) -> Option<Backlog> {
+        let period = self.period?;
+        let stopped = self.stopped.get().copied();
+        let elapsed = stopped.map(|stopped| stopped.saturating_duration_since(self.began));
+        // The message of number n is due n periods after the beginning.
+        let due = elapsed.map_or(self.most, |elapsed| {
+            self.most.min(elapsed.div_duration_f64(period).ceil() as u64)
+        });
+        let due = due.max(begun);
+        let not_begun = due - begun;
+        let oldest = elapsed.filter(|_| not_begun > 0).unwrap_or_default();
+        let oldest = oldest.saturating_sub(period.mul_f64(begun as f64));
+        Some(Backlog { due, not_begun, oldest })
     }
 
     /// Goes on to this phase.
@@ -118,8 +161,31 @@ mod tests {
         let pace = Pace::begin(9, Some(0.001));
         let (first, second) = (pace.take().unwrap(), pace.take().unwrap());
         assert!(pace.await_due(first).await.is_some());
-        let (due, ()) = tokio::join!(pace.await_due(second), async { pace.set(Phase::Stopping) });
+        let (due, ()) = tokio::join!(pace.await_due(second), async { pace.stop(Instant::now()) });
         assert!(due.is_none());
         assert!(pace.take().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_due_and_not_begun_is_known() {
+        let second = Duration::from_secs(1);
+        let pace = Pace::begin(1000, Some(100.0));
+        assert_eq!(Pace::begin(1000, None).backlog(3), None);
+        let all = Backlog { due: 1000, not_begun: 0, oldest: Duration::ZERO };
+        assert_eq!(pace.backlog(1000), Some(all));
+        tokio::time::advance(5 * second).await;
+        pace.stop(pace.began() + 3 * second);
+        let oldest = Duration::from_millis(2970);
+        assert_eq!(pace.backlog(3), Some(Backlog { due: 300, not_begun: 297, oldest }));
+        assert_eq!(pace.backlog(301).map(|backlog| backlog.not_begun), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_due_before_the_end_is_begun() {
+        let pace = Pace::begin(9, Some(1.0));
+        let second = [pace.take(), pace.take()][1].unwrap();
+        let end = pace.began() + Duration::from_micros(1_000_300);
+        let (due, ()) = tokio::join!(pace.await_due(second), async { pace.stop(end) });
+        assert_eq!(due, second.due);
     }
 }

@@ -6,6 +6,7 @@ use anstyle::Style;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::pace::Backlog;
 use super::steps::Measured;
 use super::tally::{Counts, Groups, RefusalKey, Tally};
 use crate::exit::Exit;
@@ -16,6 +17,9 @@ use crate::output::{BAD, DIM, GOOD, HEADING, Record, WARNING};
 pub(super) struct Summary {
     /// What has become of the messages.
     messages: MessageCounts,
+    /// The messages that the rate demanded, if there is one.
+    #[serde(flatten)]
+    backlog: Option<BacklogRecord>,
     /// The recipients that were accepted, and refused, of messages that the server replied to.
     recipients_accepted: u64,
     recipients_refused: u64,
@@ -63,6 +67,17 @@ struct MessageCounts {
     in_doubt: u64,
     /// Cut off by the interruption, and certainly not accepted.
     interrupted: u64,
+}
+
+/// The messages that a rate demanded.
+#[derive(Serialize)]
+struct BacklogRecord {
+    /// How many were due.
+    due: u64,
+    /// How many of them were not begun, because no connection was free.
+    not_begun: u64,
+    /// How long the first of these had waited, in seconds.
+    oldest_not_begun_s: f64,
 }
 
 /// A distribution of times, in milliseconds; each is exact to three digits.
@@ -118,7 +133,10 @@ pub(super) struct Circumstances {
     pub(super) elapsed: Duration,
     /// The size of each message, in octets.
     pub(super) size: u64,
-    pub(super) has_rate: bool,
+    /// The most connections at a time.
+    pub(super) connections: u64,
+    /// What a rate demanded, if there is one.
+    pub(super) backlog: Option<Backlog>,
     pub(super) interrupted: bool,
 }
 
@@ -147,6 +165,7 @@ impl Summary {
         let steps = Measured::ALL.iter().zip(&tally.steps).filter(|(_, times)| !times.is_empty());
         Self {
             messages: MessageCounts::new(counts),
+            backlog: of.backlog.map(BacklogRecord::new),
             recipients_accepted: counts.recipients_accepted,
             recipients_refused: counts.recipients_refused,
             connections: counts.connections,
@@ -154,14 +173,14 @@ impl Summary {
             messages_per_second: rounded(counts.answered() as f64 / seconds),
             octets_per_second: rounded(octets as f64 / seconds),
             latency: Percentiles::new(&tally.messages),
-            corrected: of.has_rate,
+            corrected: of.backlog.is_some(),
             steps: steps
                 .map(|((_, step), times)| StepPercentiles { step, times: Percentiles::new(times) })
                 .collect(),
             refusals: refusals(&tally.refusals),
             errors: errors(tally),
             interrupted: of.interrupted,
-            exit: worst(tally, of.interrupted),
+            exit: worst(tally, &of),
         }
     }
 
@@ -171,19 +190,21 @@ impl Summary {
 }
 
 /// The worst result of a run.
-fn worst(tally: &Tally, interrupted: bool) -> Exit {
+fn worst(tally: &Tally, of: &Circumstances) -> Exit {
     let Counts { in_doubt, refused, some_refused, refused_for_now, .. } = tally.counts;
     let of_counts = |exit| match exit {
         Exit::InDoubt => in_doubt > 0,
         Exit::Refused => refused > 0,
         Exit::SomeRefused => some_refused > 0,
         Exit::RefusedForNow => refused_for_now > 0,
-        Exit::Interrupted => interrupted,
+        Exit::Interrupted => of.interrupted,
         _ => false,
     };
     let is_error = |exit: Exit| tally.errors.iter().any(|(key, ..)| key.status == exit.status());
     let worst = WORST.into_iter().find(|exit| of_counts(*exit) || is_error(*exit));
-    let other = if tally.counts.failed > 0 { Exit::Failed } else { Exit::Fine };
+    // At any moment, one message for each connection may wait for it without being late.
+    let is_late = of.backlog.is_some_and(|backlog| backlog.not_begun > of.connections);
+    let other = if tally.counts.failed > 0 || is_late { Exit::Failed } else { Exit::Fine };
     worst.unwrap_or(other)
 }
 
@@ -234,6 +255,13 @@ impl MessageCounts {
     }
 }
 
+impl BacklogRecord {
+    fn new(backlog: Backlog) -> Self {
+        let Backlog { due, not_begun, oldest } = backlog;
+        Self { due, not_begun, oldest_not_begun_s: rounded(oldest.as_secs_f64()) }
+    }
+}
+
 impl Percentiles {
     fn new(times: &Histogram<u64>) -> Self {
         let at = |quantile| milliseconds(times.value_at_quantile(quantile) as f64);
@@ -281,6 +309,12 @@ impl fmt::Display for Summary {
         count(f, BAD, "failed, not accepted", messages.failed)?;
         count(f, WARNING, "cut off, not accepted", messages.interrupted)?;
         count(f, BAD, "IN DOUBT: perhaps accepted", messages.in_doubt)?;
+        if let Some(BacklogRecord { due, not_begun: late @ 1.., oldest_not_begun_s: oldest }) =
+            self.backlog
+        {
+            let what = format!("of {due} due and not begun, the first for {oldest} s");
+            count(f, BAD, &what, late)?;
+        }
         for Refusal { count, step, code, text, .. } in &self.refusals {
             writeln!(f, "  {count:>9} recipients refused at {step}: {code} {text}")?;
         }
@@ -331,7 +365,23 @@ mod tests {
     fn exit(change: impl FnOnce(&mut Tally), interrupted: bool) -> Exit {
         let mut tally = Tally::new();
         change(&mut tally);
-        worst(&tally, interrupted)
+        worst(&tally, &of(interrupted, None))
+    }
+
+    fn of(interrupted: bool, backlog: Option<Backlog>) -> Circumstances {
+        let elapsed = Duration::from_secs(3);
+        Circumstances { elapsed, size: 9, connections: 2, backlog, interrupted }
+    }
+
+    #[test]
+    fn a_rate_that_was_not_kept_is_no_success() {
+        let exit = |not_begun, interrupted| {
+            let backlog = Backlog { due: 300, not_begun, oldest: Duration::from_millis(2970) };
+            worst(&Tally::new(), &of(interrupted, Some(backlog)))
+        };
+        assert_eq!(exit(2, false), Exit::Fine);
+        assert_eq!(exit(3, false), Exit::Failed);
+        assert_eq!(exit(3, true), Exit::Interrupted);
     }
 
     #[test]

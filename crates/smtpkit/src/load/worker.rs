@@ -94,7 +94,7 @@ impl Run {
     fn not_connected(&self, error: &Error, tally: &Mutex<Tally>) {
         let refused = 1 + self.refused.fetch_add(1, Ordering::Relaxed);
         if !self.has_connected() && refused >= self.connections {
-            self.pace.set(Phase::Stopping);
+            self.pace.stop(Instant::now());
         }
         locked(tally).first_failure.get_or_insert_with(|| error.clone());
     }

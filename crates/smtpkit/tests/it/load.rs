@@ -198,6 +198,26 @@ fn a_file_is_sent_as_it_is_and_times_are_written() {
 }
 
 #[test]
+fn what_was_due_and_not_begun_is_counted() {
+    let slow = Rule::text().answer("[delay 60s]\n[usual]".parse().unwrap());
+    let server = host().rule(slow).tcp().unwrap();
+    let limits = ["--rate", "1000", "--duration", "200ms", "-c", "1", "--timeout", "400ms"];
+    let run = load(&server, &limits);
+    let summary = &run.of_type("load")[0];
+    assert_eq!((&summary["due"], &summary["not_begun"]), (&200.into(), &199.into()), "{run:?}");
+    assert_eq!(summary["oldest_not_begun_s"], 0.199, "{run:?}");
+
+    let slow = Rule::text().answer("[delay 100ms]\n[usual]".parse().unwrap());
+    let server = host().rule(slow).tcp().unwrap();
+    let url = format!("smtp://{}", server.addr());
+    let arguments = ["load", &url, "-f", "a@example.org", "-t", "b@example.org"];
+    let run =
+        smtpkit(&[&arguments[..], &["--rate", "1000", "--duration", "200ms", "-c", "1"]].concat());
+    assert_eq!(run.status, 1, "{run:?}");
+    assert!(run.output.contains(" of 200 due and not begun, the first for 0.19"), "{run:?}");
+}
+
+#[test]
 fn no_connection_at_all_is_one_error() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", unused.local_addr().unwrap());
