@@ -101,7 +101,8 @@ impl ServerBuilder {
     }
 
     /// Sets a closure that takes each message which the server is about to accept, before its reply
-    /// is written. With `None`, the reply stays; an answer replaces it, or each reply that accepts
+    /// is written. It is for the recipients whose reply is about to accept it; the report has it with
+    /// all that RCPT has named. With `None`, the reply stays; an answer replaces it, or each reply that accepts
     /// the message if each recipient has one. A message that is refused by the answer is not in the
     /// report.
     ///

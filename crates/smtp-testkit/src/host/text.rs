@@ -164,7 +164,11 @@ impl Session {
         // Held until the message is recorded, so that its number is the one that the closure saw.
         let mut take = taker.lock().unwrap_or_else(PoisonError::into_inner);
         let message = page.numbered(message);
-        if let Some(answer) = take(&message) {
+        let answer = match for_accepted(&message, pending) {
+            Some(message) => take(&message),
+            None => take(&message),
+        };
+        if let Some(answer) = answer {
             let replaced = pending.iter_mut().filter(|reply| code(reply).is_some_and(is_good));
             replaced.for_each(|(exception, _)| *exception = Some(answer.clone()));
         }
@@ -214,6 +218,16 @@ impl Session {
                 .collect(),
         }
     }
+}
+
+/// Returns the message for the recipients whose replies accept it, unless it is for all of them.
+fn for_accepted(message: &Message, pending: &[PendingReply]) -> Option<Message> {
+    if pending.len() != message.rcpts.len() || pending.iter().all(accepts) {
+        return None;
+    }
+    let each = message.rcpts.iter().zip(pending);
+    let accepted = each.filter(|(_, reply)| accepts(reply)).map(|(rcpt, _)| rcpt.clone());
+    Some(Message { rcpts: accepted.collect(), ..message.clone() })
 }
 
 /// The first code that a client will receive; `None` if it receives none.

@@ -1,6 +1,6 @@
 //! Messages are recorded as sent and as decoded.
 
-use smtp_testkit::{Lint, MismatchKind, Report, Server};
+use smtp_testkit::{Lint, MismatchKind, Protocol, Report, Rule, Server};
 
 use crate::client::{Client, departure, play, script};
 
@@ -9,6 +9,36 @@ async fn report(text: &str, octets: &str) -> Report {
     client.send(octets).await;
     drop(client);
     server.finish().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_closure_gets_a_message_for_the_accepted_recipients() {
+    let (send, taken) = std::sync::mpsc::channel();
+    let (server, pipe) = Server::builder()
+        .protocol(Protocol::Lmtp)
+        .rule(Rule::text_for("c@*").reply("550 5.1.1 no"))
+        .on_message(move |message| {
+            send.send(message.recipients()).unwrap();
+            None
+        })
+        .pipe();
+    let mut client = Client(pipe);
+    client.receive_segment().await;
+    for line in [
+        "LHLO client.example\r\n",
+        "MAIL FROM:<a@example.org>\r\n",
+        "RCPT TO:<b@example.org>\r\n",
+        "RCPT TO:<c@example.org>\r\n",
+        "DATA\r\n",
+        "hi\r\n.\r\n",
+    ] {
+        client.send(line).await;
+        client.receive_segment().await;
+    }
+    assert_eq!(taken.try_recv().unwrap(), ["b@example.org"]);
+    drop(client);
+    let report = server.finish().await.unwrap();
+    assert_eq!(report.messages()[0].recipients(), ["b@example.org", "c@example.org"]);
 }
 
 #[tokio::test]
