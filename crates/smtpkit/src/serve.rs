@@ -5,10 +5,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use smtp_testkit::Rule;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use self::address::{Place, TcpAddress};
 use self::http::Site;
@@ -37,6 +39,9 @@ mod store;
 
 pub(crate) use self::options::ServeArgs;
 
+/// How long clients have for the messages that they have begun, after the program was asked to stop.
+const STOPPING: Duration = Duration::from_secs(5);
+
 /// Runs the command until it is interrupted.
 pub(crate) async fn run(args: &ServeArgs, common: &Common) -> Result<Exit, Failure> {
     let output = common.output();
@@ -59,7 +64,15 @@ pub(crate) async fn run(args: &ServeArgs, common: &Common) -> Result<Exit, Failu
         },
         None => interruption.signal().await,
     }
-    serving.listeners.stop().await;
+    tokio::select! {
+        () = serving.listeners.stop() => {}
+        // The second one is for a user who does not want to wait.
+        () = interruption.signals(2) => {}
+        () = sleep(STOPPING) => output.warn(format_args!(
+            "messages that clients had not sent whole after {} seconds were dropped",
+            STOPPING.as_secs()
+        )),
+    }
     journal.end(serving.store.counts());
     Ok(Exit::Fine)
 }

@@ -174,6 +174,29 @@ fn lmtp_listens_on_a_unix_socket() {
 }
 
 #[test]
+fn a_recipient_that_is_refused_after_the_text_has_not_received_it() {
+    let maildir = in_folder(&folder("refused-recipient"), "mail");
+    let rule = r#"text_for = "c@*", reply = "550 5.1.1 no""#;
+    let serve = Serve::start(&["--lmtp", "0", "--maildir", &maildir, "--rule", rule]);
+    let mut client = serve.client("lmtp");
+    for line in ["LHLO a", "MAIL FROM:<a@example.org>"] {
+        client.send(line);
+    }
+    for to in ["b", "c", "d"] {
+        client.send(&format!("RCPT TO:<{to}@example.org>"));
+    }
+    client.send("DATA");
+    let replies = [client.send("hi\r\n."), client.reply(), client.reply()];
+    assert!(replies[0].starts_with("250 ") && replies[2].starts_with("250 "), "{replies:?}");
+    assert_eq!(replies[1], "550 5.1.1 no");
+    let (_, message) = serve.ask("GET", "messages/1");
+    assert_eq!(message["forward_paths"], json!(["b@example.org", "d@example.org"]));
+    let file = fs::read_dir(format!("{maildir}/new")).unwrap().next().unwrap().unwrap();
+    let content = fs::read_to_string(file.path()).unwrap();
+    assert!(!content.contains("c@example.org"), "{content}");
+}
+
+#[test]
 fn each_message_is_in_the_maildir_before_its_reply() {
     let folder = folder("maildir");
     let maildir = in_folder(&folder, "mail");
@@ -218,6 +241,41 @@ fn ctrl_c_and_sigterm_end_it_with_what_was_received() {
         assert_eq!(last, total);
         assert_eq!(idle.reply(), "", "the connection was closed");
     }
+}
+
+/// A client that sends single octets of a message, so that no step of it takes long.
+#[cfg(unix)]
+fn drip(serve: &Serve) -> std::thread::JoinHandle<()> {
+    use std::io::Write;
+
+    let mut client = serve.client("smtp");
+    for line in ["EHLO a", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "DATA"] {
+        client.send(line);
+    }
+    std::thread::spawn(move || while client.stream().write_all(b"x").is_ok() {})
+}
+
+#[cfg(unix)]
+#[test]
+fn a_client_that_goes_on_sending_does_not_keep_it_from_ending() {
+    let serve = Serve::start(&["--smtp", "0", "--max-size", "1G", "--max-octets", "1G"]);
+    let client = drip(&serve);
+    let (status, total) = serve.end("TERM");
+    assert_eq!((status, &total["received"]), (Some(0), &json!(0)));
+    client.join().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut serve = Serve::start(&["--smtp", "0", "--max-size", "1G", "--max-octets", "1G"]);
+    let client = drip(&serve);
+    let begun = std::time::Instant::now();
+    while serve.runs() {
+        serve.signal("INT");
+    }
+    assert!(begun.elapsed().as_secs() < 4, "it waited for the client");
+    client.join().unwrap();
 }
 
 #[cfg(unix)]

@@ -82,14 +82,25 @@ impl Serve {
     /// Sends a signal, and returns the exit status and what was printed last.
     #[cfg(unix)]
     pub(super) fn end(mut self, signal: &str) -> (Option<i32>, Value) {
-        let killed = std::process::Command::new("kill")
-            .args([format!("-{signal}"), self.child.id().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
+        self.signal(signal);
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
         (status.code(), serde_json::from_str(rest.lines().last().unwrap()).unwrap())
+    }
+
+    #[cfg(unix)]
+    pub(super) fn signal(&self, signal: &str) {
+        let killed = std::process::Command::new("kill")
+            .args([format!("-{signal}"), self.child.id().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+
+    /// Returns whether it has not ended yet.
+    #[cfg(unix)]
+    pub(super) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// A number of `/proc/PID/status`, in KiB.
@@ -117,6 +128,11 @@ impl Client {
         let mut client = Self(BufReader::new(connect(port)));
         client.reply();
         client
+    }
+
+    #[cfg(unix)]
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        self.0.get_mut()
     }
 
     /// Sends a line, and returns the reply without its line ends.
