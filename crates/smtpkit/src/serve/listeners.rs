@@ -80,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) hidden: Vec<String>,
     /// The octets of a message.
     pub(crate) max_size: usize,
+    /// The connections of each listener that are open at the same time.
+    pub(crate) max_connections: usize,
     pub(crate) tolerated: Vec<Lint>,
     pub(crate) accounts: Option<Accounts>,
     pub(crate) certificate: Certificate,
@@ -129,7 +131,7 @@ impl Listeners {
         let mut servers = Vec::new();
         let mut listening = Vec::new();
         for (index, planned) in plan.iter().enumerate() {
-            let last = last_rules(planned.service);
+            let last = last_rules(planned.service, settings.max_connections);
             let receiver = Receiver {
                 listener: index,
                 protocol: match planned.service {
@@ -210,11 +212,27 @@ fn start(
 }
 
 /// The rules of a service, which apply after all others.
-fn last_rules(service: Service) -> Vec<Rule> {
-    let needs_login = || Rule::on("MAIL *").when(When::LoggedOut);
-    let refused = || needs_login().reply("530 5.7.0 authentication required");
-    service.needs_login().then(refused).into_iter().collect()
+fn last_rules(service: Service, max_connections: usize) -> Vec<Rule> {
+    let too_many = "421 4.3.2 too many connections, try again later";
+    let idle = "S: 421 4.4.2 the connection was idle for too long\n[close]";
+    let mut rules = vec![
+        Rule::connections_above(max_connections).reply(too_many),
+        Rule::idle(IDLE).answer(idle.parse().expect("the lines of this answer are valid")),
+    ];
+    if service.needs_login() {
+        let logged_out = Rule::on("MAIL *").when(When::LoggedOut);
+        rules.push(logged_out.reply("530 5.7.0 authentication required"));
+    }
+    rules
 }
+
+/// The silence of a client outside of a transaction after which a listener closes the connection: the
+/// shortest that RFC 5321, 4.5.3.2.7, allows.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// The recipients of a message. Further ones are refused with 452, so that a client cannot fill the
+/// memory with them.
+const MOST_RECIPIENTS: usize = 5_000;
 
 impl Settings {
     fn builder(&self, service: Service) -> ServerBuilder {
@@ -253,6 +271,7 @@ impl Settings {
         };
         lines.extend(["8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN"].map(str::to_owned));
         lines.push(format!("SIZE {}", self.max_size));
+        lines.push(format!("LIMITS RCPTMAX={MOST_RECIPIENTS}"));
         if !service.begins_with_tls() {
             lines.push("STARTTLS".to_owned());
         }
@@ -292,13 +311,24 @@ struct Receiver {
 impl Receiver {
     /// Keeps a message. The answer is the reply, if the message cannot be kept.
     fn receive(&self, message: &Message) -> Option<Answer> {
+        let new = self.new_message(message);
+        if self.store.is_too_small_for(&new) {
+            let text = "552 5.3.4 the message and its envelope are larger than --max-octets";
+            return Some(Answer::reply(text));
+        }
         if let Some(maildir) = &self.settings.maildir
             && let Err(error) = block_in_place(|| maildir.deliver(message))
         {
             self.journal.not_stored(error);
             return Some(Answer::reply("451 4.3.0 the message could not be stored"));
         }
-        let stored = self.store.add(NewMessage {
+        let stored = self.store.add(new);
+        self.journal.received(&stored);
+        None
+    }
+
+    fn new_message(&self, message: &Message) -> NewMessage {
+        NewMessage {
             received: SystemTime::now(),
             protocol: self.protocol,
             listener: self.listener,
@@ -311,9 +341,7 @@ impl Receiver {
             tls: message.tls().map(|tls| version(tls.version).to_owned()),
             user: message.login().map(|login| login.user.clone()),
             findings: message.findings().iter().map(finding).collect(),
-        });
-        self.journal.received(&stored);
-        None
+        }
     }
 }
 
@@ -329,5 +357,27 @@ fn finding(finding: &smtp_testkit::Finding) -> Finding {
         lint: lints::name(finding.lint),
         what: finding.what.clone(),
         remedy: finding.lint.remedy().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_closed_with_421() {
+        let rules = last_rules(Service::Smtp, 500);
+        let builder = rules.into_iter().fold(Server::builder(), ServerBuilder::rule);
+        let (server, mut client) = builder.pipe();
+        let begun = Instant::now();
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.unwrap();
+        let last = received.lines().last();
+        assert_eq!(last, Some("421 4.4.2 the connection was idle for too long"));
+        assert_eq!(begun.elapsed().as_secs(), 300);
+        drop(server);
     }
 }

@@ -68,7 +68,7 @@ struct Places {
     http_host: Vec<String>,
 }
 
-/// The certificate, and who can log in.
+/// The certificate, and the users that can log in.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS and logins")]
 struct TlsOptions {
@@ -126,10 +126,16 @@ struct LimitOptions {
     /// Keep messages of this number of octets in all, and dialogues of a quarter of it
     #[arg(long, value_name = "OCTETS", default_value = "256M")]
     max_octets: Octets,
-    /// Accept messages up to this size
-    #[arg(long, value_name = "OCTETS", default_value = "50M")]
-    max_size: Octets,
+    /// Accept messages up to this size [default: 50M, or --max-octets if that is less]
+    #[arg(long, value_name = "OCTETS")]
+    max_size: Option<Octets>,
+    /// Refuse further connections to a listener with 421 while this number of them are open
+    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
+    max_connections: usize,
 }
+
+/// The default for the octets of a message.
+const DEFAULT_MAX_SIZE: usize = 50 << 20;
 
 /// A number of octets, perhaps with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +221,8 @@ impl ServeArgs {
             settings: Settings {
                 offers: self.behavior.offers()?,
                 hidden: self.behavior.hide.clone(),
-                max_size: self.limits.max_size.0,
+                max_size: self.limits.max_size()?,
+                max_connections: self.limits.max_connections,
                 tolerated,
                 accounts,
                 certificate,
@@ -351,6 +358,18 @@ impl Behavior {
 impl LimitOptions {
     fn limits(&self) -> Limits {
         Limits { messages: self.max_messages, octets: self.max_octets.0 }
+    }
+
+    /// A message that cannot be kept must not be accepted.
+    fn max_size(&self) -> Result<usize, Failure> {
+        match self.max_size {
+            None => Ok(DEFAULT_MAX_SIZE.min(self.max_octets.0)),
+            Some(size) if size.0 <= self.max_octets.0 => Ok(size.0),
+            Some(_) => {
+                let why = "a message of this size does not fit into --max-octets; raise that too";
+                Err(Failure::option("--max-size", why))
+            }
+        }
     }
 }
 

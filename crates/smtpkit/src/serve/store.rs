@@ -219,6 +219,13 @@ impl Store {
         stored
     }
 
+    /// Returns whether a message exceeds the limit of octets by itself. A store that keeps no messages
+    /// at all is not too small.
+    pub(crate) fn is_too_small_for(&self, message: &NewMessage) -> bool {
+        let Limits { messages, octets } = self.shared.limits;
+        messages > 0 && message.cost() > octets
+    }
+
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Stored>> {
         let kept = self.kept();
         let at = kept.position(id).ok()?;

@@ -31,6 +31,12 @@ fn file(name: &str, content: &str) -> String {
 }
 
 #[test]
+fn a_size_that_cannot_be_kept() {
+    let error = "--max-size: a message of this size does not fit into --max-octets";
+    check_line(&["--smtp", "0", "--max-octets", "1K", "--max-size", "2K"], error);
+}
+
+#[test]
 fn a_port_in_use() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

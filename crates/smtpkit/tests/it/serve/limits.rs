@@ -35,6 +35,59 @@ fn octets_are_limited_in_all_and_for_each_message() {
 }
 
 #[test]
+fn a_message_that_cannot_be_kept_is_refused() {
+    let serve = Serve::start(&["--smtp", "0", "--max-octets", "20K"]);
+    assert!(serve.client("smtp").send("EHLO a").contains("SIZE 20480"));
+    // Its content fits, but not together with its envelope.
+    let refused = serve.deliver("bob@example.org", &"x\r\n".repeat(20_400 / 3));
+    assert_eq!(refused, "552 5.3.4 the message and its envelope are larger than --max-octets");
+    assert!(serve.deliver("bob@example.org", "Subject: x").starts_with("250 "));
+    let (_, status) = serve.ask("GET", "status");
+    assert_eq!(
+        (&status["counts"]["received"], &status["counts"]["dropped"]),
+        (&json!(1), &json!(0))
+    );
+}
+
+#[test]
+fn recipients_are_limited() {
+    let serve = Serve::start(&["--smtp", "0"]);
+    let mut client = serve.client("smtp");
+    for line in ["EHLO a", "MAIL FROM:<a@example.org>"] {
+        client.send(line);
+    }
+    for number in 0..5_000 {
+        assert!(client.send(&format!("RCPT TO:<{number}@example.org>")).starts_with("250 "));
+    }
+    assert!(client.send("RCPT TO:<b@example.org>").starts_with("452 4.5.3 "));
+    // The next transaction begins to count again.
+    client.send("RSET");
+    assert!(client.deliver("bob@example.org", "Subject: x").starts_with("250 "));
+}
+
+#[test]
+fn connections_are_limited() {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpStream;
+
+    let open = |serve: &Serve, most: usize| {
+        let clients: Vec<_> = (0..most).map(|_| serve.client("smtp")).collect();
+        let mut further =
+            BufReader::new(TcpStream::connect(("127.0.0.1", serve.port("smtp"))).unwrap());
+        let mut greeting = String::new();
+        further.read_line(&mut greeting).unwrap();
+        assert_eq!(greeting, "421 4.3.2 too many connections, try again later\r\n");
+        clients
+    };
+    open(&Serve::start(&["--smtp", "0"]), 500);
+    let serve = Serve::start(&["--smtp", "0", "--max-connections", "2"]);
+    let mut clients = open(&serve, 2);
+    // One that has ended makes room.
+    clients[0].send("QUIT");
+    assert!(serve.client("smtp").send("EHLO a").starts_with("250-"));
+}
+
+#[test]
 fn a_client_that_sends_without_end_is_cut_off() {
     use std::io::{Read, Write};
     use std::net::TcpStream;
