@@ -1,4 +1,4 @@
-//! Who can log in, from the file of `--users`.
+//! The users that can log in, from the file of `--users`.
 
 use std::fmt;
 use std::fs;

@@ -19,7 +19,7 @@ use crate::output::{DIM, Output, Record, WARNING};
 /// The records that wait for the output. Further ones are counted.
 const WAITING: usize = 1_000;
 /// How long the end of the program waits for the output.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where the listeners report what they receive. A clone is the same journal.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Journal {
         let (written, all) = channel();
         self.push(Entry::End(counts, written));
         // The sender is dropped when everything was written; otherwise the program ends without.
-        let _ = all.recv_timeout(LAST_WORDS);
+        let _ = all.recv_timeout(END_TIMEOUT);
     }
 }
 
@@ -216,7 +216,8 @@ impl fmt::Display for TotalRecord {
         }
         match self.dropped {
             0 => Ok(()),
-            dropped => write!(f, "; the oldest {dropped} were dropped for the limits"),
+            1 => f.write_str("; 1 was dropped for the limits"),
+            dropped => write!(f, "; {dropped} were dropped for the limits"),
         }
     }
 }

@@ -76,7 +76,7 @@ struct RulesFile<T> {
     rules: Vec<T>,
 }
 
-/// Says in one line, and without names of Rust, what a reader of values did not expect.
+/// Writes in one line, and without names of Rust, what a reader of values did not expect.
 fn in_words(message: &str) -> String {
     let words = message.replace('\n', "; ");
     ["usize", "u64", "u32"].into_iter().fold(words, |words, name| {

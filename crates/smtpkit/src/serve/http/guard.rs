@@ -1,4 +1,4 @@
-//! Who may ask, and the header fields of every answer.
+//! Which requests are answered, and the header fields of every answer.
 //!
 //! A page of another site can make a browser send requests here, and by DNS rebinding even read the
 //! answers. So the Host must be one that no other site can have, and a request must not come from a
