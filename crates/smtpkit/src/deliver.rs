@@ -106,9 +106,18 @@ pub(crate) async fn run(args: &DeliverArgs, common: &Common) -> Result<Exit, Fai
     let record = DeliveryRecord::new(&report, was_interrupted);
     record.show_attempts(output);
     output.show(&record);
-    args.how.write_bounce(&report, &content, output)?;
-    args.how.write_tls_reports(&results, output)?;
-    Ok(record.exit)
+    let written = [
+        args.how.write_bounce(&report, &content, output),
+        args.how.write_tls_reports(&results, output),
+    ];
+    let mut exit = Ok(record.exit);
+    for failure in written.into_iter().filter_map(Result::err) {
+        match exit {
+            Ok(result) => exit = output.not_written(failure, result),
+            Err(_) => output.warn(failure),
+        }
+    }
+    exit
 }
 
 impl DeliverArgs {

@@ -116,6 +116,16 @@ impl Output {
         }
     }
 
+    /// A file could not be written after the result was shown. That is the failure of the command if
+    /// all else is fine; otherwise it is a warning, and the result decides about the exit status.
+    pub(crate) fn not_written(self, failure: Failure, result: Exit) -> Result<Exit, Failure> {
+        if result == Exit::Fine {
+            return Err(failure);
+        }
+        self.warn(failure);
+        Ok(result)
+    }
+
     /// Shows why the command failed: on standard error, and with `--json` as the last object.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.is_json() {

@@ -107,6 +107,8 @@ impl DeliveryRecord {
         let exit = match exit(outcomes.map(|(_, outcome)| outcome)) {
             Exit::InDoubt => Exit::InDoubt,
             Exit::Fine => Exit::Fine,
+            // It is known that some have the message: the whole must not be sent again.
+            Exit::SomeRefused => Exit::SomeRefused,
             _ if was_interrupted => Exit::Interrupted,
             exit => exit,
         };

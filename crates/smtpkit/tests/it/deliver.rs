@@ -30,6 +30,7 @@ const HOSTS: &[MxHost] = &[
         behavior: |server| {
             server
                 .offer("PIPELINING")
+                .rule(Rule::on("RCPT TO:<slow@*").answer("[stall]".parse().unwrap()))
                 .rule(Rule::text().times(1).answer("[close]".parse().unwrap()))
                 .rule(Rule::text().answer("[stall]".parse().unwrap()))
         },
@@ -163,6 +164,18 @@ async fn the_notification_and_the_report_of_tls_are_written() {
     };
     assert_eq!(reports.iter().map(failures).sum::<u64>(), 1, "{reports:#?}");
 
+    // A file that cannot be written changes no other result, and the other file is written.
+    let bounce = ["--bounce", "/nonexistent/bounce", "--hello", "mail.sender.example"];
+    let to = "b@dane.example nobody@dane.example";
+    fs::remove_file(&report).unwrap();
+    let failed = deliver(&zone, to, &[&bounce[..], &files[2..]].concat()).await;
+    check(&failed, 17, &["delivered", "refused"]);
+    assert!(failed.errors.contains("writing /nonexistent/bounce"), "{failed:?}");
+    assert!(report.exists());
+    let report = ["--tls-report", "/nonexistent/report", "--hello", "mail.sender.example"];
+    let failed = deliver(&zone, "b@dane.example", &report).await;
+    assert_eq!((failed.status, failed.of_type("delivery").len()), (1, 1), "{failed:?}");
+
     let without = deliver(&zone, "b@dane.example", &named).await;
     assert_eq!(without.status, 0);
     let unnamed = deliver(&zone, "b@dane.example", &files).await;
@@ -174,25 +187,34 @@ async fn the_notification_and_the_report_of_tls_are_written() {
 async fn an_interruption_tells_what_is_in_doubt() {
     let zone = zone("deliver-interrupted").await;
     check(&deliver(&zone, "b@plain.example", &[]).await, 18, &["in_doubt"]);
-    let mut arguments: Vec<String> =
-        ["deliver", "-v", "-f", "a@sender.example", "-t", "b@plain.example"]
-            .map(str::to_owned)
-            .into();
+    let (status, output) = interrupted(&zone, &["b@plain.example"], "(text of ").await;
+    assert_eq!(status, Some(18), "{output}");
+    let expected = "IN DOUBT  <b@plain.example>, which may have been accepted by";
+    assert!(output.contains(expected), "{output}");
+    // Some have the message, and the whole must not be sent again.
+    let to = ["b@dane.example", "slow@plain.example"];
+    let (status, output) = interrupted(&zone, &to, "C: RCPT TO:<slow@").await;
+    assert_eq!(status, Some(17), "{output}");
+    let (status, output) = interrupted(&zone, &to[1..], "C: RCPT TO:<slow@").await;
+    assert_eq!(status, Some(130), "{output}");
+}
+
+/// Delivers a message to these recipients, and interrupts that after a line with this text. Returns
+/// the status and what was shown from there on.
+#[cfg(unix)]
+async fn interrupted(zone: &Zone, to: &[&str], after: &'static str) -> (Option<i32>, String) {
+    let mut arguments = ["deliver", "-v", "-f", "a@sender.example"].map(str::to_owned).to_vec();
+    arguments.extend(to.iter().flat_map(|to| ["-t".to_owned(), (*to).to_owned()]));
     arguments.extend(zone.options());
     let interrupted = tokio::task::spawn_blocking(move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut child = command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        assert!(lines.any(|line| line.contains("(text of ")));
+        assert!(lines.any(|line| line.contains(after)));
         let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         assert!(kill.success());
         let rest: Vec<String> = lines.collect();
         (child.wait().unwrap().code(), rest.join("\n"))
     });
-    let (status, output) = interrupted.await.unwrap();
-    assert_eq!(status, Some(18), "{output}");
-    assert!(
-        output.contains("IN DOUBT  <b@plain.example>, which may have been accepted by"),
-        "{output}"
-    );
+    interrupted.await.unwrap()
 }
