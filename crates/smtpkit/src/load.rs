@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use smtp_client::{Ahead, Envelope, FirstChunk, Framing, Sending};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, interval, sleep, sleep_until};
 
 mod hgrm;
@@ -127,16 +127,19 @@ pub(crate) async fn run(args: &LoadArgs, common: &Common) -> Result<Exit, Failur
     if let (false, Some(failure)) = (run.has_connected(), tally.first_failure.clone()) {
         return Err(failure.into());
     }
-    if let (Some((mut file, path)), false) = (report, tally.messages.is_empty()) {
-        let written = hgrm::write(&tally.messages, &mut file).and_then(|()| file.flush());
-        written.map_err(|error| Failure::machine(format!("writing {}", path.display()), error))?;
-    }
     let size = run.letter.size();
     let backlog = run.pace.backlog(tally.counts.begun());
     let connections = run.connections as u64;
     let circumstances = Circumstances { elapsed, size, connections, backlog, interrupted };
     let summary = Summary::new(&tally, circumstances);
     output.show(&summary);
+    if let (Some((mut file, path)), false) = (report, tally.messages.is_empty()) {
+        let written = hgrm::write(&tally.messages, &mut file).and_then(|()| file.flush());
+        if let Err(error) = written {
+            let failure = Failure::machine(format!("writing {}", path.display()), error);
+            return output.not_written(failure, summary.exit());
+        }
+    }
     Ok(summary.exit())
 }
 
@@ -155,9 +158,12 @@ async fn attend(
     let mut is_over = false;
     loop {
         tokio::select! {
-            ended = workers.join_next() => if ended.is_none() {
-                progress.clear();
-                return false;
+            ended = workers.join_next() => match ended {
+                Some(ended) => joined(ended),
+                None => {
+                    progress.clear();
+                    return false;
+                }
             },
             _ = ticks.tick() => progress.show(run),
             () = &mut at_end, if !is_over => {
@@ -169,7 +175,11 @@ async fn attend(
     }
     run.pace.stop(Instant::now());
     progress.interrupted();
-    let mut ending = pin!(async { while workers.join_next().await.is_some() {} });
+    let mut ending = pin!(async {
+        while let Some(ended) = workers.join_next().await {
+            joined(ended);
+        }
+    });
     tokio::select! {
         () = &mut ending => return true,
         () = interruption.signals(2) => {}
@@ -178,6 +188,13 @@ async fn attend(
     run.pace.set(Phase::Cut);
     ending.await;
     true
+}
+
+/// A connection has ended. If its task panicked, its messages are in no count, and there is no result.
+fn joined(ended: Result<(), JoinError>) {
+    if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 impl LoadArgs {
@@ -263,6 +280,12 @@ fn create(path: &Path) -> Result<(BufWriter<File>, PathBuf), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "lost")]
+    async fn a_connection_that_panics_ends_the_run() {
+        joined(tokio::spawn(async { panic!("lost") }).await);
+    }
 
     #[test]
     fn rates_are_per_second() {

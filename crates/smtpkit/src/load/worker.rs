@@ -132,8 +132,7 @@ pub(super) async fn work(run: Arc<Run>, number: usize) {
             biased;
             connected = connector.connect() => connected,
             () = run.pace.until(Phase::Cut) => {
-                locked(tally).counts.interrupted += 1;
-                return;
+                return cut_unsent(&lane, tally);
             }
         };
         match connected {
@@ -296,6 +295,13 @@ fn cut(lane: &Mutex<Lane>, tally: &Mutex<Tally>, clock: &StepClock, connection: 
     tally.counts.interrupted += begun.saturating_sub(in_doubt) as u64;
 }
 
+/// Counts the messages that were cut off while there was no connection: those that another connection
+/// did not take wait for the next one together.
+fn cut_unsent(lane: &Mutex<Lane>, tally: &Mutex<Tally>) {
+    let waiting = std::mem::take(&mut locked(lane).queue).len();
+    locked(tally).counts.interrupted += waiting as u64;
+}
+
 fn take_steps(clock: &StepClock, tally: &Mutex<Tally>) {
     let mut tally = locked(tally);
     clock.take(|step, time| tally.step(step, time));
@@ -303,4 +309,17 @@ fn take_steps(clock: &StepClock, tally: &Mutex<Tally>) {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_message_that_waits_for_a_connection_is_counted_when_it_is_cut_off() {
+        let (lane, tally) = (Mutex::new(Lane::default()), Mutex::new(Tally::new()));
+        locked(&lane).queue.extend((0..3).map(|number| Ticket { number, due: None }));
+        cut_unsent(&lane, &tally);
+        assert_eq!((locked(&tally).counts.interrupted, locked(&lane).queue.len()), (3, 0));
+    }
 }

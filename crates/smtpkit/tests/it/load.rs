@@ -217,6 +217,19 @@ fn what_was_due_and_not_begun_is_counted() {
     assert!(run.output.contains(" of 200 due and not begun, the first for 0.19"), "{run:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn times_that_cannot_be_written_do_not_hide_the_result() {
+    for (rule, status) in [("250 fine", 1), ("554 5.6.0 no", 15)] {
+        let server = host().rule(Rule::text().reply(rule)).tcp().unwrap();
+        let run = load(&server, &["-n", "3", "--hgrm", "/dev/full"]);
+        assert_eq!(run.status, status, "{run:?}");
+        assert_eq!(run.of_type("load")[0]["messages"]["begun"], 3, "{run:?}");
+        let errors = [run.output.as_str(), &run.errors].concat();
+        assert!(errors.contains("writing /dev/full"), "{run:?}");
+    }
+}
+
 #[test]
 fn no_connection_at_all_is_one_error() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -262,7 +275,7 @@ mod interrupted {
     fn spawn(server: &Server, options: &[&str]) -> Child {
         let url = format!("smtp://{}", server.addr());
         let mut command = command(&["load", &url, "-f", "a@example.org", "-t", "b@example.org"]);
-        command.args(["--json", "-c", "2", "-n", "1000000"]).args(options);
+        command.arg("--json").args(options);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -282,7 +295,7 @@ mod interrupted {
     #[test]
     fn messages_under_way_come_to_their_end() {
         let server = host().tcp().unwrap();
-        let child = spawn(&server, &[]);
+        let child = spawn(&server, &["-c", "2", "-n", "1000000"]);
         server.messages(20).wait().unwrap();
         interrupt(&child);
         let (status, summary) = summary(child);
@@ -297,7 +310,7 @@ mod interrupted {
         let silent = Rule::text().after(20).counted(Scope::Server);
         let silent = silent.answer("[stall]".parse().unwrap());
         let server = host().rule(silent).tcp().unwrap();
-        let mut child = spawn(&server, &[]);
+        let mut child = spawn(&server, &["-c", "2", "-n", "1000000"]);
         server.messages(22).wait().unwrap();
         interrupt(&child);
         // The program tells that it waits, and the second signal cuts off.
