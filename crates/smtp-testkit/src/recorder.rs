@@ -7,7 +7,7 @@ mod secrets;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -118,7 +118,7 @@ impl Recorder {
     }
 
     /// Calls `on_script` as soon as a connection has ended, with its number, counted from one, and
-    /// its script. [`Recording::finish`] returns the script as well.
+    /// its script. [`Recording::finish`] then returns no scripts, as they are not kept.
     pub fn on_script(self, on_script: impl FnMut(usize, &str) + Send + 'static) -> Self {
         Self { on_script: Some(Arc::new(Mutex::new(Box::new(on_script)))), ..self }
     }
@@ -191,7 +191,8 @@ impl Recording {
 
     /// Waits until the connections have ended, and returns a script for each. A connection on which
     /// nothing happens for 10 seconds, or for the time of the [watchdog](Recorder::watchdog), is
-    /// closed.
+    /// closed. If this is dropped before, all are closed, and [`on_script`](Recorder::on_script) has
+    /// their scripts up to there.
     ///
     /// The script has no secrets: `C~` and `*` replace the arguments of AUTH and the responses to
     /// 334, and `***` replaces what a reply repeats of them, and what SCRAM proves with them. A
@@ -200,9 +201,10 @@ impl Recording {
     pub fn finish(self) -> Waiting<Vec<String>> {
         let Self { ask, task, runtime, watchdog, .. } = self;
         let _ = ask.send(Some(watchdog));
+        let mut task = AbortOnDrop(task);
         Waiting::new(runtime, async move {
             let _ask = ask;
-            task.await.unwrap_or_default()
+            (&mut task.0).await.unwrap_or_default()
         })
     }
 }
@@ -260,11 +262,17 @@ impl Run {
     async fn all(mut self) -> Vec<String> {
         let mut proxies = JoinSet::new();
         let mut scripts: Vec<Arc<Mutex<ScriptWriter>>> = Vec::new();
+        let mut number = 0;
         while let Some(client) = self.acceptor.accept_before(&mut self.watchdog).await {
+            // A recording may run for long: nothing is kept of connections that have ended.
+            while proxies.try_join_next().is_some() {}
+            number += 1;
             let writer = Arc::new(Mutex::new(ScriptWriter::default()));
-            scripts.push(writer.clone());
-            let number = scripts.len();
             let on_script = self.on_script.clone();
+            if on_script.is_none() {
+                scripts.push(writer.clone());
+            }
+            let delivery = Delivery { number, writer, on_script, has_ended: false };
             let upstream = self.upstream.clone();
             let watchdog = self.watchdog.clone();
             proxies.spawn(async move {
@@ -272,19 +280,53 @@ impl Run {
                     // Without delay, so that the recorded order of the pieces is the order in which
                     // they were sent.
                     let _ = server.set_nodelay(true);
-                    Proxy::new(client, server, writer.clone(), &upstream, watchdog).run().await;
+                    let writer = delivery.writer.clone();
+                    Proxy::new(client, server, writer, &upstream, watchdog).run().await;
                 }
-                if let Some(on_script) = on_script {
-                    let mut on_script = on_script.lock().unwrap_or_else(PoisonError::into_inner);
-                    on_script(number, &script_of(&writer));
-                }
+                delivery.complete();
             });
         }
         while proxies.join_next().await.is_some() {}
-        scripts.iter().map(script_of).collect()
+        scripts.iter().map(|writer| locked(writer).script()).collect()
     }
 }
 
-fn script_of(writer: &Arc<Mutex<ScriptWriter>>) -> String {
-    writer.lock().unwrap_or_else(PoisonError::into_inner).script()
+/// Passes on the script of a connection when it ends, also when its task is aborted.
+struct Delivery {
+    number: usize,
+    writer: Arc<Mutex<ScriptWriter>>,
+    on_script: Option<Arc<Mutex<OnScript>>>,
+    has_ended: bool,
+}
+
+impl Delivery {
+    /// Passes on the script of a connection that has ended by itself.
+    fn complete(mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            locked(&self.writer).failed(&io::ErrorKind::Interrupted.into());
+        }
+        if let Some(on_script) = &self.on_script {
+            let script = locked(&self.writer).script();
+            locked(on_script)(self.number, &script);
+        }
+    }
+}
+
+/// The task of the proxy, which ends when its result is not wanted.
+struct AbortOnDrop(JoinHandle<Vec<String>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! `record`: a proxy in front of a server that writes each dialogue as a script.
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ use clap::Args;
 use serde::Serialize;
 use smtp_testkit::{Greeting, Recorder};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::cli::Common;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interruption;
 use crate::output::{Output, Record};
-use crate::script_files::{Listening, Upstream, write_authority};
+use crate::script_files::{Listening, Upstream, not_written, write_authority};
 
 /// Record a server: a proxy that writes each dialogue as a script, without secrets
 #[derive(Debug, Args)]
@@ -52,24 +53,34 @@ struct Recorded {
 
 /// Where scripts go.
 enum Target {
-    File(PathBuf),
+    /// A file, which is created before there is a dialogue that could be lost.
+    File(PathBuf, Option<NewFile>),
     /// A folder, and the number of its last script.
     Folder(PathBuf, usize),
 }
 
+/// A file that did not exist. If nothing is written to it, it is removed.
+struct NewFile {
+    path: PathBuf,
+    file: File,
+    is_written: bool,
+}
+
 /// How long a connection that is open at the end may do nothing before it is closed.
 const LAST_WAIT: Duration = Duration::from_secs(1);
+/// How long connections that are open at the end may go on.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(crate) async fn run(args: &RecordArgs, common: &Common) -> Result<Exit, Failure> {
     let output = common.output();
-    let target = Target::new(&args.output)?;
+    let mut target = Target::new(&args.output)?;
     let most = match (&target, args.connections) {
-        (Target::File(path), Some(2..)) => {
+        (Target::File(path, _), Some(2..)) => {
             let why = "a file has the script of one connection: write a folder instead";
             return Err(Failure::file(path, why));
         }
-        (Target::File(_), _) => Some(1),
+        (Target::File(..), _) => Some(1),
         (Target::Folder(..), most) => most,
     };
     let upstream = Upstream::find(&args.upstream, common, "record").await?;
@@ -86,20 +97,29 @@ pub(crate) async fn run(args: &RecordArgs, common: &Common) -> Result<Exit, Fail
         })
         .tcp()
         .map_err(|error| Failure::option("--listen", error))?;
-    write_authority(args.ca_out.as_ref(), recording.authority())?;
     let interruption = Interruption::listen();
+    target.create()?;
+    write_authority(args.ca_out.as_ref(), recording.authority())?;
     Listening::show(recording.addr(), upstream.is_tls, output);
-    let mut written = 0;
+    let (mut written, mut signals) = (0, 0);
     while most.is_none_or(|most| written < most) {
         tokio::select! {
             Some((connection, script)) = recorded.recv() => {
                 written += u64::from(target.write(connection, &script, output)?);
             }
-            () = interruption.signal() => break,
+            () = interruption.signal() => {
+                signals = 1;
+                break;
+            }
         }
     }
-    let _ = recording.finish().await;
-    while let Ok((connection, script)) = recorded.try_recv() {
+    // A client that sends an octet now and then is not to keep the program.
+    tokio::select! {
+        _ = recording.finish() => {}
+        () = interruption.signals(signals + 1) => {}
+        () = sleep(GRACE) => {}
+    }
+    while let Some((connection, script)) = recorded.recv().await {
         if most.is_none_or(|most| written < most) {
             written += u64::from(target.write(connection, &script, output)?);
         }
@@ -111,7 +131,7 @@ impl Target {
     fn new(path: &Path) -> Result<Self, Failure> {
         let is_script = path.extension().is_some_and(|extension| extension == "smtp");
         if is_script && !path.is_dir() {
-            return Ok(Self::File(path.to_owned()));
+            return Ok(Self::File(path.to_owned(), None));
         }
         let last = || -> io::Result<usize> {
             std::fs::create_dir_all(path)?;
@@ -127,8 +147,15 @@ impl Target {
         Ok(Self::Folder(path.to_owned(), last))
     }
 
-    /// Writes a script, and returns whether there was one. No file is overwritten.
-    fn write(&self, connection: usize, script: &str, output: Output) -> Result<bool, Failure> {
+    /// Creates the file, if it is one. No file is overwritten.
+    fn create(&mut self) -> Result<(), Failure> {
+        let Self::File(path, created) = self else { return Ok(()) };
+        *created = Some(NewFile::create(path).map_err(|error| Failure::file(&*path, error))?);
+        Ok(())
+    }
+
+    /// Writes a script, and returns whether there was one.
+    fn write(&mut self, connection: usize, script: &str, output: Output) -> Result<bool, Failure> {
         let lines = script.lines().count();
         if let Some(why) = script.lines().last().and_then(|line| line.strip_prefix("# ")) {
             output.warn(format_args!("connection {connection}: {why}"));
@@ -139,16 +166,38 @@ impl Target {
             output.show(&Recorded { connection, file: None, lines });
             return Ok(false);
         }
-        let file = match self {
-            Self::File(path) => path.clone(),
-            Self::Folder(path, last) => path.join(format!("{:04}.smtp", last + connection)),
+        let (file, created) = match self {
+            Self::File(path, created) => (path.clone(), created.take()),
+            Self::Folder(path, last) => {
+                (path.join(format!("{:04}.smtp", *last + connection)), None)
+            }
         };
-        let options = OpenOptions::new().write(true).create_new(true).open(&file);
-        options
-            .and_then(|mut created| created.write_all(script.as_bytes()))
-            .map_err(|error| Failure::file(&file, error))?;
+        let created = created.map_or_else(|| NewFile::create(&file), Ok);
+        let written = created.and_then(|created| created.write(script));
+        written.map_err(|error| not_written(&file, error))?;
         output.show(&Recorded { connection, file: Some(file), lines });
         Ok(true)
+    }
+}
+
+impl NewFile {
+    fn create(path: &Path) -> io::Result<Self> {
+        let file = File::create_new(path)?;
+        Ok(Self { path: path.to_owned(), file, is_written: false })
+    }
+
+    fn write(mut self, script: &str) -> io::Result<()> {
+        self.is_written = true;
+        self.file.write_all(script.as_bytes())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // An empty file that stays does no harm but to be in the way of the next recording.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

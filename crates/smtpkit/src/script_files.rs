@@ -1,5 +1,6 @@
 //! What `record`, `play` and `drive` share: scripts in files, listening, and TLS as a client.
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ impl Upstream {
             return Err(Failure::option("URL", format!("{command} connects to TCP ports only")));
         };
         let peer = Arc::new(Peer::tcp(&host, port));
-        let unknown = |error: std::io::Error| {
+        let unknown = |error: io::Error| {
             let broken = Broken::UnknownHost(smtp_client::Cause::new(error));
             Error::new(Step::Connect, broken).with_server(&peer)
         };
@@ -57,7 +58,7 @@ impl Upstream {
             SocketAddr::V6(_) => !common.ipv4,
         };
         let address = addresses.into_iter().find(is_wanted).ok_or_else(|| {
-            unknown(std::io::Error::other("no address of the family that is asked for"))
+            unknown(io::Error::other("no address of the family that is asked for"))
         })?;
         Ok(Self { host, address, is_tls: server.security == Security::Tls })
     }
@@ -66,8 +67,7 @@ impl Upstream {
 impl Common {
     /// Returns the TLS of a client that trusts the authorities of `--ca`, or those of the system.
     pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, Failure> {
-        let tls =
-            |error: rustls::Error| Failure::machine("preparing TLS", std::io::Error::other(error));
+        let tls = |error: rustls::Error| Failure::machine("preparing TLS", io::Error::other(error));
         let builder = ClientConfig::builder_with_provider(default_provider().into())
             .with_safe_default_protocol_versions()
             .map_err(tls)?;
@@ -94,7 +94,12 @@ pub(crate) fn write_authority(
     authority: &Authority,
 ) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, authority.pem()).map_err(|error| Failure::file(path, error))
+    std::fs::write(path, authority.pem()).map_err(|error| not_written(path, error))
+}
+
+/// A file cannot be written.
+pub(crate) fn not_written(path: &Path, error: io::Error) -> Failure {
+    Failure::machine(format_args!("writing {}", path.display()), error)
 }
 
 impl Listening {

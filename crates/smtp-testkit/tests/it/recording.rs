@@ -152,10 +152,28 @@ async fn a_script_is_there_as_soon_as_its_connection_has_ended() {
     let (first, recorded) = first.await.unwrap();
     assert_eq!(first, (2, script.to_owned()));
 
-    let scripts = recording.finish().await;
-    assert_eq!(scripts[1], script);
-    assert_eq!(recorded.recv().unwrap(), (1, scripts[0].clone()));
+    // They are passed on and not kept.
+    assert_eq!(recording.finish().await, [""; 0]);
+    assert_eq!(recorded.recv().unwrap().0, 1);
     drop((idle, real));
+}
+
+#[tokio::test]
+async fn a_recording_that_is_given_up_passes_on_what_it_has() {
+    let real = Server::builder().tcp().unwrap();
+    let (scripts, mut recorded) = tokio::sync::mpsc::unbounded_channel();
+    let recorder = Recorder::new(real.addr()).on_script(move |number, script: &str| {
+        scripts.send((number, script.to_owned())).unwrap();
+    });
+    let recording = recorder.tcp().unwrap();
+    let mut client = Client(TcpStream::connect(recording.addr()).await.unwrap());
+    client.receive_segment().await;
+    drop(recording.finish());
+    let (number, script) = recorded.recv().await.unwrap();
+    assert_eq!(number, 1);
+    assert!(script.starts_with("S: 220 mx.testkit.example ESMTP ready\n# "), "{script}");
+    assert_eq!(recorded.recv().await, None);
+    drop((client, real));
 }
 
 #[tokio::test]

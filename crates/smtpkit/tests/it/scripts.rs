@@ -294,7 +294,84 @@ fn what_is_filled_in_is_not_shown_when_the_server_repeats_it() {
 }
 
 #[test]
+fn a_script_that_cannot_be_written_is_a_failure_of_the_program() {
+    let real = Server::builder().own_thread().tcp().unwrap();
+    let upstream = format!("smtp://{}", real.addr());
+    let folder = path("removed");
+    let record = Listener::start(&["record", &upstream, "-o", text(&folder)]);
+    fs::remove_dir_all(&folder).unwrap();
+    talk(&record.url, &["QUIT\r\n"]);
+    let (status, recorded) = record.end();
+    assert_eq!((status, &recorded[0]["status"]), (1, &1.into()), "{recorded:?}");
+
+    let script = path("unwritten.smtp");
+    let listen = ["--listen", "127.0.0.1:0", "--ca-out", "/nonexistent/ca.pem"];
+    let arguments = ["record", &upstream, "-o", text(&script)];
+    let run = smtpkit(&[&arguments[..], &listen].concat());
+    assert_eq!(run.status, 1, "{run:?}");
+    assert!(!script.exists());
+    drop(real);
+}
+
+#[cfg(unix)]
+mod interrupted {
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn interrupt(record: &Listener) {
+        let pid = record.child.id().to_string();
+        std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    }
+
+    #[test]
+    fn a_recording_without_a_connection_leaves_no_file() {
+        let script = path("nothing.smtp");
+        let record = Listener::start(&["record", "127.0.0.1:25", "-o", text(&script)]);
+        assert!(script.exists());
+        interrupt(&record);
+        assert_eq!(record.end(), (0, Vec::new()));
+        assert!(!script.exists());
+    }
+
+    #[test]
+    fn a_client_that_goes_on_does_not_keep_a_recording_from_its_end() {
+        let real = Server::builder().own_thread().tcp().unwrap();
+        let (upstream, folder) = (format!("smtp://{}", real.addr()), path("dripping"));
+        let record = Listener::start(&["record", &upstream, "-o", text(&folder)]);
+        let address = record.url.trim_start_matches("smtp://");
+        let stream = TcpStream::connect(address).unwrap();
+        let mut replies = BufReader::new(stream.try_clone().unwrap());
+        replies.read_line(&mut String::new()).unwrap();
+        for line in
+            ["HELO a.example", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "DATA"]
+        {
+            (&stream).write_all(format!("{line}\r\n").as_bytes()).unwrap();
+            replies.read_line(&mut String::new()).unwrap();
+        }
+        interrupt(&record);
+        // An octet each 50 ms, for at most 30 seconds: the wait is for a reply that does not come.
+        stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let drips = (0..600).take_while(|_| {
+            let read = (&stream).write_all(b"x").and_then(|()| (&stream).read(&mut [0; 9]));
+            read.is_err_and(|error| {
+                matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+            })
+        });
+        assert!(drips.count() < 600);
+        let (status, recorded) = record.end();
+        assert_eq!((status, recorded.len()), (0, 1), "{recorded:?}");
+        let script = fs::read_to_string(folder.join("0001.smtp")).unwrap();
+        assert!(script.contains("C: DATA\nS: 354 "), "{script}");
+        drop(real);
+    }
+}
+
+#[test]
 fn what_cannot_be_used_is_an_error() {
+    let existing = file("existing.smtp", "S: 220 kept\n");
+    let existing_text = text(&existing);
     let script = file("wrong.smtp", "S: 220 hi\nX: QUIT\n");
     let good = file("good.smtp", "S: 220 hi\nC~ AUTH PLAIN *\nS: 235 ok\n");
     let (wrong, good) = (text(&script), text(&good));
@@ -305,6 +382,7 @@ fn what_cannot_be_used_is_an_error() {
         (&["drive", wrong, "127.0.0.1:1"], "wrong.smtp:2"),
         (&["drive", good, "127.0.0.1:1"], "--fill"),
         (&["drive", good, "127.0.0.1:1", "--proxy", "socks5://127.0.0.1:1"], "--fill"),
+        (&["record", "127.0.0.1", "-o", existing_text, "--listen", "127.0.0.1:0"], "existing.smtp"),
         (&["record", "smtp+unix:///x", "-o", "x.smtp"], "TCP"),
         (&["record", "127.0.0.1", "-o", "x.smtp", "--connections", "2"], "folder"),
     ] {
@@ -312,4 +390,5 @@ fn what_cannot_be_used_is_an_error() {
         assert_eq!(run.status, 2, "{arguments:?}: {run:?}");
         assert!(run.errors.contains(named), "{arguments:?}: {run:?}");
     }
+    assert_eq!(fs::read_to_string(&existing).unwrap(), "S: 220 kept\n");
 }
