@@ -1,5 +1,4 @@
-//! `load`: many messages over many connections, how fast the server takes them, and what becomes of
-//! each.
+//! `load`: many messages over many connections, how fast the server takes them, and their results.
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -56,17 +55,17 @@ pub(crate) struct LoadArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 struct Amount {
-    /// Send so many messages [default: 1000, or without a limit if there is a --duration]
+    /// Send this number of messages [default: 1000, or without a limit if there is a --duration]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     messages: Option<u64>,
     /// Begin no message after this time, such as 30s
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
-    /// Use so many connections at a time
+    /// Use this number of connections at a time
     #[arg(short, long, value_name = "C", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=65_535))]
     connections: u64,
-    /// Begin so many messages in a second, such as 50, 0.5 or 100/s, whatever the server does: a
+    /// Begin messages at this rate per second, such as 50, 0.5 or 100/s, whatever the server does: a
     /// message that has to wait for a connection takes longer by that wait [default: as many as the
     /// connections can take]
     #[arg(long, value_name = "RATE", value_parser = per_second)]
@@ -75,10 +74,10 @@ struct Amount {
     #[arg(long, value_name = "OCTETS", conflicts_with_all = ["file", "subject", "body", "attach", "header"],
           value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     size: Option<u64>,
-    /// Send each message to so many recipients: 1, 2, 3 and so on are put before the mailbox of --to
+    /// Send each message to this number of recipients: 1, 2, 3 and so on are put before the mailbox of --to
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     recipients: Option<u64>,
-    /// Open another connection after so many messages; with 1, for each message [default: keep it]
+    /// Open another connection after this number of messages; with 1, for each message [default: keep it]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     messages_per_connection: Option<u64>,
 }

@@ -31,7 +31,7 @@ pub(crate) struct RecordArgs {
     /// Where scripts go: a folder for 0001.smtp and so on, or a file NAME.smtp for one connection
     #[arg(short, long, value_name = "FOLDER|FILE")]
     output: PathBuf,
-    /// End after so many connections [default: with a file 1, otherwise at Ctrl-C]
+    /// End after this number of connections [default: with a file 1, otherwise at Ctrl-C]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     connections: Option<u64>,
     /// Write the certificate that clients have to trust under TLS to this file

@@ -55,7 +55,7 @@ struct RecipientRecord {
     retry_after: Option<u64>,
 }
 
-/// What became of the message for a recipient.
+/// The result for a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum OutcomeWord {

@@ -76,7 +76,7 @@ impl Wire {
         }
     }
 
-    /// Reads exactly so many octets.
+    /// Reads exactly `count` octets.
     pub(super) fn octets(&mut self, count: usize) -> Result<Vec<u8>, Missing> {
         while self.received.len() < count {
             self.fill()?;

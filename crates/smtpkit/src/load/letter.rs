@@ -30,7 +30,7 @@ impl Letter {
         Self { envelope: Arc::new(envelope), text: Text::Given(text) }
     }
 
-    /// Every message has so many octets, if the header leaves room for that.
+    /// Every message has `size` octets, if the header leaves room for that.
     pub(super) fn made(envelope: Envelope, size: usize) -> Result<Self, Failure> {
         let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let date = Date::now().to_rfc822();

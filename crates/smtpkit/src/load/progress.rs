@@ -17,7 +17,7 @@ pub(super) struct Progress {
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
-    /// Shows the progress of so many messages; without a number, how long the run has gone on.
+    /// Shows the progress towards this number of messages; without a number, how long the run has gone on.
     pub(super) fn new(messages: Option<u64>, output: Output) -> Self {
         let (bar, template) = match messages {
             _ if !output.shows_progress() => (ProgressBar::hidden(), "{msg}"),

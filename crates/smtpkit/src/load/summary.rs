@@ -15,7 +15,7 @@ use crate::output::{BAD, DIM, GOOD, HEADING, Record, WARNING};
 /// The result of `load`.
 #[derive(Serialize)]
 pub(super) struct Summary {
-    /// What has become of the messages.
+    /// The results of the messages, as counts.
     messages: MessageCounts,
     /// The messages that the rate demanded, if there is one.
     #[serde(flatten)]

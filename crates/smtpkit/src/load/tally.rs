@@ -1,4 +1,4 @@
-//! What has become of the messages of a run, in bounded memory.
+//! The results of the messages of a run, in bounded memory.
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
@@ -87,7 +87,7 @@ impl Tally {
         }
     }
 
-    /// Adds the result of a message that took so long, in nanoseconds.
+    /// Adds the result of a message that took `time` nanoseconds.
     pub(super) fn message(&mut self, result: &Result<Delivery, Error>, time: u64) {
         match result {
             Ok(delivery) => {

@@ -76,7 +76,7 @@ impl Run {
         }
     }
 
-    /// Returns what has become of all messages.
+    /// Returns the results of all messages.
     pub(super) fn tally(&self) -> Tally {
         let mut all = Tally::new();
         for part in &self.tallies {
