@@ -165,11 +165,17 @@ fn warn_of_others(plan: &Plan, output: Output) {
     }
 }
 
-/// Writes a file whole or not at all, for programs that wait for it.
+/// Writes a file whole or not at all, for programs that wait for it. What is no file, such as a pipe, is
+/// written into, and a symbolic link stays one.
 fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".tmp");
-    let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, path));
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let written = if fs::metadata(&target).is_ok_and(|it| !it.is_file()) {
+        fs::write(&target, text)
+    } else {
+        let mut draft = target.clone().into_os_string();
+        draft.push(".tmp");
+        fs::write(&draft, text).and_then(|()| fs::rename(&draft, &target))
+    };
     written.map_err(|error| Failure::machine(format_args!("writing {}", path.display()), error))
 }
 
