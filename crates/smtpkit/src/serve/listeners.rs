@@ -363,7 +363,7 @@ fn finding(finding: &smtp_testkit::Finding) -> Finding {
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -374,7 +374,8 @@ mod tests {
         let (server, mut client) = builder.pipe();
         let begun = Instant::now();
         let mut received = String::new();
-        client.read_to_string(&mut received).await.unwrap();
+        let closed = timeout(2 * IDLE, client.read_to_string(&mut received)).await;
+        closed.expect("the server closes").unwrap();
         let last = received.lines().last();
         assert_eq!(last, Some("421 4.4.2 the connection was idle for too long"));
         assert_eq!(begun.elapsed().as_secs(), 300);
