@@ -150,12 +150,12 @@ mod tests {
             let builder = Server::builder().offer("AUTH LOGIN").user("tim", "hunter2");
             let (server, mut client) = builder.keep(Keep::everything().lines(kept)).pipe();
             let mut reply = [0; 512];
-            client.read(&mut reply).await.unwrap();
+            assert_ne!(client.read(&mut reply).await.unwrap(), 0);
             let login = ["AUTH LOGIN", "dGlt", "aHVudGVyMg==", "NOOP shown"];
             let lines = [vec!["EHLO a"], vec!["NOOP"; before], login.to_vec()].concat();
             for line in lines {
                 client.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
-                client.read(&mut reply).await.unwrap();
+                assert_ne!(client.read(&mut reply).await.unwrap(), 0);
                 let shown = dialogue(&server.conversation(1).unwrap()).to_string();
                 let secret = ["dGlt", "aHVu"].iter().any(|secret| shown.contains(secret));
                 assert!(!secret, "{kept} lines after {before} commands: {shown}");
