@@ -1,4 +1,4 @@
-//! Ctrl-C at each stage of a message: what was in doubt is said, by status and text.
+//! Ctrl-C at each stage of a message: the status and the text tell what was in doubt.
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
