@@ -101,13 +101,10 @@ impl Access {
         let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else {
             return common.trust();
         };
-        let mut roots = RootCertStore::empty();
         let Some(ca) = &common.ca else {
             return Err(Failure::option("--certificate", "it needs --ca FILE as well"));
         };
-        for authority in certificates(ca)? {
-            roots.add(authority).map_err(|error| Failure::file(ca, error))?;
-        }
+        let roots = authorities(ca)?;
         let chain = certificates(certificate)?;
         let key_of =
             PrivateKeyDer::from_pem_file(key).map_err(|error| Failure::file(key, error))?;
@@ -200,8 +197,17 @@ impl LoginOptions {
     }
 }
 
+/// Reads the authorities of a PEM file, which are trusted and no others.
+pub(crate) fn authorities(path: &PathBuf) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(path)? {
+        roots.add(authority).map_err(|error| Failure::file(path, error))?;
+    }
+    Ok(roots)
+}
+
 /// Reads the certificates of a PEM file.
-pub(crate) fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Failure> {
+fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| Failure::file(path, error))?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider};
+use rustls::{ClientConfig, crypto::aws_lc_rs::default_provider};
 use serde::Serialize;
 use smtp_client::Cause;
 use smtp_delivery::{
@@ -14,7 +14,7 @@ use smtp_delivery::{
     Proof, Record as DnsRecord, Resolve,
 };
 
-use crate::access::certificates;
+use crate::access::authorities;
 use crate::cli::Common;
 use crate::failure::Failure;
 use crate::layout::Layout;
@@ -175,10 +175,7 @@ impl LookupOptions {
 
 /// Returns TLS that trusts the certificates of a PEM file.
 fn trusting(path: &PathBuf) -> Result<ClientConfig, Failure> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| Failure::file(path, error))?;
-    }
+    let roots = authorities(path)?;
     let config = ClientConfig::builder_with_provider(default_provider().into())
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::file(path, error))?;

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider};
+use rustls::{ClientConfig, crypto::aws_lc_rs::default_provider};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::Serialize;
 use smtp_client::{Address, Broken, Error, Peer, Security, Server, Step};
 use smtp_testkit::{Authority, Script};
 use tokio::net::lookup_host;
 
-use crate::access::certificates;
+use crate::access::authorities;
 use crate::cli::Common;
 use crate::failure::Failure;
 use crate::output::{Output, Record};
@@ -75,11 +75,7 @@ impl Common {
             let builder = builder.with_platform_verifier().map_err(tls)?;
             return Ok(builder.with_no_client_auth().into());
         };
-        let mut roots = RootCertStore::empty();
-        for authority in certificates(path)? {
-            roots.add(authority).map_err(|error| Failure::file(path, error))?;
-        }
-        Ok(builder.with_root_certificates(roots).with_no_client_auth().into())
+        Ok(builder.with_root_certificates(authorities(path)?).with_no_client_auth().into())
     }
 }
 

@@ -9,14 +9,14 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     SupportedProtocolVersion,
 };
 use serde::Serialize;
 
 use super::certificate::Certificate;
 use super::finding::Finding;
-use crate::access::certificates;
+use crate::access::authorities;
 use crate::cli::Common;
 use crate::failure::Failure;
 
@@ -58,10 +58,7 @@ impl Authorities {
             let verifier = verifier.map_err(|error| error.to_string());
             return Ok(Self { verifier, from: "system".to_owned() });
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| Failure::file(path, error))?;
-        }
+        let roots = authorities(path)?;
         let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider());
         let verifier = verifier.build().map_err(|error| Failure::file(path, error))?;
         Ok(Self { verifier: Ok(verifier), from: path.display().to_string() })
