@@ -104,7 +104,7 @@ pub(crate) fn printable(text: &str) -> String {
     for character in text.chars() {
         match character {
             // The marks that change the direction of a text disguise names.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 printable.extend(character.escape_unicode());
             }
             _ if character.is_control() => printable.extend(character.escape_default()),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::store::{Counts, Stored};
+use crate::layout::printable;
 use crate::output::{DIM, Output, Record, WARNING};
 
 /// The records that wait for the output. Further ones are counted.
@@ -149,44 +150,24 @@ impl Record for MessageRecord {
 
 impl fmt::Display for MessageRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>4}  <{}> to ", self.id, Shown(&self.reverse_path))?;
+        write!(f, "{:>4}  <{}> to ", self.id, printable(&self.reverse_path))?;
         for (index, path) in self.forward_paths.iter().take(3).enumerate() {
-            write!(f, "{}<{}>", if index > 0 { ", " } else { "" }, Shown(path))?;
+            write!(f, "{}<{}>", if index > 0 { ", " } else { "" }, printable(path))?;
         }
         if self.forward_paths.len() > 3 {
             write!(f, " and {} more", self.forward_paths.len() - 3)?;
         }
-        write!(f, ": {}  {DIM}{} octets{DIM:#}", Shown(&self.subject), self.size)?;
+        write!(f, ": {}  {DIM}{} octets{DIM:#}", printable(&self.subject), self.size)?;
         match (self.findings.len(), self.with_findings) {
             (0, _) => Ok(()),
             (1, false) => write!(f, "  {WARNING}1 mistake{WARNING:#}"),
             (count, false) => write!(f, "  {WARNING}{count} mistakes{WARNING:#}"),
             (_, true) => self.findings.iter().try_for_each(|finding| {
                 let FindingRecord { lint, what, remedy } = finding;
-                let what = Shown(what);
+                let what = printable(what);
                 write!(f, "\n      {WARNING}{lint}{WARNING:#}: {what}\n      fix: {remedy}")
             }),
         }
-    }
-}
-
-/// Text of a client, without characters that could change the terminal.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_hidden = |char: char| {
-            char.is_control()
-                || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}')
-        };
-        for char in self.0.chars() {
-            match is_hidden(char) {
-                true => write!(f, "{}", char.escape_default())?,
-                false => write!(f, "{char}")?,
-            }
-        }
-        Ok(())
     }
 }
 
