@@ -156,10 +156,8 @@ impl<'a> Callout<'a> {
                 NextCommand::Mail
             }
             NextCommand::Mail => {
-                let mail = Command::Mail(plan.mail().borrowed());
-                session.write(mail, session.capabilities.mail_line_limit())?;
+                session.write_mail(plan.mail(), self.number)?;
                 self.expect(session, PendingReply::new(Step::Mail));
-                session.mail.open(self.number);
                 if self.end == CalloutEnd::Mail {
                     NextCommand::Nothing
                 } else {
@@ -168,8 +166,7 @@ impl<'a> Callout<'a> {
             }
             NextCommand::Rcpt(recipient) => match self.envelope.rcpts().get(recipient) {
                 Some(rcpt) => {
-                    let limit = session.capabilities.rcpt_line_limit();
-                    session.write(Command::Rcpt(rcpt.borrowed()), limit)?;
+                    session.write_rcpt(rcpt)?;
                     let reply = PendingReply { recipient, ..PendingReply::new(Step::Rcpt) };
                     self.expect(session, reply);
                     NextCommand::Rcpt(recipient + 1)

@@ -2,7 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use smtp_caps::Capabilities;
-use smtp_codec::{Command, Deviations, Dialect, HelloName, ReplyLimits};
+use smtp_codec::{Command, Deviations, Dialect, HelloName, Mail, Rcpt, ReplyLimits};
 use smtp_error::{
     Delivery, Ended, Error, ErrorKind, Extension, KnownVerdicts, Misbehaved, Peer, Reply,
     ReplyCode, Step, Verdict,
@@ -273,6 +273,18 @@ impl Session {
         }
         self.emit(Event::Sent(command));
         Ok(())
+    }
+
+    /// Writes MAIL: from here on a transaction of this number may be open on the server's side.
+    pub(crate) fn write_mail(&mut self, mail: &Mail, number: u64) -> Result<(), ErrorKind> {
+        self.write(Command::Mail(mail.borrowed()), self.capabilities.mail_line_limit())?;
+        self.mail.open(number);
+        Ok(())
+    }
+
+    /// Writes RCPT.
+    pub(crate) fn write_rcpt(&mut self, rcpt: &Rcpt) -> Result<(), ErrorKind> {
+        self.write(Command::Rcpt(rcpt.borrowed()), self.capabilities.rcpt_line_limit())
     }
 
     /// Expects a reply to what was written last.

@@ -194,16 +194,13 @@ impl Transaction<'_> {
                 NextAction::WriteMail
             }
             NextAction::WriteMail => {
-                let mail = Command::Mail(plan.mail().borrowed());
-                session.write(mail, session.capabilities.mail_line_limit())?;
+                session.write_mail(plan.mail(), self.number)?;
                 self.expect(session, PendingReply::new(Step::Mail));
-                session.mail.open(self.number);
                 NextAction::WriteRcpt
             }
             NextAction::WriteRcpt => match self.recipients.next_to_send(self.most_rcpts) {
                 Some(recipient) => {
-                    let rcpt = Command::Rcpt(self.envelope.rcpts()[recipient].borrowed());
-                    session.write(rcpt, session.capabilities.rcpt_line_limit())?;
+                    session.write_rcpt(&self.envelope.rcpts()[recipient])?;
                     let reply = PendingReply { recipient, ..PendingReply::new(Step::Rcpt) };
                     self.expect(session, reply);
                     NextAction::WriteRcpt
